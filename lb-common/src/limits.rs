@@ -1,0 +1,42 @@
+//! Every bound that the datapath or its tables have.
+
+/// The most slots that one service's table may have: a slot's server index has 16 bits.
+pub const MAX_SLOTS_PER_SERVICE: u32 = 65_536;
+
+/// A table with a server down is refined to at least this many slots (see `slots` in user space), so that the down
+/// server's share is spread evenly over the others.
+pub const REFINED_SLOTS: u32 = 4_096;
+
+/// The number of slots of a `resilient` service that does not say otherwise; a prime.
+pub const DEFAULT_RESILIENT_SLOTS: u32 = 16_381;
+
+/// How many cells of the service table the datapath looks at before it gives up. User space only publishes a table in
+/// which every service lies within this distance of its hash.
+pub const MAX_PROBES: u32 = 8;
+
+/// The service table has this many cells for each service it can hold; empty cells end a search early.
+pub const CELLS_PER_SERVICE: u32 = 4;
+
+/// A service stands in the table under at most this many keys: its own and that of its fragments.
+pub const KEYS_PER_SERVICE: u32 = 2;
+
+/// IPv6 extension headers that the datapath looks through; one more is `too_many_headers`.
+pub const MAX_EXTENSION_HEADERS: u32 = 8;
+
+/// VLAN tags that the datapath looks through; one more is `not_ip`.
+pub const MAX_VLAN_TAGS: u32 = 2;
+
+/// Bytes of a service's name, UTF-8, without terminator.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// Services in a half unless said otherwise when the instance is made.
+pub const DEFAULT_SERVICES: u32 = 4_096;
+
+/// Slots in a half unless said otherwise when the instance is made.
+pub const DEFAULT_SLOTS: u32 = 262_144;
+
+/// Server entries in a half, over all services, unless said otherwise when the instance is made.
+pub const DEFAULT_SERVERS: u32 = 65_536;
+
+/// A slot names its server's counter by 16 bits relative to the service's window of this many counters.
+pub const COUNTER_WINDOW: u32 = 65_536;

@@ -1,0 +1,104 @@
+//! What user space keeps beside the datapath's tables: names, addresses and everything else that `status`, `export` and
+//! the next change need. Written with the half that it describes and published by the same store.
+
+use crate::{limits::MAX_NAME_BYTES, table::Counter};
+
+/// What one half holds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HalfRecord {
+    /// Services in use, from the half's first.
+    pub services: u32,
+    /// Server entries in use, from the half's first.
+    pub servers: u32,
+    /// Slots in use, from the half's first.
+    pub slots: u32,
+    /// Retired counters in use, from the half's first.
+    pub retired: u32,
+    /// What services counted that are configured no more.
+    pub departed: Counter,
+}
+
+const _: () = assert!(size_of::<HalfRecord>() == 32);
+
+/// A service as configured, and where its parts are.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ServiceRecord {
+    /// UTF-8, padded with zeros.
+    pub name: [u8; MAX_NAME_BYTES],
+    /// The address in network byte order; IPv4 in the first four bytes.
+    pub address: [u8; 16],
+    /// What servers counted that are configured no more.
+    pub departed: Counter,
+    /// The digest of the slot table.
+    pub digest: u64,
+    /// The slots asked for by `selection = "resilient"`; 0 for `modulo`.
+    pub resilient_slots: u32,
+    /// N, the sum of the weights.
+    pub n: u32,
+    /// T, the number of slots of the table.
+    pub slots: u32,
+    /// The first of its slots, relative to the half.
+    pub first_slot: u32,
+    /// The first of its server records, relative to the half.
+    pub first_server: u32,
+    /// How many servers it has.
+    pub servers: u32,
+    /// The first counter of its window.
+    pub first_counter: u32,
+    /// -1: any, else the IP protocol number.
+    pub protocol: i16,
+    /// 0: any.
+    pub port: u16,
+    /// 4 or 6.
+    pub family: u8,
+    /// The length of the prefix; 32 or 128 for an address.
+    pub prefix: u8,
+    /// 3 or 5.
+    pub formula: u8,
+    /// 0: pass, 1: balance.
+    pub fragments: u8,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<ServiceRecord>() == 144);
+
+/// A server of a service.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ServerRecord {
+    /// The address in network byte order; IPv4 in the first four bytes.
+    pub address: [u8; 16],
+    /// Its MAC, given or found.
+    pub mac: [u8; 6],
+    /// 1: the MAC was given by the configuration, 0: it was found through the neighbour table.
+    pub mac_given: u8,
+    /// 1: up, 0: down.
+    pub up: u8,
+    /// How many consecutive slots it stands for.
+    pub weight: u32,
+    /// Its counter in the map of counters.
+    pub counter: u32,
+}
+
+const _: () = assert!(size_of::<ServerRecord>() == 32);
+
+/// The counter of a server that is configured no more: the program of the half before may still have added to it when
+/// this half was written, so its last value is taken over only with the next publication.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RetiredRecord {
+    /// The counter.
+    pub counter: u32,
+    /// The index of the service that it belongs to, in the same half; [`RetiredRecord::NO_SERVICE`]: gone as well.
+    pub service: u32,
+}
+
+const _: () = assert!(size_of::<RetiredRecord>() == 8);
+
+impl RetiredRecord {
+    /// The service is configured no more either.
+    pub const NO_SERVICE: u32 = u32::MAX;
+}

@@ -1,0 +1,129 @@
+//! The values that the datapath reads for each packet.
+
+use crate::{formula::Formula, mac::Mac};
+
+/// One service in the open-addressing table: a cache line, of which the datapath reads nothing twice.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ServiceCell {
+    /// [`crate::flow::Address::halves`] of the service's address.
+    pub address: [u64; 2],
+    /// [`crate::key::tag`]; 0: the cell is empty, and a search ends here.
+    pub tag: u32,
+    /// T, the number of slots; 0: no server is up.
+    pub slots: u32,
+    /// The index of the service's first slot in the map of slots, the half included.
+    pub first_slot: u32,
+    /// The index of the first counter of the service's window; a slot's server is relative to it.
+    pub first_counter: u32,
+    /// [`crate::formula::powers`] of `slots`.
+    pub powers: [u32; 3],
+    /// [`ServiceCell::FIVE_TUPLE`], [`ServiceCell::PASS`].
+    pub flags: u32,
+    /// Keeps the cell at a cache line; zero.
+    pub reserved: [u32; 4],
+}
+
+const _: () = assert!(size_of::<ServiceCell>() == 64);
+
+impl ServiceCell {
+    /// The service adds up the 5-tuple.
+    pub const FIVE_TUPLE: u32 = 1;
+    /// Matching packets pass: fragments for a service that does not take them.
+    pub const PASS: u32 = 1 << 1;
+
+    /// The formula that the flags name.
+    #[inline(always)]
+    pub const fn formula(&self) -> Formula {
+        if self.flags & Self::FIVE_TUPLE != 0 { Formula::FiveTuple } else { Formula::ThreeTuple }
+    }
+}
+
+/// One entry of a slot table: the server's MAC in the first six bytes, its counter in the last two.
+///
+/// A group address can be no server's, so it marks the rare slots that need more than a MAC (see [`Remote`]); the datapath
+/// tells them apart by one bit.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Slot(pub u64);
+
+impl Slot {
+    /// The slot of a server with this MAC. `counter` is relative to the service's first.
+    pub const fn new(mac: Mac, counter: u16) -> Self {
+        let [a, b, c, d, e, f] = mac.0;
+        let [x, y] = counter.to_ne_bytes();
+        Self(u64::from_ne_bytes([a, b, c, d, e, f, x, y]))
+    }
+
+    /// The slot of a server about which [`Remote`] says more.
+    pub const fn indirect(counter: u16) -> Self {
+        Self::new(Mac([1, 0, 0, 0, 0, 0]), counter)
+    }
+
+    /// Whether [`Remote`] says where the server is.
+    #[inline(always)]
+    pub const fn is_indirect(self) -> bool {
+        self.0.to_ne_bytes()[0] & 1 != 0
+    }
+
+    /// The server's MAC.
+    #[inline(always)]
+    pub const fn mac(self) -> Mac {
+        let [a, b, c, d, e, f, _, _] = self.0.to_ne_bytes();
+        Mac([a, b, c, d, e, f])
+    }
+
+    /// The server's counter, relative to the service's first.
+    #[inline(always)]
+    pub const fn counter(self) -> u16 {
+        let [.., x, y] = self.0.to_ne_bytes();
+        u16::from_ne_bytes([x, y])
+    }
+}
+
+/// Where a server is that cannot be reached by sending the frame back: on this host, or behind one interface of several.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Remote {
+    /// The index of the interface to send by; 0: the server is this host.
+    pub interface: u32,
+    /// The server's MAC.
+    pub destination: [u8; 6],
+    /// The MAC of that interface.
+    pub source: [u8; 6],
+}
+
+const _: () = assert!(size_of::<Remote>() == 16);
+
+/// Packets and bytes, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counter {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes of the frames as XDP sees them.
+    pub bytes: u64,
+}
+
+const _: () = assert!(size_of::<Counter>() == 16);
+
+impl core::ops::AddAssign for Counter {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_holds_mac_and_counter() {
+        let mac = Mac([2, 3, 4, 5, 6, 7]);
+        let slot = Slot::new(mac, 0xabcd);
+        assert_eq!((slot.mac(), slot.counter(), slot.is_indirect()), (mac, 0xabcd, false));
+        let slot = Slot::indirect(65_535);
+        assert_eq!((slot.counter(), slot.is_indirect()), (65_535, true));
+    }
+}
