@@ -1,0 +1,94 @@
+//! modlb's datapath: the programs, and the one place where an outcome becomes an action.
+//!
+//! The packet's way: `parse` → `service` → `select` → `rewrite`. Each stage takes what the stage before returns, so none
+//! can be left out, and nothing is written to a packet before it is certain that it will be sent.
+
+#![no_std]
+#![no_main]
+#![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
+
+mod count;
+mod headers;
+mod maps;
+mod packet;
+mod parse;
+mod rewrite;
+mod select;
+mod service;
+
+use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use lb_common::{
+    control::Control,
+    flow::{Address, Flow},
+    outcome::Outcome,
+};
+use packet::Packet;
+use parse::Parsed;
+
+/// Role `balancer`: sends each packet of a service to the server that the formula names.
+#[xdp]
+pub fn balancer(context: XdpContext) -> u32 {
+    let packet = Packet::new(&context);
+    match forward(&packet) {
+        Ok(action) => action,
+        Err(outcome) => {
+            count::outcome(outcome, packet.len());
+            action(outcome)
+        }
+    }
+}
+
+/// Takes every packet as if there were no program. A veth hands frames that XDP sends to its peer only when the peer has
+/// a program, too.
+#[xdp]
+pub fn pass(_context: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+#[inline(always)]
+fn forward(packet: &Packet) -> Result<u32, Outcome> {
+    let control = maps::control();
+    let frame = parse::ethernet(packet)?;
+    if control.standby() {
+        return Err(Outcome::Standby);
+    }
+    match parse::network(packet, &frame)? {
+        Parsed::V4(flow) => forward_flow(packet, control, &flow),
+        Parsed::V6(flow) => forward_flow(packet, control, &flow),
+    }
+}
+
+#[inline(always)]
+fn forward_flow<A: Address>(packet: &Packet, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
+    let service = service::find(flow, control)?;
+    let server = select::server(flow, service, control, packet.len())?;
+    rewrite::send(packet, &server)
+}
+
+/// Outcomes that end here rather than at a server: what to do with the packet.
+#[inline(always)]
+fn action(outcome: Outcome) -> u32 {
+    match outcome {
+        Outcome::NoServer => xdp_action::XDP_DROP,
+        Outcome::Forwarded
+        | Outcome::Local
+        | Outcome::Standby
+        | Outcome::NotOurs
+        | Outcome::NotIp
+        | Outcome::Malformed
+        | Outcome::TooManyHeaders
+        | Outcome::Fragment
+        | Outcome::NoService => xdp_action::XDP_PASS,
+    }
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+/// The BPF licence: helpers marked GPL-only ask for it.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,140 @@
+//! Every map. User space writes all of them but the counters; the programs write nothing else.
+//!
+//! Maps that exist in two halves hold half A first, then half B; `max_entries` here are placeholders, user space sets them
+//! when an instance is made and tells the programs by the globals.
+//!
+//! Array maps are looked up by instructions that the verifier puts inline: no call leaves the program.
+
+use aya_ebpf::{
+    Global,
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{Array, PerCpuArray},
+    macros::btf_map,
+};
+use lb_common::{
+    abi::Instance,
+    control::Control,
+    outcome::Outcome,
+    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    table::{Counter, Remote, ServiceCell, Slot},
+};
+
+const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+
+/// One word: [`Control`]. Read by every packet, stored to publish.
+#[btf_map]
+static CONTROL: Array<u64, 1, MMAPABLE> = Array::new();
+
+/// The open-addressing table of services, both halves.
+#[btf_map]
+static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
+
+/// The slots of all services, both halves.
+#[btf_map]
+static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
+
+/// Servers that a slot alone does not describe, both halves, by counter.
+#[btf_map]
+static REMOTES: Array<Remote, 1, MMAPABLE> = Array::new();
+
+/// What each server was sent. Written by the programs; zeroed by user space before a counter is used anew.
+#[btf_map]
+static COUNTERS: PerCpuArray<Counter, 1> = PerCpuArray::new();
+
+/// What came to each outcome but `forwarded`, which is the sum over the servers.
+#[btf_map]
+static OUTCOMES: PerCpuArray<Counter, { Outcome::COUNT as usize }> = PerCpuArray::new();
+
+/// User space only: what the instance is.
+#[btf_map]
+static INSTANCE: Array<Instance, 1, MMAPABLE> = Array::new();
+
+/// User space only: what each half holds.
+#[btf_map]
+static HALVES: Array<HalfRecord, 2, MMAPABLE> = Array::new();
+
+/// User space only: the services, both halves.
+#[btf_map]
+static SERVICES: Array<ServiceRecord, 1, MMAPABLE> = Array::new();
+
+/// User space only: the servers, both halves.
+#[btf_map]
+static SERVERS: Array<ServerRecord, 1, MMAPABLE> = Array::new();
+
+/// User space only: counters of servers that left, both halves.
+#[btf_map]
+static RETIRED: Array<RetiredRecord, 1, MMAPABLE> = Array::new();
+
+/// The index of the interface that this program is attached to.
+#[unsafe(no_mangle)]
+static INTERFACE: Global<u32> = Global::new(0);
+
+/// Its MAC in the first six bytes.
+#[unsafe(no_mangle)]
+static INTERFACE_MAC: Global<u64> = Global::new(0);
+
+/// The number of cells in a half (a power of two) less one.
+#[unsafe(no_mangle)]
+static CELL_MASK: Global<u32> = Global::new(0);
+
+/// The number of counters, which is the length of a half of [`REMOTES`].
+#[unsafe(no_mangle)]
+static COUNTER_CAPACITY: Global<u32> = Global::new(0);
+
+/// The word that says what is in force. Read it once for a packet.
+#[inline(always)]
+pub fn control() -> Control {
+    match CONTROL.get_ptr(0) {
+        // SAFETY: the pointer is to a live, aligned u64; volatile, since user space stores to it at any time.
+        Some(word) => Control(unsafe { word.read_volatile() }),
+        None => Control::default().with_standby(true),
+    }
+}
+
+/// The number of cells in a half, less one.
+#[inline(always)]
+pub fn cell_mask() -> u32 {
+    CELL_MASK.load()
+}
+
+/// The cell at this place of a half.
+#[inline(always)]
+pub fn cell(half: u32, place: u32) -> Option<&'static ServiceCell> {
+    CELLS.get(half * (cell_mask() + 1) + place)
+}
+
+/// The slot with this number, halves included.
+#[inline(always)]
+pub fn slot(number: u32) -> Option<Slot> {
+    SLOTS.get(number).copied()
+}
+
+/// Where the server with this counter is.
+#[inline(always)]
+pub fn remote(half: u32, counter: u32) -> Option<&'static Remote> {
+    REMOTES.get(half * COUNTER_CAPACITY.load() + counter)
+}
+
+/// A server's counter on this CPU.
+#[inline(always)]
+pub fn server_counter(number: u32) -> Option<*mut Counter> {
+    COUNTERS.get_ptr_mut(number)
+}
+
+/// An outcome's counter on this CPU.
+#[inline(always)]
+pub fn outcome_counter(outcome: Outcome) -> Option<*mut Counter> {
+    OUTCOMES.get_ptr_mut(outcome.index())
+}
+
+/// The index of the interface that this program is attached to.
+#[inline(always)]
+pub fn interface() -> u32 {
+    INTERFACE.load()
+}
+
+/// Its MAC in the first six bytes, zeros in the last two.
+#[inline(always)]
+pub fn interface_mac() -> u64 {
+    INTERFACE_MAC.load()
+}
