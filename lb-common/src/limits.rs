@@ -40,3 +40,16 @@ pub const DEFAULT_SERVERS: u32 = 65_536;
 
 /// A slot names its server's counter by 16 bits relative to the service's window of this many counters.
 pub const COUNTER_WINDOW: u32 = 65_536;
+
+/// The most services that an instance can be made for.
+pub const MAX_SERVICES: u32 = 1 << 20;
+
+/// The most slots, over all services, that an instance can be made for.
+pub const MAX_SLOTS: u32 = 1 << 26;
+
+/// The most server entries, over all services, that an instance can be made for.
+pub const MAX_SERVERS: u32 = 1 << 22;
+
+/// An instance has this many counters for each server entry: those in force, those of servers that just left, and those
+/// of servers that are about to come.
+pub const COUNTERS_PER_SERVER: u32 = 3;

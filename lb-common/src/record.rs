@@ -81,9 +81,18 @@ pub struct ServerRecord {
     pub weight: u32,
     /// Its counter in the map of counters.
     pub counter: u32,
+    /// The index of the interface that it is behind, [`ServerRecord::BACK`] or [`ServerRecord::HERE`].
+    pub place: u32,
 }
 
-const _: () = assert!(size_of::<ServerRecord>() == 32);
+const _: () = assert!(size_of::<ServerRecord>() == 36);
+
+impl ServerRecord {
+    /// It is reached by sending the frame back by the interface that it came in by.
+    pub const BACK: u32 = 0;
+    /// It is this host.
+    pub const HERE: u32 = u32::MAX;
+}
 
 /// The counter of a server that is configured no more: the program of the half before may still have added to it when
 /// this half was written, so its last value is taken over only with the next publication.

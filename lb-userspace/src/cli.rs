@@ -1,0 +1,312 @@
+//! The command line: what can be said, and nothing of what it does.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use lb_common::{
+    limits::{MAX_SERVERS, MAX_SERVICES, MAX_SLOTS, MAX_SLOTS_PER_SERVICE},
+    mac::Mac,
+};
+
+pub use self::value::{Endpoint, ParseEndpointError};
+use self::value::{parse_instance, parse_seconds, up_to};
+use crate::config::model::Role;
+
+#[cfg(test)]
+mod tests;
+mod value;
+
+/// A stateless Layer-4 load balancer in the Linux kernel's XDP datapath.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "modlb",
+    version,
+    after_help = "\
+Example: balance what arrives on eth0 as /etc/modlb.toml says, and watch it
+  modlb attach eth0 --config /etc/modlb.toml
+  modlb stats --watch 1"
+)]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What applies to every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Enter this network namespace first: a name of `ip netns`, or a path (with a `/`); file systems stay
+    #[arg(short, long, global = true, value_name = "NAME|PATH")]
+    pub netns: Option<String>,
+    /// The instance to work with
+    #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = parse_instance)]
+    pub instance: String,
+    /// Say more of what is done; twice: even more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands: nouns read, verbs change.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Load the datapath and attach it, or replace a running one without losing a packet
+    #[command(after_help = "\
+Example: two interfaces, on standby at first
+  modlb attach eth0 eth1 --config /etc/modlb.toml --standby")]
+    Attach(Attach),
+    /// Detach from the interfaces named, or from all
+    #[command(after_help = "Example: leave eth1 alone from now on\n  modlb detach eth1")]
+    Detach(Detach),
+    /// Put a configuration in force, the whole of it at once
+    #[command(after_help = "\
+Example: see what would change, then change it
+  modlb apply /etc/modlb.toml --dry-run
+  modlb apply /etc/modlb.toml")]
+    Apply(Apply),
+    /// Check a configuration and report every error in it; nothing is changed
+    #[command(after_help = "Example: check what a program made\n  make-config | modlb check -")]
+    Check(Check),
+    /// Print the configuration in force, as `apply` takes it
+    #[command(after_help = "Example: keep a copy\n  modlb export > /var/backups/modlb.toml")]
+    Export(Format),
+    /// Change one server of a service
+    #[command(
+        subcommand,
+        after_help = "\
+Example: take a server out for maintenance; the other servers' flows do not move
+  modlb server down web 10.0.0.11"
+    )]
+    Server(Server),
+    /// Show the instance: its state, its interfaces and the tables of its services
+    #[command(after_help = "\
+Example: do two balancers agree? Compare their digests
+  modlb status --json | jq -r '.services[] | [.name, .digest] | @tsv'")]
+    Status(Format),
+    /// List the services
+    #[command(after_help = "Example: names only\n  modlb services --json | jq -r '.[].name'")]
+    Services(Format),
+    /// List the servers of every service
+    #[command(after_help = "\
+Example: which servers are down?
+  modlb servers --json | jq -r '.[] | select(.state == \"down\") | .address'")]
+    Servers(Format),
+    /// Show the counters of every outcome, service and server
+    #[command(after_help = "Example: totals and rates, twice a second\n  modlb stats --watch 0.5")]
+    Stats(Stats),
+    /// Say what happens to a packet, with the arithmetic
+    #[command(after_help = "\
+Examples: a TCP connection; IPv6; a protocol without ports, by a configuration that is not in force
+  modlb explain 198.51.100.7:51234 203.0.113.10:443
+  modlb explain '[2001:db8::7]:51234' '[2001:db8:f00::10]:443' --protocol udp
+  modlb explain 192.0.2.1 203.0.113.10 --protocol esp --config new.toml")]
+    Explain(Explain),
+    /// End standby: forward from now on
+    #[command(after_help = "Example: when keepalived makes this host the master\n  modlb activate")]
+    Activate,
+    /// Go on standby: stay attached and pass every packet untouched
+    #[command(after_help = "Example: let the other balancer work\n  modlb standby")]
+    Standby,
+    /// Replace the running datapath by the one in this program, without losing a packet
+    #[command(after_help = "Example: after a new version has been installed\n  modlb upgrade")]
+    Upgrade,
+    /// Print a script that completes this command line in a shell
+    #[command(after_help = "\
+Example: for bash, from the next login on
+  modlb completions bash > /etc/bash_completion.d/modlb")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Helpers for tests and demonstrations
+    #[command(
+        subcommand,
+        hide = true,
+        after_help = "\
+Example: let a veth accept what the program on its peer sends back
+  modlb dev pass veth0"
+    )]
+    Dev(Dev),
+}
+
+/// How a reading command prints.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Format {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `modlb attach`.
+#[derive(Args, Clone, Debug)]
+pub struct Attach {
+    /// The interfaces; omitted: those that the configuration names
+    #[arg(value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// The configuration to put in force; `-`: standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the program runs
+    #[arg(long, value_enum, default_value_t = Mode::Auto)]
+    pub mode: Mode,
+    /// What this host does with the formula; omitted: what the configuration says
+    #[arg(long, value_enum)]
+    pub role: Option<Role>,
+    /// Pass every packet untouched until `modlb activate`
+    #[arg(long)]
+    pub standby: bool,
+    /// How much the instance can hold.
+    #[command(flatten)]
+    pub capacity: Capacity,
+}
+
+/// How much an instance can hold: fixed when it is made.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Capacity, fixed when an instance is made")]
+pub struct Capacity {
+    /// The most services; 4,096 unless said
+    #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVICES))]
+    pub max_services: Option<u32>,
+    /// The most slots, over all services; 262,144 unless said
+    #[arg(long, value_name = "N", value_parser = up_to(MAX_SLOTS))]
+    pub max_slots: Option<u32>,
+    /// The most server entries, over all services; 65,536 unless said
+    #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVERS))]
+    pub max_servers: Option<u32>,
+}
+
+/// Where an XDP program runs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Mode {
+    /// In the driver if it can, else in the network stack
+    #[default]
+    Auto,
+    /// In the driver
+    Native,
+    /// In the network stack: slower, but with every driver
+    Generic,
+}
+
+/// `modlb detach`.
+#[derive(Args, Clone, Debug)]
+pub struct Detach {
+    /// The interfaces; omitted: all
+    #[arg(value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+}
+
+/// `modlb apply`.
+#[derive(Args, Clone, Debug)]
+pub struct Apply {
+    /// The configuration; `-`: standard input
+    pub file: PathBuf,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb check`.
+#[derive(Args, Clone, Debug)]
+pub struct Check {
+    /// The configuration; `-`: standard input
+    pub file: PathBuf,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb server`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Server {
+    /// Give a server its flows back
+    #[command(after_help = "Example:\n  modlb server up web 10.0.0.11")]
+    Up(ServerName),
+    /// Take a server's flows away; those of the other servers do not move
+    #[command(after_help = "Example:\n  modlb server down web 10.0.0.11")]
+    Down(ServerName),
+    /// Add a server at the end of a service's list; unless the service is resilient, most flows move
+    #[command(after_help = "Example:\n  modlb server add web 10.0.0.13 --mac 02:00:00:00:00:13 --weight 2")]
+    Add(ServerAdd),
+    /// Remove a server from a service; unless the service is resilient, most flows move
+    #[command(after_help = "Example:\n  modlb server remove web 10.0.0.13")]
+    Remove(ServerName),
+}
+
+/// Which server, and whether in earnest.
+#[derive(Args, Clone, Debug)]
+pub struct ServerName {
+    /// The service's name
+    pub service: String,
+    /// The server's address
+    pub server: IpAddr,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `modlb server add`.
+#[derive(Args, Clone, Debug)]
+pub struct ServerAdd {
+    /// Which server.
+    #[command(flatten)]
+    pub name: ServerName,
+    /// Its MAC; omitted: resolved by ARP or neighbour discovery
+    #[arg(long)]
+    pub mac: Option<Mac>,
+    /// How many consecutive slots it stands for
+    #[arg(long, value_name = "W", default_value_t = 1, value_parser = up_to(MAX_SLOTS_PER_SERVICE))]
+    pub weight: u32,
+}
+
+/// `modlb stats`.
+#[derive(Args, Clone, Debug)]
+pub struct Stats {
+    /// Print again every so many seconds, with rates
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub watch: Option<Duration>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb explain`.
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    /// The client: ADDRESS, ADDRESS:PORT or [IPV6]:PORT
+    #[arg(value_name = "SRC[:PORT]")]
+    pub source: Endpoint,
+    /// The packet's destination, in the same way
+    #[arg(value_name = "DEST[:PORT]")]
+    pub destination: Endpoint,
+    /// The protocol: tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number
+    #[arg(short, long, default_value = "tcp")]
+    pub protocol: String,
+    /// Go by this configuration instead of the one in force; `-`: standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb dev`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Dev {
+    /// Attach a program that passes every packet
+    #[command(after_help = "Example:\n  modlb dev pass veth0\n  modlb dev pass veth0 --remove")]
+    Pass {
+        /// The interface
+        #[arg(value_name = "IFACE")]
+        interface: String,
+        /// Detach it again
+        #[arg(long)]
+        remove: bool,
+    },
+}

@@ -1,0 +1,148 @@
+//! The values on the command line that clap does not know by itself.
+
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
+    str::FromStr,
+    time::Duration,
+};
+
+use clap::{
+    ValueEnum,
+    builder::{PossibleValue, RangedI64ValueParser},
+};
+
+use crate::config::model::Role;
+
+/// The longest name of an instance, in bytes.
+const MAX_INSTANCE_BYTES: usize = 64;
+
+/// How often output may be repeated.
+const WATCH_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
+
+/// One end of a flow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port, if one was given.
+    pub port: Option<u16>,
+}
+
+/// The text is no [`Endpoint`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not an address; write 192.0.2.1, 192.0.2.1:443, 2001:db8::1 or [2001:db8::1]:443")]
+pub struct ParseEndpointError;
+
+impl FromStr for Endpoint {
+    type Err = ParseEndpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Bare addresses first: in IPv6 a colon belongs to the address unless it is in brackets.
+        if let Ok(address) = text.parse() {
+            return Ok(Self { address, port: None });
+        }
+        if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let address: Ipv6Addr = inner.parse().map_err(|_| ParseEndpointError)?;
+            return Ok(Self { address: address.into(), port: None });
+        }
+        match text.parse() {
+            // A zone or flow label is nothing that a packet carries to us.
+            Ok(SocketAddr::V6(v6)) if v6.scope_id() != 0 => Err(ParseEndpointError),
+            Ok(socket) => Ok(Self { address: socket.ip(), port: Some(socket.port()) }),
+            Err(_) => Err(ParseEndpointError),
+        }
+    }
+}
+
+/// The roles that this version has.
+impl ValueEnum for Role {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Balancer]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Balancer => PossibleValue::new("balancer").help("Send each packet on to the chosen server"),
+        })
+    }
+}
+
+/// From 1 to `most`.
+pub(super) fn up_to(most: u32) -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(most))
+}
+
+/// The name becomes that of a directory below `/sys/fs/bpf/modlb/`, where dots are reserved.
+pub(super) fn parse_instance(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if text.is_empty() || text.len() > MAX_INSTANCE_BYTES || !text.bytes().all(allowed) {
+        return Err(format!("use 1 to {MAX_INSTANCE_BYTES} letters, digits, '-' or '_'"));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if WATCH_SECONDS.contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Ok(_) | Err(_) => {
+            Err(format!("use a number of seconds from {} to {}", WATCH_SECONDS.start(), WATCH_SECONDS.end()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let endpoint = |address: &str, port| Ok(Endpoint { address: address.parse().unwrap(), port });
+        for (text, expected) in [
+            ("198.51.100.7", endpoint("198.51.100.7", None)),
+            ("198.51.100.7:51234", endpoint("198.51.100.7", Some(51234))),
+            ("198.51.100.7:0", endpoint("198.51.100.7", Some(0))),
+            ("2001:db8::7", endpoint("2001:db8::7", None)),
+            ("2001:db8::7:443", endpoint("2001:db8::7:443", None)),
+            ("[2001:db8::7]", endpoint("2001:db8::7", None)),
+            ("[2001:db8::7]:443", endpoint("2001:db8::7", Some(443))),
+        ] {
+            assert_eq!(text.parse::<Endpoint>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn not_endpoints() {
+        for text in [
+            "",
+            "localhost",
+            "198.51.100.7:",
+            "198.51.100.7:65536",
+            "198.51.100.7:https",
+            "[198.51.100.7]:443",
+            "[2001:db8::7",
+            "[2001:db8::7]:",
+            "[fe80::1%2]:443",
+        ] {
+            assert_eq!(text.parse::<Endpoint>(), Err(ParseEndpointError), "{text}");
+        }
+    }
+
+    #[test]
+    fn instances() {
+        for text in ["default", "a", "Edge-1_b.c", "...", &"x".repeat(64)] {
+            assert_eq!(parse_instance(text).as_deref(), Ok(text));
+        }
+        for text in ["", ".", "..", "a/b", "a b", "é", &"x".repeat(65)] {
+            assert!(parse_instance(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds() {
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["0", "-1", "nan", "inf", "1s", ""] {
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `modlb apply`.
+
+use anyhow::Result;
+
+use super::{
+    change::{Manner, change},
+    input, status,
+};
+use crate::{cli::Apply, config::model::Config, datapath::Datapath, locate::Refresh};
+
+pub async fn run(instance: &str, options: &Apply) -> Result<()> {
+    let want = input::read(&options.file)?;
+    warn_of_interfaces(instance, &want).await?;
+    let manner = Manner { dry_run: options.dry_run, json: options.format.json, refresh: Refresh::All };
+    change(instance, manner, |_| Ok(want)).await
+}
+
+/// Where the datapath is attached is for `attach` and `detach` to say.
+async fn warn_of_interfaces(instance: &str, want: &Config) -> Result<()> {
+    if want.interfaces.is_empty() {
+        return Ok(());
+    }
+    let attached: Vec<_> =
+        status::interfaces(&Datapath::open(instance)?).await?.into_iter().map(|interface| interface.name).collect();
+    let differ = |a: &[String], b: &[String]| a.iter().any(|name| !b.contains(name));
+    if differ(&want.interfaces, &attached) || differ(&attached, &want.interfaces) {
+        log::warn!(
+            "the configuration names the interfaces {}, the instance is attached to {}; `modlb attach` and `modlb detach` \
+             change that",
+            want.interfaces.join(", "),
+            attached.join(", ")
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! `modlb attach`.
+
+use anyhow::{Result, bail};
+
+use super::{
+    change::{attached, show},
+    input, summary,
+};
+use crate::{
+    cli::{self, Attach},
+    config::model::Config,
+    datapath::{Mode, Wanted, Writer},
+    locate::{Refresh, locate},
+    net::{Interface, Net, XdpMode},
+    output::print_text,
+    plan::diff,
+};
+
+pub async fn run(instance: &str, options: &Attach) -> Result<()> {
+    let config = options.config.as_deref().map(input::read).transpose()?;
+    let net = Net::open()?;
+    let named = named(&net, options, config.as_ref()).await?;
+    let wanted = Wanted {
+        services: options.capacity.max_services,
+        slots: options.capacity.max_slots,
+        servers: options.capacity.max_servers,
+    };
+    let mut writer = Writer::create(instance, &wanted)?;
+    let work = work(&mut writer, &net, options, config, named);
+    let result = tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing was changed")),
+    };
+    if result.is_err() {
+        writer.abandon()?;
+    }
+    result
+}
+
+/// The interfaces that the user named: on the command line or, if not there, in the configuration.
+async fn named(net: &Net, options: &Attach, config: Option<&Config>) -> Result<Vec<Interface>> {
+    let names = match (&options.interfaces[..], config) {
+        ([], Some(config)) => &config.interfaces[..],
+        (names, _) => names,
+    };
+    let mut interfaces: Vec<Interface> = Vec::new();
+    for name in names {
+        let interface = net.interface(name).await?;
+        if !interface.up {
+            log::warn!("{name} is down; nothing arrives there before `ip link set {name} up`");
+        }
+        if !interfaces.contains(&interface) {
+            interfaces.push(interface);
+        }
+    }
+    Ok(interfaces)
+}
+
+async fn work(
+    writer: &mut Writer,
+    net: &Net,
+    options: &Attach,
+    config: Option<Config>,
+    named: Vec<Interface>,
+) -> Result<()> {
+    writer.forget_gone()?;
+    let old = attached(writer, net).await?;
+    let new: Vec<_> =
+        named.into_iter().filter(|interface| old.iter().all(|old| old.index != interface.index)).collect();
+    if old.is_empty() && new.is_empty() {
+        bail!("name an interface, as in `modlb attach eth0`, or list `interfaces` in the configuration");
+    }
+    let mode = mode(options.mode);
+    old.iter().try_for_each(|interface| check_mode(interface, mode))?;
+    if writer.is_new() {
+        writer.set_standby(options.standby);
+    }
+
+    // Nothing that can go wrong comes after the first thing that packets notice.
+    let have = writer.snapshot();
+    let want = config.unwrap_or_else(|| have.config.clone());
+    let plan = diff(&have.config, &want);
+    let everywhere: Vec<_> = old.iter().chain(&new).cloned().collect();
+    let placed = locate(net, &everywhere, want, &have, Refresh::All).await?;
+    let prepared = writer.prepare(&placed)?;
+    let links = new.iter().map(|interface| writer.attach(interface, mode)).collect::<Result<Vec<_>, _>>()?;
+
+    writer.publish(&prepared)?;
+    writer.complete()?;
+    for link in links {
+        writer.pin(link)?;
+    }
+    for interface in &old {
+        writer.replace(interface)?;
+    }
+    if options.standby {
+        writer.set_standby(true);
+    }
+    report(writer, net, &old).await?;
+    if !plan.is_empty() {
+        show(&plan, &[], false)?;
+    }
+    print_text(&summary(&placed.config))?;
+    Ok(())
+}
+
+const fn mode(mode: cli::Mode) -> Mode {
+    match mode {
+        cli::Mode::Auto => Mode::Auto,
+        cli::Mode::Native => Mode::Native,
+        cli::Mode::Generic => Mode::Generic,
+    }
+}
+
+/// A link keeps the mode that it was made with.
+fn check_mode(interface: &Interface, mode: Mode) -> Result<()> {
+    let is = interface.xdp.map(|xdp| xdp.mode);
+    let conflict = match mode {
+        Mode::Auto => false,
+        Mode::Native => is != Some(XdpMode::Native),
+        Mode::Generic => is != Some(XdpMode::Generic),
+    };
+    if conflict {
+        let is = is.map_or("no", XdpMode::name);
+        let name = &interface.name;
+        bail!("{name} is attached in {is} mode, which cannot be changed; `modlb detach {name}` first");
+    }
+    Ok(())
+}
+
+async fn report(writer: &Writer, net: &Net, old: &[Interface]) -> Result<()> {
+    for interface in attached(writer, net).await? {
+        let verb = if old.iter().any(|old| old.index == interface.index) { "replaced on" } else { "attached to" };
+        let mode = interface.xdp.map_or("no", |xdp| xdp.mode.name());
+        print_text(&format!("{verb} {} ({mode} mode)", interface.name))?;
+    }
+    Ok(())
+}
+
+/// Publishes the configuration anew for another set of interfaces.
+pub async fn relocate(writer: &mut Writer, net: &Net, interfaces: &[Interface]) -> Result<()> {
+    let have = writer.snapshot();
+    let placed = locate(net, interfaces, have.config.clone(), &have, Refresh::Unknown).await?;
+    if placed.places != have.places {
+        let prepared = writer.prepare(&placed)?;
+        writer.publish(&prepared)?;
+    }
+    Ok(())
+}

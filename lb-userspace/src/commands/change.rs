@@ -1,0 +1,87 @@
+//! The command's way, for whatever changes a running instance: have → want → difference → print → publish.
+
+use anyhow::Result;
+
+use crate::{
+    config::model::{Config, ServerMac},
+    datapath::{Datapath, Placed, Snapshot, Writer},
+    locate::{Refresh, locate},
+    net::{Interface, Net},
+    output::print_text,
+    plan::{Plan, diff},
+};
+
+/// How a change is made and shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'a> {
+    /// Print what would change, and change nothing.
+    pub dry_run: bool,
+    /// Print JSON.
+    pub json: bool,
+    /// Whose MAC is looked up anew.
+    pub refresh: Refresh<'a>,
+}
+
+/// Changes the configuration of a running instance, or fails and changes nothing.
+pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Config) -> Result<Config>) -> Result<()> {
+    if manner.dry_run {
+        let have = Datapath::open(instance)?.snapshot().config;
+        let want = edit(&have)?;
+        return show(&diff(&have, &want), &[], manner.json);
+    }
+    let mut writer = Writer::open(instance)?;
+    let have = writer.snapshot();
+    let want = edit(&have.config)?;
+    let plan = diff(&have.config, &want);
+
+    let net = Net::open()?;
+    let interfaces = attached(&writer, &net).await?;
+    let placed = locate(&net, &interfaces, want, &have, manner.refresh).await?;
+    let prepared = writer.prepare(&placed)?;
+    show(&plan, &moved(&have, &placed), manner.json)?;
+    if placed.config != have.config || placed.places != have.places {
+        writer.publish(&prepared)?;
+    }
+    Ok(())
+}
+
+/// The interfaces that an instance is attached to, but for those that are gone.
+pub async fn attached(datapath: &Datapath, net: &Net) -> Result<Vec<Interface>> {
+    let mut interfaces = Vec::new();
+    for (_, link) in datapath.links()? {
+        if let Some(index) = link.interface {
+            interfaces.push(net.interface_by_index(index).await?);
+        }
+    }
+    Ok(interfaces)
+}
+
+/// Prints a difference, and which servers were found at another MAC than before.
+pub fn show(plan: &Plan, moved: &[String], json: bool) -> Result<()> {
+    if json {
+        return Ok(print_text(&serde_json::to_string(plan)?)?);
+    }
+    if plan.is_empty() && moved.is_empty() {
+        return Ok(print_text("nothing to change")?);
+    }
+    let lines: Vec<_> = plan.to_string().lines().map(str::to_owned).chain(moved.iter().cloned()).collect();
+    Ok(print_text(&lines.join("\n"))?)
+}
+
+/// A line for each server that answers with another MAC than before.
+fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
+    let mut lines = Vec::new();
+    for service in &placed.config.services {
+        let Some(before) = have.config.services.iter().find(|before| before.name == service.name) else { continue };
+        for server in &service.servers {
+            let same = before.servers.iter().find(|before| before.address == server.address);
+            if let (Some(ServerMac::Resolved(was)), ServerMac::Resolved(is)) =
+                (same.map(|server| server.mac), server.mac)
+                && was != is
+            {
+                lines.push(format!("~ server {} {}: found at {is}, was {was}", service.name, server.address));
+            }
+        }
+    }
+    lines
+}

@@ -1,0 +1,46 @@
+//! `modlb check`.
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use super::{count, input, summary};
+use crate::{
+    cli::Check,
+    output::{Render, print},
+};
+
+/// A verdict on a configuration.
+#[derive(Serialize)]
+struct Verdict {
+    ok: bool,
+    services: usize,
+    servers: usize,
+    errors: Vec<String>,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Render for Verdict {
+    fn render(&self) -> String {
+        self.text.clone()
+    }
+}
+
+pub fn run(options: &Check) -> Result<()> {
+    let file = options.file.display();
+    match input::read(&options.file) {
+        Ok(config) => {
+            let (services, servers) =
+                (config.services.len(), config.services.iter().map(|service| service.servers.len()).sum());
+            let text = format!("{file}: good: {}", summary(&config));
+            Ok(print(&Verdict { ok: true, services, servers, errors: Vec::new(), text }, options.format.json)?)
+        }
+        Err(error) if options.format.json => {
+            let errors = input::problems(&error);
+            let message = format!("{file}: {}", count(errors.len(), "error"));
+            print(&Verdict { ok: false, services: 0, servers: 0, errors, text: String::new() }, true)?;
+            bail!(message)
+        }
+        Err(error) => Err(error),
+    }
+}

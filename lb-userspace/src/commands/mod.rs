@@ -1,0 +1,65 @@
+//! The commands, a thin file each: what they are made of is elsewhere.
+
+use anyhow::Result;
+
+use crate::{
+    cli::{Cli, Command, Dev, Server},
+    config::model::Config,
+};
+
+mod activity;
+mod apply;
+mod attach;
+mod change;
+mod check;
+mod completions;
+mod detach;
+mod dev;
+mod explain;
+mod export;
+mod input;
+mod server;
+mod stats;
+mod status;
+mod upgrade;
+
+/// Runs a command. Must be called within a current-thread tokio runtime, in the network namespace that is meant.
+///
+/// # Errors
+///
+/// The command failed, and changed nothing; the message says why and what helps.
+pub async fn run(cli: Cli) -> Result<()> {
+    let instance = cli.global.instance.as_str();
+    match cli.command {
+        Command::Attach(options) => attach::run(instance, &options).await,
+        Command::Detach(options) => detach::run(instance, &options).await,
+        Command::Apply(options) => apply::run(instance, &options).await,
+        Command::Check(options) => check::run(&options),
+        Command::Export(format) => export::run(instance, format).await,
+        Command::Server(Server::Up(name)) => server::up(instance, &name).await,
+        Command::Server(Server::Down(name)) => server::down(instance, &name).await,
+        Command::Server(Server::Add(add)) => server::add(instance, &add).await,
+        Command::Server(Server::Remove(name)) => server::remove(instance, &name).await,
+        Command::Status(format) => status::status(instance, format).await,
+        Command::Services(format) => status::services(instance, format).await,
+        Command::Servers(format) => status::servers(instance, format).await,
+        Command::Stats(options) => stats::run(instance, &options).await,
+        Command::Explain(options) => explain::run(instance, &options),
+        Command::Activate => activity::set(instance, false),
+        Command::Standby => activity::set(instance, true),
+        Command::Upgrade => upgrade::run(instance).await,
+        Command::Completions { shell } => completions::run(shell),
+        Command::Dev(Dev::Pass { interface, remove }) => dev::pass(&interface, remove).await,
+    }
+}
+
+/// "1 service" and "2 services".
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Like "2 services, 7 servers".
+fn summary(config: &Config) -> String {
+    let servers = config.services.iter().map(|service| service.servers.len()).sum();
+    format!("{}, {}", count(config.services.len(), "service"), count(servers, "server"))
+}

@@ -1,0 +1,87 @@
+//! `modlb server up|down|add|remove`.
+
+use std::net::IpAddr;
+
+use anyhow::{Result, bail};
+
+use super::change::{Manner, change};
+use crate::{
+    cli::{ServerAdd, ServerName},
+    config::model::{Config, Server, ServerMac, Service, State},
+    locate::Refresh,
+};
+
+pub async fn up(instance: &str, name: &ServerName) -> Result<()> {
+    set_state(instance, name, State::Up, Refresh::One(&name.service, name.server)).await
+}
+
+pub async fn down(instance: &str, name: &ServerName) -> Result<()> {
+    set_state(instance, name, State::Down, Refresh::Unknown).await
+}
+
+pub async fn add(instance: &str, options: &ServerAdd) -> Result<()> {
+    let ServerAdd { name, mac, weight } = options;
+    edit(instance, name, Refresh::Unknown, |service| {
+        if position(service, name.server).is_some() {
+            bail!("service {}: server {} is there already", service.name, name.server);
+        }
+        let mac = mac.map_or(ServerMac::Unresolved, ServerMac::Given);
+        service.servers.push(Server { address: name.server, mac, weight: *weight, state: State::Up });
+        Ok(())
+    })
+    .await
+}
+
+pub async fn remove(instance: &str, name: &ServerName) -> Result<()> {
+    edit(instance, name, Refresh::Unknown, |service| {
+        let index = find(service, name.server)?;
+        service.servers.remove(index);
+        Ok(())
+    })
+    .await
+}
+
+async fn set_state(instance: &str, name: &ServerName, state: State, refresh: Refresh<'_>) -> Result<()> {
+    edit(instance, name, refresh, |service| {
+        let index = find(service, name.server)?;
+        service.servers[index].state = state;
+        Ok(())
+    })
+    .await
+}
+
+async fn edit(
+    instance: &str,
+    name: &ServerName,
+    refresh: Refresh<'_>,
+    edit: impl FnOnce(&mut Service) -> Result<()>,
+) -> Result<()> {
+    let manner = Manner { dry_run: name.dry_run, json: false, refresh };
+    change(instance, manner, |have| {
+        let mut want = have.clone();
+        edit(service(&mut want, &name.service)?)?;
+        want.check()?;
+        Ok(want)
+    })
+    .await
+}
+
+fn service<'a>(config: &'a mut Config, name: &str) -> Result<&'a mut Service> {
+    let names: Vec<_> = config.services.iter().map(|service| service.name.clone()).collect();
+    match config.service_mut(name) {
+        Some(service) => Ok(service),
+        None if names.is_empty() => bail!("there is no service {name:?}, nor any other"),
+        None => bail!("there is no service {name:?}; there are {}", names.join(", ")),
+    }
+}
+
+fn position(service: &Service, server: IpAddr) -> Option<usize> {
+    service.servers.iter().position(|candidate| candidate.address == server)
+}
+
+fn find(service: &Service, server: IpAddr) -> Result<usize> {
+    match position(service, server) {
+        Some(index) => Ok(index),
+        None => bail!("service {}: there is no server {server}; `modlb servers` lists them", service.name),
+    }
+}

@@ -1,0 +1,92 @@
+//! `modlb status`, `services` and `servers`.
+
+use anyhow::Result;
+use lb_common::abi::ABI;
+
+use crate::{
+    cli::Format,
+    config::{model::Service, protocol::protocol_name},
+    datapath::{Datapath, Snapshot},
+    net::Net,
+    output::{Activity, InterfaceView, ServerView, ServersView, ServiceView, ServicesView, StatusView, print},
+    slots::Digest,
+};
+
+pub async fn status(instance: &str, format: Format) -> Result<()> {
+    Ok(print(&view(instance).await?, format.json)?)
+}
+
+pub async fn services(instance: &str, format: Format) -> Result<()> {
+    Ok(print(&ServicesView::from(view(instance).await?), format.json)?)
+}
+
+pub async fn servers(instance: &str, format: Format) -> Result<()> {
+    Ok(print(&ServersView::from(view(instance).await?), format.json)?)
+}
+
+async fn view(instance: &str) -> Result<StatusView> {
+    let datapath = Datapath::open(instance)?;
+    let snapshot = datapath.snapshot();
+    Ok(StatusView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        abi: ABI,
+        role: snapshot.config.role.name().to_owned(),
+        state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
+        interfaces: interfaces(&datapath).await?,
+        services: service_views(&snapshot),
+    })
+}
+
+/// Where an instance is attached, and how.
+pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
+    let net = Net::open()?;
+    let mut views = Vec::new();
+    for (index, link) in datapath.links()? {
+        let interface = match link.interface {
+            Some(index) => Some(net.interface_by_index(index).await?),
+            None => None,
+        };
+        let mode = interface.as_ref().and_then(|interface| interface.xdp).map_or("none", |xdp| xdp.mode.name());
+        views.push(InterfaceView {
+            name: interface.map_or_else(|| "(gone)".to_owned(), |interface| interface.name),
+            index,
+            mode: mode.to_owned(),
+            link: "bpf_link".to_owned(),
+            program_id: link.program,
+        });
+    }
+    Ok(views)
+}
+
+fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
+    let services = snapshot.config.services.iter().zip(&snapshot.services);
+    services
+        .map(|(service, record)| ServiceView {
+            name: service.name.clone(),
+            address: address(service),
+            protocol: service.protocol.map(|protocol| protocol_name(protocol).into_owned()),
+            port: service.port,
+            formula: service.formula,
+            selection: service.selection,
+            n: record.n,
+            slots: record.slots,
+            digest: Digest(record.digest).to_string(),
+            servers: service
+                .servers
+                .iter()
+                .map(|server| ServerView {
+                    address: server.address,
+                    mac: server.mac.get(),
+                    weight: server.weight,
+                    state: server.state,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// An address as it is, a prefix with its length.
+fn address(service: &Service) -> String {
+    let net = service.address;
+    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+}

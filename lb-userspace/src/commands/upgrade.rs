@@ -1,0 +1,15 @@
+//! `modlb upgrade`.
+
+use anyhow::Result;
+
+use super::change::attached;
+use crate::{datapath::Writer, net::Net, output::print_text};
+
+pub async fn run(instance: &str) -> Result<()> {
+    let writer = Writer::open(instance)?;
+    for interface in attached(&writer, &Net::open()?).await? {
+        writer.replace(&interface)?;
+        print_text(&format!("{}: the program is now that of modlb {}", interface.name, env!("CARGO_PKG_VERSION")))?;
+    }
+    Ok(())
+}

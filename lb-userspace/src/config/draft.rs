@@ -1,0 +1,99 @@
+//! Services between the file and the model: read, but not yet judged.
+//!
+//! Numbers are as wide as TOML's, so that a rule can name the one that does not fit, and what could not be read at all
+//! is absent, so that one mistake is reported once and does not hide or cause others.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::model::{Formula, Fragments, Selection, Server, ServerMac, Service, State};
+
+/// A service whose values may not make sense yet.
+pub(super) struct Draft {
+    /// As written.
+    pub name: String,
+    /// `None`: unreadable, and reported.
+    pub address: Option<IpNet>,
+    /// `None`: unreadable, and reported.
+    pub protocol: Option<Protocol>,
+    /// As written.
+    pub port: Option<i64>,
+    /// What is added up.
+    pub formula: Formula,
+    /// The slots of `resilient`; `None`: `modulo`.
+    pub slots: Option<i64>,
+    /// What happens to fragments.
+    pub fragments: Fragments,
+    /// In the order of the file.
+    pub servers: Vec<DraftServer>,
+}
+
+/// A protocol that could be read; `None`: any.
+pub(super) type Protocol = Option<u8>;
+
+/// A server whose values may not make sense yet.
+pub(super) struct DraftServer {
+    /// What was written, if that was no address (which is reported).
+    pub address: Result<IpAddr, String>,
+    /// Where its frames go.
+    pub mac: ServerMac,
+    /// As written.
+    pub weight: i64,
+    /// Whether it takes flows.
+    pub state: State,
+}
+
+impl Draft {
+    /// The service, unless something is unreadable or out of its type's range.
+    pub fn finish(self) -> Option<Service> {
+        Some(Service {
+            name: self.name,
+            address: self.address?,
+            protocol: self.protocol?,
+            port: self.port.map(u16::try_from).transpose().ok()?,
+            formula: self.formula,
+            selection: match self.slots {
+                None => Selection::Modulo,
+                Some(slots) => Selection::Resilient { slots: u32::try_from(slots).ok()? },
+            },
+            fragments: self.fragments,
+            servers: self.servers.into_iter().map(DraftServer::finish).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl DraftServer {
+    fn finish(self) -> Option<Server> {
+        Some(Server {
+            address: self.address.ok()?,
+            mac: self.mac,
+            weight: u32::try_from(self.weight).ok()?,
+            state: self.state,
+        })
+    }
+}
+
+impl From<&Service> for Draft {
+    fn from(service: &Service) -> Self {
+        Self {
+            name: service.name.clone(),
+            address: Some(service.address),
+            protocol: Some(service.protocol),
+            port: service.port.map(i64::from),
+            formula: service.formula,
+            slots: match service.selection {
+                Selection::Modulo => None,
+                Selection::Resilient { slots } => Some(slots.into()),
+            },
+            fragments: service.fragments,
+            servers: service.servers.iter().map(DraftServer::from).collect(),
+        }
+    }
+}
+
+impl From<&Server> for DraftServer {
+    fn from(server: &Server) -> Self {
+        Self { address: Ok(server.address), mac: server.mac, weight: server.weight.into(), state: server.state }
+    }
+}

@@ -1,0 +1,274 @@
+//! The configuration file: a mirror of the TOML, and its way to the model and back.
+//!
+//! Words, addresses and MACs stay text in the mirror: were serde to refuse them, it would stop at the first.
+
+use std::{fs, net::IpAddr, path::Path};
+
+use ipnet::IpNet;
+use lb_common::limits::DEFAULT_RESILIENT_SLOTS;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    draft::{Draft, DraftServer},
+    error::ConfigError,
+    model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State},
+    protocol::{known_name, parse_protocol},
+    rules,
+};
+
+/// Reads and judges the configuration in a file.
+///
+/// # Errors
+///
+/// The file cannot be read, is not TOML of the right shape, or means something that cannot be; then every problem is
+/// named.
+pub fn read(path: &Path) -> Result<Config, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    parse(&text).map_err(|error| match error {
+        ConfigError::Syntax { source, .. } => ConfigError::Syntax { path: Some(path.to_owned()), source },
+        other @ (ConfigError::Read { .. } | ConfigError::Invalid(_)) => other,
+    })
+}
+
+/// Reads and judges a configuration.
+///
+/// # Errors
+///
+/// As for [`read`].
+pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    let file: File =
+        toml::from_str(text).map_err(|source| ConfigError::Syntax { path: None, source: Box::new(source) })?;
+    file.validate()
+}
+
+/// The configuration as TOML that [`parse`]s back to an equal one, except that a MAC that was resolved is left out, to
+/// be resolved again. What has its default is left out as well.
+pub fn write(config: &Config) -> String {
+    // Strings, integers and tables with keys known here: there is nothing in it that TOML cannot write.
+    toml::to_string(&File::from(config)).unwrap_or_default()
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    interfaces: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    #[serde(default, rename = "service", skip_serializing_if = "Vec::is_empty")]
+    services: Vec<FileService>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileService {
+    name: String,
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<FileProtocol>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    formula: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selection: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fragments: Option<String>,
+    #[serde(default, rename = "server", skip_serializing_if = "Vec::is_empty")]
+    servers: Vec<FileServer>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(untagged, expecting = "a protocol is a name such as \"tcp\", or a number")]
+enum FileProtocol {
+    Number(i64),
+    Name(String),
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileServer {
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+}
+
+impl File {
+    fn validate(self) -> Result<Config, ConfigError> {
+        let mut problems = Vec::new();
+        let role = role(self.role.as_deref(), &mut problems);
+        let services = self.services.into_iter().enumerate();
+        let drafts: Vec<_> = services.map(|(index, service)| service.draft(index, &mut problems)).collect();
+        problems.extend(rules::problems(&self.interfaces, &drafts));
+        if !problems.is_empty() {
+            return Err(ConfigError::Invalid(problems));
+        }
+        // Whatever makes a draft unfit has been reported by now.
+        let services = drafts.into_iter().map(Draft::finish).collect::<Option<_>>();
+        let services = services.ok_or(ConfigError::Invalid(problems))?;
+        Ok(Config { interfaces: self.interfaces, role, services })
+    }
+}
+
+fn role(text: Option<&str>, problems: &mut Vec<String>) -> Role {
+    match text {
+        Some(other @ ("member" | "steer")) => {
+            problems
+                .push(format!("role {other} is not available in this version; leave out role, or say \"balancer\""));
+            Role::default()
+        }
+        text => word("role", text, &[(Role::Balancer.name(), Role::Balancer)], |problem| problems.push(problem)),
+    }
+}
+
+/// The value that a word stands for, or the default if there is no word. Reports a word that is not among the allowed.
+fn word<T: Copy>(what: &str, text: Option<&str>, allowed: &[(&str, T)], report: impl FnOnce(String)) -> T {
+    let default = allowed[0].1;
+    let Some(text) = text else { return default };
+    let known = allowed.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    known.unwrap_or_else(|| {
+        let words: Vec<_> = allowed.iter().map(|(word, _)| format!("{word:?}")).collect();
+        report(format!("{what} {text:?} is not known; it is {}", words.join(" or ")));
+        default
+    })
+}
+
+impl FileService {
+    fn draft(self, index: usize, problems: &mut Vec<String>) -> Draft {
+        let label = rules::label(index, &self.name);
+        let mut report = |problem: String| problems.push(format!("{label}: {problem}"));
+        Draft {
+            address: address(&self.address, &mut report),
+            protocol: protocol(self.protocol, &mut report),
+            port: self.port,
+            formula: word("formula", self.formula.as_deref(), &FORMULAS, &mut report),
+            slots: slots(self.selection.as_deref(), self.slots, &mut report),
+            fragments: word("fragments", self.fragments.as_deref(), &FRAGMENTS, &mut report),
+            servers: self.servers.into_iter().map(|server| server.draft(&mut report)).collect(),
+            name: self.name,
+        }
+    }
+}
+
+// The default comes first.
+const FORMULAS: [(&str, Formula); 2] =
+    [(Formula::ThreeTuple.name(), Formula::ThreeTuple), (Formula::FiveTuple.name(), Formula::FiveTuple)];
+const FRAGMENTS: [(&str, Fragments); 2] =
+    [(Fragments::Pass.name(), Fragments::Pass), (Fragments::Balance.name(), Fragments::Balance)];
+const STATES: [(&str, State); 2] = [(State::Up.name(), State::Up), (State::Down.name(), State::Down)];
+const RESILIENT: Selection = Selection::Resilient { slots: DEFAULT_RESILIENT_SLOTS };
+const SELECTIONS: [(&str, Selection); 2] =
+    [(Selection::Modulo.name(), Selection::Modulo), (RESILIENT.name(), RESILIENT)];
+
+fn address(text: &str, report: &mut impl FnMut(String)) -> Option<IpNet> {
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map_err(|_| report(format!("address {text:?} is not an IP address"))).ok()
+}
+
+fn protocol(protocol: Option<FileProtocol>, report: &mut impl FnMut(String)) -> Option<Option<u8>> {
+    let number = match protocol {
+        None => return Some(None),
+        Some(FileProtocol::Name(name)) => parse_protocol(&name).map_err(|error| error.to_string()),
+        Some(FileProtocol::Number(number)) => {
+            u8::try_from(number).map_err(|_| format!("protocol {number} is not from 0 to 255"))
+        }
+    };
+    number.map(Some).map_err(report).ok()
+}
+
+/// The slots of `resilient`, or `None` for `modulo`.
+fn slots(selection: Option<&str>, slots: Option<i64>, report: &mut impl FnMut(String)) -> Option<i64> {
+    let mut known = true;
+    let value = word("selection", selection, &SELECTIONS, |problem| {
+        known = false;
+        report(problem);
+    });
+    match (value, slots) {
+        (Selection::Resilient { slots: default }, slots) => Some(slots.unwrap_or(default.into())),
+        (Selection::Modulo, Some(slots)) if known => {
+            report(format!("slots {slots} needs selection = \"resilient\""));
+            None
+        }
+        (Selection::Modulo, _) => None,
+    }
+}
+
+impl FileServer {
+    fn draft(self, report: &mut impl FnMut(String)) -> DraftServer {
+        let label = format!("server {}", self.address.escape_debug());
+        let mut report = |problem: String| report(format!("{label}: {problem}"));
+        let mac = match self.mac.as_deref().map(str::parse) {
+            None => ServerMac::Unresolved,
+            Some(Ok(mac)) => ServerMac::Given(mac),
+            Some(Err(error)) => {
+                report(format!("mac {:?} is {error}", self.mac.unwrap_or_default()));
+                ServerMac::Unresolved
+            }
+        };
+        let state = word("state", self.state.as_deref(), &STATES, &mut report);
+        let address = self.address.parse().map_err(|_| {
+            report("not an IP address".to_owned());
+            self.address
+        });
+        DraftServer { address, mac, weight: self.weight.unwrap_or(1), state }
+    }
+}
+
+/// The value, unless it is the default, which a file need not say.
+fn unless_default<T: PartialEq>(value: T, default: &T) -> Option<T> {
+    (value != *default).then_some(value)
+}
+
+impl From<&Config> for File {
+    fn from(config: &Config) -> Self {
+        Self {
+            interfaces: config.interfaces.clone(),
+            role: unless_default(config.role, &Role::default()).map(|role| role.name().to_owned()),
+            services: config.services.iter().map(FileService::from).collect(),
+        }
+    }
+}
+
+impl From<&Service> for FileService {
+    fn from(service: &Service) -> Self {
+        let owned = |name: &str| name.to_owned();
+        let protocol = |number: u8| match known_name(number) {
+            Some(name) => FileProtocol::Name(name.to_owned()),
+            None => FileProtocol::Number(number.into()),
+        };
+        Self {
+            name: service.name.clone(),
+            address: super::model::target(service.address, None, None::<u16>),
+            protocol: service.protocol.map(protocol),
+            port: service.port.map(i64::from),
+            formula: unless_default(service.formula.name(), &FORMULAS[0].0).map(owned),
+            selection: unless_default(service.selection.name(), &SELECTIONS[0].0).map(owned),
+            slots: match service.selection {
+                Selection::Modulo => None,
+                Selection::Resilient { slots } => Some(slots.into()),
+            },
+            fragments: unless_default(service.fragments.name(), &FRAGMENTS[0].0).map(owned),
+            servers: service.servers.iter().map(FileServer::from).collect(),
+        }
+    }
+}
+
+impl From<&Server> for FileServer {
+    fn from(server: &Server) -> Self {
+        Self {
+            address: server.address.to_string(),
+            mac: match server.mac {
+                ServerMac::Given(mac) => Some(mac.to_string()),
+                ServerMac::Resolved(_) | ServerMac::Unresolved => None,
+            },
+            weight: unless_default(server.weight.into(), &1),
+            state: unless_default(server.state.name(), &STATES[0].0).map(str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The configuration after validation: types that cannot be wrong.
+
+use std::{fmt, net::IpAddr};
+
+use ipnet::IpNet;
+pub use lb_common::formula::Formula;
+use lb_common::mac::Mac;
+
+use super::{draft::Draft, error::ConfigError, protocol::protocol_name, rules};
+
+/// What this host does with the formula.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Role {
+    /// A gateway that sends each packet on to the chosen server.
+    #[default]
+    Balancer,
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Config {
+    /// The interfaces to attach to, by name.
+    pub interfaces: Vec<String>,
+    /// What this host does.
+    pub role: Role,
+    /// The services, in the order of the file.
+    pub services: Vec<Service>,
+}
+
+/// What is balanced, how, and over which servers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// Unique, 1 to 64 bytes, printable, without white space.
+    pub name: String,
+    /// The destination; a full-length network is a plain address.
+    pub address: IpNet,
+    /// The IP protocol number; `None`: any.
+    pub protocol: Option<u8>,
+    /// The destination port, only with a protocol that has ports; `None`: any.
+    pub port: Option<u16>,
+    /// What is added up.
+    pub formula: Formula,
+    /// How the slots are dealt.
+    pub selection: Selection,
+    /// What happens to fragments where the service names a port.
+    pub fragments: Fragments,
+    /// The servers, in the order that the formula counts them in.
+    pub servers: Vec<Server>,
+}
+
+/// How a service's slots are dealt to its servers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Selection {
+    /// `sum % N`, exactly.
+    #[default]
+    Modulo,
+    /// `sum % slots`, with a table that changes little when the list of servers does.
+    Resilient {
+        /// T, a prime of at most 65,521.
+        slots: u32,
+    },
+}
+
+/// What happens to fragments.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Fragments {
+    /// They pass to the kernel.
+    #[default]
+    Pass,
+    /// They are balanced by their addresses alone.
+    Balance,
+}
+
+/// One of the machines behind a service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Server {
+    /// Of the service's address family.
+    pub address: IpAddr,
+    /// Where its frames go.
+    pub mac: ServerMac,
+    /// How many consecutive slots it stands for; at least 1.
+    pub weight: u32,
+    /// Whether it takes flows.
+    pub state: State,
+}
+
+/// Where a server's frames go, and how that is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServerMac {
+    /// The configuration says so.
+    Given(Mac),
+    /// The neighbour table said so.
+    Resolved(Mac),
+    /// Not known yet: to be resolved before it is published.
+    Unresolved,
+}
+
+/// Whether a server takes flows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum State {
+    /// It does.
+    #[default]
+    Up,
+    /// Its flows go to the servers that are up.
+    Down,
+}
+
+impl Config {
+    /// The service of this name, to be changed; [`Config::check`] judges the result.
+    pub fn service_mut(&mut self, name: &str) -> Option<&mut Service> {
+        self.services.iter_mut().find(|service| service.name == name)
+    }
+
+    /// Judges a configuration that was built or changed here by the rules that a file is judged by.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] with everything that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let drafts: Vec<_> = self.services.iter().map(Draft::from).collect();
+        let problems = rules::problems(&self.interfaces, &drafts);
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+    }
+}
+
+impl Service {
+    /// N: the sum of the weights.
+    pub fn n(&self) -> u32 {
+        self.servers.iter().map(|server| server.weight).sum()
+    }
+
+    /// What the service answers to: `203.0.113.10:443/tcp`, `[2001:db8::1]:443/tcp`, `203.0.113.10/esp` or
+    /// `203.0.113.10`.
+    pub fn target(&self) -> String {
+        target(self.address, self.protocol, self.port)
+    }
+}
+
+/// A destination as text; see [`Service::target`].
+pub(super) fn target(address: IpNet, protocol: Option<u8>, port: Option<impl fmt::Display>) -> String {
+    let protocol = protocol.map_or_else(String::new, |protocol| format!("/{}", protocol_name(protocol)));
+    let address =
+        if address.prefix_len() == address.max_prefix_len() { address.addr().to_string() } else { address.to_string() };
+    match port {
+        None => format!("{address}{protocol}"),
+        Some(port) if address.contains(':') => format!("[{address}]:{port}{protocol}"),
+        Some(port) => format!("{address}:{port}{protocol}"),
+    }
+}
+
+impl ServerMac {
+    /// The address, if it is known.
+    pub const fn get(self) -> Option<Mac> {
+        match self {
+            Self::Given(mac) | Self::Resolved(mac) => Some(mac),
+            Self::Unresolved => None,
+        }
+    }
+}
+
+impl Role {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Balancer => "balancer",
+        }
+    }
+}
+
+impl Selection {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Modulo => "modulo",
+            Self::Resilient { .. } => "resilient",
+        }
+    }
+}
+
+impl Fragments {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Balance => "balance",
+        }
+    }
+}
+
+impl State {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}

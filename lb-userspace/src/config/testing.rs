@@ -1,0 +1,78 @@
+//! Configurations for property tests: any that the rules allow, from a few names and addresses so that two of them often
+//! share some.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use lb_common::mac::Mac;
+use proptest::{collection::vec, prelude::*, sample::subsequence};
+
+use super::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State};
+
+/// Any valid configuration.
+pub(crate) fn config() -> impl Strategy<Value = Config> {
+    let interfaces = subsequence(vec!["eth0", "eth1", "bond0.7"], 0..=3).prop_shuffle();
+    let services = subsequence((0..5).collect::<Vec<_>>(), 0..=5)
+        .prop_shuffle()
+        .prop_flat_map(|indices| indices.into_iter().map(service).collect::<Vec<_>>());
+    (interfaces, services).prop_map(|(interfaces, services)| Config {
+        interfaces: interfaces.into_iter().map(str::to_owned).collect(),
+        role: Role::Balancer,
+        services,
+    })
+}
+
+/// Any valid service with the name and the destination that belong to this index.
+pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
+    let name = ["web", "dns", "\"é\\'#", "ipsec", "rest"][usize::from(index)].to_owned();
+    let six = index % 2 == 1;
+    let address = address(six, 1, index);
+    let target = prop_oneof![
+        Just((Some(6), Some(443))),
+        (1..=u16::MAX).prop_map(|port| (Some(17), Some(port))),
+        Just((Some(50), None)),
+        Just((Some(89), None)),
+        Just((None, None)),
+    ];
+    let rest = (
+        prop_oneof![Just(Formula::ThreeTuple), Just(Formula::FiveTuple)],
+        prop_oneof![
+            Just(Selection::Modulo),
+            prop_oneof![Just(7), Just(251), Just(16_381)].prop_map(|slots| Selection::Resilient { slots })
+        ],
+        prop_oneof![Just(Fragments::Pass), Just(Fragments::Balance)],
+    );
+    (target, rest, servers(six, 6)).prop_map(move |((protocol, port), (formula, selection, fragments), servers)| {
+        Service { name: name.clone(), address: address.into(), protocol, port, formula, selection, fragments, servers }
+    })
+}
+
+/// Up to `most` servers (at most 250), in any order, with weights, states and MACs.
+pub(crate) fn servers(six: bool, most: u8) -> impl Strategy<Value = Vec<Server>> {
+    subsequence((1..=most).collect::<Vec<_>>(), 0..=usize::from(most)).prop_shuffle().prop_flat_map(move |hosts| {
+        let rest = vec((1..4_u32, any::<bool>(), mac()), hosts.len());
+        rest.prop_map(move |rest| {
+            let servers = hosts.iter().zip(rest);
+            servers
+                .map(|(host, (weight, up, mac))| Server {
+                    address: address(six, 0, *host),
+                    mac,
+                    weight,
+                    state: if up { State::Up } else { State::Down },
+                })
+                .collect()
+        })
+    })
+}
+
+fn mac() -> impl Strategy<Value = ServerMac> {
+    let mac = (0..3_u8).prop_map(|last| Mac([2, 0, 0, 0, 0, last]));
+    prop_oneof![mac.clone().prop_map(ServerMac::Given), mac.prop_map(ServerMac::Resolved), Just(ServerMac::Unresolved)]
+}
+
+fn address(six: bool, net: u8, host: u8) -> IpAddr {
+    if six {
+        Ipv6Addr::new(0x2001, 0xdb8, net.into(), 0, 0, 0, 0, host.into()).into()
+    } else {
+        Ipv4Addr::new(10, 0, net, host).into()
+    }
+}

@@ -1,0 +1,277 @@
+//! One set of maps: made, found, checked.
+//!
+//! Trap: a command may be killed while it makes an instance. The record in the map `INSTANCE` is written last, so that
+//! whatever lacks it was never in force and is cleared away by the next `attach`.
+
+use std::ops::Deref;
+
+use lb_common::{
+    abi::{ABI, Instance, MAGIC},
+    limits::{
+        CELLS_PER_SERVICE, COUNTERS_PER_SERVER, DEFAULT_SERVERS, DEFAULT_SERVICES, DEFAULT_SLOTS, KEYS_PER_SERVICE,
+    },
+};
+
+use super::{
+    Error, Result,
+    counters::Counters,
+    maps::{Mapped, Maps},
+    pins::{Lock, Pins},
+    program,
+    snapshot::Snapshot,
+};
+use crate::netns;
+
+/// How much a half can hold; fixed when the instance is made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Capacities {
+    /// Services.
+    pub services: u32,
+    /// Slots, over all services.
+    pub slots: u32,
+    /// Server entries, over all services.
+    pub servers: u32,
+}
+
+impl Default for Capacities {
+    fn default() -> Self {
+        Self { services: DEFAULT_SERVICES, slots: DEFAULT_SLOTS, servers: DEFAULT_SERVERS }
+    }
+}
+
+impl Capacities {
+    /// Cells of the service table in a half, a power of two.
+    pub const fn cells(&self) -> u32 {
+        (self.services * KEYS_PER_SERVICE * CELLS_PER_SERVICE).next_power_of_two()
+    }
+
+    /// Counters of servers, which have no halves.
+    pub const fn counters(&self) -> u32 {
+        self.servers * COUNTERS_PER_SERVER
+    }
+
+    /// Retired counters in a half: at most every server of the half before.
+    pub const fn retired(&self) -> u32 {
+        self.servers
+    }
+}
+
+/// What `attach` asks for; what it leaves open is as it is, or as the defaults say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// As [`Capacities::services`].
+    pub services: Option<u32>,
+    /// As [`Capacities::slots`].
+    pub slots: Option<u32>,
+    /// As [`Capacities::servers`].
+    pub servers: Option<u32>,
+}
+
+impl Wanted {
+    fn capacities(&self) -> Capacities {
+        let default = Capacities::default();
+        Capacities {
+            services: self.services.unwrap_or(default.services),
+            slots: self.slots.unwrap_or(default.slots),
+            servers: self.servers.unwrap_or(default.servers),
+        }
+    }
+
+    fn check(&self, have: &Capacities) -> Result<()> {
+        for (option, want, have) in [
+            ("--max-services", self.services, have.services),
+            ("--max-slots", self.slots, have.slots),
+            ("--max-servers", self.servers, have.servers),
+        ] {
+            if let Some(want) = want.filter(|want| *want != have) {
+                return Err(Error::FixedCapacity { option, want, have });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A running instance, for readers: they never wait.
+#[derive(Debug)]
+pub struct Datapath {
+    pub(super) pins: Pins,
+    pub(super) maps: Maps,
+    pub(super) capacities: Capacities,
+    pub(super) servers: Counters,
+    pub(super) outcomes: Counters,
+}
+
+/// An instance that this command alone may change.
+#[derive(Debug)]
+pub struct Writer {
+    pub(super) datapath: Datapath,
+    new: bool,
+    _lock: Lock,
+}
+
+impl Deref for Writer {
+    type Target = Datapath;
+
+    fn deref(&self) -> &Datapath {
+        &self.datapath
+    }
+}
+
+impl Datapath {
+    /// Opens a running instance.
+    ///
+    /// # Errors
+    ///
+    /// It is not running, not of this version, or works in another network namespace.
+    pub fn open(instance: &str) -> Result<Self> {
+        let pins = Pins::new(instance);
+        let record = record(&pins)?.ok_or_else(|| Error::NotRunning(instance.to_owned()))?;
+        check(&pins, &record)?;
+        Self::with(pins, &record)
+    }
+
+    fn with(pins: Pins, record: &Instance) -> Result<Self> {
+        let capacities = Capacities { services: record.services, slots: record.slots, servers: record.servers };
+        let maps = Maps::open(&pins)?;
+        let (servers, outcomes) = (Counters::servers(&pins)?, Counters::outcomes(&pins)?);
+        Ok(Self { pins, maps, capacities, servers, outcomes })
+    }
+
+    /// What is in force.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::read(&self.maps, &self.capacities)
+    }
+
+    /// How much it can hold.
+    pub const fn capacities(&self) -> &Capacities {
+        &self.capacities
+    }
+
+    /// Whether it forwards nothing.
+    pub fn standby(&self) -> bool {
+        self.maps.control.load().standby()
+    }
+}
+
+impl Writer {
+    /// Opens a running instance in order to change it. Waits for another command that does the same.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Datapath::open`]; [`Error::Locked`]: the other command does not end.
+    pub fn open(instance: &str) -> Result<Self> {
+        let pins = Pins::new(instance);
+        let lock = pins.lock()?;
+        Ok(Self { datapath: Datapath::open(instance)?, new: false, _lock: lock })
+    }
+
+    /// Opens an instance, or makes one that becomes real by [`Writer::complete`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::open`]; [`Error::FixedCapacity`]: it runs with another capacity.
+    pub fn create(instance: &str, wanted: &Wanted) -> Result<Self> {
+        let pins = Pins::new(instance);
+        let lock = pins.create()?;
+        if let Some(record) = record(&pins)? {
+            check(&pins, &record)?;
+            let datapath = Datapath::with(pins, &record)?;
+            wanted.check(&datapath.capacities)?;
+            return Ok(Self { datapath, new: false, _lock: lock });
+        }
+        pins.clear()?;
+        let capacities = wanted.capacities();
+        let made = program::make_maps(&pins, &capacities)
+            .and_then(|()| Datapath::with(pins.clone(), &new_record(&capacities, 0)));
+        match made {
+            Ok(datapath) => Ok(Self { datapath, new: true, _lock: lock }),
+            Err(error) => {
+                pins.remove()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether it was made just now.
+    pub const fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// Makes an instance real that was made just now.
+    pub fn complete(&mut self) -> Result<()> {
+        if self.new {
+            let cookie = netns::cookie()
+                .map_err(|error| Error::Io("identifying the network namespace".into(), std::io::Error::other(error)))?;
+            let record = new_record(&self.datapath.capacities, cookie);
+            self.datapath.maps.instance.write(0, &[Instance { magic: 0, ..record }]);
+            self.datapath.maps.instance.write(0, &[record]);
+        }
+        Ok(())
+    }
+
+    /// Removes an instance that was made just now and could not be put in force; leaves any other alone.
+    pub fn abandon(self) -> Result<()> {
+        if self.new { self.pins.remove() } else { Ok(()) }
+    }
+
+    /// Removes the instance and everything that belongs to it.
+    pub fn remove(self) -> Result<()> {
+        self.pins.remove()
+    }
+
+    /// Removes the links whose interface is gone.
+    pub fn forget_gone(&self) -> Result<()> {
+        for (index, link) in self.links()? {
+            if link.interface.is_none() {
+                self.detach(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forwards nothing from now on, or everything again.
+    pub fn set_standby(&mut self, standby: bool) {
+        let control = self.maps.control.load();
+        self.datapath.maps.control.store(control.with_standby(standby));
+    }
+}
+
+/// Removes everything of an instance, whatever state it is in and whoever made it.
+pub fn remove(instance: &str) -> Result<()> {
+    let pins = Pins::new(instance);
+    let _lock = pins.lock()?;
+    pins.remove()
+}
+
+fn new_record(capacities: &Capacities, netns_cookie: u64) -> Instance {
+    let Capacities { services, slots, servers } = *capacities;
+    Instance { magic: MAGIC, abi: ABI, role: 0, netns_cookie, services, slots, servers, reserved: 0 }
+}
+
+/// What the instance says of itself; `None`: there is none, or it was never completed.
+fn record(pins: &Pins) -> Result<Option<Instance>> {
+    if !pins.map("INSTANCE").exists() {
+        return Ok(None);
+    }
+    let record = Mapped::<Instance>::open(pins, "INSTANCE")?.get(0);
+    Ok((record.magic != 0).then_some(record))
+}
+
+fn check(pins: &Pins, record: &Instance) -> Result<()> {
+    let foreign = |reason| Error::Foreign {
+        path: pins.directory().display().to_string(),
+        instance: pins.instance().to_owned(),
+        reason,
+    };
+    if record.magic != MAGIC {
+        return Err(foreign("it does not say that it is modlb's".to_owned()));
+    }
+    if record.abi != ABI {
+        return Err(foreign(format!("ABI {}, this is {ABI}", record.abi)));
+    }
+    let cookie = netns::cookie().unwrap_or_default();
+    if cookie != 0 && record.netns_cookie != 0 && cookie != record.netns_cookie {
+        return Err(Error::OtherNamespace(pins.instance().to_owned()));
+    }
+    Ok(())
+}

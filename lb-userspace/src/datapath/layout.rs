@@ -1,0 +1,314 @@
+//! A configuration → the contents of a half: pure, so that everything that can be wrong is found before anything is
+//! written.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
+
+use lb_common::{
+    control::Contents,
+    formula::powers,
+    key::Kind,
+    limits::MAX_NAME_BYTES,
+    mac::Mac,
+    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    table::{Counter, Remote, ServiceCell, Slot},
+};
+
+use super::{
+    Error, Result,
+    cells::{self, Key},
+    instance::Capacities,
+    ledger::{Account, Ledger},
+    snapshot::Snapshot,
+};
+use crate::{
+    config::model::{Config, Formula, Fragments, Selection, Server, ServerMac, Service, State},
+    slots::SlotTable,
+};
+
+/// Where a server is, as this host sees it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Place {
+    /// Reached by sending the frame back by the interface that it came in by.
+    #[default]
+    Back,
+    /// It is this host.
+    Here,
+    /// Behind one interface of several.
+    Behind {
+        /// The interface's index.
+        interface: u32,
+        /// The interface's MAC.
+        source: Mac,
+    },
+}
+
+/// A configuration whose servers have been found.
+#[derive(Clone, Debug, Default)]
+pub struct Placed {
+    /// The configuration. Every server that is up has a MAC, unless it is this host.
+    pub config: Config,
+    /// Where the servers are, by service and server.
+    pub places: Vec<Vec<Place>>,
+}
+
+/// Everything that a half holds. Indices are relative to the half, but for those in cells, which the datapath uses as
+/// they are.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// What the control word says of it.
+    pub contents: Contents,
+    /// How much there is.
+    pub record: HalfRecord,
+    /// The services.
+    pub services: Vec<ServiceRecord>,
+    /// The servers of all services.
+    pub servers: Vec<ServerRecord>,
+    /// Counters of servers that left.
+    pub retired: Vec<RetiredRecord>,
+    /// The table of services, as long as the map's half.
+    pub cells: Vec<ServiceCell>,
+    /// The slots of all services.
+    pub slots: Vec<Slot>,
+    /// By counter, servers that a slot alone does not describe.
+    pub remotes: Vec<(u32, Remote)>,
+    /// Counters that have to be zero before this is published.
+    pub fresh: Vec<u32>,
+}
+
+/// Lays out a configuration in the half that is not active. `settled` are the values of the counters that `have` calls
+/// retired.
+///
+/// # Errors
+///
+/// [`Error::Capacity`]: it does not fit. [`Error::NoMac`]: a server that is up has no MAC.
+pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities: &Capacities) -> Result<Layout> {
+    let services = &placed.config.services;
+    let tables: Vec<_> = services.iter().map(SlotTable::build).collect();
+    check(services, &tables, capacities)?;
+
+    let half = have.control.half() ^ 1;
+    let mut ledger = Ledger::new(have, capacities.counters());
+    let mut layout = Layout::default();
+    let mut cells = Vec::new();
+    for ((service, places), table) in services.iter().zip(&placed.places).zip(&tables) {
+        let addresses: Vec<_> = service.servers.iter().map(|server| server.address).collect();
+        let account = ledger.account(&service.name, &addresses)?;
+        cells.push(layout.add(service, places, table, &account, half * capacities.slots)?);
+    }
+    let addresses: Vec<Vec<IpAddr>> =
+        services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect();
+    let named: Vec<_> = services.iter().zip(&addresses).map(|(s, a)| (s.name.as_str(), a.as_slice())).collect();
+    let remains = ledger.close(&named, settled);
+    for (service, departed) in layout.services.iter_mut().zip(&remains.services) {
+        service.departed = *departed;
+    }
+    layout.fresh = ledger.fresh;
+    layout.retired = remains.retired;
+    layout.record = HalfRecord {
+        services: layout.services.len() as u32,
+        servers: layout.servers.len() as u32,
+        slots: layout.slots.len() as u32,
+        retired: layout.retired.len() as u32,
+        departed: remains.departed,
+    };
+    layout.place_cells(services, &cells, capacities)?;
+    Ok(layout)
+}
+
+fn check(services: &[Service], tables: &[SlotTable], capacities: &Capacities) -> Result<()> {
+    let servers: u64 = services.iter().map(|service| service.servers.len() as u64).sum();
+    let slots: u64 = tables.iter().map(|table| u64::from(table.len())).sum();
+    for (what, needed, capacity, option) in [
+        ("services", services.len() as u64, capacities.services, "--max-services"),
+        ("server entries", servers, capacities.servers, "--max-servers"),
+        ("slots", slots, capacities.slots, "--max-slots"),
+    ] {
+        if needed > u64::from(capacity) {
+            return Err(Error::Capacity { what, needed, capacity: capacity.into(), option });
+        }
+    }
+    Ok(())
+}
+
+impl Layout {
+    /// Appends a service with its servers and slots; returns its cell, which has no key yet.
+    fn add(
+        &mut self,
+        service: &Service,
+        places: &[Place],
+        table: &SlotTable,
+        account: &Account,
+        half_slots: u32,
+    ) -> Result<ServiceCell> {
+        let first_slot = self.slots.len() as u32;
+        let first_server = self.servers.len() as u32;
+        let mut entries = Vec::with_capacity(service.servers.len());
+        for ((server, place), counter) in service.servers.iter().zip(places).zip(&account.counters) {
+            self.servers.push(server_record(server, *place, *counter));
+            entries.push(self.slot(service, server, *place, *counter, account.first)?);
+        }
+        if !table.all_down() {
+            let slots =
+                table.iter().map(|server| server.map_or_else(Slot::default, |index| entries[usize::from(index)]));
+            self.slots.extend(slots);
+        }
+        let slots = self.slots.len() as u32 - first_slot;
+        self.services.push(ServiceRecord {
+            first_slot,
+            first_server,
+            first_counter: account.first,
+            slots: table.len(),
+            digest: table.digest(service).0,
+            ..service_record(service)
+        });
+        Ok(ServiceCell {
+            slots,
+            first_slot: half_slots + first_slot,
+            first_counter: account.first,
+            powers: if slots == 0 { [0; 3] } else { powers(slots) },
+            flags: match service.formula {
+                Formula::ThreeTuple => 0,
+                Formula::FiveTuple => ServiceCell::FIVE_TUPLE,
+            },
+            ..ServiceCell::default()
+        })
+    }
+
+    /// A server's slot. That of one that is down is never used, so it need not have a MAC.
+    fn slot(&mut self, service: &Service, server: &Server, place: Place, counter: u32, first: u32) -> Result<Slot> {
+        let relative = (counter - first) as u16;
+        let mac = match (server.mac.get(), server.state, place) {
+            (Some(mac), _, _) => mac,
+            (None, State::Down, _) | (None, State::Up, Place::Here) => Mac::ZERO,
+            (None, State::Up, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
+        };
+        let (interface, source) = match place {
+            Place::Back => return Ok(Slot::new(mac, relative)),
+            Place::Here => (0, Mac::ZERO),
+            Place::Behind { interface, source } => (interface, source),
+        };
+        self.remotes.push((counter, Remote { interface, destination: mac.0, source: source.0 }));
+        Ok(Slot::indirect(relative))
+    }
+
+    /// Gives every service its keys and every key its place.
+    fn place_cells(&mut self, services: &[Service], cells: &[ServiceCell], capacities: &Capacities) -> Result<()> {
+        let (keys, values): (Vec<_>, Vec<_>) = keyed(services, cells).into_iter().unzip();
+        let table = cells::place(&keys, capacities.cells())?;
+        let cell =
+            |index: usize| ServiceCell { address: keys[index].halves(), tag: keys[index].tag(), ..values[index] };
+        self.cells = table.cells.iter().map(|index| index.map_or_else(ServiceCell::default, cell)).collect();
+        self.contents = Contents {
+            any_port: keys.iter().any(|key| key.kind == Kind::Protocol),
+            any_protocol: keys.iter().any(|key| key.kind == Kind::Address),
+            seed: table.seed,
+        };
+        Ok(())
+    }
+}
+
+/// Every key with the cell that it leads to: one for each service, and one for the fragments of each address and
+/// protocol.
+fn keyed(services: &[Service], cells: &[ServiceCell]) -> Vec<(Key, ServiceCell)> {
+    let mut keyed: Vec<_> = services.iter().zip(cells).map(|(service, cell)| (key(service), *cell)).collect();
+    let whole: HashSet<_> = services.iter().filter(|s| s.protocol.is_none()).map(|s| s.address.addr()).collect();
+    let mut fragments: HashMap<Key, (u8, ServiceCell)> = HashMap::new();
+    for (service, cell) in services.iter().zip(cells) {
+        let Some(protocol) = service.protocol else { continue };
+        let address = service.address.addr();
+        // Who says so comes first, then who has no port, and then nobody, unless there is a service of all protocols,
+        // which the datapath finds by itself.
+        let (rank, cell) = match (service.fragments, service.port) {
+            (Fragments::Balance, _) => (2, *cell),
+            (Fragments::Pass, None) => (1, *cell),
+            (Fragments::Pass, Some(_)) if whole.contains(&address) => continue,
+            (Fragments::Pass, Some(_)) => (0, ServiceCell { flags: ServiceCell::PASS, ..ServiceCell::default() }),
+        };
+        let best = fragments.entry(Key { address, kind: Kind::Fragment, protocol, port: 0 }).or_insert((rank, cell));
+        if best.0 < rank {
+            *best = (rank, cell);
+        }
+    }
+    let mut fragments: Vec<_> = fragments.into_iter().map(|(key, (_, cell))| (key, cell)).collect();
+    fragments.sort_unstable_by_key(|(key, _)| *key);
+    keyed.extend(fragments);
+    keyed
+}
+
+fn key(service: &Service) -> Key {
+    let kind = match (service.protocol, service.port) {
+        (Some(_), Some(_)) => Kind::Port,
+        (Some(_), None) => Kind::Protocol,
+        (None, _) => Kind::Address,
+    };
+    let (protocol, port) = (service.protocol.unwrap_or_default(), service.port.unwrap_or_default());
+    Key { address: service.address.addr(), kind, protocol, port }
+}
+
+fn no_mac(service: &Service, server: &Server) -> Error {
+    Error::NoMac { service: service.name.clone(), server: server.address }
+}
+
+fn service_record(service: &Service) -> ServiceRecord {
+    let mut name = [0; MAX_NAME_BYTES];
+    let bytes = service.name.as_bytes();
+    name[..bytes.len()].copy_from_slice(bytes);
+    ServiceRecord {
+        name,
+        address: octets(service.address.addr()),
+        departed: Counter::default(),
+        digest: 0,
+        resilient_slots: match service.selection {
+            Selection::Modulo => 0,
+            Selection::Resilient { slots } => slots,
+        },
+        n: service.n(),
+        slots: 0,
+        first_slot: 0,
+        first_server: 0,
+        servers: service.servers.len() as u32,
+        first_counter: 0,
+        protocol: service.protocol.map_or(-1, i16::from),
+        port: service.port.unwrap_or_default(),
+        family: if service.address.addr().is_ipv4() { 4 } else { 6 },
+        prefix: service.address.prefix_len(),
+        formula: match service.formula {
+            Formula::ThreeTuple => 3,
+            Formula::FiveTuple => 5,
+        },
+        fragments: match service.fragments {
+            Fragments::Pass => 0,
+            Fragments::Balance => 1,
+        },
+        reserved: 0,
+    }
+}
+
+fn server_record(server: &Server, place: Place, counter: u32) -> ServerRecord {
+    ServerRecord {
+        address: octets(server.address),
+        mac: server.mac.get().unwrap_or_default().0,
+        mac_given: matches!(server.mac, ServerMac::Given(_)).into(),
+        up: (server.state == State::Up).into(),
+        weight: server.weight,
+        counter,
+        place: match place {
+            Place::Back => ServerRecord::BACK,
+            Place::Here => ServerRecord::HERE,
+            Place::Behind { interface, .. } => interface,
+        },
+    }
+}
+
+/// An address as records hold it.
+fn octets(address: IpAddr) -> [u8; 16] {
+    let mut octets = [0; 16];
+    match address {
+        IpAddr::V4(v4) => octets[..4].copy_from_slice(&v4.octets()),
+        IpAddr::V6(v6) => octets = v6.octets(),
+    }
+    octets
+}

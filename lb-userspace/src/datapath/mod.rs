@@ -1,0 +1,143 @@
+//! The sole owner of BPF state: pins, lock, maps, programs, links, and the publication of a configuration.
+//!
+//! ```text
+//! pins       where everything is, and who may change it       instance   one set of maps, new or found
+//! maps       the pinned maps as typed memory                  snapshot   what the active half holds
+//! layout     a configuration → the contents of a half (pure)  publish    the idle half, then the one store
+//! cells      the service table's places (pure)                ledger     which counter is whose (pure)
+//! program    load, attach, replace, detach                    counters   per-CPU values
+//! grace      waits for running programs                       totals     what was counted
+//! link       what the kernel says of a link                   sys        calls of bpf(2)
+//! ```
+
+pub mod cells;
+pub mod counters;
+pub mod grace;
+pub mod instance;
+pub mod layout;
+pub mod ledger;
+pub mod link;
+pub mod maps;
+pub mod pins;
+pub mod program;
+pub mod publish;
+pub mod snapshot;
+mod sys;
+pub mod totals;
+
+pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
+pub use layout::{Place, Placed};
+pub use program::{Mode, pass};
+pub use snapshot::Snapshot;
+pub use totals::Totals;
+
+/// What can go wrong with the datapath.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing is pinned under this name.
+    #[error("no instance {0} is running; start one with `modlb --instance {0} attach IFACE --config FILE`")]
+    NotRunning(String),
+    /// The pins are of another version, or of somebody else.
+    #[error(
+        "{path} was made by something that this modlb does not understand ({reason}); use the modlb that made it, or \
+         remove it with `modlb --instance {instance} detach`, which stops its traffic"
+    )]
+    Foreign {
+        /// The directory.
+        path: String,
+        /// The instance.
+        instance: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another command holds the lock.
+    #[error("another modlb command has been changing instance {0} for {1} s; try again when it has ended")]
+    Locked(String, u64),
+    /// The instance works in another network namespace.
+    #[error(
+        "instance {0} works in another network namespace; enter it with `--netns`, choose another `--instance`, or \
+         remove a stale one with `modlb --instance {0} detach`"
+    )]
+    OtherNamespace(String),
+    /// More than the maps hold.
+    #[error(
+        "{what}: {needed} are needed, the instance holds {capacity}; `modlb detach`, and attach with `{option} {needed}` or more"
+    )]
+    Capacity {
+        /// Of what.
+        what: &'static str,
+        /// How many the configuration needs.
+        needed: u64,
+        /// How many fit.
+        capacity: u64,
+        /// The option of `attach` that sets the capacity.
+        option: &'static str,
+    },
+    /// A capacity is asked for that a running instance does not have.
+    #[error(
+        "`{option} {want}`: the instance was made with {have}, which stays as long as it runs; leave the option out, or \
+         `modlb detach` first"
+    )]
+    FixedCapacity {
+        /// The option of `attach`.
+        option: &'static str,
+        /// What was asked for.
+        want: u32,
+        /// What is.
+        have: u32,
+    },
+    /// No seed places every service within reach; does not happen with distinct services.
+    #[error("the service table cannot be built: too many services meet in one place")]
+    Unplaceable,
+    /// A MAC is missing.
+    #[error("service {service}: server {server}: its MAC is not known")]
+    NoMac {
+        /// The service.
+        service: String,
+        /// The server.
+        server: std::net::IpAddr,
+    },
+    /// The program cannot be attached.
+    #[error("{interface}: {reason}")]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// Why, and what helps.
+        reason: String,
+    },
+    /// This binary was built without the eBPF toolchain.
+    #[error("this modlb was built with AYA_BUILD_SKIP and has no datapath; build it without")]
+    WithoutDatapath,
+    /// A map, by its name.
+    #[error("map {0}: {1}")]
+    Map(&'static str, #[source] aya::maps::MapError),
+    /// The kernel refused the object.
+    #[error("the kernel refused the datapath: {0}")]
+    Load(#[from] aya::EbpfError),
+    /// The kernel refused the program.
+    #[error("the kernel refused the program: {0}")]
+    Program(#[from] aya::programs::ProgramError),
+    /// A link is not what it should be.
+    #[error("the link of the program: {0}")]
+    Link(#[from] aya::programs::links::LinkError),
+    /// A system call.
+    #[error("{0}: {1}")]
+    Io(String, #[source] std::io::Error),
+}
+
+impl Error {
+    /// Says what was being done when a system call failed.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |error| Self::Io(what, error)
+    }
+
+    /// The same for nix.
+    pub(crate) fn errno(what: impl Into<String>) -> impl FnOnce(nix::Error) -> Self {
+        let what = what.into();
+        move |errno| Self::Io(what, errno.into())
+    }
+}
+
+/// The result of everything here.
+pub type Result<T> = std::result::Result<T, Error>;

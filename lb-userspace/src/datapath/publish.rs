@@ -1,0 +1,66 @@
+//! The idle half, then the one store.
+//!
+//! The critical section, under the instance's lock:
+//!
+//! 1. wait until no program reads the idle half any more (it was active before the last publication),
+//! 2. write the idle half completely; whatever stops the command here leaves the active half as it is,
+//! 3. store the control word: from here on packets meet the new half, each of them whole.
+//!
+//! Counters that the new half uses for the first time are cleared before; nothing in force names them.
+
+use lb_common::table::Counter;
+
+use super::{
+    Result, grace,
+    instance::Writer,
+    layout::{Layout, Placed, lay_out},
+    snapshot::Snapshot,
+};
+
+/// A configuration that fits and only has to be written.
+#[derive(Debug)]
+pub struct Prepared {
+    have: Snapshot,
+    layout: Layout,
+}
+
+impl Writer {
+    /// Finds out whether a configuration fits. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`lay_out`].
+    pub fn prepare(&self, placed: &Placed) -> Result<Prepared> {
+        let have = self.snapshot();
+        grace::wait()?;
+        let retired: Vec<_> = have.retired.iter().map(|retired| retired.counter).collect();
+        let settled: Vec<Counter> = self.servers.get(&retired)?;
+        let layout = lay_out(placed, &have, &settled, &self.capacities)?;
+        Ok(Prepared { have, layout })
+    }
+
+    /// Puts a configuration in force that was prepared by this writer just before.
+    pub fn publish(&mut self, prepared: &Prepared) -> Result<()> {
+        let Prepared { have, layout } = prepared;
+        self.servers.zero(&layout.fresh)?;
+        self.write(have.control.half() ^ 1, layout);
+        // Publish after the half is written, else packets meet services without slots.
+        self.datapath.maps.control.store(have.control.publish(layout.contents));
+        Ok(())
+    }
+
+    fn write(&mut self, half: u32, layout: &Layout) {
+        let capacities = self.capacities;
+        let first = |capacity: u32| (half * capacity) as usize;
+        let maps = &mut self.datapath.maps;
+        maps.cells.write(first(capacities.cells()), &layout.cells);
+        maps.slots.write(first(capacities.slots), &layout.slots);
+        for (counter, remote) in &layout.remotes {
+            maps.remotes.write(first(capacities.counters()) + *counter as usize, &[*remote]);
+        }
+        maps.services.write(first(capacities.services), &layout.services);
+        maps.servers.write(first(capacities.servers), &layout.servers);
+        maps.retired.write(first(capacities.retired()), &layout.retired);
+        maps.halves.write(half as usize, &[layout.record]);
+    }
+}

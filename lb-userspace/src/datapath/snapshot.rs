@@ -1,0 +1,142 @@
+//! What the active half holds, read without a lock.
+//!
+//! Trap: a writer may replace the half that is being read, after two publications. A reader therefore looks at the
+//! generation again when it has everything, and starts over if it moved.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use ipnet::IpNet;
+use lb_common::{
+    control::Control,
+    formula::Formula,
+    mac::Mac,
+    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+};
+
+use super::{instance::Capacities, layout::Place, maps::Maps};
+use crate::config::model::{Config, Fragments, Role, Selection, Server, ServerMac, Service, State};
+
+/// The contents of the active half.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The word that was in force.
+    pub control: Control,
+    /// What is configured, but for the interfaces.
+    pub config: Config,
+    /// Where the servers are, by service and server.
+    pub places: Vec<Vec<Place>>,
+    /// How much there is.
+    pub record: HalfRecord,
+    /// The services' records.
+    pub services: Vec<ServiceRecord>,
+    /// The servers' records, of all services.
+    pub servers: Vec<ServerRecord>,
+    /// Counters of servers that left.
+    pub retired: Vec<RetiredRecord>,
+}
+
+impl Snapshot {
+    /// Reads the active half.
+    pub fn read(maps: &Maps, capacities: &Capacities) -> Self {
+        loop {
+            let control = maps.control.load();
+            let snapshot = Self::read_half(maps, capacities, control);
+            if maps.control.load().generation() == control.generation() {
+                return snapshot;
+            }
+        }
+    }
+
+    fn read_half(maps: &Maps, capacities: &Capacities, control: Control) -> Self {
+        let half = control.half() as usize;
+        let record = maps.halves.get(half);
+        let first = |capacity: u32| half * capacity as usize;
+        // A half that is being replaced may say anything; what is read then is thrown away, but must be within the map.
+        let count = |count: u32, capacity: u32| count.min(capacity) as usize;
+        let services = maps.services.read(first(capacities.services), count(record.services, capacities.services));
+        let servers = maps.servers.read(first(capacities.servers), count(record.servers, capacities.servers));
+        let retired = maps.retired.read(first(capacities.retired()), count(record.retired, capacities.retired()));
+        let mut snapshot = Self { control, record, services, servers, retired, ..Self::default() };
+        snapshot.config = Config {
+            interfaces: Vec::new(),
+            role: Role::Balancer,
+            services: snapshot.services.iter().map(|record| service(record, snapshot.servers_of(record))).collect(),
+        };
+        let place = |server: &ServerRecord| match server.place {
+            ServerRecord::BACK => Place::Back,
+            ServerRecord::HERE => Place::Here,
+            interface => {
+                let remote =
+                    maps.remotes.get(first(capacities.counters()) + count(server.counter, capacities.counters() - 1));
+                Place::Behind { interface, source: Mac(remote.source) }
+            }
+        };
+        snapshot.places =
+            snapshot.services.iter().map(|record| snapshot.servers_of(record).iter().map(place).collect()).collect();
+        snapshot
+    }
+
+    /// The records of a service's servers.
+    pub fn servers_of(&self, service: &ServiceRecord) -> &[ServerRecord] {
+        let first = service.first_server as usize;
+        self.servers.get(first..first + service.servers as usize).unwrap_or_default()
+    }
+
+    /// The record of the service with this name.
+    pub fn service(&self, name: &str) -> Option<&ServiceRecord> {
+        self.config.services.iter().position(|service| service.name == name).map(|index| &self.services[index])
+    }
+
+    /// Every server of every service, with its counter.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, IpAddr, u32)> {
+        self.config.services.iter().zip(&self.services).flat_map(|(service, record)| {
+            let servers = service.servers.iter().zip(self.servers_of(record));
+            servers.map(|(server, record)| (service.name.as_str(), server.address, record.counter))
+        })
+    }
+
+    /// The counter of each server of each service.
+    pub fn counters(&self) -> HashMap<(&str, IpAddr), u32> {
+        self.counted().map(|(service, server, counter)| ((service, server), counter)).collect()
+    }
+}
+
+fn service(record: &ServiceRecord, servers: &[ServerRecord]) -> Service {
+    let end = record.name.iter().position(|byte| *byte == 0).unwrap_or(record.name.len());
+    let address = address(&record.address, record.family);
+    Service {
+        name: String::from_utf8_lossy(&record.name[..end]).into_owned(),
+        address: IpNet::new(address, record.prefix).unwrap_or_else(|_| address.into()),
+        protocol: u8::try_from(record.protocol).ok(),
+        port: Some(record.port).filter(|port| *port != 0),
+        formula: if record.formula == 5 { Formula::FiveTuple } else { Formula::ThreeTuple },
+        selection: match record.resilient_slots {
+            0 => Selection::Modulo,
+            slots => Selection::Resilient { slots },
+        },
+        fragments: if record.fragments == 1 { Fragments::Balance } else { Fragments::Pass },
+        servers: servers.iter().map(|server| self::server(server, record.family)).collect(),
+    }
+}
+
+fn server(record: &ServerRecord, family: u8) -> Server {
+    let mac = Mac(record.mac);
+    Server {
+        address: address(&record.address, family),
+        mac: match record.mac_given {
+            1 => ServerMac::Given(mac),
+            _ if mac == Mac::ZERO => ServerMac::Unresolved,
+            _ => ServerMac::Resolved(mac),
+        },
+        weight: record.weight,
+        state: if record.up == 1 { State::Up } else { State::Down },
+    }
+}
+
+fn address(bytes: &[u8; 16], family: u8) -> IpAddr {
+    let [a, b, c, d, ..] = *bytes;
+    if family == 6 { Ipv6Addr::from(*bytes).into() } else { Ipv4Addr::new(a, b, c, d).into() }
+}

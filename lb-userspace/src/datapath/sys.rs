@@ -1,0 +1,68 @@
+//! The few calls of bpf(2) that aya has no public function for.
+
+use std::{
+    ffi::CString,
+    io,
+    os::{
+        fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
+
+const BPF_MAP_CREATE: libc::c_int = 0;
+const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
+const BPF_OBJ_GET: libc::c_int = 7;
+
+/// Calls bpf(2) with the head of a `union bpf_attr`; the kernel takes what is missing as zeros.
+pub(super) fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<RawFd> {
+    // SAFETY: `attributes` has the size that is given; the callers' pointers in it outlive the call.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as RawFd) }
+}
+
+/// What makes a map.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct Create {
+    pub map_type: u32,
+    pub key_size: u32,
+    pub value_size: u32,
+    pub max_entries: u32,
+    pub map_flags: u32,
+    pub inner_map_fd: u32,
+}
+
+/// Makes a map.
+pub(super) fn create(attributes: &Create) -> io::Result<OwnedFd> {
+    // SAFETY: the kernel has just made the descriptor for this process.
+    bpf(BPF_MAP_CREATE, attributes).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sets the value of a map's element; `value` is as long as the kernel expects it to be.
+pub(super) fn update<T>(map: BorrowedFd<'_>, key: u32, value: &[T]) -> io::Result<()> {
+    #[repr(C)]
+    struct Update {
+        map_fd: u64,
+        key: u64,
+        value: u64,
+        flags: u64,
+    }
+    let update =
+        Update { map_fd: map.as_raw_fd() as u64, key: &raw const key as u64, value: value.as_ptr() as u64, flags: 0 };
+    bpf(BPF_MAP_UPDATE_ELEM, &update).map(drop)
+}
+
+/// Opens what is pinned at a path.
+pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct Get {
+        path: u64,
+        fd: u32,
+        flags: u32,
+    }
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let get = Get { path: path.as_ptr() as u64, fd: 0, flags: 0 };
+    // SAFETY: the kernel has just made the descriptor for this process.
+    bpf(BPF_OBJ_GET, &get).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}

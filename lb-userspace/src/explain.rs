@@ -1,0 +1,158 @@
+//! What happens to a packet, by the configuration alone: with big integers, apart from the datapath's arithmetic.
+
+use std::net::IpAddr;
+
+use lb_common::{flow::protocol::has_ports, outcome::Outcome};
+use num_bigint::BigUint;
+
+use crate::{
+    cli::Endpoint,
+    config::{
+        model::{Config, Formula, Service},
+        protocol::protocol_name,
+    },
+    datapath::Place,
+    output::ExplainView,
+    slots::SlotTable,
+};
+
+/// The packet in question.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    /// Who sends it.
+    pub source: Endpoint,
+    /// To whom.
+    pub destination: Endpoint,
+    /// The IP protocol number.
+    pub protocol: u8,
+}
+
+/// Why a question makes no sense.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// No packet goes from one family to the other.
+    #[error("{0} and {1} are not of the same address family")]
+    Families(IpAddr, IpAddr),
+    /// A port where the protocol has none.
+    #[error("{0} has no ports; leave them out")]
+    NoPorts(String),
+    /// No port where the protocol has one.
+    #[error("{0} packets have ports; write the destination as {1}")]
+    NoDestinationPort(String, String),
+    /// The formula counts the source port.
+    #[error("service {0} counts the source port (5-tuple); write the source as {1}")]
+    NoSourcePort(String, String),
+}
+
+/// Says what happens to a packet. `places` are empty where nobody knows which servers are this host.
+///
+/// # Errors
+///
+/// There is no such packet.
+pub fn explain(config: &Config, places: &[Vec<Place>], packet: &Packet) -> Result<ExplainView, Error> {
+    check(packet)?;
+    let Some(index) = matching(&config.services, packet) else { return Ok(view(Outcome::NoService)) };
+    let service = &config.services[index];
+    let addends = addends(service, packet)?;
+    let sum: BigUint = addends.iter().map(|(_, number)| number).sum();
+    let table = SlotTable::build(service);
+    let matched = ExplainView {
+        service: Some(service.name.clone()),
+        formula: Some(service.formula),
+        sum: Some(sum.to_string()),
+        n: Some(service.n()),
+        slots: Some(table.len()),
+        addends: addends.into_iter().map(|(label, number)| (label, number.to_string())).collect(),
+        ..view(Outcome::NoServer)
+    };
+    if table.all_down() {
+        return Ok(matched);
+    }
+    let slot = remainder(&sum, table.len());
+    let Some(number) = table.get(slot).map(usize::from) else { return Ok(matched) };
+    let here = places.get(index).and_then(|places| places.get(number)) == Some(&Place::Here);
+    let server = &service.servers[number];
+    Ok(ExplainView {
+        outcome: if here { Outcome::Local } else { Outcome::Forwarded },
+        slot: Some(slot),
+        server: Some(server.address),
+        mac: server.mac.get(),
+        ..matched
+    })
+}
+
+/// A view that says nothing but the outcome.
+pub const fn view(outcome: Outcome) -> ExplainView {
+    ExplainView {
+        outcome,
+        service: None,
+        formula: None,
+        sum: None,
+        n: None,
+        slots: None,
+        slot: None,
+        server: None,
+        mac: None,
+        addends: Vec::new(),
+    }
+}
+
+fn check(packet: &Packet) -> Result<(), Error> {
+    let Packet { source, destination, protocol } = packet;
+    if source.address.is_ipv4() != destination.address.is_ipv4() {
+        return Err(Error::Families(source.address, destination.address));
+    }
+    let name = || protocol_name(*protocol).into_owned();
+    match (has_ports(*protocol), source.port, destination.port) {
+        (true, _, None) => Err(Error::NoDestinationPort(name(), with_port(destination.address))),
+        (false, Some(_), _) | (false, _, Some(_)) => Err(Error::NoPorts(name())),
+        (true, _, Some(_)) | (false, None, None) => Ok(()),
+    }
+}
+
+fn with_port(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => format!("{v4}:PORT"),
+        IpAddr::V6(v6) => format!("[{v6}]:PORT"),
+    }
+}
+
+/// The most specific service that the packet fits.
+fn matching(services: &[Service], packet: &Packet) -> Option<usize> {
+    let fits = |service: &Service| {
+        service.address.addr() == packet.destination.address
+            && service.protocol.is_none_or(|protocol| protocol == packet.protocol)
+            && service.port.is_none_or(|port| Some(port) == packet.destination.port)
+    };
+    let fitting = services.iter().enumerate().filter(|(_, service)| fits(service));
+    fitting.max_by_key(|(_, service)| (service.protocol.is_some(), service.port.is_some())).map(|(index, _)| index)
+}
+
+fn addends(service: &Service, packet: &Packet) -> Result<Vec<(String, BigUint)>, Error> {
+    let Packet { source, destination, protocol } = packet;
+    let port = |end: &str, port: u16| (format!("{end} port"), BigUint::from(port));
+    let address = |end: &str, address: IpAddr| (format!("{end} address {address}"), number(address));
+    let mut addends = vec![address("source", source.address)];
+    if service.formula == Formula::FiveTuple {
+        let missing = || Error::NoSourcePort(service.name.clone(), with_port(source.address));
+        addends.push(port("source", if has_ports(*protocol) { source.port.ok_or_else(missing)? } else { 0 }));
+    }
+    addends.push(address("destination", destination.address));
+    addends.push(port("destination", destination.port.unwrap_or_default()));
+    if service.formula == Formula::FiveTuple {
+        addends.push((format!("protocol {}", protocol_name(*protocol)), BigUint::from(*protocol)));
+    }
+    Ok(addends)
+}
+
+fn number(address: IpAddr) -> BigUint {
+    match address {
+        IpAddr::V4(v4) => v4.to_bits().into(),
+        IpAddr::V6(v6) => v6.to_bits().into(),
+    }
+}
+
+/// `slots` is not 0: a table with a server that is up has a slot.
+fn remainder(sum: &BigUint, slots: u32) -> u32 {
+    (sum % slots).iter_u32_digits().next().unwrap_or_default()
+}

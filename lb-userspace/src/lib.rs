@@ -1,0 +1,13 @@
+//! modlb's user space: everything but the parsing of the command line, so that tests can use it.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod datapath;
+pub mod explain;
+pub mod locate;
+pub mod net;
+pub mod netns;
+pub mod output;
+pub mod plan;
+pub mod slots;

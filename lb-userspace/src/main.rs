@@ -1,0 +1,58 @@
+//! The command `modlb`: parse, run, print the error, exit status.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use lb_userspace::{cli::Cli, commands, netns};
+use log::LevelFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    init_log(cli.global.verbose);
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", message(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    // Before the runtime and everything else that is opened in a network namespace.
+    if let Some(netns) = &cli.global.netns {
+        netns::enter(netns)?;
+    }
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(commands::run(cli))
+}
+
+fn init_log(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Info,
+        _ => LevelFilter::Debug,
+    };
+    env_logger::Builder::new()
+        .filter_level(level)
+        .parse_default_env()
+        .format(|out, record| {
+            use std::io::Write as _;
+            writeln!(out, "{}: {}", record.level().as_str().to_lowercase(), record.args())
+        })
+        .init();
+}
+
+/// The error and its causes, each unless what was said before includes it.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message += ": ";
+            message += &cause;
+        }
+    }
+    message
+}

@@ -1,0 +1,126 @@
+//! Network namespaces.
+//!
+//! Trap: a namespace is entered by the calling thread alone. Enter it before any other thread is started.
+
+use std::{
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+        unix::net::UnixDatagram,
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, setns},
+};
+
+/// Where `ip netns add` keeps the namespaces that it names.
+const NAMED: &str = "/run/netns";
+
+/// Why a network namespace could not be entered or identified.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing has that name.
+    #[error("there is no network namespace {name:?} ({path} does not exist); `ip netns list` shows them", path = path.display())]
+    Missing {
+        /// As the user gave it.
+        name: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// It is there, but cannot be entered.
+    #[error("cannot enter the network namespace {path}: {source}", path = path.display())]
+    Enter {
+        /// Where it is.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel did not say which one this is.
+    #[error("cannot identify this network namespace: {0}")]
+    Cookie(#[source] io::Error),
+}
+
+/// What the functions of this module return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Moves the calling thread into a network namespace: one that `ip netns` named or, with a `/` in it, a path such as
+/// `/proc/PID/ns/net`. File systems stay as they are, unlike with `ip netns exec`.
+pub fn enter(name_or_path: &str) -> Result<()> {
+    let path = path_of(name_or_path);
+    let file = File::open(&path).map_err(|source| match source.kind() == io::ErrorKind::NotFound {
+        true => Error::Missing { name: name_or_path.to_owned(), path: path.clone() },
+        false => Error::Enter { path: path.clone(), source },
+    })?;
+    setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::Enter { path, source: explain(errno) })
+}
+
+fn path_of(name_or_path: &str) -> PathBuf {
+    if name_or_path.contains('/') { PathBuf::from(name_or_path) } else { Path::new(NAMED).join(name_or_path) }
+}
+
+/// The kernel says no more than "invalid argument" of a file that is no namespace.
+fn explain(errno: Errno) -> io::Error {
+    if errno == Errno::EINVAL {
+        io::Error::new(io::ErrorKind::InvalidInput, "it is not a network namespace")
+    } else {
+        errno.into()
+    }
+}
+
+/// A number that no other network namespace has until the next start of the system; 0 if the kernel is too old to tell.
+pub fn cookie() -> Result<u64> {
+    // Any socket tells; this kind needs neither addresses nor privileges.
+    let socket = UnixDatagram::unbound().map_err(Error::Cookie)?;
+    match netns_cookie_of(socket.as_fd()) {
+        Ok(cookie) => Ok(cookie),
+        Err(Errno::ENOPROTOOPT) => Ok(0),
+        Err(errno) => Err(Error::Cookie(errno.into())),
+    }
+}
+
+/// `SO_NETNS_COOKIE`, Linux 5.14.
+fn netns_cookie_of(socket: BorrowedFd<'_>) -> nix::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut length = size_of::<u64>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `cookie`, and both outlive the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(result).map(|_| cookie)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_paths() {
+        assert_eq!(path_of("blue"), Path::new("/run/netns/blue"));
+        assert_eq!(path_of("/proc/1/ns/net"), Path::new("/proc/1/ns/net"));
+        assert_eq!(path_of("./net"), Path::new("./net"));
+    }
+
+    #[test]
+    fn the_cookie_stays() {
+        let cookie = super::cookie().unwrap();
+        assert_eq!(super::cookie().unwrap(), cookie);
+    }
+
+    #[test]
+    fn errors_name_the_culprit() {
+        let error = enter("no-such-namespace").unwrap_err().to_string();
+        assert!(error.contains("\"no-such-namespace\"") && error.contains("ip netns list"), "{error}");
+        let error = enter("/dev/null").unwrap_err().to_string();
+        assert!(error.starts_with("cannot enter the network namespace /dev/null: "), "{error}");
+    }
+}

@@ -1,0 +1,184 @@
+//! `explain`: the arithmetic for one packet.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
+use serde::{Serialize, Serializer};
+
+use super::{Render, or_dash, serialize_mac, table};
+
+/// What happens to a packet, and why. Parts that do not apply are `None`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainView {
+    /// What happens.
+    #[serde(serialize_with = "serialize_outcome")]
+    pub outcome: Outcome,
+    /// The name of the service that matches.
+    pub service: Option<String>,
+    /// What is added up.
+    #[serde(serialize_with = "serialize_formula")]
+    pub formula: Option<Formula>,
+    /// The exact sum, in decimal digits: it may have more than 128 bits.
+    pub sum: Option<String>,
+    /// N, the sum of the weights.
+    pub n: Option<u32>,
+    /// T, the number of slots.
+    pub slots: Option<u32>,
+    /// The slot: the sum modulo T.
+    pub slot: Option<u32>,
+    /// The server that the slot names.
+    pub server: Option<IpAddr>,
+    /// The server's MAC.
+    #[serde(serialize_with = "serialize_mac")]
+    pub mac: Option<Mac>,
+    /// What the sum is made of: what it is, and the number in decimal digits.
+    #[serde(skip)]
+    pub addends: Vec<(String, String)>,
+}
+
+impl Render for ExplainView {
+    fn render(&self) -> String {
+        let mut text = format!("service  {}\n", or_dash(self.service.as_deref()));
+        if let Some(formula) = self.formula {
+            let _ = writeln!(text, "formula  {}", formula.name());
+        }
+        if let Some(sum) = &self.sum {
+            let _ = write!(text, "\n{}\n{}\n", self.render_sum(sum), self.render_slot(sum));
+        }
+        if let Some(server) = self.server {
+            let mac = self.mac.map_or_else(|| "whose MAC is not known".to_owned(), |mac| format!("at {mac}"));
+            let _ = writeln!(text, "server   {server} {mac}");
+        }
+        let _ = write!(text, "outcome  {}: {}", self.outcome, meaning(self.outcome));
+        text
+    }
+}
+
+impl ExplainView {
+    fn render_sum(&self, sum: &str) -> String {
+        let mut lines = table(&["", "", "number"], &["number"]);
+        for (index, (label, number)) in self.addends.iter().enumerate() {
+            lines.add_row([if index == 0 { "" } else { "+" }, label, number]);
+        }
+        lines.add_row(["=", "sum", sum]);
+        // The table's header says nothing that the rows do not.
+        indent(lines.trim_fmt().lines().skip(1))
+    }
+
+    fn render_slot(&self, sum: &str) -> String {
+        let (Some(slots), Some(slot)) = (self.slots, self.slot) else { return String::new() };
+        let remainder = format!("\n{sum} % {slots} = {slot}");
+        match self.n {
+            // With as many slots as servers the remainder is the formula's own.
+            Some(n) if n != slots => indent(format!("{remainder}   (N = {n}, dealt to {slots} slots)").lines()) + "\n",
+            Some(_) | None => indent(remainder.lines()) + "\n",
+        }
+    }
+}
+
+fn indent<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let lines: Vec<_> = lines.map(|line| if line.is_empty() { String::new() } else { format!("  {line}") }).collect();
+    lines.join("\n")
+}
+
+const fn meaning(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Forwarded => "sent to the server",
+        Outcome::Local => "passed to this host, which is the server",
+        Outcome::NoServer => "dropped, no server is up",
+        Outcome::Standby => "passed untouched, this balancer is on standby",
+        Outcome::NotOurs => "passed untouched, addressed to another host or to a group",
+        Outcome::NotIp => "passed untouched, neither IPv4 nor IPv6",
+        Outcome::Malformed => "passed untouched, a header is broken or cut off",
+        Outcome::TooManyHeaders => "passed untouched, too many extension headers",
+        Outcome::Fragment => "passed untouched, a fragment that no service takes",
+        Outcome::NoService => "passed untouched, no service matches",
+    }
+}
+
+fn serialize_outcome<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(outcome.name())
+}
+
+fn serialize_formula<S: Serializer>(formula: &Option<Formula>, serializer: S) -> Result<S::Ok, S::Error> {
+    formula.map(Formula::name).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded() -> ExplainView {
+        let addend = |label: &str, number: &str| (label.to_owned(), number.to_owned());
+        ExplainView {
+            outcome: Outcome::Forwarded,
+            service: Some("web".into()),
+            formula: Some(Formula::ThreeTuple),
+            sum: Some("6731060940".into()),
+            n: Some(3),
+            slots: Some(3),
+            slot: Some(0),
+            server: Some([10, 0, 0, 11].into()),
+            mac: Some(Mac([2, 0, 0, 0, 0, 0x11])),
+            addends: vec![
+                addend("source address 198.51.100.7", "3325256711"),
+                addend("destination address 203.0.113.10", "3405803786"),
+                addend("destination port", "443"),
+            ],
+        }
+    }
+
+    fn unmatched() -> ExplainView {
+        ExplainView {
+            outcome: Outcome::NoService,
+            service: None,
+            formula: None,
+            sum: None,
+            n: None,
+            slots: None,
+            slot: None,
+            server: None,
+            mac: None,
+            addends: vec![],
+        }
+    }
+
+    #[test]
+    fn json() {
+        assert_eq!(
+            serde_json::to_string(&forwarded()).unwrap(),
+            r#"{"outcome":"forwarded","service":"web","formula":"3-tuple","sum":"6731060940","n":3,"slots":3,"slot":0,"server":"10.0.0.11","mac":"02:00:00:00:00:11"}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&unmatched()).unwrap(),
+            r#"{"outcome":"no_service","service":null,"formula":null,"sum":null,"n":null,"slots":null,"slot":null,"server":null,"mac":null}"#
+        );
+    }
+
+    #[test]
+    fn text() {
+        assert_eq!(
+            forwarded().render(),
+            "\
+service  web
+formula  3-tuple
+
+     source address 198.51.100.7       3325256711
+  +  destination address 203.0.113.10  3405803786
+  +  destination port                         443
+  =  sum                               6731060940
+
+  6731060940 % 3 = 0
+
+server   10.0.0.11 at 02:00:00:00:00:11
+outcome  forwarded: sent to the server"
+        );
+        assert_eq!(unmatched().render(), "service  -\noutcome  no_service: passed untouched, no service matches");
+    }
+
+    #[test]
+    fn text_with_more_slots_than_servers() {
+        let text = ExplainView { slots: Some(4098), slot: Some(1230), ..forwarded() }.render();
+        assert!(text.contains("\n  6731060940 % 4098 = 1230   (N = 3, dealt to 4098 slots)\n"), "{text}");
+    }
+}

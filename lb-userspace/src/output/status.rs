@@ -1,0 +1,245 @@
+//! `status`, `services` and `servers`.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use lb_common::{formula::Formula, mac::Mac};
+use serde::{Serialize, Serializer};
+
+use super::{Render, or_dash, serialize_mac, table};
+use crate::config::model::{Selection, State};
+
+/// An instance, as `modlb status` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusView {
+    /// The version of this program.
+    pub version: String,
+    /// The version of what is shared through pinned maps.
+    pub abi: u32,
+    /// What this host does with the formula.
+    pub role: String,
+    /// Whether it does it now.
+    pub state: Activity,
+    /// The interfaces that it is attached to.
+    pub interfaces: Vec<InterfaceView>,
+    /// What is balanced, in the order of the configuration.
+    pub services: Vec<ServiceView>,
+}
+
+/// Whether an instance forwards.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activity {
+    /// It does.
+    Active,
+    /// It passes every packet until it is told to take over.
+    Standby,
+}
+
+impl Activity {
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Standby => "standby",
+        }
+    }
+}
+
+/// An interface that an instance is attached to.
+#[derive(Clone, Debug, Serialize)]
+pub struct InterfaceView {
+    /// Its name.
+    pub name: String,
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Where the program runs: `native`, `generic` or `offload`.
+    pub mode: String,
+    /// How the program is held there.
+    pub link: String,
+    /// The program's id, as `bpftool prog` shows it.
+    pub program_id: u32,
+}
+
+/// A service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: String,
+    /// Its address; a prefix with its length.
+    pub address: String,
+    /// A name or a number; `None`: any.
+    pub protocol: Option<String>,
+    /// `None`: any.
+    pub port: Option<u16>,
+    /// What is added up.
+    #[serde(serialize_with = "serialize_formula")]
+    pub formula: Formula,
+    /// How the slots are dealt.
+    #[serde(serialize_with = "serialize_selection")]
+    pub selection: Selection,
+    /// N, the sum of the weights.
+    pub n: u32,
+    /// T, the number of slots.
+    pub slots: u32,
+    /// The digest of the slot table: equal on balancers that agree.
+    pub digest: String,
+    /// Its servers, in the order in which the formula counts them.
+    pub servers: Vec<ServerView>,
+}
+
+/// A server of a service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerView {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its MAC, if it is known.
+    #[serde(serialize_with = "serialize_mac")]
+    pub mac: Option<Mac>,
+    /// How many consecutive slots it stands for.
+    pub weight: u32,
+    /// Whether it takes flows.
+    #[serde(serialize_with = "serialize_state")]
+    pub state: State,
+}
+
+/// What `modlb services` prints.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct ServicesView(pub Vec<ServiceView>);
+
+/// What `modlb servers` prints.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct ServersView(pub Vec<ServerRow>);
+
+/// A server and the service that it belongs to.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerRow {
+    /// The service's name.
+    pub service: String,
+    /// The server.
+    #[serde(flatten)]
+    pub server: ServerView,
+}
+
+impl From<StatusView> for ServicesView {
+    fn from(status: StatusView) -> Self {
+        Self(status.services)
+    }
+}
+
+impl From<StatusView> for ServersView {
+    fn from(status: StatusView) -> Self {
+        let rows = status.services.into_iter().flat_map(|service| {
+            let name = service.name;
+            service.servers.into_iter().map(move |server| ServerRow { service: name.clone(), server })
+        });
+        Self(rows.collect())
+    }
+}
+
+impl ServiceView {
+    /// What it takes, like `203.0.113.10:443/tcp`; what it does not name is left out.
+    fn destination(&self) -> String {
+        let mut text = match self.port {
+            Some(port) if self.address.contains(':') => format!("[{}]:{port}", self.address),
+            Some(port) => format!("{}:{port}", self.address),
+            None => self.address.clone(),
+        };
+        if let Some(protocol) = &self.protocol {
+            // A prefix has a slash of its own.
+            let separator = if self.address.contains('/') { " " } else { "/" };
+            text = text + separator + protocol;
+        }
+        text
+    }
+
+    /// Like `2/3`: two of three servers are up.
+    fn up(&self) -> String {
+        let up = self.servers.iter().filter(|server| server.state == State::Up).count();
+        format!("{up}/{}", self.servers.len())
+    }
+}
+
+impl Render for StatusView {
+    fn render(&self) -> String {
+        let mut text = format!("modlb {} (ABI {}): {}, {}\n\n", self.version, self.abi, self.role, self.state.name());
+        if self.interfaces.is_empty() {
+            text += "not attached to any interface\n\n";
+        } else {
+            let mut interfaces = table(&["interface", "index", "mode", "link", "program"], &["index", "program"]);
+            for i in &self.interfaces {
+                interfaces.add_row([&i.name, &i.index.to_string(), &i.mode, &i.link, &i.program_id.to_string()]);
+            }
+            let _ = write!(text, "{}\n\n", interfaces.trim_fmt());
+        }
+        text + &self.render_services()
+    }
+}
+
+impl StatusView {
+    fn render_services(&self) -> String {
+        if self.services.is_empty() {
+            return "no services".to_owned();
+        }
+        let mut services = table(&["service", "destination", "up", "N", "slots", "digest"], &["up", "N", "slots"]);
+        for s in &self.services {
+            let (n, slots) = (s.n.to_string(), s.slots.to_string());
+            services.add_row([&s.name, &s.destination(), &s.up(), &n, &slots, &s.digest]);
+        }
+        services.trim_fmt()
+    }
+}
+
+impl Render for ServicesView {
+    fn render(&self) -> String {
+        let columns = ["service", "destination", "formula", "selection", "up", "N", "slots"];
+        let mut services = table(&columns, &["up", "N", "slots"]);
+        for s in &self.0 {
+            let (n, slots) = (s.n.to_string(), s.slots.to_string());
+            let (formula, selection) = (s.formula.name(), selection_name(s.selection));
+            services.add_row([&s.name, &s.destination(), formula, selection, &s.up(), &n, &slots]);
+        }
+        services.trim_fmt()
+    }
+}
+
+impl Render for ServersView {
+    fn render(&self) -> String {
+        let mut servers = table(&["service", "server", "mac", "weight", "state"], &["weight"]);
+        for ServerRow { service, server } in &self.0 {
+            let (address, weight) = (server.address.to_string(), server.weight.to_string());
+            servers.add_row([service, &address, &or_dash(server.mac), &weight, state_name(server.state)]);
+        }
+        servers.trim_fmt()
+    }
+}
+
+const fn selection_name(selection: Selection) -> &'static str {
+    match selection {
+        Selection::Modulo => "modulo",
+        Selection::Resilient { .. } => "resilient",
+    }
+}
+
+const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Up => "up",
+        State::Down => "down",
+    }
+}
+
+fn serialize_formula<S: Serializer>(formula: &Formula, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(formula.name())
+}
+
+fn serialize_selection<S: Serializer>(selection: &Selection, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(selection_name(*selection))
+}
+
+fn serialize_state<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state_name(*state))
+}
+
+#[cfg(test)]
+mod tests;

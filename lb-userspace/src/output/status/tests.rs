@@ -1,0 +1,93 @@
+use super::*;
+
+fn server(address: &str, mac: Option<Mac>, state: State) -> ServerView {
+    ServerView { address: address.parse().unwrap(), mac, weight: 1, state }
+}
+
+fn status() -> StatusView {
+    let web = ServiceView {
+        name: "web".into(),
+        address: "203.0.113.10".into(),
+        protocol: Some("tcp".into()),
+        port: Some(443),
+        formula: Formula::ThreeTuple,
+        selection: Selection::Modulo,
+        n: 2,
+        slots: 4096,
+        digest: "0123456789abcdef".into(),
+        servers: vec![
+            server("10.0.0.11", Some(Mac([2, 0, 0, 0, 0, 0x11])), State::Up),
+            server("10.0.0.12", None, State::Down),
+        ],
+    };
+    let all = ServiceView {
+        name: "all".into(),
+        address: "2001:db8:f00::/48".into(),
+        protocol: None,
+        port: None,
+        formula: Formula::FiveTuple,
+        selection: Selection::Resilient { slots: 16_381 },
+        n: 0,
+        slots: 0,
+        digest: "fedcba9876543210".into(),
+        servers: vec![],
+    };
+    let interface =
+        InterfaceView { name: "eth0".into(), index: 2, mode: "native".into(), link: "bpf_link".into(), program_id: 57 };
+    StatusView {
+        version: "0.1.0".into(),
+        abi: 1,
+        role: "balancer".into(),
+        state: Activity::Active,
+        interfaces: vec![interface],
+        services: vec![web, all],
+    }
+}
+
+const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","weight":1,"state":"up"},{"address":"10.0.0.12","mac":null,"weight":1,"state":"down"}]}"#;
+const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null,"port":null,"formula":"5-tuple","selection":"resilient","n":0,"slots":0,"digest":"fedcba9876543210","servers":[]}"#;
+
+#[test]
+fn json_of_status_and_services() {
+    let expected = format!(
+        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","interfaces":[{{"name":"eth0","index":2,"mode":"native","link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
+    );
+    assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
+    assert_eq!(serde_json::to_string(&ServicesView::from(status())).unwrap(), format!("[{WEB},{ALL}]"));
+}
+
+#[test]
+fn json_of_servers() {
+    let expected = r#"[{"service":"web","address":"10.0.0.11","mac":"02:00:00:00:00:11","weight":1,"state":"up"},{"service":"web","address":"10.0.0.12","mac":null,"weight":1,"state":"down"}]"#;
+    assert_eq!(serde_json::to_string(&ServersView::from(status())).unwrap(), expected);
+}
+
+#[test]
+fn text() {
+    assert_eq!(
+        status().render(),
+        "\
+modlb 0.1.0 (ABI 1): balancer, active
+
+interface  index  mode    link      program
+eth0           2  native  bpf_link       57
+
+service  destination            up  N  slots  digest
+web      203.0.113.10:443/tcp  1/2  2   4096  0123456789abcdef
+all      2001:db8:f00::/48     0/0  0      0  fedcba9876543210"
+    );
+    assert_eq!(
+        ServicesView::from(status()).render(),
+        "\
+service  destination           formula  selection   up  N  slots
+web      203.0.113.10:443/tcp  3-tuple  modulo     1/2  2   4096
+all      2001:db8:f00::/48     5-tuple  resilient  0/0  0      0"
+    );
+    assert_eq!(
+        ServersView::from(status()).render(),
+        "\
+service  server     mac                weight  state
+web      10.0.0.11  02:00:00:00:00:11       1  up
+web      10.0.0.12  -                       1  down"
+    );
+}
