@@ -107,10 +107,7 @@ fn ipv4(packet: &Packet, offset: usize) -> Result<Flow<V4>, Outcome> {
     };
     let header_length = (vihl & 0x0f) as usize * 4;
     let total = u16::from_be(total) as usize;
-    if vihl >> 4 != 4
-        || header_length < size_of::<Ipv4Hdr>()
-        || total < header_length
-        || offset + total > packet.len()
+    if vihl >> 4 != 4 || header_length < size_of::<Ipv4Hdr>() || total < header_length || offset + total > packet.len()
     {
         return Err(Outcome::Malformed);
     }

@@ -203,7 +203,7 @@ fn remove_file(path: &Path) -> Result<()> {
 }
 
 fn mount_bpffs() -> Result<()> {
-    let mounted = statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 as i64 == BPFFS_MAGIC);
+    let mounted = statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC);
     if mounted {
         return Ok(());
     }

@@ -1,0 +1,25 @@
+//! The formula once more, with big integers and nothing of modlb's own.
+
+use std::net::IpAddr;
+
+use num_bigint::BigUint;
+
+use super::topology::{Family, PORT, SERVERS};
+
+/// SRC_IP + DEST_IP + DEST_PORT.
+pub fn sum(client: IpAddr) -> BigUint {
+    number(client) + number(Family::of(client).service_address()) + BigUint::from(PORT)
+}
+
+/// Which server that means: the sum modulo their number.
+pub fn server(client: IpAddr) -> usize {
+    let remainder = sum(client) % SERVERS.len();
+    remainder.iter_u64_digits().next().unwrap_or_default() as usize
+}
+
+fn number(address: IpAddr) -> BigUint {
+    match address {
+        IpAddr::V4(address) => BigUint::from_bytes_be(&address.octets()),
+        IpAddr::V6(address) => BigUint::from_bytes_be(&address.octets()),
+    }
+}

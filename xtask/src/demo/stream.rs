@@ -1,0 +1,111 @@
+//! A steady stream of HTTP requests from all clients at once, each over a connection of its own.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Write as _},
+    net::{IpAddr, SocketAddr, TcpStream},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow};
+use nix::sched::{CloneFlags, setns};
+use socket2::{Domain, Socket, Type};
+
+use super::topology::{CLIENTS, Family, PORT, SERVERS, Topology};
+
+/// After this long a request has failed.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a client rests between two requests.
+const REST: Duration = Duration::from_millis(10);
+
+/// What came of a request.
+pub struct Answer {
+    /// Who asked.
+    pub client: IpAddr,
+    /// When it began.
+    pub start: Instant,
+    /// When it was over.
+    pub end: Instant,
+    /// Who answered; `None`: nobody.
+    pub server: Option<usize>,
+}
+
+impl Answer {
+    /// Whether it was going on while one of two changes was made.
+    pub fn overlaps(&self, first: (Instant, Instant), second: (Instant, Instant)) -> bool {
+        [first, second].iter().any(|(from, to)| self.start <= *to && *from <= self.end)
+    }
+}
+
+/// All clients, asking.
+pub struct Stream {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<io::Result<Vec<Answer>>>>,
+}
+
+impl Stream {
+    /// Sets all clients of a network to asking.
+    pub fn start(topology: &Topology) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = Family::BOTH.into_iter().flat_map(|family| (0..CLIENTS).map(move |client| family.client(client)));
+        let clients = clients.map(|client| {
+            let (namespace, stop) = (topology.client_namespace(), Arc::clone(&stop));
+            thread::spawn(move || ask_on(&namespace, client, &stop))
+        });
+        let clients = clients.collect();
+        Self { stop, clients }
+    }
+
+    /// Lets every client finish, and returns what they were told.
+    pub fn stop(mut self) -> Result<Vec<Answer>> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut answers = Vec::new();
+        for client in self.clients.drain(..) {
+            answers.extend(client.join().map_err(|_| anyhow!("a client panicked"))??);
+        }
+        Ok(answers)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn ask_on(namespace: &Path, client: IpAddr, stop: &AtomicBool) -> io::Result<Vec<Answer>> {
+    // This thread alone enters the namespace.
+    setns(File::open(namespace)?, CloneFlags::CLONE_NEWNET)?;
+    let mut answers = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        let server = ask(client).ok();
+        answers.push(Answer { client, start, end: Instant::now(), server });
+        thread::sleep(REST);
+    }
+    Ok(answers)
+}
+
+fn ask(client: IpAddr) -> io::Result<usize> {
+    let service = SocketAddr::new(Family::of(client).service_address(), PORT);
+    let socket = Socket::new(Domain::for_address(service), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(client, 0).into())?;
+    socket.connect_timeout(&service.into(), TIMEOUT)?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default().trim();
+    SERVERS
+        .iter()
+        .position(|server| *server == body)
+        .ok_or_else(|| io::Error::other(format!("strange answer {answer:?}")))
+}

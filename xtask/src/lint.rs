@@ -1,0 +1,46 @@
+//! `cargo xtask lint`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{
+    build,
+    process::{self, cargo},
+    setup,
+};
+
+/// Checks format and lints of every crate, the datapath for its own target.
+pub fn run() -> Result<()> {
+    step("format");
+    process::run(cargo().args(["fmt", "--all", "--check"]))?;
+    step("clippy, user space");
+    let mut clippy = build::with_toolchain(cargo())?;
+    clippy.args(["clippy", "--workspace", "--exclude", "lb-ebpf", "--all-targets", "--", "-D", "warnings"]);
+    process::run(&mut clippy)?;
+    let Some(toolchain) = setup::toolchain_with_clippy()? else {
+        println!("WARNING: AYA_BUILD_SKIP is set: the datapath is not checked");
+        return Ok(());
+    };
+    step("clippy, datapath");
+    process::run(&mut datapath_clippy(toolchain))
+}
+
+fn step(what: &str) {
+    println!("lint: {what}");
+}
+
+/// Clippy of the toolchain that builds the datapath, for the BPF target and with what `aya-build` sets.
+fn datapath_clippy(toolchain: setup::Toolchain) -> Command {
+    let mut clippy = Command::new("rustup");
+    clippy
+        .args(["run", toolchain.name(), "cargo", "clippy", "--package", "lb-ebpf", "--release"])
+        .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core", "--target-dir", "target/clippy-ebpf"])
+        .args(["--", "-D", "warnings"])
+        .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH))
+        // A release compiler takes unstable options when told that they are meant; a nightly one does anyway.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env_remove("RUSTC")
+        .env_remove("CARGO");
+    clippy
+}

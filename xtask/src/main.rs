@@ -1,0 +1,71 @@
+//! `cargo xtask`: everything that a developer types.
+
+mod build;
+mod demo;
+mod lint;
+mod process;
+mod setup;
+mod test;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, tests and demonstrates modlb.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing; the other tasks do so by themselves
+    #[command(after_help = "Example: prepare a machine for everything\n  cargo xtask setup")]
+    Setup,
+    /// Build the `modlb` command, optimised, with the datapath in it
+    #[command(after_help = "Example:\n  cargo xtask build && sudo target/release/modlb --help")]
+    Build,
+    /// Run all tests, those that need root included
+    #[command(
+        after_help = "Examples: all; those whose name contains `slots`\n  cargo xtask test\n  cargo xtask test -- slots"
+    )]
+    Test {
+        /// Handed to `cargo test`
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Watch real HTTP requests being balanced, in network namespaces that go away afterwards
+    #[command(after_help = "Example:\n  cargo xtask demo")]
+    Demo {
+        /// The command to demonstrate; omitted: built first
+        #[arg(long, value_name = "PATH", hide = true)]
+        modlb: Option<PathBuf>,
+    },
+    /// Check format and lints of every crate
+    #[command(after_help = "Example:\n  cargo xtask lint")]
+    Lint,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    std::env::set_current_dir(process::root())?;
+    match task {
+        Task::Setup => setup::everything(),
+        Task::Build => build::run().map(|path| println!("{}", path.display())),
+        Task::Test { args } => test::run(&args),
+        Task::Demo { modlb } => demo::run(modlb),
+        Task::Lint => lint::run(),
+    }
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask test`.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{
+    build,
+    process::{self, capture, cargo, find, is_root},
+    setup::{self, Need},
+};
+
+/// Runs all tests; those that need root get it.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let mut test = build::with_toolchain(cargo())?;
+    test.args(["test", "--workspace", "--exclude", "lb-ebpf"]);
+    if setup::datapath_is_skipped() {
+        println!("WARNING: AYA_BUILD_SKIP is set: only what needs no datapath is tested");
+    } else {
+        setup::programs(&[Need::Test])?;
+        give_root(&mut test)?;
+    }
+    if !arguments.is_empty() {
+        test.arg("--").args(arguments);
+    }
+    process::run(&mut test)
+}
+
+/// Where this is not root, cargo runs the tests that it built by sudo.
+fn give_root(test: &mut Command) -> Result<()> {
+    if is_root() {
+        return Ok(());
+    }
+    if find("sudo").is_none() {
+        if std::env::var("CI").is_ok_and(|value| value == "true") {
+            bail!("tests need root, and there is no sudo");
+        }
+        println!("WARNING: this is not root and there is no sudo: the tests of the datapath will be skipped");
+        return Ok(());
+    }
+    let version = capture(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let runner = format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_"));
+    test.env(runner, "sudo --preserve-env");
+    Ok(())
+}
