@@ -107,7 +107,7 @@ impl SlotTable {
 
 /// Which server each entry belongs to: as many times N entries as it takes to spread what is to be dealt.
 fn modulo(servers: &[Server]) -> Vec<u16> {
-    let copies: Vec<u16> = (0..).zip(servers).flat_map(|(index, server)| copies(index, server)).collect();
+    let copies: Vec<u16> = (0..=u16::MAX).zip(servers).flat_map(|(index, server)| copies(index, server)).collect();
     let n = copies.len() as u32;
     let up = servers.iter().filter(|server| server.state == State::Up).count();
     let times = match n {
@@ -126,7 +126,8 @@ fn copies(index: u16, server: &Server) -> impl Iterator<Item = u16> + use<> {
 /// next that is free. Servers take turns by weight, in an order that does not depend on the configuration's.
 fn maglev(servers: &[Server], slots: u32) -> Vec<u16> {
     let most = servers.iter().map(|server| server.weight).max().unwrap_or(1);
-    let mut walkers: Vec<_> = (0..).zip(servers).map(|(index, server)| Walker::new(index, server, slots)).collect();
+    let mut walkers: Vec<_> =
+        (0..=u16::MAX).zip(servers).map(|(index, server)| Walker::new(index, server, slots)).collect();
     walkers.sort_unstable_by_key(|walker| walker.address);
     let mut table = vec![None; slots as usize];
     let mut free = if walkers.is_empty() { 0 } else { slots };
@@ -179,7 +180,7 @@ struct Ticket {
 }
 
 fn tickets(servers: &[Server]) -> Vec<Ticket> {
-    let up = (0..).zip(servers).filter(|(_, server)| server.state == State::Up);
+    let up = (0..=u16::MAX).zip(servers).filter(|(_, server)| server.state == State::Up);
     up.flat_map(|(index, server)| {
         let hash = hash_address(server.address);
         (0..u64::from(server.weight))

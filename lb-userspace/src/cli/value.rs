@@ -130,10 +130,10 @@ mod tests {
 
     #[test]
     fn instances() {
-        for text in ["default", "a", "Edge-1_b.c", "...", &"x".repeat(64)] {
+        for text in ["default", "a", "Edge-1_b", &"x".repeat(64)] {
             assert_eq!(parse_instance(text).as_deref(), Ok(text));
         }
-        for text in ["", ".", "..", "a/b", "a b", "é", &"x".repeat(65)] {
+        for text in ["", ".", "..", "a.b", "a/b", "a b", "é", &"x".repeat(65)] {
             assert!(parse_instance(text).is_err(), "{text}");
         }
     }

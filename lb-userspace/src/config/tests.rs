@@ -1,1 +1,279 @@
+use ipnet::IpNet;
+use lb_common::mac::Mac;
+use proptest::prelude::*;
 
+use super::{
+    ConfigError,
+    file::{parse, read, write},
+    model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State},
+    testing,
+};
+
+const EXAMPLE: &str = r#"
+interfaces = ["eth0"]
+role = "balancer"
+
+[[service]]
+name = "web"
+address = "203.0.113.10"
+protocol = "tcp"
+port = 443
+formula = "3-tuple"
+selection = "modulo"
+fragments = "pass"
+
+[[service.server]]
+address = "10.0.0.11"
+mac = "02:00:00:00:00:11"
+weight = 1
+state = "up"
+
+[[service.server]]
+address = "10.0.0.12"
+weight = 3
+state = "down"
+
+[[service]]
+name = "ipsec"
+address = "2001:db8:f00::10"
+protocol = 50
+formula = "5-tuple"
+selection = "resilient"
+slots = 251
+fragments = "balance"
+"#;
+
+#[test]
+fn everything_that_can_be_said() {
+    let server = |last, mac, weight, state| Server { address: [10, 0, 0, last].into(), mac, weight, state };
+    let web = Service {
+        name: "web".to_owned(),
+        address: "203.0.113.10/32".parse().unwrap(),
+        protocol: Some(6),
+        port: Some(443),
+        formula: Formula::ThreeTuple,
+        selection: Selection::Modulo,
+        fragments: Fragments::Pass,
+        servers: vec![
+            server(11, ServerMac::Given(Mac([2, 0, 0, 0, 0, 0x11])), 1, State::Up),
+            server(12, ServerMac::Unresolved, 3, State::Down),
+        ],
+    };
+    let ipsec = Service {
+        name: "ipsec".to_owned(),
+        address: "2001:db8:f00::10/128".parse().unwrap(),
+        protocol: Some(50),
+        port: None,
+        formula: Formula::FiveTuple,
+        selection: Selection::Resilient { slots: 251 },
+        fragments: Fragments::Balance,
+        servers: vec![],
+    };
+    let expected = Config { interfaces: vec!["eth0".to_owned()], role: Role::Balancer, services: vec![web, ipsec] };
+    assert_eq!(parse(EXAMPLE).unwrap(), expected);
+}
+
+#[test]
+fn defaults() {
+    assert_eq!(parse("").unwrap(), Config::default());
+    let config =
+        parse("[[service]]\nname = \"all\"\naddress = \"203.0.113.10/32\"\n[[service.server]]\naddress = \"10.0.0.1\"")
+            .unwrap();
+    let service = &config.services[0];
+    assert_eq!((service.protocol, service.port, service.n()), (None, None, 1));
+    assert_eq!(service.address, "203.0.113.10/32".parse::<IpNet>().unwrap());
+    assert_eq!(
+        (service.formula, service.selection, service.fragments),
+        (Formula::ThreeTuple, Selection::Modulo, Fragments::Pass)
+    );
+    assert_eq!((service.servers[0].mac, service.servers[0].state), (ServerMac::Unresolved, State::Up));
+}
+
+const SERVICE: &str = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 443\n";
+
+/// The problems of a service with these lines more.
+fn problems_of(more: &str) -> Vec<String> {
+    problems(&format!("{SERVICE}{more}"))
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match parse(text) {
+        Err(ConfigError::Invalid(problems)) => problems,
+        Err(error) => panic!("{text}\n{error}"),
+        Ok(_) => panic!("accepted:\n{text}"),
+    }
+}
+
+fn server(lines: &str) -> Vec<String> {
+    problems_of(&format!("[[service.server]]\n{lines}"))
+}
+
+#[test]
+fn servers_that_are_refused() {
+    let twice = "[[service.server]]\naddress = \"10.0.0.7\"\n".repeat(3);
+    assert_eq!(problems_of(&twice), ["service web: server 10.0.0.7 listed twice"]);
+    for (lines, expected) in [
+        (
+            "address = \"10.0.0.7\"\nmac = \"01:00:5e:00:00:01\"",
+            "server 10.0.0.7: mac 01:00:5e:00:00:01 is a multicast or broadcast address",
+        ),
+        (
+            "address = \"10.0.0.7\"\nmac = \"ff:ff:ff:ff:ff:ff\"",
+            "server 10.0.0.7: mac ff:ff:ff:ff:ff:ff is a multicast or broadcast address",
+        ),
+        ("address = \"10.0.0.7\"\nmac = \"00:00:00:00:00:00\"", "server 10.0.0.7: mac 00:00:00:00:00:00 is nobody's"),
+        ("address = \"10.0.0.7\"\nweight = 0", "server 10.0.0.7: weight 0 is not from 1 to 65536"),
+        ("address = \"10.0.0.7\"\nweight = -1", "server 10.0.0.7: weight -1 is not from 1 to 65536"),
+        (
+            "address = \"10.0.0.7\"\nstate = \"drain\"",
+            "server 10.0.0.7: state \"drain\" is not known; it is \"up\" or \"down\"",
+        ),
+        ("address = \"127.0.0.1\"", "server 127.0.0.1: this is a loopback address, which cannot be a server's"),
+        (
+            "address = \"203.0.113.10\"",
+            "server 203.0.113.10 has the service's own address; give the one by which the server is known",
+        ),
+        (
+            "address = \"fd00::1\"",
+            "server fd00::1 is not of the same address family as the service's address 203.0.113.10",
+        ),
+        ("address = \"ten\"", "server ten: not an IP address"),
+    ] {
+        assert_eq!(server(lines), [format!("service web: {expected}")], "{lines}");
+    }
+}
+
+#[test]
+fn weights_make_n_which_is_bounded() {
+    let heavy = |weight: u32| {
+        format!(
+            "[[service.server]]\naddress = \"10.0.0.1\"\nweight = {weight}\n[[service.server]]\naddress = \"10.0.0.2\"\n"
+        )
+    };
+    assert!(parse(&format!("{SERVICE}{}", heavy(65_535))).is_ok());
+    let problem = "service web: the weights of the servers make N = 65537, at most 65536 are possible";
+    assert_eq!(problems_of(&heavy(65_536)), [problem]);
+}
+
+#[test]
+fn services_that_are_refused() {
+    for (from, to, expected) in [
+        ("protocol = \"tcp\"\n", "", "port 443 needs a protocol, such as protocol = \"tcp\""),
+        ("\"tcp\"", "\"esp\"", "protocol esp has no ports; leave out port"),
+        ("443", "0", "port 0 is not from 1 to 65535"),
+        ("443", "65536", "port 65536 is not from 1 to 65535"),
+        (
+            "\"203.0.113.10\"",
+            "\"203.0.113.0/24\"",
+            "prefix services are not available in this version; give an address",
+        ),
+        ("\"203.0.113.10\"", "\"224.0.0.1\"", "address 224.0.0.1 is a multicast address, which cannot be a service's"),
+        ("\"203.0.113.10\"", "\"fe80::1\"", "address fe80::1 is a link-local address, which cannot be a service's"),
+        ("\"203.0.113.10\"", "\"web\"", "address \"web\" is not an IP address"),
+        ("port = 443", "formula = \"4-tuple\"", "formula \"4-tuple\" is not known; it is \"3-tuple\" or \"5-tuple\""),
+        ("port = 443", "slots = 251", "slots 251 needs selection = \"resilient\""),
+        ("port = 443", "selection = \"resilient\"\nslots = 100", "slots 100 is not a prime; the next one is 101"),
+        ("port = 443", "selection = \"resilient\"\nslots = 65537", "slots 65537 is more than 65521"),
+    ] {
+        assert_eq!(problems(&SERVICE.replacen(from, to, 1)), [format!("service web: {expected}")], "{to}");
+    }
+    assert_eq!(
+        problems("[[service]]\nname = \"a b\"\naddress = \"203.0.113.10\"\nprotocol = \"icmpv6\""),
+        [
+            "service a b: the name contains white space or characters that cannot be printed",
+            "service a b: protocol icmpv6 belongs to IPv6; use icmp with 203.0.113.10"
+        ]
+    );
+}
+
+#[test]
+fn services_that_exclude_each_other() {
+    let other = SERVICE.replace("\"web\"", "\"shop\"");
+    assert_eq!(
+        problems(&format!("{SERVICE}{other}")),
+        ["service shop: 203.0.113.10:443/tcp is already the destination of service web"]
+    );
+    let same_name = SERVICE.replace("443", "444");
+    assert_eq!(problems(&format!("{SERVICE}{same_name}")), ["service web: the name is given twice"]);
+    let one = format!("{SERVICE}fragments = \"balance\"\n");
+    let other = one.replace("\"web\"", "\"shop\"").replace("443", "444");
+    assert_eq!(
+        problems(&format!("{one}{other}")),
+        ["service shop: the fragments to 203.0.113.10/tcp are already balanced by service web"]
+    );
+}
+
+#[test]
+fn everything_wrong_is_reported_at_once() {
+    let text = format!(
+        "interfaces = [\"eth0\", \"eth0\"]\nrole = \"steer\"\n{SERVICE}[[service.server]]\naddress = \"10.0.0.1\"\nweight = 0\n\
+         [[service.server]]\naddress = \"x\"\n"
+    );
+    let expected = [
+        "role steer is not available in this version; leave out role, or say \"balancer\"",
+        "service web: server x: not an IP address",
+        "interfaces: eth0 listed twice",
+        "service web: server 10.0.0.1: weight 0 is not from 1 to 65536",
+    ];
+    assert_eq!(problems(&text), expected);
+}
+
+#[test]
+fn unknown_keys_and_wrong_types_name_their_place() {
+    for (text, culprit) in [
+        ("interfaces = [\"eth0\"]\nspeed = 1\n", "speed"),
+        (&SERVICE.replace("port", "prot"), "prot"),
+        (&format!("{SERVICE}[[service.server]]\naddress = \"10.0.0.1\"\nwieght = 1"), "wieght"),
+        (&SERVICE.replace("443", "\"443\""), "443"),
+        ("[[service]]\naddress = \"203.0.113.10\"", "name"),
+        ("[[service", "service"),
+    ] {
+        let Err(error @ ConfigError::Syntax { .. }) = parse(text) else { panic!("{text}") };
+        let message = error.to_string();
+        assert!(message.contains("line") && message.contains(culprit), "{message}");
+    }
+}
+
+#[test]
+fn errors_name_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("modlb.toml");
+    assert!(read(&path).unwrap_err().to_string().starts_with(&path.display().to_string()));
+    std::fs::write(&path, "x").unwrap();
+    assert!(read(&path).unwrap_err().to_string().starts_with(&path.display().to_string()));
+    std::fs::write(&path, EXAMPLE).unwrap();
+    assert_eq!(read(&path).unwrap(), parse(EXAMPLE).unwrap());
+}
+
+#[test]
+fn targets_as_text() {
+    let target = |address: &str, protocol, port| {
+        let mut service = parse(SERVICE).unwrap().services.remove(0);
+        (service.address, service.protocol, service.port) = (address.parse().unwrap(), protocol, port);
+        service.target()
+    };
+    assert_eq!(target("203.0.113.10/32", Some(6), Some(443)), "203.0.113.10:443/tcp");
+    assert_eq!(target("2001:db8::1/128", Some(17), Some(53)), "[2001:db8::1]:53/udp");
+    assert_eq!(target("203.0.113.10/32", Some(50), None), "203.0.113.10/esp");
+    assert_eq!(target("2001:db8::1/128", None, None), "2001:db8::1");
+}
+
+proptest! {
+    /// What is written reads back, but for MACs that nobody gave.
+    #[test]
+    fn a_round_trip_by_text(config in testing::config()) {
+        let mut expected = config.clone();
+        for server in expected.services.iter_mut().flat_map(|service| &mut service.servers) {
+            if matches!(server.mac, ServerMac::Resolved(_)) {
+                server.mac = ServerMac::Unresolved;
+            }
+        }
+        prop_assert!(config.check().is_ok());
+        prop_assert_eq!(parse(&write(&config)).unwrap(), expected);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*") {
+        let _ = parse(&text);
+    }
+}

@@ -1,1 +1,166 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::config::{file, testing};
+
+const BASE: &str = r#"
+[[service]]
+name = "web"
+address = "203.0.113.10"
+protocol = "tcp"
+port = 443
+[[service.server]]
+address = "10.0.0.11"
+[[service.server]]
+address = "10.0.0.12"
+[[service.server]]
+address = "10.0.0.13"
+"#;
+
+fn config(text: &str) -> Config {
+    file::parse(text).unwrap()
+}
+
+/// The plan from [`BASE`] to what becomes of it when one text is replaced by another.
+fn change(from: &str, to: &str) -> String {
+    assert!(BASE.contains(from), "{from}");
+    diff(&config(BASE), &config(&BASE.replacen(from, to, 1))).to_string()
+}
+
+#[test]
+fn services_come_and_go() {
+    let base = config(BASE);
+    assert_eq!(diff(&Config::default(), &base).to_string(), "+ service web: 203.0.113.10:443/tcp, 3 servers\n");
+    assert_eq!(diff(&base, &Config::default()).to_string(), "- service web\n");
+    let renamed = change("\"web\"", "\"shop\"");
+    assert_eq!(renamed, "- service web\n+ service shop: 203.0.113.10:443/tcp, 3 servers\n");
+}
+
+#[test]
+fn properties_of_services() {
+    assert_eq!(
+        change("port = 443", "port = 8443"),
+        "~ service web: destination 203.0.113.10:443/tcp → 203.0.113.10:8443/tcp\n"
+    );
+    assert_eq!(change("port = 443", "port = 443\nformula = \"5-tuple\""), "~ service web: formula 3-tuple → 5-tuple\n");
+    assert_eq!(
+        change("port = 443", "port = 443\nfragments = \"balance\""),
+        "~ service web: fragments pass → balance\n"
+    );
+    assert_eq!(
+        change("port = 443", "port = 443\nselection = \"resilient\""),
+        "~ service web: selection modulo → resilient (16381 slots)\n! service web: most flows move to another server\n"
+    );
+}
+
+#[test]
+fn servers_come_go_and_change() {
+    assert_eq!(
+        change("[[service.server]]\naddress = \"10.0.0.12\"\n", ""),
+        "- server web 10.0.0.12\n! service web: N 3 → 2, most flows move to another server\n"
+    );
+    assert_eq!(
+        change("address = \"10.0.0.13\"", "address = \"10.0.0.13\"\n[[service.server]]\naddress = \"10.0.0.14\""),
+        "+ server web 10.0.0.14\n! service web: N 3 → 4, most flows move to another server\n"
+    );
+    assert_eq!(
+        change("address = \"10.0.0.12\"", "address = \"10.0.0.12\"\nstate = \"down\""),
+        "~ server web 10.0.0.12: down\n"
+    );
+    assert_eq!(
+        change("address = \"10.0.0.12\"", "address = \"10.0.0.12\"\nweight = 2"),
+        "~ server web 10.0.0.12: weight 1 → 2\n! service web: N 3 → 4, most flows move to another server\n"
+    );
+    assert_eq!(
+        change("address = \"10.0.0.12\"", "address = \"10.0.0.10\""),
+        "- server web 10.0.0.12\n+ server web 10.0.0.10\n~ service web: order of the servers\n\
+         ! service web: most flows move to another server\n"
+    );
+}
+
+#[test]
+fn the_order_of_servers_counts() {
+    let mut want = config(BASE);
+    want.services[0].servers.swap(0, 2);
+    assert_eq!(
+        diff(&config(BASE), &want).to_string(),
+        "~ service web: order of the servers\n! service web: most flows move to another server\n"
+    );
+}
+
+#[test]
+fn resilient_services_lose_little() {
+    let resilient = BASE.replace("port = 443", "port = 443\nselection = \"resilient\"");
+    let have = config(&resilient);
+    let mut want = have.clone();
+    want.services[0].servers.pop();
+    assert_eq!(
+        diff(&have, &want).to_string(),
+        "- server web 10.0.0.13\n! service web: N 3 → 2, about 1/3 of the flows move to another server\n"
+    );
+    want = have.clone();
+    want.services[0].servers.reverse();
+    assert_eq!(diff(&have, &want).to_string(), "~ service web: order of the servers\n");
+}
+
+#[test]
+fn macs_count_when_somebody_configured_them() {
+    let with = |mac| {
+        let mut config = config(BASE);
+        config.services[0].servers[0].mac = mac;
+        config
+    };
+    let (one, two) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
+    let plan = |from, to| diff(&with(from), &with(to)).to_string();
+    let changed = "~ server web 10.0.0.11: mac 02:00:00:00:00:01 → 02:00:00:00:00:02\n";
+    assert_eq!(plan(ServerMac::Given(one), ServerMac::Given(two)), changed);
+    assert_eq!(plan(ServerMac::Resolved(one), ServerMac::Given(two)), changed);
+    for (from, to) in [
+        (ServerMac::Given(one), ServerMac::Given(one)),
+        (ServerMac::Given(one), ServerMac::Resolved(one)),
+        (ServerMac::Given(one), ServerMac::Unresolved),
+        (ServerMac::Resolved(one), ServerMac::Resolved(two)),
+        (ServerMac::Resolved(one), ServerMac::Unresolved),
+        (ServerMac::Unresolved, ServerMac::Given(one)),
+    ] {
+        assert_eq!(plan(from, to), "", "{from:?} {to:?}");
+    }
+}
+
+#[test]
+fn json() {
+    let mut want = config(BASE);
+    want.services[0].servers.pop();
+    assert_eq!(
+        serde_json::to_string(&diff(&config(BASE), &want)).unwrap(),
+        r#"[{"change":"server_removed","service":"web","server":"10.0.0.13"},{"change":"flows_move","service":"web","from":3,"to":2,"share":"most flows move to another server"}]"#
+    );
+}
+
+/// A configuration without what a plan does not tell of.
+fn essence(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.interfaces.clear();
+    config.services.sort_by(|a, b| a.name.cmp(&b.name));
+    for server in config.services.iter_mut().flat_map(|service| &mut service.servers) {
+        server.mac = ServerMac::Unresolved;
+    }
+    config
+}
+
+proptest! {
+    #[test]
+    fn nothing_changes_into_itself(config in testing::config()) {
+        prop_assert!(diff(&config, &config).is_empty());
+    }
+
+    /// A plan is empty only if there is no difference that packets or people could notice.
+    #[test]
+    fn every_difference_is_told(have in testing::config(), want in testing::config()) {
+        if essence(&have) != essence(&want) {
+            prop_assert!(!diff(&have, &want).is_empty());
+        } else if have == want {
+            prop_assert!(diff(&have, &want).is_empty());
+        }
+    }
+}
