@@ -1,0 +1,142 @@
+//! A gateway whose program is given frames by `BPF_PROG_TEST_RUN`: attached by the command, read through its maps.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya_obj::programs::XdpAttachType;
+use lb_common::{outcome::Outcome, table::Counter};
+use lb_userspace::datapath::Datapath;
+
+use super::{frame, modlb::Modlb, namespace::Namespace};
+
+pub const XDP_DROP: u32 = 1;
+pub const XDP_PASS: u32 = 2;
+pub const XDP_TX: u32 = 3;
+
+/// The gateway.
+pub struct Bench {
+    // Before the namespace, so that it is detached first.
+    pub modlb: Modlb,
+    pub gateway: Namespace,
+    datapath: Datapath,
+    program: Xdp,
+}
+
+/// What should become of a frame.
+#[derive(Clone, Copy, Debug)]
+pub enum Expect<'a> {
+    /// Sent to the server with this MAC.
+    Sent {
+        /// The service's name.
+        service: &'a str,
+        /// The server's address.
+        server: &'a str,
+        /// The server's MAC.
+        mac: [u8; 6],
+    },
+    /// Passed because the server is this host.
+    Local {
+        /// The service's name.
+        service: &'a str,
+        /// The server's address.
+        server: &'a str,
+    },
+    /// Passed.
+    Passed(Outcome),
+    /// Dropped.
+    Dropped(Outcome),
+}
+
+/// Every counter, by "outcome X", "service X" or "server X of Y".
+type Counters = BTreeMap<String, Counter>;
+
+impl Bench {
+    /// Attaches to an interface with the MAC [`frame::GATEWAY`]. It stays down, so that nothing but the test's frames
+    /// is counted.
+    pub fn new(configuration: &str) -> Self {
+        let gateway = Namespace::new("bench");
+        gateway.ip("link add eth0 address 02:00:00:00:00:01 type veth peer name peer0");
+        gateway.ip("addr add 10.0.0.1/24 dev eth0");
+        gateway.ip("addr add fd00::1/64 dev eth0 nodad");
+        let modlb = Modlb::new(&gateway);
+        modlb.attach("eth0 --mode generic --max-services 64 --max-slots 70000 --max-servers 1024", configuration);
+        let datapath = gateway.within(|| Datapath::open(modlb.instance()).unwrap());
+        let program = program(&modlb);
+        Self { modlb, gateway, datapath, program }
+    }
+
+    /// Changes the configuration.
+    pub fn apply(&self, configuration: &str) {
+        self.modlb.apply(configuration);
+    }
+
+    /// Gives the program a frame; returns its verdict and what it made of the frame.
+    pub fn run(&self, frame: &[u8]) -> (u32, Vec<u8>) {
+        let mut out = vec![0; frame.len() + 64];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut out);
+        let result = self.program.test_run(options).unwrap_or_else(|error| panic!("{frame:02x?}: {error}"));
+        out.truncate(result.data_size_out as usize);
+        (result.return_value, out)
+    }
+
+    /// Gives the program a frame, and looks at the verdict, at every byte, and at every counter.
+    pub fn check(&self, what: &str, frame: &[u8], expect: Expect<'_>) {
+        let before = self.counters();
+        let (action, out) = self.run(frame);
+        let after = self.counters();
+        let (action_wanted, frame_wanted, moved) = match expect {
+            Expect::Sent { service, server, mac } => {
+                (XDP_TX, frame::sent_to(mac, frame), counted("forwarded", service, server))
+            }
+            Expect::Local { service, server } => (XDP_PASS, frame.to_vec(), counted("local", service, server)),
+            Expect::Passed(outcome) => (XDP_PASS, frame.to_vec(), vec![format!("outcome {outcome}")]),
+            Expect::Dropped(outcome) => (XDP_DROP, frame.to_vec(), vec![format!("outcome {outcome}")]),
+        };
+        let found = difference(&before, &after);
+        assert_eq!(action, action_wanted, "{what}: verdict, having counted {found}");
+        assert_eq!(out, frame_wanted, "{what}: frame");
+        let one = Counter { packets: 1, bytes: frame.len() as u64 };
+        let wanted: Counters = moved.into_iter().map(|name| (name, one)).collect();
+        assert_eq!(found, difference(&Counters::new(), &wanted), "{what}: counters");
+    }
+
+    fn counters(&self) -> Counters {
+        let totals = self.datapath.totals().unwrap();
+        let mut counters = Counters::new();
+        for (outcome, counter) in Outcome::ALL.iter().zip(&totals.outcomes) {
+            counters.insert(format!("outcome {outcome}"), *counter);
+        }
+        for (service, totals) in totals.snapshot.config.services.iter().zip(&totals.services) {
+            counters.insert(format!("service {}", service.name), totals.total);
+            for (server, counter) in service.servers.iter().zip(&totals.servers) {
+                counters.insert(format!("server {} of {}", server.address, service.name), *counter);
+            }
+        }
+        counters
+    }
+}
+
+fn counted(outcome: &str, service: &str, server: &str) -> Vec<String> {
+    vec![format!("outcome {outcome}"), format!("service {service}"), format!("server {server} of {service}")]
+}
+
+/// The counters that moved, and by how much.
+fn difference(before: &Counters, after: &Counters) -> String {
+    let mut text = String::new();
+    for (name, now) in after {
+        let was = before.get(name).copied().unwrap_or_default();
+        if *now != was {
+            let _ = writeln!(text, "{name}: {} packets, {} bytes", now.packets - was.packets, now.bytes - was.bytes);
+        }
+    }
+    text
+}
+
+/// The program that the command attached, by its pin.
+fn program(modlb: &Modlb) -> Xdp {
+    let pins = std::fs::read_dir(modlb.pins()).unwrap().map(|entry| entry.unwrap().path());
+    let pin = pins.into_iter().find(|pin| pin.to_string_lossy().contains("/program-")).unwrap();
+    Xdp::from_pin(pin, XdpAttachType::Interface).unwrap()
+}
