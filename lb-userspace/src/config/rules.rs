@@ -115,7 +115,7 @@ fn destination_address(address: IpNet, report: &mut Report<'_>) {
         return;
     }
     let address = address.addr();
-    if let Some(kind) = special(address).or_else(|| link_local(address).then_some("a link-local address")) {
+    if let Some(kind) = nobody_s(address) {
         report.add(format_args!("address {address} is {kind}, which cannot be a service's"));
     }
 }
@@ -130,23 +130,21 @@ fn protocol_family(protocol: u8, address: IpNet, report: &mut Report<'_>) {
     report.add(format_args!("protocol {needs} {address}"));
 }
 
-/// What is special about an address that no single machine answers to from outside.
-fn special(address: IpAddr) -> Option<&'static str> {
+/// What is special about an address to which no packet comes from outside.
+fn nobody_s(address: IpAddr) -> Option<&'static str> {
     if address.is_unspecified() {
         Some("the unspecified address")
-    } else if address.is_loopback() {
-        Some("a loopback address")
-    } else if address.is_multicast() {
-        Some("a multicast address")
     } else {
-        matches!(address, IpAddr::V4(v4) if v4.is_broadcast()).then_some("the broadcast address")
+        address.is_loopback().then_some("a loopback address")
     }
 }
 
-fn link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
+/// What is special about an address that no single machine has.
+fn no_host_s(address: IpAddr) -> Option<&'static str> {
+    if address.is_multicast() {
+        Some("a multicast address")
+    } else {
+        matches!(address, IpAddr::V4(v4) if v4.is_broadcast()).then_some("the broadcast address")
     }
 }
 
@@ -200,7 +198,7 @@ fn one_server(server: &DraftServer, report: &mut Report<'_>) {
         Err(text) => format!("server {}", text.escape_debug()),
     };
     if let Ok(address) = server.address
-        && let Some(kind) = special(address)
+        && let Some(kind) = nobody_s(address).or_else(|| no_host_s(address))
     {
         report.add(format_args!("{}: this is {kind}, which cannot be a server's", label()));
     }

@@ -128,6 +128,7 @@ fn servers_that_are_refused() {
             "address = \"10.0.0.7\"\nstate = \"drain\"",
             "server 10.0.0.7: state \"drain\" is not known; it is \"up\" or \"down\"",
         ),
+        ("address = \"224.0.0.1\"", "server 224.0.0.1: this is a multicast address, which cannot be a server's"),
         ("address = \"127.0.0.1\"", "server 127.0.0.1: this is a loopback address, which cannot be a server's"),
         (
             "address = \"203.0.113.10\"",
@@ -167,8 +168,8 @@ fn services_that_are_refused() {
             "\"203.0.113.0/24\"",
             "prefix services are not available in this version; give an address",
         ),
-        ("\"203.0.113.10\"", "\"224.0.0.1\"", "address 224.0.0.1 is a multicast address, which cannot be a service's"),
-        ("\"203.0.113.10\"", "\"fe80::1\"", "address fe80::1 is a link-local address, which cannot be a service's"),
+        ("\"203.0.113.10\"", "\"0.0.0.0\"", "address 0.0.0.0 is the unspecified address, which cannot be a service's"),
+        ("\"203.0.113.10\"", "\"::1\"", "address ::1 is a loopback address, which cannot be a service's"),
         ("\"203.0.113.10\"", "\"web\"", "address \"web\" is not an IP address"),
         ("port = 443", "formula = \"4-tuple\"", "formula \"4-tuple\" is not known; it is \"3-tuple\" or \"5-tuple\""),
         ("port = 443", "slots = 251", "slots 251 needs selection = \"resilient\""),

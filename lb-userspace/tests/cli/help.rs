@@ -1,0 +1,104 @@
+//! Help, versions, completions, and what is no command.
+
+use std::process::{Command, Stdio};
+
+use crate::{fails, modlb, ok, stderr, stdout};
+
+const COMMANDS: [&[&str]; 19] = [
+    &["attach"],
+    &["detach"],
+    &["apply"],
+    &["check"],
+    &["export"],
+    &["server"],
+    &["server", "up"],
+    &["server", "down"],
+    &["server", "add"],
+    &["server", "remove"],
+    &["status"],
+    &["services"],
+    &["servers"],
+    &["stats"],
+    &["explain"],
+    &["activate"],
+    &["standby"],
+    &["upgrade"],
+    &["completions"],
+];
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in COMMANDS {
+        let help = ok(&[command, &["--help"]].concat());
+        assert!(help.contains("Example") && help.contains("modlb "), "{command:?}:\n{help}");
+        assert!(help.contains("--netns") && help.contains("--instance"), "{command:?}:\n{help}");
+    }
+    assert!(ok(&["--help"]).contains("Example"));
+}
+
+#[test]
+fn reading_commands_offer_json() {
+    for command in ["status", "services", "servers", "stats", "explain", "export", "check"] {
+        assert!(ok(&[command, "--help"]).contains("--json"), "{command}");
+    }
+}
+
+#[test]
+fn version() {
+    assert_eq!(ok(&["--version"]), format!("modlb {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_is_no_command_is_a_usage_error() {
+    for arguments in [
+        &["frobnicate"][..],
+        &[],
+        &["server"],
+        &["server", "up", "web"],
+        &["explain", "x", "y"],
+        &["stats", "--watch", "0"],
+    ] {
+        fails(arguments, 2);
+    }
+    let error = fails(&["server", "up", "web", "ten"], 2);
+    assert!(error.contains("ten"), "{error}");
+}
+
+#[test]
+fn completions_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(ok(&["completions", shell]).contains("modlb"), "{shell}");
+    }
+}
+
+/// A reader that has seen enough is no error.
+#[test]
+fn a_broken_pipe_is_success() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_modlb"));
+    let mut child =
+        command.args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn without_an_instance_errors_say_what_to_do() {
+    for arguments in [
+        &["status"][..],
+        &["stats"],
+        &["export"],
+        &["upgrade"],
+        &["standby"],
+        &["detach"],
+        &["server", "up", "web", "10.0.0.1"],
+    ] {
+        let output = modlb(&[&["--instance", "no-such-instance"], arguments].concat());
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""), "{arguments:?}");
+        let error = stderr(&output);
+        assert!(error.starts_with("error: no instance no-such-instance is running; start one with"), "{error}");
+    }
+    let error = fails(&["--netns", "no-such-namespace", "status"], 1);
+    assert!(error.contains("no-such-namespace") && error.contains("ip netns list"), "{error}");
+    assert!(fails(&["--instance", "a/b", "status"], 2).contains("letters, digits"));
+}
