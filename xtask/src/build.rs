@@ -27,7 +27,8 @@ pub fn with_toolchain(mut cargo: Command) -> Result<Command> {
     Ok(cargo)
 }
 
-fn target_directory() -> Result<PathBuf> {
+/// Where cargo builds.
+pub fn target_directory() -> Result<PathBuf> {
     let metadata = capture(cargo().args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(root()))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
     let directory = metadata["target_directory"].as_str().context("cargo does not say where it builds")?;

@@ -12,6 +12,7 @@ use crate::{
 
 /// Checks format and lints of every crate, the datapath for its own target.
 pub fn run() -> Result<()> {
+    setup::style()?;
     step("format");
     process::run(cargo().args(["fmt", "--all", "--check"]))?;
     step("clippy, user space");
@@ -23,7 +24,7 @@ pub fn run() -> Result<()> {
         return Ok(());
     };
     step("clippy, datapath");
-    process::run(&mut datapath_clippy(toolchain))
+    process::run(&mut datapath_clippy(toolchain)?)
 }
 
 fn step(what: &str) {
@@ -31,16 +32,17 @@ fn step(what: &str) {
 }
 
 /// Clippy of the toolchain that builds the datapath, for the BPF target and with what `aya-build` sets.
-fn datapath_clippy(toolchain: setup::Toolchain) -> Command {
+fn datapath_clippy(toolchain: setup::Toolchain) -> Result<Command> {
     let mut clippy = Command::new("rustup");
     clippy
         .args(["run", toolchain.name(), "cargo", "clippy", "--package", "lb-ebpf", "--release"])
-        .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core", "--target-dir", "target/clippy-ebpf"])
+        .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core", "--target-dir"])
+        .arg(build::target_directory()?.join("clippy-ebpf"))
         .args(["--", "-D", "warnings"])
         .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH))
         // A release compiler takes unstable options when told that they are meant; a nightly one does anyway.
         .env("RUSTC_BOOTSTRAP", "1")
         .env_remove("RUSTC")
         .env_remove("CARGO");
-    clippy
+    Ok(clippy)
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -22,9 +22,7 @@ pub fn cargo() -> Command {
 /// Runs a program, whose output is shown, and fails when it does.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run {}", shown(command)))?;
-    if !status.success() {
-        bail!("{} failed ({status})", shown(command));
-    }
+    ensure!(status.success(), "{} failed ({status})", shown(command));
     Ok(())
 }
 
@@ -49,13 +47,15 @@ pub fn succeeds(command: &mut Command) -> bool {
 }
 
 /// A program that needs root: by sudo, unless this is root.
-pub fn as_root(program: impl AsRef<OsStr>) -> Command {
+pub fn as_root(program: impl AsRef<OsStr>) -> Result<Command> {
     if is_root() {
-        return Command::new(program);
+        return Ok(Command::new(program));
     }
+    let name = program.as_ref().display();
+    ensure!(find("sudo").is_some(), "{name} needs root, and there is no sudo; run this as root");
     let mut sudo = Command::new("sudo");
     sudo.arg("--preserve-env").arg(program);
-    sudo
+    Ok(sudo)
 }
 
 /// Whether this is root.
@@ -74,7 +74,9 @@ pub fn find(program: &str) -> Option<PathBuf> {
 pub fn shown(command: &Command) -> String {
     let mut text = String::new();
     for (name, value) in command.get_envs() {
-        let _ = write!(text, "{}={} ", name.display(), value.unwrap_or_default().display());
+        if let Some(value) = value {
+            let _ = write!(text, "{}={} ", name.display(), value.display());
+        }
     }
     let _ = write!(text, "{}", command.get_program().display());
     for argument in command.get_args() {

@@ -1,20 +1,28 @@
 //! Installs what is missing, says so before, and does nothing when nothing is.
 
+mod debian;
+mod guide;
 mod packages;
+mod programs;
 mod toolchain;
+
+use std::process::Command;
 
 use anyhow::Result;
 
-pub use packages::Need;
+pub use programs::Need;
 pub use toolchain::Toolchain;
+
+use crate::process::{cargo, run, succeeds};
 
 /// The toolchain for the datapath and the programs for all tasks.
 pub fn everything() -> Result<()> {
-    let toolchain = toolchain()?;
+    let toolchain = toolchain_with_clippy()?;
+    style()?;
     programs(&[Need::Demo, Need::Test])?;
-    if let Some(toolchain) = toolchain {
-        toolchain::clippy(toolchain)?;
-        println!("the toolchain for the datapath is {}; nothing is missing", toolchain.name());
+    match toolchain {
+        Some(toolchain) => println!("Nothing is missing; the datapath's toolchain is {}.", toolchain.name()),
+        None => println!("Nothing is missing for user space; AYA_BUILD_SKIP is set: no toolchain for the datapath."),
     }
     Ok(())
 }
@@ -38,9 +46,18 @@ pub fn toolchain_with_clippy() -> Result<Option<Toolchain>> {
     Ok(toolchain)
 }
 
+/// rustfmt and clippy for the toolchain of user space: rustup's minimal profile leaves them out.
+pub fn style() -> Result<()> {
+    if succeeds(cargo().args(["fmt", "--version"])) && succeeds(cargo().args(["clippy", "--version"])) {
+        return Ok(());
+    }
+    println!("Adding rustfmt and clippy to the toolchain of user space");
+    run(Command::new("rustup").args(["component", "add", "rustfmt", "clippy"]))
+}
+
 /// The programs that tasks run.
 pub fn programs(needs: &[Need]) -> Result<()> {
-    packages::install(needs)
+    programs::install(needs)
 }
 
 /// Whether the datapath is left out.

@@ -15,7 +15,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let mut test = build::with_toolchain(cargo())?;
     test.args(["test", "--workspace", "--exclude", "lb-ebpf"]);
     if setup::datapath_is_skipped() {
-        println!("WARNING: AYA_BUILD_SKIP is set: only what needs no datapath is tested");
+        println!("WARNING: AYA_BUILD_SKIP is set: ONLY WHAT NEEDS NO DATAPATH IS TESTED");
     } else {
         setup::programs(&[Need::Test])?;
         give_root(&mut test)?;

@@ -1,66 +1,64 @@
-//! Programs from the distribution's packages.
+//! Packages of Debian and its kin.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::process::{as_root, find, run, succeeds};
-
-/// What a program is needed for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Need {
-    /// `cargo xtask demo`.
-    Demo,
-    /// `cargo xtask test`.
-    Test,
-}
-
-/// A program, the package that has it, and who needs it.
-const PROGRAMS: [(&str, &str, &[Need]); 6] = [
-    ("ip", "iproute2", &[Need::Demo, Need::Test]),
-    ("nsenter", "util-linux", &[Need::Demo, Need::Test]),
-    ("ethtool", "ethtool", &[Need::Demo, Need::Test]),
-    ("bpftool", "bpftool", &[Need::Test]),
-    ("curl", "curl", &[Need::Demo, Need::Test]),
-    ("python3", "python3", &[Need::Demo]),
-];
-
-/// Installs the programs that are missing.
-pub fn install(needs: &[Need]) -> Result<()> {
-    let wanted = PROGRAMS.iter().filter(|(_, _, by)| by.iter().any(|need| needs.contains(need)));
-    let missing: Vec<_> = wanted.filter(|(program, _, _)| find(program).is_none()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let packages: Vec<_> = missing.iter().map(|(_, package, _)| *package).collect();
-    if !has_apt() {
-        let programs: Vec<_> = missing.iter().map(|(program, _, _)| *program).collect();
-        bail!("these programs are missing: {}; please install them", programs.join(", "));
-    }
-    println!("Installing programs that demo and tests use: {}", packages.join(", "));
-    apt_install(&packages)
-}
+use crate::process::{as_root, capture, find, run, succeeds};
 
 /// Whether packages can be installed here.
 pub fn has_apt() -> bool {
-    find("apt-get").is_some()
+    find("apt-get").is_some() && find("apt-cache").is_some()
 }
 
-/// Installs packages that are not yet installed.
-pub fn apt_install(packages: &[&str]) -> Result<()> {
-    let missing: Vec<_> = packages.iter().filter(|package| !is_installed(package)).collect();
-    if missing.is_empty() {
-        return Ok(());
+/// Those that are not installed.
+pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    packages.iter().copied().filter(|package| !is_installed(package)).collect()
+}
+
+/// Fetches the lists of packages anew.
+pub fn update() -> Result<()> {
+    run(apt()?.arg("update")).context("the lists of packages cannot be had")
+}
+
+/// Those that this release does not have.
+pub fn unknown<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    packages.iter().copied().filter(|package| !is_offered(package)).collect()
+}
+
+/// Installs packages.
+pub fn install(packages: &[&str]) -> Result<()> {
+    run(apt()?.args(["install", "--no-install-recommends"]).args(packages))
+}
+
+/// Installs packages that bring a service, which is neither started nor enabled.
+///
+/// Trap: a package's script starts its service at once. A mask in /run keeps systemd from it and is gone with the next
+/// boot at the latest; other init systems heed `RUNLEVEL`.
+pub fn install_without_service(packages: &[&str], service: &str) -> Result<()> {
+    if !Path::new("/run/systemd/system").exists() {
+        return install(packages);
     }
-    let apt = || {
-        let mut apt = as_root("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["--quiet", "--yes"]);
-        apt
-    };
-    run(apt().arg("update")).context("the list of packages cannot be had")?;
-    run(apt().args(["install", "--no-install-recommends"]).args(missing))
+    println!("  (the service {service} is masked meanwhile and stays disabled)");
+    run(as_root("systemctl")?.args(["mask", "--runtime", service]))?;
+    let installed = install(packages);
+    run(as_root("systemctl")?.args(["unmask", "--runtime", service]))?;
+    installed?;
+    run(as_root("systemctl")?.args(["disable", service]))
+}
+
+/// Trap: sudo may clear the environment, so what apt is to see is set behind it.
+fn apt() -> Result<Command> {
+    let mut apt = as_root("env")?;
+    apt.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--quiet", "--yes"]);
+    Ok(apt)
 }
 
 fn is_installed(package: &str) -> bool {
-    succeeds(Command::new("dpkg").args(["--status", package]))
+    let status = capture(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
+    status.is_ok_and(|status| status == "installed")
+}
+
+fn is_offered(package: &str) -> bool {
+    succeeds(Command::new("apt-cache").args(["show", "--no-all-versions", package]))
 }

@@ -6,19 +6,17 @@
 
 use std::{path::Path, process::Command};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail, ensure};
 
-use super::packages;
+use super::{
+    debian::{self, LLVM, Missing},
+    guide::by_hand,
+    packages,
+};
 use crate::process::{capture, find as find_program, run, succeeds};
 
 /// The rustup toolchain that stands for Debian's compiler.
-const LINKED: &str = "modlb-ebpf";
-
-/// `rustc` and `bpf-linker` must be made for the same major version of LLVM.
-const PACKAGES: [&str; 7] =
-    ["rustc-web", "cargo-web", "rust-web-src", "llvm-22-dev", "libpolly-22-dev", "zlib1g-dev", "libzstd-dev"];
-const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
-const BPF_LINKER: &str = "0.13.0";
+pub const LINKED: &str = "modlb-ebpf";
 
 /// A toolchain that can build the datapath.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,12 +28,40 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
+    const ALL: [Self; 2] = [Self::Nightly, Self::Linked];
+
     /// Its name for rustup.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nightly => "nightly",
             Self::Linked => LINKED,
         }
+    }
+
+    /// Trap: a toolchain may be listed and yet not run.
+    fn has_core_source(self) -> bool {
+        self.rustc(&["--print", "sysroot"]).is_ok_and(|sysroot| {
+            Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core/Cargo.toml").is_file()
+        })
+    }
+
+    /// The major version of its LLVM.
+    fn llvm(self) -> Option<u32> {
+        let version = self.rustc(&["--version", "--verbose"]).ok()?;
+        let version = version.lines().find_map(|line| line.strip_prefix("LLVM version: "))?;
+        version.split('.').next()?.parse().ok()
+    }
+
+    /// Whether the `bpf-linker` that setup builds understands what its compiler makes.
+    fn suits_our_linker(self) -> bool {
+        self.llvm().is_some_and(|version| version <= LLVM)
+    }
+
+    /// Trap: without `RUSTUP_AUTO_INSTALL=0`, asking an absent toolchain for its version would install it.
+    fn rustc(self, arguments: &[&str]) -> Result<String> {
+        let mut rustup = Command::new("rustup");
+        rustup.args(["run", self.name(), "rustc"]).args(arguments).env("RUSTUP_AUTO_INSTALL", "0");
+        capture(&mut rustup)
     }
 }
 
@@ -44,33 +70,26 @@ pub fn find() -> Option<Toolchain> {
     if !has_linker() {
         return None;
     }
-    [Toolchain::Nightly, Toolchain::Linked].into_iter().find(|toolchain| has_core_source(*toolchain))
+    Toolchain::ALL.into_iter().find(|toolchain| toolchain.has_core_source())
 }
 
-/// Installs a toolchain, or says how to.
+/// Installs what is missing of a toolchain, or says how to.
 pub fn install() -> Result<Toolchain> {
-    let Some(_) = find_program("rustup") else { bail!("rustup is missing.\n\n{}", by_hand()) };
-    let toolchain = [Toolchain::Nightly, Toolchain::Linked].into_iter().find(|toolchain| has_core_source(*toolchain));
+    if find_program("rustup").is_none() {
+        bail!("rustup is missing; it tells the compilers of user space and datapath apart.\n\n{}", by_hand());
+    }
     if !packages::has_apt() {
         bail!("the toolchain for the datapath is missing or incomplete.\n\n{}", by_hand());
     }
-    println!("Setting up the toolchain for the datapath, once:");
-    if toolchain.is_none() {
-        println!("  - Debian's Rust compiler with the source of its core library, and LLVM 22 (packages)");
-        println!("  - its link as rustup's toolchain {LINKED}");
-    }
-    if !has_linker() {
-        println!("  - bpf-linker {BPF_LINKER}, built from source (a minute or two)");
-    }
-    let toolchain = toolchain.map_or_else(link_debian_s, Ok)?;
-    if !has_linker() {
-        packages::apt_install(&PACKAGES[3..]).with_context(by_hand)?;
-        println!("building bpf-linker {BPF_LINKER} …");
-        run(Command::new("cargo")
-            .args(["install", "bpf-linker", "--locked", "--version", BPF_LINKER, "--no-default-features"])
-            .args(["--features", "llvm-22"])
-            .env("LLVM_PREFIX", LLVM_PREFIX))?;
-    }
+    let linker = !has_linker();
+    let compiler = Toolchain::ALL
+        .into_iter()
+        .find(|toolchain| toolchain.has_core_source() && (!linker || toolchain.suits_our_linker()));
+    debian::install(Missing { compiler: compiler.is_none(), linker })?;
+    let toolchain = compiler.unwrap_or(Toolchain::Linked);
+    ensure!(toolchain.has_core_source(), "the source of the core library is not where {} has it", toolchain.name());
+    ensure!(!linker || toolchain.suits_our_linker(), "{}'s LLVM is too new for bpf-linker", toolchain.name());
+    ensure!(has_linker(), "bpf-linker does not run; is cargo's bin directory on the PATH?\n\n{}", by_hand());
     Ok(toolchain)
 }
 
@@ -79,45 +98,18 @@ pub fn clippy(toolchain: Toolchain) -> Result<()> {
     if succeeds(Command::new("rustup").args(["run", toolchain.name(), "clippy-driver", "--version"])) {
         return Ok(());
     }
+    println!("Adding clippy to the datapath's toolchain {}", toolchain.name());
     match toolchain {
         Toolchain::Nightly => {
             run(Command::new("rustup").args(["component", "add", "clippy", "--toolchain", "nightly"]))
         }
-        Toolchain::Linked => packages::apt_install(&["rust-web-clippy"]),
+        Toolchain::Linked => {
+            packages::update()?;
+            packages::install(&["rust-web-clippy"])
+        }
     }
-}
-
-fn link_debian_s() -> Result<Toolchain> {
-    packages::apt_install(&PACKAGES).with_context(by_hand)?;
-    run(Command::new("rustup").args(["toolchain", "link", LINKED, "/usr"]))?;
-    if !has_core_source(Toolchain::Linked) {
-        bail!("Debian's compiler was installed, but the source of its core library is not where it should be");
-    }
-    Ok(Toolchain::Linked)
-}
-
-/// Trap: a toolchain may be listed and yet not run.
-fn has_core_source(toolchain: Toolchain) -> bool {
-    let mut rustc = Command::new("rustup");
-    rustc.args(["run", toolchain.name(), "rustc", "--print", "sysroot"]);
-    capture(&mut rustc)
-        .is_ok_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core/Cargo.toml").is_file())
 }
 
 fn has_linker() -> bool {
     succeeds(Command::new("bpf-linker").arg("--version"))
-}
-
-fn by_hand() -> String {
-    format!(
-        "On a machine with rustup (https://rustup.rs) type:\n\n    \
-         rustup toolchain install nightly --component rust-src,clippy\n    \
-         cargo install bpf-linker --version {BPF_LINKER}\n\n\
-         and on Debian 12 without access to rustup's servers, as root:\n\n    \
-         apt-get install --no-install-recommends {}\n    \
-         LLVM_PREFIX={LLVM_PREFIX} cargo install bpf-linker --version {BPF_LINKER} --no-default-features --features llvm-22\n    \
-         rustup toolchain link {LINKED} /usr\n\n\
-         and then again what you typed. User space alone builds without: AYA_BUILD_SKIP=1",
-        PACKAGES.join(" ")
-    )
 }

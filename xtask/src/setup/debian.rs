@@ -1,0 +1,87 @@
+//! Debian's compiler, linked as a toolchain of rustup's, and a `bpf-linker` built for its LLVM.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{guide::by_hand, packages, toolchain::LINKED};
+use crate::process::{find, run};
+
+/// Trap: `rustc` and `bpf-linker` must be made for the same major version of LLVM.
+pub const PACKAGES: [&str; 7] =
+    ["rustc-web", "cargo-web", "rust-web-src", "llvm-22-dev", "libpolly-22-dev", "zlib1g-dev", "libzstd-dev"];
+
+/// Those of them that `bpf-linker` is built with.
+const LINKER_PACKAGES: [&str; 4] = ["llvm-22-dev", "libpolly-22-dev", "zlib1g-dev", "libzstd-dev"];
+
+/// Where Debian keeps that LLVM.
+pub const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
+
+/// Its major version.
+pub const LLVM: u32 = 22;
+
+/// The version of `bpf-linker`.
+pub const BPF_LINKER: &str = "0.13.0";
+
+/// Which parts are missing.
+#[derive(Clone, Copy, Debug)]
+pub struct Missing {
+    /// The compiler and its link.
+    pub compiler: bool,
+    /// `bpf-linker`.
+    pub linker: bool,
+}
+
+/// Installs the missing parts.
+pub fn install(missing: Missing) -> Result<()> {
+    println!("Setting up the toolchain for the datapath, once:");
+    let packages = wanted_packages(missing);
+    if !packages.is_empty() {
+        println!("  - packages: {}", packages.join(" "));
+    }
+    if missing.linker {
+        println!("  - bpf-linker {BPF_LINKER}, built from source (a minute or two)");
+    }
+    if missing.compiler {
+        println!("  - the link to Debian's compiler as rustup's toolchain {LINKED}");
+    }
+    if !packages.is_empty() {
+        install_packages(&packages)?;
+    }
+    if missing.linker {
+        build_linker()?;
+    }
+    if missing.compiler {
+        run(Command::new("rustup").args(["toolchain", "link", LINKED, "/usr"]))?;
+    }
+    Ok(())
+}
+
+fn wanted_packages(missing: Missing) -> Vec<&'static str> {
+    let mut wanted = match missing {
+        Missing { compiler: true, .. } => packages::missing(&PACKAGES),
+        Missing { compiler: false, linker: true } => packages::missing(&LINKER_PACKAGES),
+        Missing { compiler: false, linker: false } => Vec::new(),
+    };
+    if missing.linker && find("c++").is_none() {
+        wanted.push("build-essential");
+    }
+    wanted
+}
+
+fn install_packages(wanted: &[&str]) -> Result<()> {
+    packages::update().with_context(by_hand)?;
+    let unknown = packages::unknown(wanted);
+    if !unknown.is_empty() {
+        bail!("this distribution has no package {}.\n\n{}", unknown.join(", "), by_hand());
+    }
+    packages::install(wanted).with_context(by_hand)
+}
+
+fn build_linker() -> Result<()> {
+    println!("building bpf-linker {BPF_LINKER} …");
+    run(Command::new("cargo")
+        .args(["install", "bpf-linker", "--locked", "--version", BPF_LINKER, "--no-default-features"])
+        .args(["--features", "llvm-22"])
+        .env("LLVM_PREFIX", LLVM_PREFIX))
+}

@@ -1,0 +1,74 @@
+//! The programs that tests and the demonstration run.
+
+use anyhow::{Result, bail};
+
+use super::packages;
+use crate::process::find;
+
+/// What a program is needed for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// `cargo xtask demo`.
+    Demo,
+    /// `cargo xtask test`.
+    Test,
+}
+
+/// A program.
+struct Program {
+    name: &'static str,
+    package: &'static str,
+    needed_by: &'static [Need],
+    /// What its package starts when it is installed.
+    service: Option<&'static str>,
+}
+
+const BOTH: &[Need] = &[Need::Demo, Need::Test];
+
+const PROGRAMS: [Program; 9] = [
+    Program::new("ip", "iproute2", BOTH),
+    Program::new("nsenter", "util-linux", BOTH),
+    Program::new("setpriv", "util-linux", BOTH),
+    Program::new("ethtool", "ethtool", BOTH),
+    Program::new("curl", "curl", BOTH),
+    Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", &[Need::Demo]) },
+    Program::new("bpftool", "bpftool", &[Need::Test]),
+    Program::new("iperf3", "iperf3", &[Need::Test]),
+    Program::new("ping", "iputils-ping", &[Need::Test]),
+];
+
+impl Program {
+    const fn new(name: &'static str, package: &'static str, needed_by: &'static [Need]) -> Self {
+        Self { name, package, needed_by, service: None }
+    }
+
+    fn is_missing(&self) -> bool {
+        find(self.name).is_none()
+    }
+}
+
+/// Installs the programs that are missing.
+pub fn install(needs: &[Need]) -> Result<()> {
+    let wanted = PROGRAMS.iter().filter(|program| program.needed_by.iter().any(|need| needs.contains(need)));
+    let missing: Vec<_> = wanted.filter(|program| program.is_missing()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|program| program.name).collect();
+    let names = names.join(", ");
+    if !packages::has_apt() {
+        bail!("these programs are missing: {names}; please install them");
+    }
+    println!("Installing programs that tests and the demonstration run: {names}");
+    packages::update()?;
+    for program in &missing {
+        match program.service {
+            None => packages::install(&[program.package])?,
+            Some(service) => packages::install_without_service(&[program.package], service)?,
+        }
+    }
+    match missing.iter().find(|program| program.is_missing()) {
+        None => Ok(()),
+        Some(program) => bail!("package {} was installed, but it has no {}", program.package, program.name),
+    }
+}
