@@ -312,3 +312,6 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
     octets
 }
+
+#[cfg(test)]
+mod tests;
