@@ -37,7 +37,7 @@ pub fn run(modlb: Option<PathBuf>) -> Result<()> {
     };
     if !is_root() {
         println!("The demonstration needs root for its network namespaces; sudo may ask for your password.");
-        return run_process(as_root(env::current_exe()?).arg("demo").arg("--modlb").arg(modlb));
+        return run_process(as_root(env::current_exe()?)?.arg("demo").arg("--modlb").arg(modlb));
     }
     interrupt::install()?;
     let start = Instant::now();
