@@ -51,7 +51,7 @@ pub enum Error {
 /// There is no such packet.
 pub fn explain(config: &Config, places: &[Vec<Place>], packet: &Packet) -> Result<ExplainView, Error> {
     check(packet)?;
-    let Some(index) = matching(&config.services, packet) else { return Ok(view(Outcome::NoService)) };
+    let Some(index) = matching(&config.services, packet) else { return Ok(ExplainView::of(Outcome::NoService)) };
     let service = &config.services[index];
     let addends = addends(service, packet)?;
     let sum: BigUint = addends.iter().map(|(_, number)| number).sum();
@@ -63,7 +63,7 @@ pub fn explain(config: &Config, places: &[Vec<Place>], packet: &Packet) -> Resul
         n: Some(service.n()),
         slots: Some(table.len()),
         addends: addends.into_iter().map(|(label, number)| (label, number.to_string())).collect(),
-        ..view(Outcome::NoServer)
+        ..ExplainView::of(Outcome::NoServer)
     };
     if table.all_down() {
         return Ok(matched);
@@ -79,22 +79,6 @@ pub fn explain(config: &Config, places: &[Vec<Place>], packet: &Packet) -> Resul
         mac: server.mac.get(),
         ..matched
     })
-}
-
-/// A view that says nothing but the outcome.
-pub const fn view(outcome: Outcome) -> ExplainView {
-    ExplainView {
-        outcome,
-        service: None,
-        formula: None,
-        sum: None,
-        n: None,
-        slots: None,
-        slot: None,
-        server: None,
-        mac: None,
-        addends: Vec::new(),
-    }
 }
 
 fn check(packet: &Packet) -> Result<(), Error> {

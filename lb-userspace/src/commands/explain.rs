@@ -8,8 +8,8 @@ use crate::{
     cli::Explain,
     config::protocol::parse_protocol,
     datapath::Datapath,
-    explain::{Packet, explain, view},
-    output::print,
+    explain::{Packet, explain},
+    output::{ExplainView, print},
 };
 
 pub fn run(instance: &str, options: &Explain) -> Result<()> {
@@ -23,7 +23,7 @@ pub fn run(instance: &str, options: &Explain) -> Result<()> {
         None => {
             let snapshot = Datapath::open(instance)?.snapshot();
             let explained = explain(&snapshot.config, &snapshot.places, &packet)?;
-            if snapshot.control.standby() { view(Outcome::Standby) } else { explained }
+            if snapshot.control.standby() { ExplainView::of(Outcome::Standby) } else { explained }
         }
     };
     Ok(print(&explained, options.format.json)?)

@@ -55,6 +55,22 @@ impl Render for ExplainView {
 }
 
 impl ExplainView {
+    /// A view that says nothing but the outcome.
+    pub const fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            service: None,
+            formula: None,
+            sum: None,
+            n: None,
+            slots: None,
+            slot: None,
+            server: None,
+            mac: None,
+            addends: Vec::new(),
+        }
+    }
+
     fn render_sum(&self, sum: &str) -> String {
         let mut lines = table(&["", "", "number"], &["number"]);
         for (index, (label, number)) in self.addends.iter().enumerate() {
@@ -129,18 +145,7 @@ mod tests {
     }
 
     fn unmatched() -> ExplainView {
-        ExplainView {
-            outcome: Outcome::NoService,
-            service: None,
-            formula: None,
-            sum: None,
-            n: None,
-            slots: None,
-            slot: None,
-            server: None,
-            mac: None,
-            addends: vec![],
-        }
+        ExplainView::of(Outcome::NoService)
     }
 
     #[test]
