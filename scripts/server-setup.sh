@@ -23,9 +23,18 @@ Examples:
 USAGE
 }
 
-fail() {
+say() {
     echo "server-setup.sh: $*" >&2
+}
+
+fail() {
+    say "$*"
     exit 1
+}
+
+# Four numbers up to 255. (What has a colon is left to `ip`, which knows IPv6.)
+is_ipv4() {
+    echo "$1" | awk -F . '{ ok = NF == 4; for (i = 1; i <= NF; i++) ok = ok && $i ~ /^[0-9]+$/ && $i < 256; exit !ok }'
 }
 
 undo=false dry_run=false netns='' addresses=''
@@ -44,96 +53,133 @@ while [ $# -gt 0 ]; do
             ;;
         -*) fail "unknown option $1; see --help" ;;
         *[!0-9a-fA-F.:]*) fail "$1 is not an IP address" ;;
-        *.* | *:*) addresses="$addresses $1" ;;
-        *) fail "$1 is not an IP address" ;;
+        *:*:*) addresses="$addresses $1" ;;
+        *)
+            is_ipv4 "$1" || fail "$1 is not an IP address"
+            addresses="$addresses $1"
+            ;;
     esac
     shift
 done
 [ -n "$addresses" ] || fail "name at least one address; see --help"
-$dry_run || [ "$(id -u)" = 0 ] || fail "run it as root"
-[ -z "$netns" ] || [ -e "/run/netns/$netns" ] || fail "there is no network namespace $netns"
+command -v ip >/dev/null || fail "ip is missing; install iproute2"
+case $netns in
+    '') state=/run/modlb-server/host ;;
+    */* | .*) fail "$netns is not the name of a network namespace" ;;
+    *)
+        [ -e "/run/netns/$netns" ] || fail "there is no network namespace $netns"
+        command -v nsenter >/dev/null || fail "nsenter is missing; install util-linux"
+        state=/run/modlb-server/netns-$netns
+        ;;
+esac
+[ "$(id -u)" = 0 ] || { $dry_run && [ -z "$netns" ]; } || fail "run it as root"
 
-state=/run/modlb-server/${netns:-host}
-settings='arp_ignore=1 arp_announce=2'
-
-# Reads, in the namespace.
+# Runs a command in the namespace.
 look() {
     if [ -n "$netns" ]; then nsenter --net="/run/netns/$netns" "$@"; else "$@"; fi
 }
 
-# Changes, in the namespace, or says what it would.
+# The same for one that changes something; --dry-run prints it instead.
 change() {
-    if $dry_run; then echo "$*"; else look "$@"; fi
+    if $dry_run; then
+        echo "${netns:+nsenter --net=/run/netns/$netns }$*"
+    else
+        look "$@"
+    fi
 }
 
-prefix() {
+with_length() {
     case $1 in
         *:*) echo "$1/128" ;;
         *) echo "$1/32" ;;
     esac
 }
 
-has() {
-    [ -n "$(look ip -oneline address show dev lo to "$(prefix "$1")")" ]
+# The address as the kernel writes it, if lo has it; nothing otherwise.
+on_lo() {
+    found=$(look ip -oneline address show dev lo to "$(with_length "$1")") || fail "$1 is not an IP address"
+    echo "$found" | awk 'NR == 1 && NF { sub("/.*", "", $4); print $4 }'
+}
+
+# Trap: /proc/sys/net is that of the network namespace of who opens it.
+setting() {
+    echo "/proc/sys/net/ipv4/conf/all/$1"
+}
+
+write_setting() {
+    if $dry_run; then
+        change sysctl -qw "net.ipv4.conf.all.$1=$2"
+    else
+        look sh -c 'echo "$1" >"$2"' - "$2" "$(setting "$1")"
+    fi
 }
 
 # Remembers a setting's former value once, then changes it.
 set_arp() {
-    for setting in $settings; do
-        name=net.ipv4.conf.all.${setting%=*}
-        $dry_run || [ -e "$state/$name" ] || look sysctl -n "$name" >"$state/$name"
-        change sysctl -qw "$name=${setting#*=}"
+    for wanted in arp_ignore=1 arp_announce=2; do
+        name=${wanted%=*}
+        if ! $dry_run && [ ! -e "$state/$name" ]; then
+            look cat "$(setting "$name")" >"$state/$name.new"
+            mv "$state/$name.new" "$state/$name"
+        fi
+        write_setting "$name" "${wanted#*=}"
     done
 }
 
 restore_arp() {
-    for setting in $settings; do
-        name=net.ipv4.conf.all.${setting%=*}
+    for name in arp_announce arp_ignore; do
         [ -e "$state/$name" ] || continue
-        change sysctl -qw "$name=$(cat "$state/$name")"
+        write_setting "$name" "$(cat "$state/$name")"
         $dry_run || rm "$state/$name"
     done
 }
 
-# Trap: the settings come first, else the kernel could answer ARP for an address in between.
+# Traps: the settings come first, else the kernel could answer ARP for an address in between; and an address is
+# remembered before it is added, else a run that is killed in between could not be undone.
 add() {
+    for address in $addresses; do
+        on_lo "$address" >/dev/null
+    done
     $dry_run || mkdir -p "$state"
     for address in $addresses; do
+        options=nodad
         case $address in
-            *:*) options=nodad ;;
+            *:*) ;;
             *)
                 options=''
                 set_arp
                 ;;
         esac
-        if has "$address"; then
-            continue
-        fi
-        change ip address add "$(prefix "$address")" dev lo $options
+        [ -z "$(on_lo "$address")" ] || continue
         $dry_run || : >"$state/address-$address"
+        # shellcheck disable=SC2086
+        change ip address add "$(with_length "$address")" dev lo $options
+        known=$(on_lo "$address")
+        $dry_run || [ "$known" = "$address" ] || mv "$state/address-$address" "$state/address-$known"
     done
 }
 
 remove() {
+    removed=''
     for address in $addresses; do
-        if [ ! -e "$state/address-$address" ]; then
-            echo "server-setup.sh: $address was not added by this script; left alone" >&2
+        known=$(on_lo "$address")
+        marker=$state/address-${known:-$address}
+        if [ ! -e "$marker" ]; then
+            say "$address was not added by this script; left alone"
             continue
         fi
-        if has "$address"; then
-            change ip address del "$(prefix "$address")" dev lo
+        if [ -n "$known" ]; then
+            change ip address del "$(with_length "$address")" dev lo
         fi
-        $dry_run || rm "$state/address-$address"
+        $dry_run || rm "$marker"
+        removed="$removed $marker"
     done
-    if $dry_run; then
-        return
-    fi
     for left in "$state"/address-*.*; do
+        case "$removed " in *" $left "*) continue ;; esac
         [ ! -e "$left" ] || return 0
     done
     restore_arp
-    rmdir "$state" 2>/dev/null || true
-    rmdir /run/modlb-server 2>/dev/null || true
+    $dry_run || rmdir "$state" /run/modlb-server 2>/dev/null || true
 }
 
 if $undo; then remove; else add; fi

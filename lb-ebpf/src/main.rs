@@ -7,11 +7,14 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
+mod chain;
 mod count;
 mod headers;
+mod icmp;
 mod maps;
 mod packet;
 mod parse;
+mod quote;
 mod rewrite;
 mod select;
 mod service;

@@ -3,11 +3,12 @@
 //! Trap: the verifier follows a pointer only from the comparison with the packet's end that guards it, so every access
 //! goes through [`Packet::header`], whatever is known about lengths already.
 
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use lb_common::outcome::Outcome;
 
 /// The frame between its first and its last byte.
 pub struct Packet {
+    context: *mut xdp_md,
     start: usize,
     end: usize,
     length: usize,
@@ -21,7 +22,13 @@ impl Packet {
         let length = unsafe {
             (&raw const (*context.ctx).data_end).read_volatile() - (&raw const (*context.ctx).data).read_volatile()
         };
-        Self { start, end, length: length as usize }
+        Self { context: context.ctx, start, end, length: length as usize }
+    }
+
+    /// What the kernel handed to the program.
+    #[inline(always)]
+    pub fn context(&self) -> *mut xdp_md {
+        self.context
     }
 
     /// The length of the frame in bytes.

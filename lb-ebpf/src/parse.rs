@@ -5,7 +5,7 @@
 
 use lb_common::{
     flow::{Flow, V4, V6, protocol},
-    limits::{MAX_EXTENSION_HEADERS, MAX_VLAN_TAGS},
+    limits::MAX_VLAN_TAGS,
     outcome::Outcome,
 };
 use network_types::{
@@ -14,9 +14,11 @@ use network_types::{
 };
 
 use crate::{
-    headers::{Ethernet, Extension, Fragment, Icmp, Ports},
-    maps,
+    chain,
+    headers::{Ethernet, Icmp, Ports},
+    icmp, maps,
     packet::{Packet, load},
+    quote,
 };
 
 /// EtherTypes (IEEE 802, IANA "IEEE 802 Numbers").
@@ -37,7 +39,7 @@ pub struct Frame {
     ether_type: u16,
 }
 
-/// The tuple of a packet of either family.
+/// The tuple of a packet of either family: its own, or that of the packet that an ICMP error quotes.
 pub enum Parsed {
     V4(Flow<V4>),
     V6(Flow<V6>),
@@ -82,138 +84,216 @@ pub fn network(packet: &Packet, frame: &Frame) -> Result<Parsed, Outcome> {
         offset += size_of::<VlanHdr>();
     }
     match ether_type {
-        ether_type::IPV4 => ipv4(packet, offset).map(Parsed::V4),
-        ether_type::IPV6 => ipv6(packet, offset).map(Parsed::V6),
+        ether_type::IPV4 => ipv4(packet, offset),
+        ether_type::IPV6 => ipv6(packet, offset),
         _ => Err(Outcome::NotIp),
     }
 }
 
 #[inline(always)]
-fn ipv4(packet: &Packet, offset: usize) -> Result<Flow<V4>, Outcome> {
-    /// "More fragments" and the fragment offset, RFC 791, 3.1.
-    const FRAGMENT: u16 = 0x3fff;
-
-    let header = packet.header::<Ipv4Hdr>(offset)?;
-    // SAFETY: `header` is within the packet.
-    let (vihl, total, fragment, protocol, source, destination): (u8, u16, u16, u8, u32, u32) = unsafe {
-        (
-            load(&raw const (*header).vihl),
-            load(&raw const (*header).tot_len),
-            load(&raw const (*header).frags),
-            load(&raw const (*header).proto),
-            load(&raw const (*header).src_addr),
-            load(&raw const (*header).dst_addr),
-        )
-    };
-    let header_length = (vihl & 0x0f) as usize * 4;
-    let total = u16::from_be(total) as usize;
-    if vihl >> 4 != 4 || header_length < size_of::<Ipv4Hdr>() || total < header_length || offset + total > packet.len()
-    {
+fn ipv4(packet: &Packet, offset: usize) -> Result<Parsed, Outcome> {
+    let header = Header4::read(packet, offset)?;
+    if offset + header.total > packet.len() {
         return Err(Outcome::Malformed);
     }
-    let upper = Upper {
-        protocol,
-        offset: offset + header_length,
-        length: total - header_length,
-        fragment: u16::from_be(fragment) & FRAGMENT != 0,
-    };
-    let ports = upper.ports(packet, protocol::ICMP)?;
-    Ok(upper.flow(V4(u32::from_be(source)), V4(u32::from_be(destination)), ports))
+    let upper = header.upper(offset, header.total - header.length, Pieces::All);
+    match upper.content(packet, protocol::ICMP)? {
+        Content::Ports(ports) => Ok(Parsed::V4(upper.flow(header.source, header.destination, ports))),
+        Content::Kept => Err(Outcome::NoService),
+        Content::Error(quote) => quote::ipv4(packet, &quote, header.destination).map(Parsed::V4),
+    }
 }
 
 #[inline(always)]
-fn ipv6(packet: &Packet, offset: usize) -> Result<Flow<V6>, Outcome> {
-    let header = packet.header::<Ipv6Hdr>(offset)?;
-    // SAFETY: `header` is within the packet.
-    let (version, payload, next_header, source, destination): (u8, u16, u8, [u32; 4], [u32; 4]) = unsafe {
-        (
-            load(&raw const (*header).vcf),
-            load(&raw const (*header).payload_len),
-            load(&raw const (*header).next_hdr),
-            load(&raw const (*header).src_addr),
-            load(&raw const (*header).dst_addr),
-        )
-    };
-    let payload = u16::from_be(payload) as usize;
-    let offset = offset + size_of::<Ipv6Hdr>();
-    if version >> 4 != 6 || offset + payload > packet.len() {
+fn ipv6(packet: &Packet, offset: usize) -> Result<Parsed, Outcome> {
+    let header = Header6::read(packet, offset)?;
+    if offset + size_of::<Ipv6Hdr>() + header.payload > packet.len() {
         return Err(Outcome::Malformed);
     }
-    let upper = look_through(packet, next_header, offset, payload)?;
-    let ports = upper.ports(packet, protocol::ICMPV6)?;
-    Ok(upper.flow(V6(source.map(u32::from_be)), V6(destination.map(u32::from_be)), ports))
+    let upper = header.upper(packet, offset, header.payload, Pieces::All)?;
+    match upper.content(packet, protocol::ICMPV6)? {
+        Content::Ports(ports) => Ok(Parsed::V6(upper.flow(header.source, header.destination, ports))),
+        Content::Kept => Err(Outcome::NoService),
+        Content::Error(quote) => quote::ipv6(packet, &quote, header.destination).map(Parsed::V6),
+    }
 }
 
-/// Looks through the extension headers of `length` bytes at `offset` until the upper layer.
-#[inline(always)]
-fn look_through(packet: &Packet, next_header: u8, offset: usize, length: usize) -> Result<Upper, Outcome> {
-    let mut upper = Upper { protocol: next_header, offset, length, fragment: false };
-    for _ in 0..MAX_EXTENSION_HEADERS {
-        let size = match upper.protocol {
-            protocol::HOP_BY_HOP
-            | protocol::ROUTING
-            | protocol::DESTINATION_OPTIONS
-            | protocol::AH
-            | protocol::FRAGMENT => upper.extension_size(packet)?,
-            _ => return Ok(upper),
+/// What an IPv4 header says; lengths are those that it claims.
+pub struct Header4 {
+    pub source: V4,
+    pub destination: V4,
+    /// Of the header, options included.
+    pub length: usize,
+    /// Of the packet, not less than `length`.
+    pub total: usize,
+    fragment_offset: u16,
+    more_fragments: bool,
+    protocol: u8,
+}
+
+impl Header4 {
+    #[inline(always)]
+    pub fn read(packet: &Packet, offset: usize) -> Result<Self, Outcome> {
+        /// "More fragments" and the fragment offset, RFC 791, 3.1.
+        const MORE: u16 = 0x2000;
+        const OFFSET: u16 = 0x1fff;
+
+        let header = packet.header::<Ipv4Hdr>(offset)?;
+        // SAFETY: `header` is within the packet.
+        let (vihl, total, fragment, protocol, source, destination): (u8, u16, u16, u8, u32, u32) = unsafe {
+            (
+                load(&raw const (*header).vihl),
+                load(&raw const (*header).tot_len),
+                load(&raw const (*header).frags),
+                load(&raw const (*header).proto),
+                load(&raw const (*header).src_addr),
+                load(&raw const (*header).dst_addr),
+            )
         };
-        if upper.protocol == protocol::FRAGMENT && upper.is_piece(packet)? {
-            upper.fragment = true;
-            upper.protocol = upper.next_header(packet)?;
-            return Ok(upper);
-        }
-        if size > upper.length {
+        let length = (vihl & 0x0f) as usize * 4;
+        let total = u16::from_be(total) as usize;
+        if vihl >> 4 != 4 || length < size_of::<Ipv4Hdr>() || total < length {
             return Err(Outcome::Malformed);
         }
-        upper.protocol = upper.next_header(packet)?;
-        upper.offset += size;
-        upper.length -= size;
+        let fragment = u16::from_be(fragment);
+        Ok(Self {
+            source: V4(u32::from_be(source)),
+            destination: V4(u32::from_be(destination)),
+            length,
+            total,
+            fragment_offset: fragment & OFFSET,
+            more_fragments: fragment & MORE != 0,
+            protocol,
+        })
     }
-    match upper.protocol {
-        protocol::HOP_BY_HOP
-        | protocol::ROUTING
-        | protocol::DESTINATION_OPTIONS
-        | protocol::AH
-        | protocol::FRAGMENT => Err(Outcome::TooManyHeaders),
-        _ => Ok(upper),
+
+    /// What follows the header that stands at `offset`, of which there are `length` bytes.
+    #[inline(always)]
+    pub fn upper(&self, offset: usize, length: usize, pieces: Pieces) -> Upper {
+        let fragment = self.fragment_offset != 0 || (self.more_fragments && matches!(pieces, Pieces::All));
+        Upper { protocol: self.protocol, offset: offset + self.length, length, fragment }
+    }
+}
+
+/// What an IPv6 header says.
+pub struct Header6 {
+    pub source: V6,
+    pub destination: V6,
+    /// The length that it claims for all that follows it.
+    pub payload: usize,
+    next_header: u8,
+}
+
+impl Header6 {
+    #[inline(always)]
+    pub fn read(packet: &Packet, offset: usize) -> Result<Self, Outcome> {
+        let header = packet.header::<Ipv6Hdr>(offset)?;
+        // SAFETY: `header` is within the packet.
+        let (version, payload, next_header, source, destination): (u8, u16, u8, [u32; 4], [u32; 4]) = unsafe {
+            (
+                load(&raw const (*header).vcf),
+                load(&raw const (*header).payload_len),
+                load(&raw const (*header).next_hdr),
+                load(&raw const (*header).src_addr),
+                load(&raw const (*header).dst_addr),
+            )
+        };
+        if version >> 4 != 6 {
+            return Err(Outcome::Malformed);
+        }
+        Ok(Self {
+            source: V6(source.map(u32::from_be)),
+            destination: V6(destination.map(u32::from_be)),
+            payload: u16::from_be(payload) as usize,
+            next_header,
+        })
+    }
+
+    /// The upper layer of the packet whose header stands at `offset`, of which there are `length` bytes behind it.
+    #[inline(always)]
+    pub fn upper(&self, packet: &Packet, offset: usize, length: usize, pieces: Pieces) -> Result<Upper, Outcome> {
+        let upper =
+            Upper { protocol: self.next_header, offset: offset + size_of::<Ipv6Hdr>(), length, fragment: false };
+        chain::look_through(packet, upper, pieces)
     }
 }
 
 /// The rest of an IP packet: a protocol, and where its header stands.
-struct Upper {
-    protocol: u8,
-    offset: usize,
-    /// Bytes that the IP header says are left.
-    length: usize,
-    fragment: bool,
+pub struct Upper {
+    pub protocol: u8,
+    pub offset: usize,
+    /// Bytes that are left, by the IP header or the end of the quote.
+    pub length: usize,
+    /// It is a piece of a larger packet, whose ports are not to be relied on.
+    pub fragment: bool,
+}
+
+/// Which pieces of a packet go by addresses alone.
+#[repr(u32)]
+#[derive(Clone, Copy)]
+pub enum Pieces {
+    /// All, so that they meet.
+    All = 0,
+    /// Those that do not start with the upper layer's header.
+    Later = 1,
+}
+
+/// What a packet tells of its flow beyond addresses and protocol.
+enum Content {
+    /// Source and destination port; 0 where the protocol or the piece has none.
+    Ports((u16, u16)),
+    /// A message that belongs to this host or its link, whatever the services are.
+    Kept,
+    /// An ICMP error, which belongs to the packet that it quotes.
+    Error(Quote),
+}
+
+/// Where the packet stands that an ICMP error quotes, and how much there is of it.
+pub struct Quote {
+    pub offset: usize,
+    pub length: usize,
 }
 
 impl Upper {
-    /// Source and destination port; 0 where the protocol or the piece has none.
     #[inline(always)]
-    fn ports(&self, packet: &Packet, icmp: u8) -> Result<(u16, u16), Outcome> {
+    fn content(&self, packet: &Packet, icmp: u8) -> Result<Content, Outcome> {
         if self.fragment {
+            return Ok(Content::Ports((0, 0)));
+        }
+        if self.protocol != icmp {
+            return self.ports(packet).map(Content::Ports);
+        }
+        let kind = self.icmp_kind(packet)?;
+        if icmp::is_error(icmp, kind) {
+            let size = size_of::<Icmp>();
+            return Ok(Content::Error(Quote { offset: self.offset + size, length: self.length - size }));
+        }
+        Ok(if icmp::is_kept(icmp, kind) { Content::Kept } else { Content::Ports((0, 0)) })
+    }
+
+    /// Source and destination port; 0 where the protocol has none.
+    #[inline(always)]
+    pub fn ports(&self, packet: &Packet) -> Result<(u16, u16), Outcome> {
+        if !protocol::has_ports(self.protocol) {
             return Ok((0, 0));
         }
-        if protocol::has_ports(self.protocol) {
-            let ports = self.header::<Ports>(packet)?;
-            // SAFETY: `ports` is within the packet.
-            let (source, destination): (u16, u16) =
-                unsafe { (load(&raw const (*ports).source), load(&raw const (*ports).destination)) };
-            return Ok((u16::from_be(source), u16::from_be(destination)));
-        }
-        if self.protocol == icmp {
-            let header = self.header::<Icmp>(packet)?;
-            // SAFETY: `header` is within the packet.
-            if is_kept(icmp, unsafe { load(&raw const (*header).kind) }) {
-                return Err(Outcome::NoService);
-            }
-        }
-        Ok((0, 0))
+        let ports = self.header::<Ports>(packet)?;
+        // SAFETY: `ports` is within the packet.
+        let (source, destination): (u16, u16) =
+            unsafe { (load(&raw const (*ports).source), load(&raw const (*ports).destination)) };
+        Ok((u16::from_be(source), u16::from_be(destination)))
+    }
+
+    /// The type of the ICMP message that stands here.
+    #[inline(always)]
+    pub fn icmp_kind(&self, packet: &Packet) -> Result<u8, Outcome> {
+        let header = self.header::<Icmp>(packet)?;
+        // SAFETY: `header` is within the packet.
+        Ok(unsafe { load(&raw const (*header).kind) })
     }
 
     #[inline(always)]
-    fn flow<A>(&self, source: A, destination: A, (source_port, destination_port): (u16, u16)) -> Flow<A> {
+    pub fn flow<A>(&self, source: A, destination: A, (source_port, destination_port): (u16, u16)) -> Flow<A> {
         Flow { source, destination, source_port, destination_port, protocol: self.protocol, fragment: self.fragment }
     }
 
@@ -224,48 +304,5 @@ impl Upper {
             return Err(Outcome::Malformed);
         }
         packet.header(self.offset)
-    }
-
-    #[inline(always)]
-    fn next_header(&self, packet: &Packet) -> Result<u8, Outcome> {
-        let header = self.header::<Extension>(packet)?;
-        // SAFETY: `header` is within the packet.
-        Ok(unsafe { load(&raw const (*header).next_header) })
-    }
-
-    /// The size of the extension header that stands here.
-    #[inline(always)]
-    fn extension_size(&self, packet: &Packet) -> Result<usize, Outcome> {
-        let header = self.header::<Extension>(packet)?;
-        // SAFETY: `header` is within the packet.
-        let length = unsafe { load::<u8, _>(&raw const (*header).length) } as usize;
-        Ok(match self.protocol {
-            protocol::FRAGMENT => size_of::<Fragment>(),
-            protocol::AH => (length + 2) * 4,
-            _ => (length + 1) * 8,
-        })
-    }
-
-    /// Whether the fragment header that stands here makes the packet a piece: with offset 0 and nothing to follow it is
-    /// an atomic fragment, that is a whole packet (RFC 6946).
-    #[inline(always)]
-    fn is_piece(&self, packet: &Packet) -> Result<bool, Outcome> {
-        const OFFSET_AND_MORE: u16 = 0xfff9;
-        let header = self.header::<Fragment>(packet)?;
-        // SAFETY: `header` is within the packet.
-        let offset: u16 = unsafe { load(&raw const (*header).offset) };
-        Ok(u16::from_be(offset) & OFFSET_AND_MORE != 0)
-    }
-}
-
-/// Whether a message belongs to this host or its link whatever the services are. Errors are kept as well: they quote a
-/// packet that a server sent, and what they say of it is not looked at.
-#[inline(always)]
-fn is_kept(icmp: u8, kind: u8) -> bool {
-    match icmp {
-        // Destination unreachable, redirect, time exceeded, parameter problem (RFC 792); source quench (RFC 6633).
-        protocol::ICMP => matches!(kind, 3 | 4 | 5 | 11 | 12),
-        // Errors (RFC 4443); MLD and neighbour discovery (RFC 2710, RFC 4861, RFC 3810).
-        _ => matches!(kind, 0..=127 | 130..=137 | 143),
     }
 }

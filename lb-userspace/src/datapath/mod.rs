@@ -115,7 +115,7 @@ pub enum Error {
     #[error("the kernel refused the datapath: {0}")]
     Load(#[from] aya::EbpfError),
     /// The kernel refused the program.
-    #[error("the kernel refused the program: {0}")]
+    #[error("the kernel refused the program: {}", summary(.0))]
     Program(#[from] aya::programs::ProgramError),
     /// A link is not what it should be.
     #[error("the link of the program: {0}")]
@@ -123,6 +123,17 @@ pub enum Error {
     /// A system call.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
+}
+
+/// The error without the verifier's log but for its end; the log goes where logs go.
+fn summary(error: &aya::programs::ProgramError) -> String {
+    const LINES: usize = 3;
+    let text = error.to_string();
+    let Some((head, log)) = text.split_once("Verifier output:") else { return text };
+    log::debug!("{log}");
+    let lines: Vec<_> = log.trim_end().lines().collect();
+    let tail = &lines[lines.len().saturating_sub(LINES)..];
+    format!("{}\n{}\n(`-vv` shows the verifier's whole log)", head.trim_end(), tail.join("\n"))
 }
 
 impl Error {

@@ -5,6 +5,7 @@ mod support;
 
 mod formula;
 mod fragments;
+mod icmp;
 mod ipv4;
 mod ipv6;
 mod limits;

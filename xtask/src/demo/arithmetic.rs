@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use num_bigint::BigUint;
 
-use super::topology::{Family, PORT, SERVERS};
+use super::family::{Family, PORT, SERVERS};
 
 /// SRC_IP + DEST_IP + DEST_PORT.
 pub fn sum(client: IpAddr) -> BigUint {

@@ -21,9 +21,14 @@ pub fn install() -> Result<()> {
     Ok(())
 }
 
+/// Whether the user wants to stop.
+pub fn happened() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 /// An error once the user wants to stop.
 pub fn check() -> Result<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
+    if happened() {
         bail!("interrupted");
     }
     Ok(())

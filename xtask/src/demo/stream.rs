@@ -17,13 +17,19 @@ use anyhow::{Result, anyhow};
 use nix::sched::{CloneFlags, setns};
 use socket2::{Domain, Socket, Type};
 
-use super::topology::{CLIENTS, Family, PORT, SERVERS, Topology};
+use super::{
+    family::{Family, PORT, SERVERS, all_clients},
+    topology::client_namespace,
+};
 
 /// After this long a request has failed.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a client rests between two requests.
 const REST: Duration = Duration::from_millis(10);
+
+/// A time, from and to.
+pub type Span = (Instant, Instant);
 
 /// What came of a request.
 pub struct Answer {
@@ -38,9 +44,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether it was going on while one of two changes was made.
-    pub fn overlaps(&self, first: (Instant, Instant), second: (Instant, Instant)) -> bool {
-        [first, second].iter().any(|(from, to)| self.start <= *to && *from <= self.end)
+    /// Whether it was going on within this time or touched it.
+    pub fn overlaps(&self, (from, to): Span) -> bool {
+        self.start <= to && from <= self.end
     }
 }
 
@@ -51,13 +57,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Sets all clients of a network to asking.
-    pub fn start(topology: &Topology) -> Self {
+    /// Sets all clients to asking.
+    pub fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let clients = Family::BOTH.into_iter().flat_map(|family| (0..CLIENTS).map(move |client| family.client(client)));
-        let clients = clients.map(|client| {
-            let (namespace, stop) = (topology.client_namespace(), Arc::clone(&stop));
-            thread::spawn(move || ask_on(&namespace, client, &stop))
+        let clients = all_clients().map(|client| {
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || ask_on(&client_namespace(), client, &stop))
         });
         let clients = clients.collect();
         Self { stop, clients }
@@ -74,9 +79,13 @@ impl Stream {
     }
 }
 
+/// Trap: the network must not go away under clients that still ask.
 impl Drop for Stream {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients.drain(..) {
+            let _ = client.join();
+        }
     }
 }
 

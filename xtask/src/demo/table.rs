@@ -3,29 +3,28 @@
 use anyhow::{Result, ensure};
 
 use super::{
-    arithmetic, interrupt,
-    topology::{CLIENTS, Family, PORT, SERVERS, Topology},
+    arithmetic,
+    family::{Family, PORT, SERVERS},
+    gateway::Gateway,
+    interrupt,
+    topology::curl,
 };
 
 /// Asks for every client of a family: the formula, `modlb explain`, and the network. All three must agree.
-pub fn check(topology: &Topology, family: Family) -> Result<()> {
-    println!("\n  (client + {} + {PORT}) % {}", family.service_address(), SERVERS.len());
-    println!("  {:<20} {:>40} {:>3}  {:<9} {:<9} {:<9}", "client", "sum", "%", "expected", "explained", "answered");
-    for client in (0..CLIENTS).map(|client| family.client(client)) {
+pub fn check(gateway: &Gateway, family: Family) -> Result<()> {
+    println!("\n  sum = client + {} + {PORT}", family.service_address());
+    println!("  {:<20} {:>40} {:>5}  {:<9} {:<9} {:<9}", "client", "sum", "sum%3", "expected", "explained", "answered");
+    for client in family.clients() {
         interrupt::check()?;
-        let expected = arithmetic::server(client);
-        let explained = topology.explained_server(client)?;
-        let answered = topology.curl(client)?;
+        let (sum, expected) = (arithmetic::sum(client).to_string(), arithmetic::server(client));
+        let explained = gateway.explain(client)?;
+        let answered = curl(client)?;
         println!(
-            "  {:<20} {:>40} {:>3}  {:<9} {:<9} {:<9}",
-            client,
-            arithmetic::sum(client),
-            expected,
-            SERVERS[expected],
-            SERVERS[explained],
-            answered
+            "  {client:<20} {sum:>40} {expected:>5}  {:<9} {:<9} {answered:<9}",
+            SERVERS[expected], SERVERS[explained.server]
         );
-        ensure!(explained == expected, "modlb explain names another server than the formula");
+        ensure!(explained.sum == sum, "modlb explain has another sum: {}", explained.sum);
+        ensure!(explained.server == expected, "modlb explain names another server than the formula");
         ensure!(answered == SERVERS[expected], "another server answered than the formula names");
     }
     Ok(())

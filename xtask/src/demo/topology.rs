@@ -6,334 +6,192 @@
 //!   client           gateway          s1              s2             s3
 //!   12 + 12 clients   modlb           each with the services' addresses on lo
 //! ```
-//!
-//! Trap: `ip netns exec` gives its child a file system for /sys of its own, and pins made there die with it; `nsenter` and
-//! modlb's `--netns` do not.
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::fcntl::{Flock, FlockArg};
 
-use super::interrupt;
+use super::{
+    family::{Family, PORT, SERVERS, endpoint, mac, server_host},
+    gateway::{GATEWAY, Gateway, configuration},
+    interrupt,
+    namespace::{self, ip, within},
+    web::WebServer,
+};
 use crate::process::{capture, root, succeeds};
 
-/// The servers' names.
-pub const SERVERS: [&str; 3] = ["s1", "s2", "s3"];
-
-/// Clients in each family.
-pub const CLIENTS: usize = 12;
-
-/// The services' port.
-pub const PORT: u16 = 80;
-
-const PREFIX: &str = "modlb-demo-";
 const SWITCH: &str = "net";
 const CLIENT: &str = "client";
-const GATEWAY: &str = "gw";
-const INSTANCE: &str = "demo";
+
+/// The gateway's number on the segment, and the client's.
+const GATEWAY_HOST: u8 = 1;
+const CLIENT_HOST: u8 = 2;
+
+/// Files; only root can write here, so nobody can have prepared it.
+const DIRECTORY: &str = "/run/modlb-demo";
+const LOCK: &str = "/run/modlb-demo.lock";
+
+/// What `scripts/server-setup.sh` remembers.
+const SERVER_STATE: &str = "/run/modlb-server";
 
 /// How long a web server may take to start.
 const START: Duration = Duration::from_secs(10);
 
-/// IPv4 or IPv6.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// Both.
-    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
-
-    /// That of an address.
-    pub const fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-
-    /// The name of the service.
-    pub const fn service(self) -> &'static str {
-        match self {
-            Self::V4 => "web4",
-            Self::V6 => "web6",
-        }
-    }
-
-    /// The address of the service.
-    pub const fn service_address(self) -> IpAddr {
-        match self {
-            Self::V4 => IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)),
-            Self::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xf00, 0, 0, 0, 0, 0x10)),
-        }
-    }
-
-    /// The address of a client.
-    pub fn client(self, number: usize) -> IpAddr {
-        match self {
-            Self::V4 => Ipv4Addr::new(198, 51, 100, 101 + number as u8).into(),
-            Self::V6 => Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0, 0x101 + number as u16).into(),
-        }
-    }
-
-    /// The address of a server.
-    pub fn server(self, number: usize) -> IpAddr {
-        self.host(11 + number as u8)
-    }
-
-    /// An address of the segment.
-    fn host(self, number: u8) -> IpAddr {
-        match self {
-            Self::V4 => Ipv4Addr::new(10, 77, 0, number).into(),
-            Self::V6 => Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, number.into()).into(),
-        }
-    }
-
-    const fn segment_prefix(self) -> u8 {
-        match self {
-            Self::V4 => 24,
-            Self::V6 => 64,
-        }
-    }
-
-    const fn clients_net(self) -> &'static str {
-        match self {
-            Self::V4 => "198.51.100.0/24",
-            Self::V6 => "2001:db8:c::/64",
-        }
-    }
-}
-
 /// The running network.
 pub struct Topology {
-    modlb: PathBuf,
-    directory: PathBuf,
-    servers: Vec<Child>,
+    /// modlb at the gateway.
+    pub gateway: Gateway,
+    servers: Vec<WebServer>,
+    _lock: Flock<fs::File>,
 }
 
 impl Topology {
     /// Builds it, web servers included.
     pub fn build(modlb: &Path) -> Result<Self> {
-        let directory = std::env::temp_dir().join("modlb-demo");
-        let mut topology = Self { modlb: modlb.to_owned(), directory, servers: Vec::new() };
+        let lock = Flock::lock(fs::File::create(LOCK)?, FlockArg::LockExclusiveNonblock);
+        let lock = lock.map_err(|(_, error)| anyhow!(error)).context("another demonstration is running")?;
+        let mut topology = Self { gateway: Gateway::new(modlb), servers: Vec::new(), _lock: lock };
         // What an earlier demonstration left that was killed.
         topology.remove();
-        topology.make_segment()?;
-        topology.make_client()?;
+        fs::create_dir_all(DIRECTORY)?;
+        make_segment()?;
+        make_client()?;
         for number in 0..SERVERS.len() {
-            topology.make_server(number)?;
+            topology.servers.push(make_server(number)?);
         }
-        topology.write_configuration()?;
-        topology.wait_for_servers()?;
+        wait_for_servers()?;
         Ok(topology)
     }
 
-    /// Attaches modlb to the gateway.
-    pub fn start(&self) -> Result<()> {
+    /// Attaches modlb to the gateway and returns what it says.
+    pub fn attach(&self) -> Result<String> {
         // A veth takes frames that a native program sends back only if there is a program on its peer, too.
-        let name = format!("v-{GATEWAY}");
-        self.modlb_in(SWITCH, &["dev", "pass", &name])?;
-        let file = self.configuration().display().to_string();
-        print!("{}", self.modlb(&["attach", "eth0", "--config", &file, "--mode", "native"])?);
-        Ok(())
-    }
-
-    /// Runs modlb at the gateway and returns what it prints.
-    pub fn modlb(&self, arguments: &[&str]) -> Result<String> {
-        self.modlb_in(GATEWAY, arguments)
-    }
-
-    /// The same, for JSON.
-    pub fn modlb_json(&self, arguments: &[&str]) -> Result<Value> {
-        Ok(serde_json::from_str(&self.modlb(arguments)?)?)
-    }
-
-    /// Which server `modlb explain` names for a client.
-    pub fn explained_server(&self, client: IpAddr) -> Result<usize> {
-        let family = Family::of(client);
-        let (source, service) = match family {
-            Family::V4 => (format!("{client}:40000"), format!("{}:{PORT}", family.service_address())),
-            Family::V6 => (format!("[{client}]:40000"), format!("[{}]:{PORT}", family.service_address())),
-        };
-        let explained = self.modlb_json(&["explain", &source, &service, "--json"])?;
-        let server = explained["server"].as_str().with_context(|| format!("explain names no server: {explained}"))?;
-        let address: IpAddr = server.parse()?;
-        (0..SERVERS.len()).find(|number| family.server(*number) == address).context("explain names an unknown server")
-    }
-
-    /// A request with curl from one of the client's addresses: which server answered?
-    pub fn curl(&self, client: IpAddr) -> Result<String> {
-        let url = match Family::of(client).service_address() {
-            IpAddr::V4(address) => format!("http://{address}/"),
-            IpAddr::V6(address) => format!("http://[{address}]/"),
-        };
-        let mut curl = within(CLIENT, "curl");
-        curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "5", "--interface"]);
-        let answer = capture(curl.arg(client.to_string()).arg(url))?;
-        Ok(answer.trim().to_owned())
-    }
-
-    /// The network namespace of the clients.
-    pub fn client_namespace(&self) -> PathBuf {
-        namespace(CLIENT)
-    }
-
-    fn modlb_in(&self, host: &str, arguments: &[&str]) -> Result<String> {
-        let name = format!("{PREFIX}{host}");
-        let mut modlb = Command::new(&self.modlb);
-        modlb.args(["--netns", &name, "--instance", INSTANCE]).args(arguments).process_group(0);
-        capture(&mut modlb)
-    }
-
-    fn make_segment(&self) -> Result<()> {
-        add_namespace(SWITCH)?;
-        ip(SWITCH, "link add br0 type bridge")?;
-        ip(SWITCH, "link set br0 up")?;
-        self.connect(GATEWAY, 1)
-    }
-
-    /// Makes a host and plugs it in.
-    fn connect(&self, host: &str, number: u8) -> Result<()> {
-        interrupt::check()?;
-        add_namespace(host)?;
-        let mac = format!("02:00:00:00:00:{number:02x}");
-        ip(SWITCH, &format!("link add v-{host} type veth peer name eth0 netns {PREFIX}{host} address {mac}"))?;
-        ip(SWITCH, &format!("link set v-{host} master br0 up"))?;
-        ip(host, "link set eth0 up")?;
-        for family in Family::BOTH {
-            ip(host, &address_add(family.host(number), family.segment_prefix()))?;
-        }
-        // A veth leaves checksums to hardware that is not there once XDP hands the frame on.
-        capture(within(host, "ethtool").args(["-K", "eth0", "tx", "off"]))?;
-        Ok(())
-    }
-
-    fn make_client(&self) -> Result<()> {
-        self.connect(CLIENT, 2)?;
-        for family in Family::BOTH {
-            for number in 0..CLIENTS {
-                ip(CLIENT, &address_add(family.client(number), family.segment_prefix()))?;
-            }
-            ip(CLIENT, &format!("route add {} via {}", family.service_address(), family.host(1)))?;
-        }
-        Ok(())
-    }
-
-    fn make_server(&mut self, number: usize) -> Result<()> {
-        let host = SERVERS[number];
-        self.connect(host, 11 + number as u8)?;
-        for family in Family::BOTH {
-            ip(host, &format!("route add {} dev eth0", family.clients_net()))?;
-        }
-        let addresses = Family::BOTH.map(|family| family.service_address().to_string());
-        let mut setup = Command::new(root().join("scripts/server-setup.sh"));
-        capture(setup.arg("--netns").arg(format!("{PREFIX}{host}")).args(addresses))?;
-
-        let files = self.directory.join(host);
-        fs::create_dir_all(&files)?;
-        fs::write(files.join("index.html"), format!("{host}\n"))?;
-        let mut web = within(host, "python3");
-        web.args(["-m", "http.server", &PORT.to_string(), "--bind", "::", "--directory"]).arg(&files);
-        web.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.servers.push(web.spawn().context("cannot start a web server with python3")?);
-        Ok(())
-    }
-
-    fn wait_for_servers(&self) -> Result<()> {
-        let start = Instant::now();
-        for (number, server) in SERVERS.iter().enumerate() {
-            let url = format!("http://{}/", Family::V4.server(number));
-            while !succeeds(within(CLIENT, "curl").args(["--noproxy", "*", "--max-time", "1", "--silent", &url])) {
-                interrupt::check()?;
-                if start.elapsed() > START {
-                    bail!("the web server of {server} does not answer");
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
-        }
-        Ok(())
-    }
-
-    fn configuration(&self) -> PathBuf {
-        self.directory.join("modlb.toml")
-    }
-
-    fn write_configuration(&self) -> Result<()> {
-        let mut text = String::from("interfaces = [\"eth0\"]\n");
-        for family in Family::BOTH {
-            let (name, address) = (family.service(), family.service_address());
-            text += &format!(
-                "\n[[service]]\nname = \"{name}\"\naddress = \"{address}\"\nprotocol = \"tcp\"\nport = {PORT}\n"
-            );
-            for number in 0..SERVERS.len() {
-                text += &format!("\n[[service.server]]\naddress = \"{}\"\n", family.server(number));
-            }
-        }
-        fs::write(self.configuration(), text)?;
-        Ok(())
+        self.gateway.modlb_in(SWITCH, &["dev", "pass", &port(GATEWAY)])?;
+        let file = Path::new(DIRECTORY).join("modlb.toml");
+        fs::write(&file, configuration())?;
+        self.gateway.modlb(&["attach", "eth0", "--config", &file.display().to_string(), "--mode", "native"])
     }
 
     /// Removes everything, whatever there is of it.
     fn remove(&mut self) {
-        for mut server in self.servers.drain(..) {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-        let pins = Path::new("/sys/fs/bpf/modlb").join(INSTANCE);
-        if pins.exists() {
-            let _ = Command::new(&self.modlb).args(["--instance", INSTANCE, "detach"]).process_group(0).output();
-        }
-        let switch_peer = format!("v-{GATEWAY}");
-        if namespace(SWITCH).exists() {
-            let _ = self.modlb_in(SWITCH, &["dev", "pass", &switch_peer, "--remove"]);
+        self.servers.clear();
+        self.gateway.clean_up();
+        if namespace::path(SWITCH).exists() {
+            let _ = self.gateway.modlb_in(SWITCH, &["dev", "pass", &port(GATEWAY), "--remove"]);
         }
         for host in [SWITCH, CLIENT, GATEWAY].iter().chain(&SERVERS) {
-            if namespace(host).exists() {
-                let _ = Command::new("ip").args(["netns", "del", &format!("{PREFIX}{host}")]).process_group(0).status();
-            }
-            let _ = fs::remove_dir_all(Path::new("/run/modlb-server").join(format!("{PREFIX}{host}")));
+            namespace::remove(host);
+            let _ = fs::remove_dir_all(Path::new(SERVER_STATE).join(format!("netns-{}", namespace::name(host))));
         }
-        let _ = fs::remove_dir("/run/modlb-server");
-        let _ = fs::remove_dir_all(&self.directory);
+        let _ = fs::remove_dir(SERVER_STATE);
+        let _ = fs::remove_dir_all(DIRECTORY);
     }
 }
 
 impl Drop for Topology {
     fn drop(&mut self) {
         self.remove();
+        let _ = fs::remove_file(LOCK);
     }
 }
 
-fn namespace(host: &str) -> PathBuf {
-    Path::new("/run/netns").join(format!("{PREFIX}{host}"))
+/// The network namespace of the clients.
+pub fn client_namespace() -> PathBuf {
+    namespace::path(CLIENT)
 }
 
-fn add_namespace(host: &str) -> Result<()> {
-    capture(Command::new("ip").args(["netns", "add", &format!("{PREFIX}{host}")]))?;
-    ip(host, "link set lo up")
+/// A request with curl from one of the client's addresses: which server answered?
+pub fn curl(client: IpAddr) -> Result<String> {
+    let url = format!("http://{}/", endpoint(Family::of(client).service_address(), PORT));
+    let mut curl = within(CLIENT, "curl");
+    curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "5", "--interface"]);
+    let answer = capture(curl.arg(client.to_string()).arg(url))?;
+    Ok(answer.trim().to_owned())
 }
 
-/// Runs `ip` in a host's namespace.
-fn ip(host: &str, arguments: &str) -> Result<()> {
-    let netns = format!("{PREFIX}{host}");
-    capture(Command::new("ip").args(["-netns", &netns]).args(arguments.split(' '))).map(drop)
+/// The segment's end of a host's cable.
+fn port(host: &str) -> String {
+    format!("v-{host}")
 }
 
-/// A program in a host's network namespace, out of reach of the terminal's Ctrl-C.
-fn within(host: &str, program: &str) -> Command {
-    let mut command = Command::new("nsenter");
-    command.arg(format!("--net={}", namespace(host).display())).arg("--").arg(program).process_group(0);
-    command
+fn make_segment() -> Result<()> {
+    namespace::add(SWITCH)?;
+    ip(SWITCH, "link add br0 type bridge")?;
+    ip(SWITCH, "link set br0 up")?;
+    connect(GATEWAY, GATEWAY_HOST)
+}
+
+/// Makes a host and plugs it in.
+///
+/// Trap: until duplicate address detection is through with a link-local address, after a second or two, a host cannot
+/// ask for its neighbours' MACs, and a server's answer waits. Nothing is duplicate here.
+fn connect(host: &str, number: u8) -> Result<()> {
+    interrupt::check()?;
+    namespace::add(host)?;
+    let (port, peer, mac) = (port(host), namespace::name(host), mac(number));
+    ip(SWITCH, &format!("link add {port} type veth peer name eth0 netns {peer} address {mac}"))?;
+    ip(SWITCH, &format!("link set {port} master br0 up"))?;
+    capture(within(host, "sh").args(["-c", "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad"]))?;
+    ip(host, "link set eth0 up")?;
+    for family in Family::BOTH {
+        ip(host, &address_add(family.host(number), family.prefix()))?;
+    }
+    // A veth leaves checksums to hardware that is not there once XDP hands the frame on.
+    capture(within(host, "ethtool").args(["-K", "eth0", "tx", "off"]))?;
+    Ok(())
+}
+
+fn make_client() -> Result<()> {
+    connect(CLIENT, CLIENT_HOST)?;
+    for family in Family::BOTH {
+        for client in family.clients() {
+            ip(CLIENT, &address_add(client, family.prefix()))?;
+        }
+        ip(CLIENT, &format!("route add {} via {}", family.service_address(), family.host(GATEWAY_HOST)))?;
+    }
+    Ok(())
+}
+
+fn make_server(number: usize) -> Result<WebServer> {
+    let host = SERVERS[number];
+    connect(host, server_host(number))?;
+    for family in Family::BOTH {
+        ip(host, &format!("route add {} dev eth0", family.clients_net()))?;
+    }
+    let addresses = Family::BOTH.map(|family| family.service_address().to_string());
+    let mut setup = Command::new(root().join("scripts/server-setup.sh"));
+    capture(setup.arg("--netns").arg(namespace::name(host)).args(addresses).process_group(0))?;
+    WebServer::start(host, &Path::new(DIRECTORY).join(host))
+}
+
+fn wait_for_servers() -> Result<()> {
+    let start = Instant::now();
+    for (number, server) in SERVERS.iter().enumerate() {
+        for family in Family::BOTH {
+            while !answers(family.server(number)) {
+                interrupt::check()?;
+                let log = Path::new(DIRECTORY).join(server).join("log");
+                let log = || fs::read_to_string(&log).unwrap_or_default();
+                ensure!(start.elapsed() < START, "the web server of {server} does not answer. {}", log());
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn answers(server: IpAddr) -> bool {
+    let url = format!("http://{}/", endpoint(server, PORT));
+    succeeds(within(CLIENT, "curl").args(["--noproxy", "*", "--max-time", "1", "--silent", &url]))
 }
 
 fn address_add(address: IpAddr, prefix: u8) -> String {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow};
 
 use super::{guide::by_hand, packages, toolchain::LINKED};
 use crate::process::{find, run};
@@ -70,12 +70,11 @@ fn wanted_packages(missing: Missing) -> Vec<&'static str> {
 }
 
 fn install_packages(wanted: &[&str]) -> Result<()> {
-    packages::update().with_context(by_hand)?;
-    let unknown = packages::unknown(wanted);
-    if !unknown.is_empty() {
-        bail!("this distribution has no package {}.\n\n{}", unknown.join(", "), by_hand());
-    }
-    packages::install(wanted).with_context(by_hand)
+    let installed = packages::update().and_then(|()| match packages::unknown(wanted)[..] {
+        [] => packages::install(wanted),
+        ref unknown => Err(anyhow!("this distribution has no package {}", unknown.join(", "))),
+    });
+    installed.map_err(|error| anyhow!("{error:#}.\n\n{}", by_hand()))
 }
 
 fn build_linker() -> Result<()> {

@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::Command};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::process::{as_root, capture, find, run, succeeds};
+use crate::process::{as_root, capture, find, is_root, run, succeeds};
 
 /// Whether packages can be installed here.
 pub fn has_apt() -> bool {
@@ -49,6 +49,7 @@ pub fn install_without_service(packages: &[&str], service: &str) -> Result<()> {
 
 /// Trap: sudo may clear the environment, so what apt is to see is set behind it.
 fn apt() -> Result<Command> {
+    ensure!(is_root() || find("sudo").is_some(), "packages can only be installed by root, and there is no sudo");
     let mut apt = as_root("env")?;
     apt.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--quiet", "--yes"]);
     Ok(apt)

@@ -1,0 +1,66 @@
+//! A web server that says its name.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{family::PORT, namespace::within};
+use crate::process::find;
+
+/// nginx in a host's namespace; dropped, it is gone.
+pub struct WebServer(Child);
+
+impl WebServer {
+    /// Starts it, with its files in a directory of its own.
+    ///
+    /// It dies with this program, even when that is killed.
+    pub fn start(host: &str, directory: &Path) -> Result<Self> {
+        fs::create_dir_all(directory)?;
+        let file = directory.join("nginx.conf");
+        fs::write(&file, configuration(host, directory))?;
+        let nginx = find("nginx").context("nginx is missing")?;
+        let log = fs::File::create(directory.join("log"))?;
+        let mut web = within(host, "setpriv");
+        web.args(["--pdeathsig", "KILL"]).arg(nginx).arg("-e").arg(directory.join("error.log"));
+        web.arg("-p").arg(directory).arg("-c").arg(file);
+        web.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        web.spawn().context("cannot start nginx").map(Self)
+    }
+}
+
+impl Drop for WebServer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One process, which a signal ends for good, and no file outside the directory.
+fn configuration(host: &str, directory: &Path) -> String {
+    let at = directory.display();
+    format!(
+        "daemon off;
+master_process off;
+pid {at}/pid;
+lock_file {at}/lock;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {at}/body;
+    proxy_temp_path {at}/proxy;
+    fastcgi_temp_path {at}/fastcgi;
+    uwsgi_temp_path {at}/uwsgi;
+    scgi_temp_path {at}/scgi;
+    server {{
+        listen 0.0.0.0:{PORT};
+        listen [::]:{PORT} ipv6only=on;
+        return 200 \"{host}\\n\";
+    }}
+}}
+"
+    )
+}
