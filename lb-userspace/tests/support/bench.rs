@@ -48,7 +48,7 @@ pub enum Expect<'a> {
 }
 
 /// Every counter, by "outcome X", "service X" or "server X of Y".
-type Counters = BTreeMap<String, Counter>;
+pub type Counters = BTreeMap<String, Counter>;
 
 impl Bench {
     /// Attaches to an interface with the MAC [`frame::GATEWAY`]. It stays down, so that nothing but the test's frames
@@ -102,7 +102,8 @@ impl Bench {
         assert_eq!(found, difference(&Counters::new(), &wanted), "{what}: counters");
     }
 
-    fn counters(&self) -> Counters {
+    /// All of them, as they are now.
+    pub fn counters(&self) -> Counters {
         let totals = self.datapath.totals().unwrap();
         let mut counters = Counters::new();
         for (outcome, counter) in Outcome::ALL.iter().zip(&totals.outcomes) {

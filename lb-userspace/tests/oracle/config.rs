@@ -1,0 +1,107 @@
+//! Configurations of every kind.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use lb_common::mac::Mac;
+use lb_userspace::config::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State};
+
+use crate::random::Random;
+
+/// Ports that services have and packets are sent to.
+pub const PORTS: [u16; 4] = [80, 443, 53, 65_535];
+
+/// Protocols that services name and packets have.
+pub const PROTOCOLS: [u8; 12] = [6, 17, 132, 33, 136, 1, 58, 50, 51, 47, 89, 0];
+
+/// Addresses that services have, few enough that several share one.
+pub fn address(six: bool, number: usize) -> IpAddr {
+    match (six, number) {
+        (false, 3) => Ipv4Addr::BROADCAST.into(),
+        (false, number) => Ipv4Addr::new(203, 0, 113, 10 + number as u8).into(),
+        (true, 3) => Ipv6Addr::from_bits(u128::MAX).into(),
+        (true, number) => Ipv6Addr::new(0x2001, 0xdb8, 0xf00, 0, 0, 0, 0, 0x10 + number as u16).into(),
+    }
+}
+
+/// Some services, valid together.
+pub fn any(random: &mut Random) -> Config {
+    let mut services: Vec<Service> = Vec::new();
+    let mut slots = 0;
+    for number in 0..random.below(9) {
+        let service = service(random, number);
+        let needed = match service.selection {
+            // Refined tables have up to this many.
+            Selection::Modulo => service.n().max(8_192),
+            Selection::Resilient { slots } => slots,
+        };
+        let clashes = services.iter().any(|other| clash(other, &service));
+        if !clashes && slots + needed <= 70_000 {
+            slots += needed;
+            services.push(service);
+        }
+    }
+    Config { interfaces: Vec::new(), role: Role::Balancer, services }
+}
+
+fn clash(a: &Service, b: &Service) -> bool {
+    let both = a.address == b.address && a.protocol == b.protocol;
+    let balance = |service: &Service| service.fragments == Fragments::Balance;
+    both && (a.port == b.port || (balance(a) && balance(b)))
+}
+
+fn service(random: &mut Random, number: usize) -> Service {
+    let six = random.once_in(2);
+    let protocol = (!random.once_in(6)).then(|| {
+        loop {
+            let protocol = random.pick(&PROTOCOLS);
+            // ICMP belongs to one family.
+            if protocol != if six { 1 } else { 58 } {
+                break protocol;
+            }
+        }
+    });
+    let ports = protocol.is_some_and(|protocol| [6, 17, 132, 33, 136].contains(&protocol));
+    let place = random.below(4);
+    Service {
+        name: format!("s{number}"),
+        address: address(six, place).into(),
+        protocol,
+        port: (ports && !random.once_in(4)).then(|| random.pick(&PORTS)),
+        formula: if random.once_in(2) { Formula::ThreeTuple } else { Formula::FiveTuple },
+        selection: if random.once_in(3) {
+            Selection::Resilient { slots: random.pick(&[251, 1_021, 16_381]) }
+        } else {
+            Selection::Modulo
+        },
+        fragments: if random.once_in(3) { Fragments::Balance } else { Fragments::Pass },
+        servers: servers(random, six),
+    }
+}
+
+fn servers(random: &mut Random, six: bool) -> Vec<Server> {
+    let count = match random.below(10) {
+        0 => 0,
+        1 => 1,
+        2 => 60,
+        _ => 2 + random.below(8),
+    };
+    let downs = random.pick(&[0, 0, 2, 3, 1]);
+    let heavy = random.once_in(12);
+    // Number 1 is the gateway itself.
+    let first = if random.once_in(5) { 1 } else { 11 };
+    (0..count)
+        .map(|number| Server {
+            address: if six {
+                Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, (first + number) as u16).into()
+            } else {
+                Ipv4Addr::new(10, 0, 0, (first + number) as u8).into()
+            },
+            mac: ServerMac::Given(Mac([2, 0, 0, 0, 1, number as u8])),
+            weight: match number {
+                0 if heavy => 65_000,
+                _ => 1 + random.below(3) as u32,
+            },
+            state: if downs == 1 || (downs > 1 && random.once_in(downs)) { State::Down } else { State::Up },
+        })
+        .collect()
+}

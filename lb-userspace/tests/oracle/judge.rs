@@ -1,0 +1,109 @@
+//! What must become of a frame.
+
+use std::net::IpAddr;
+
+use lb_common::outcome::Outcome;
+use lb_userspace::config::model::{Config, Formula, Fragments, ServerMac, Service};
+use num_bigint::BigUint;
+
+use crate::{
+    packet::{Tuple, read},
+    support::{
+        bench::{XDP_DROP, XDP_PASS, XDP_TX},
+        frame::GATEWAY,
+    },
+    tables::Table,
+};
+
+/// The gateway's own addresses.
+const OWN: [&str; 2] = ["10.0.0.1", "fd00::1"];
+
+/// A verdict, with what is counted for it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    pub action: u32,
+    pub frame: Vec<u8>,
+    pub outcome: Outcome,
+    /// The service's and the server's place in the configuration.
+    pub server: Option<(usize, usize)>,
+}
+
+/// A configuration, with its tables made.
+pub struct Judge {
+    pub config: Config,
+    tables: Vec<Table>,
+}
+
+impl Judge {
+    pub fn new(config: Config) -> Self {
+        let tables = config.services.iter().map(Table::new).collect();
+        Self { config, tables }
+    }
+
+    pub fn judge(&self, frame: &[u8]) -> Verdict {
+        let verdict = |action, outcome| Verdict { action, frame: frame.to_vec(), outcome, server: None };
+        let destination = &frame[..6];
+        let vrrp = [[0, 0, 0x5e, 0, 1], [0, 0, 0x5e, 0, 2]].iter().any(|prefix| destination.starts_with(prefix));
+        if destination != GATEWAY && !vrrp {
+            return verdict(XDP_PASS, Outcome::NotOurs);
+        }
+        let tuple = match read(frame) {
+            Ok(tuple) => tuple,
+            Err(outcome) => return verdict(XDP_PASS, outcome),
+        };
+        let index = match self.service(&tuple) {
+            Ok(index) => index,
+            Err(outcome) => return verdict(XDP_PASS, outcome),
+        };
+        let service = &self.config.services[index];
+        let Some(owner) = self.tables[index].owner(&sum(service, &tuple)) else {
+            return verdict(XDP_DROP, Outcome::NoServer);
+        };
+        let server = &service.servers[owner];
+        let own = OWN.iter().any(|own| own.parse::<IpAddr>().unwrap() == server.address);
+        let ServerMac::Given(mac) = server.mac else { panic!("a server without a MAC") };
+        let mut sent = frame.to_vec();
+        if !own {
+            sent[..6].copy_from_slice(&mac.0);
+            sent[6..12].copy_from_slice(&GATEWAY);
+        }
+        Verdict {
+            action: if own { XDP_PASS } else { XDP_TX },
+            frame: sent,
+            outcome: if own { Outcome::Local } else { Outcome::Forwarded },
+            server: Some((index, owner)),
+        }
+    }
+
+    /// The service that a packet belongs to, or why it passes.
+    fn service(&self, tuple: &Tuple) -> Result<usize, Outcome> {
+        let here: Vec<usize> = (0..self.config.services.len())
+            .filter(|index| self.config.services[*index].address.addr() == tuple.destination)
+            .collect();
+        let find =
+            |fits: &dyn Fn(&Service) -> bool| here.iter().copied().find(|index| fits(&self.config.services[*index]));
+        let protocol = Some(tuple.protocol);
+        let without_port = find(&|service| service.protocol == protocol && service.port.is_none());
+        let without_protocol = find(&|service| service.protocol.is_none());
+        if tuple.piece {
+            let says_so = find(&|service| service.protocol == protocol && service.fragments == Fragments::Balance);
+            let passes =
+                find(&|service| service.protocol == protocol).map_or(Outcome::NoService, |_| Outcome::Fragment);
+            return says_so.or(without_port).or(without_protocol).ok_or(passes);
+        }
+        let exact = find(&|service| service.protocol == protocol && service.port == Some(tuple.destination_port));
+        exact.or(without_port).or(without_protocol).ok_or(Outcome::NoService)
+    }
+}
+
+fn sum(service: &Service, tuple: &Tuple) -> BigUint {
+    let number = |address| match address {
+        IpAddr::V4(address) => BigUint::from_bytes_be(&std::net::Ipv4Addr::octets(&address)),
+        IpAddr::V6(address) => BigUint::from_bytes_be(&std::net::Ipv6Addr::octets(&address)),
+    };
+    let three = number(tuple.source) + number(tuple.destination) + tuple.destination_port;
+    match service.formula {
+        Formula::ThreeTuple => three,
+        Formula::FiveTuple => three + tuple.source_port + tuple.protocol,
+    }
+}
