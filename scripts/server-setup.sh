@@ -64,12 +64,12 @@ done
 [ -n "$addresses" ] || fail "name at least one address; see --help"
 command -v ip >/dev/null || fail "ip is missing; install iproute2"
 case $netns in
-    '') state=/run/modlb-server/host ;;
+    '') state=/run/modlb-server/.host ;; # No namespace can be called that, see below.
     */* | .*) fail "$netns is not the name of a network namespace" ;;
     *)
         [ -e "/run/netns/$netns" ] || fail "there is no network namespace $netns"
         command -v nsenter >/dev/null || fail "nsenter is missing; install util-linux"
-        state=/run/modlb-server/netns-$netns
+        state=/run/modlb-server/$netns
         ;;
 esac
 [ "$(id -u)" = 0 ] || { $dry_run && [ -z "$netns" ]; } || fail "run it as root"

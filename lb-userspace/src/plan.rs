@@ -262,17 +262,20 @@ fn flows_move(have: &Service, want: &Service) -> Option<Change> {
     };
     let (before, after) = (entries(have), entries(want));
     // Without servers on either side there is nobody that flows could move from, or to.
-    let same = before == after || before.is_empty() || after.is_empty();
+    if before.is_empty() || after.is_empty() {
+        return None;
+    }
+    let same = before == after;
     let share = match (have.selection, want.selection) {
+        _ if have.formula != want.formula => Share::Most,
         (Selection::Modulo, Selection::Modulo) if same => return None,
         (Selection::Resilient { slots: from }, Selection::Resilient { slots: to }) if from == to => {
             let changed = difference(&before, &after) + difference(&after, &before);
-            if same || changed == 0 {
+            if changed == 0 {
                 return None;
             }
             Share::About(changed.min(have.n().max(want.n())), have.n().max(want.n()))
         }
-        _ if before.is_empty() || after.is_empty() => return None,
         _ => Share::Most,
     };
     Some(Change::FlowsMove { service: want.name.clone(), from: have.n(), to: want.n(), share })

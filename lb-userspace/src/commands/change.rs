@@ -75,8 +75,7 @@ fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
         let Some(before) = have.config.services.iter().find(|before| before.name == service.name) else { continue };
         for server in &service.servers {
             let same = before.servers.iter().find(|before| before.address == server.address);
-            if let (Some(ServerMac::Resolved(was)), ServerMac::Resolved(is)) =
-                (same.map(|server| server.mac), server.mac)
+            if let (Some(was), ServerMac::Resolved(is)) = (same.and_then(|server| server.mac.get()), server.mac)
                 && was != is
             {
                 lines.push(format!("~ server {} {}: found at {is}, was {was}", service.name, server.address));

@@ -139,6 +139,14 @@ fn servers_that_are_refused() {
             "server fd00::1 is not of the same address family as the service's address 203.0.113.10",
         ),
         ("address = \"ten\"", "server ten: not an IP address"),
+        (
+            "address = \"255.255.255.255\"",
+            "server 255.255.255.255: this is the broadcast address, which cannot be a server's",
+        ),
+        (
+            "address = \"10.0.0.7\"\nmac = \"02:00\"",
+            "server 10.0.0.7: mac \"02:00\" is not a MAC address; write it like 02:00:00:00:00:11",
+        ),
     ] {
         assert_eq!(server(lines), [format!("service web: {expected}")], "{lines}");
     }
@@ -161,6 +169,8 @@ fn services_that_are_refused() {
     for (from, to, expected) in [
         ("protocol = \"tcp\"\n", "", "port 443 needs a protocol, such as protocol = \"tcp\""),
         ("\"tcp\"", "\"esp\"", "protocol esp has no ports; leave out port"),
+        ("\"tcp\"\nport = 443", "256", "protocol 256 is not from 0 to 255"),
+        ("\"tcp\"\nport = 443", "-1", "protocol -1 is not from 0 to 255"),
         ("443", "0", "port 0 is not from 1 to 65535"),
         ("443", "65536", "port 65536 is not from 1 to 65535"),
         (
@@ -185,6 +195,26 @@ fn services_that_are_refused() {
             "service a b: protocol icmpv6 belongs to IPv6; use icmp with 203.0.113.10"
         ]
     );
+    assert_eq!(
+        problems("[[service]]\nname = \"\"\naddress = \"2001:db8::1\"\nprotocol = \"icmp\""),
+        [
+            "service number 1: the name is empty",
+            "service number 1: protocol icmp belongs to IPv4; use icmpv6 with 2001:db8::1"
+        ]
+    );
+    let named = |bytes: usize| SERVICE.replacen("web", &"n".repeat(bytes), 1);
+    assert!(parse(&named(64)).is_ok());
+    let long = format!("service {}: the name has 65 bytes, at most 64 are allowed", "n".repeat(65));
+    assert_eq!(problems(&named(65)), [long]);
+    assert_eq!(problems("interfaces = [\"\"]"), ["interfaces: a name is empty"]);
+}
+
+#[test]
+fn a_resilient_service_has_a_slot_for_each_server() {
+    let servers: String = (1..=3).map(|host| format!("[[service.server]]\naddress = \"10.0.0.{host}\"\n")).collect();
+    let with = |slots: u32| format!("selection = \"resilient\"\nslots = {slots}\n{servers}");
+    assert!(parse(&format!("{SERVICE}{}", with(3))).is_ok());
+    assert_eq!(problems_of(&with(2)), ["service web: slots 2 is fewer than the 3 servers"]);
 }
 
 #[test]

@@ -42,7 +42,10 @@ fn properties_of_services() {
         change("port = 443", "port = 8443"),
         "~ service web: destination 203.0.113.10:443/tcp → 203.0.113.10:8443/tcp\n"
     );
-    assert_eq!(change("port = 443", "port = 443\nformula = \"5-tuple\""), "~ service web: formula 3-tuple → 5-tuple\n");
+    assert_eq!(
+        change("port = 443", "port = 443\nformula = \"5-tuple\""),
+        "~ service web: formula 3-tuple → 5-tuple\n! service web: most flows move to another server\n"
+    );
     assert_eq!(
         change("port = 443", "port = 443\nfragments = \"balance\""),
         "~ service web: fragments pass → balance\n"
@@ -75,6 +78,20 @@ fn servers_come_go_and_change() {
         change("address = \"10.0.0.12\"", "address = \"10.0.0.10\""),
         "- server web 10.0.0.12\n+ server web 10.0.0.10\n~ service web: order of the servers\n\
          ! service web: most flows move to another server\n"
+    );
+}
+
+/// Without servers there are no flows that could move.
+#[test]
+fn an_empty_service_loses_no_flows() {
+    let mut empty = config(BASE);
+    empty.services[0].servers.clear();
+    let mut resilient = config(BASE);
+    resilient.services[0].selection = Selection::Resilient { slots: 251 };
+    assert_eq!(
+        diff(&empty, &resilient).to_string(),
+        "~ service web: selection modulo → resilient (251 slots)\n\
+         + server web 10.0.0.11\n+ server web 10.0.0.12\n+ server web 10.0.0.13\n"
     );
 }
 

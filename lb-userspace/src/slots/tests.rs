@@ -128,6 +128,11 @@ fn a_resilient_table_is_even_and_follows_weights() {
     let weighted = service(selection, &[("10.0.0.1", 1, Up), ("10.0.0.2", 3, Up)]);
     let first = SlotTable::build(&weighted).iter().flatten().filter(|server| *server == 0).count();
     assert!(first.abs_diff(16_381 / 4) <= 1, "{first}");
+
+    // Weights that do not divide one another: what is left of a turn counts for the next.
+    let uneven = service(selection, &[("10.0.0.1", 2, Up), ("10.0.0.2", 3, Up)]);
+    let first = SlotTable::build(&uneven).iter().flatten().filter(|server| *server == 0).count();
+    assert!(first.abs_diff(16_381 * 2 / 5) <= 1, "{first}");
 }
 
 /// The share of the slots that name another server by address.

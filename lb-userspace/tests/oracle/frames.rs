@@ -12,7 +12,11 @@ use crate::{
 
 /// A frame that has to do with this configuration, as a rule.
 pub fn any(random: &mut Random, config: &Config) -> Vec<u8> {
-    let six = random.once_in(2);
+    // Most frames are for a service that there is.
+    let six = match config.services.is_empty() || random.once_in(6) {
+        true => random.once_in(2),
+        false => random.pick(&config.services).address.addr().is_ipv6(),
+    };
     let packet = packet(random, config, six, 0);
     let mut frame = link(random, &packet, six);
     damage(random, &mut frame);
@@ -20,15 +24,16 @@ pub fn any(random: &mut Random, config: &Config) -> Vec<u8> {
 }
 
 fn link(random: &mut Random, packet: &[u8], six: bool) -> Vec<u8> {
-    let destination = match random.below(20) {
+    let destination = match random.below(40) {
         0 => [0xff; 6],
         1 => [2, 0, 0, 0, 0, 9],
         2 => [0, 0, 0x5e, 0, random.byte() % 5, random.byte()],
         _ => GATEWAY,
     };
-    let tags: Vec<_> =
-        (0..random.pick(&[0, 0, 0, 1, 2, 3])).map(|_| (random.pick(&[0x8100, 0x88a8]), random.port())).collect();
-    let kind = match random.below(30) {
+    let tags: Vec<_> = (0..random.pick(&[0, 0, 0, 0, 0, 0, 0, 1, 2, 3]))
+        .map(|_| (random.pick(&[0x8100, 0x88a8]), random.port()))
+        .collect();
+    let kind = match random.below(60) {
         0 => random.port(),
         1 => 46,
         2 => 0x0806,
@@ -44,10 +49,9 @@ fn link(random: &mut Random, packet: &[u8], six: bool) -> Vec<u8> {
 fn packet(random: &mut Random, config: &Config, six: bool, depth: usize) -> Vec<u8> {
     let (client, mut service) = (client(random, six), address(six, random.below(5)));
     let (mut protocol, mut port) = (random.pick(&PROTOCOLS), random.pick(&PORTS));
-    // Most packets are for a service that there is.
-    if let Some(wanted) = (!config.services.is_empty() && !random.once_in(4)).then(|| random.pick(&config.services))
-        && wanted.address.addr().is_ipv6() == six
-    {
+    let family: Vec<_> = config.services.iter().filter(|service| service.address.addr().is_ipv6() == six).collect();
+    if !family.is_empty() && !random.once_in(6) {
+        let wanted = random.pick(&family);
         service = wanted.address.addr();
         protocol = wanted.protocol.unwrap_or(protocol);
         port = wanted.port.unwrap_or(port);
@@ -99,7 +103,7 @@ fn payload(
         let kept = if random.once_in(3) { random.below(quote.len() + 1) } else { quote.len() };
         return [&[kind, random.byte(), 0, 0, 0, 0, 0, 0][..], &quote[..kept]].concat();
     }
-    let length = random.pick(&[32, 32, 32, 8, 4, 3, 0]);
+    let length = random.pick(&[32, 32, 32, 32, 32, 32, 8, 8, 4, 4, 3, 0]);
     ports(from, to)[..length].to_vec()
 }
 
@@ -133,9 +137,9 @@ fn sixes(random: &mut Random, from: Ipv6Addr, to: Ipv6Addr, protocol: u8, payloa
     ipv6(from, to, next, &payload)
 }
 
-/// One frame of three meets with an accident.
+/// One frame of four meets with an accident.
 fn damage(random: &mut Random, frame: &mut Vec<u8>) {
-    if !random.once_in(3) {
+    if !random.once_in(4) {
         return;
     }
     for _ in 0..=random.below(3) {

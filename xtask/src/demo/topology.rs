@@ -90,7 +90,7 @@ impl Topology {
         }
         for host in [SWITCH, CLIENT, GATEWAY].iter().chain(&SERVERS) {
             namespace::remove(host);
-            let _ = fs::remove_dir_all(Path::new(SERVER_STATE).join(format!("netns-{}", namespace::name(host))));
+            let _ = fs::remove_dir_all(Path::new(SERVER_STATE).join(namespace::name(host)));
         }
         let _ = fs::remove_dir(SERVER_STATE);
         let _ = fs::remove_dir_all(DIRECTORY);
