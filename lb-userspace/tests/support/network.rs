@@ -159,6 +159,8 @@ pub fn server_address(six: bool, number: u8) -> IpAddr {
 /// A host on the segment, at 10.0.0.`number` and fd00::`number`.
 fn host(switch: &Namespace, label: &str, number: u8) -> Namespace {
     let host = Namespace::new(label);
+    // Trap: while its link-local address is being checked for duplicates, a host cannot ask for a neighbour's MAC.
+    host.within(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap());
     let name = host.name();
     switch.ip(&format!("link add v-{label} type veth peer name eth0 netns {name} address 02:00:00:00:00:{number:02x}"));
     switch.ip(&format!("link set v-{label} master br0 up"));
