@@ -7,6 +7,7 @@
 //! bit 0      the active half
 //! bit 1      standby: forward nothing
 //! bit 2      some service has no port                bit 3  some service has no protocol
+//! bit 4      some service has a prefix
 //! bits 8–23  seed of the service table's hash
 //! bits 24–63 generation: one more with every publication, which is how readers notice that a half was replaced
 //! ```
@@ -20,6 +21,7 @@ const HALF: u64 = 1;
 const STANDBY: u64 = 1 << 1;
 const ANY_PORT: u64 = 1 << 2;
 const ANY_PROTOCOL: u64 = 1 << 3;
+const PREFIX: u64 = 1 << 4;
 const SEED_SHIFT: u32 = 8;
 const GENERATION_SHIFT: u32 = 24;
 
@@ -30,6 +32,8 @@ pub struct Contents {
     pub any_port: bool,
     /// Some service is found by [`crate::key::Kind::Address`].
     pub any_protocol: bool,
+    /// Some service has a prefix.
+    pub prefix: bool,
     /// The seed with which the half's cells were placed.
     pub seed: u16,
 }
@@ -44,6 +48,9 @@ impl Control {
         }
         if contents.any_protocol {
             word |= ANY_PROTOCOL;
+        }
+        if contents.prefix {
+            word |= PREFIX;
         }
         word |= (contents.seed as u64) << SEED_SHIFT;
         Self(word | (self.generation() + 1) << GENERATION_SHIFT)
@@ -79,6 +86,12 @@ impl Control {
         self.0 & ANY_PROTOCOL != 0
     }
 
+    /// Whether some service has a prefix.
+    #[inline(always)]
+    pub const fn prefix(self) -> bool {
+        self.0 & PREFIX != 0
+    }
+
     /// The seed of the service table's hash.
     #[inline(always)]
     pub const fn seed(self) -> u16 {
@@ -97,7 +110,7 @@ mod tests {
 
     #[test]
     fn publishing_swaps_the_half_and_keeps_standby() {
-        let contents = Contents { any_port: true, any_protocol: false, seed: 0xbeef };
+        let contents = Contents { any_port: true, seed: 0xbeef, ..Contents::default() };
         let first = Control::default().with_standby(true).publish(contents);
         assert_eq!((first.half(), first.standby(), first.seed(), first.generation()), (1, true, 0xbeef, 1));
         assert!(first.any_port() && !first.any_protocol());

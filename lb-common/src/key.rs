@@ -14,6 +14,16 @@ pub enum Kind {
     Address = 3,
     /// The fragments sent to an address by a protocol, whose ports cannot be known.
     Fragment = 4,
+    /// Prefix, protocol and port.
+    PrefixPort = 5,
+    /// Prefix and protocol, any port.
+    PrefixProtocol = 6,
+    /// Prefix alone.
+    PrefixAddress = 7,
+    /// The fragments sent to a prefix by a protocol.
+    PrefixFragment = 8,
+    /// An address of this host or a broadcast address of its networks, which no prefix service takes.
+    Own = 9,
 }
 
 /// What a cell must equal besides the address: kind, family, protocol and port in one word. Never 0, which is the tag of
@@ -29,9 +39,32 @@ pub const fn tag(family: u8, kind: Kind, protocol: u8, port: u16) -> u32 {
 /// user space can always find one in which no service lies too far from its place.
 #[inline(always)]
 pub fn hash_address<A: Address>(address: A, seed: u16) -> u64 {
-    let [high, low] = address.halves();
+    hash_halves(address.halves(), seed)
+}
+
+/// The same for an address in halves.
+#[inline(always)]
+pub const fn hash_halves([high, low]: [u64; 2], seed: u16) -> u64 {
     let mixed = (high ^ (seed as u64) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ mixed >> 32 ^ low).wrapping_add(seed as u64).wrapping_mul(0xd6e8_feb8_6659_fd93)
+}
+
+/// The same for a prefix, which may have the same bits as another of another length.
+#[inline(always)]
+pub const fn hash_prefix(halves: [u64; 2], length: u32, seed: u16) -> u64 {
+    hash_halves(halves, seed) ^ (length as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The first `length` bits of 128, as halves.
+#[inline(always)]
+pub const fn mask([high, low]: [u64; 2], length: u32) -> [u64; 2] {
+    match length {
+        0 => [0, 0],
+        1..=63 => [high & !(u64::MAX >> length), 0],
+        64 => [high, 0],
+        65..=127 => [high, low & !(u64::MAX >> (length - 64))],
+        _ => [high, low],
+    }
 }
 
 /// The place where the search for a key starts, of `mask + 1` cells (a power of two).

@@ -20,6 +20,9 @@ pub const CELLS_PER_SERVICE: u32 = 4;
 /// A service stands in the table under at most this many keys: its own and that of its fragments.
 pub const KEYS_PER_SERVICE: u32 = 2;
 
+/// As many addresses of this host, and broadcast addresses of its networks, have room in the service table in any case.
+pub const OWN_ADDRESSES: u32 = 256;
+
 /// IPv6 extension headers that the datapath looks through; one more is `too_many_headers`.
 pub const MAX_EXTENSION_HEADERS: u32 = 8;
 

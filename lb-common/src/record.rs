@@ -83,9 +83,11 @@ pub struct ServerRecord {
     pub counter: u32,
     /// The index of the interface that it is behind, [`ServerRecord::BACK`] or [`ServerRecord::HERE`].
     pub place: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<ServerRecord>() == 36);
+const _: () = assert!(size_of::<ServerRecord>() == 40);
 
 impl ServerRecord {
     /// It is reached by sending the frame back by the interface that it came in by.

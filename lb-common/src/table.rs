@@ -20,8 +20,10 @@ pub struct ServiceCell {
     pub powers: [u32; 3],
     /// [`ServiceCell::FIVE_TUPLE`], [`ServiceCell::PASS`].
     pub flags: u32,
+    /// The length of the prefix, of 128 bits (an IPv4 prefix has 96 more); only with kinds of prefixes.
+    pub prefix: u32,
     /// Keeps the cell at a cache line; zero.
-    pub reserved: [u32; 4],
+    pub reserved: [u32; 3],
 }
 
 const _: () = assert!(size_of::<ServiceCell>() == 64);
@@ -94,6 +96,31 @@ pub struct Remote {
 }
 
 const _: () = assert!(size_of::<Remote>() == 16);
+
+/// The lengths of all prefixes of one family in one half, so that a search need not try every length that there is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PrefixLengths {
+    /// How many there are.
+    pub count: u32,
+    /// Of 128 bits, the longest first.
+    pub lengths: [u8; Self::MOST],
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<PrefixLengths>() == 136);
+
+impl PrefixLengths {
+    /// As many lengths as an IPv6 prefix can have.
+    pub const MOST: usize = 128;
+}
+
+impl Default for PrefixLengths {
+    fn default() -> Self {
+        Self { count: 0, lengths: [0; Self::MOST], reserved: 0 }
+    }
+}
 
 /// Packets and bytes, on one CPU.
 #[repr(C)]

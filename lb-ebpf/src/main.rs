@@ -14,6 +14,7 @@ mod icmp;
 mod maps;
 mod packet;
 mod parse;
+mod prefix;
 mod quote;
 mod rewrite;
 mod select;

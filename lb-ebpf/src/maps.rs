@@ -16,7 +16,7 @@ use lb_common::{
     control::Control,
     outcome::Outcome,
     record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, Remote, ServiceCell, Slot},
+    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
 };
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
@@ -36,6 +36,10 @@ static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
 /// Servers that a slot alone does not describe, both halves, by counter.
 #[btf_map]
 static REMOTES: Array<Remote, 1, MMAPABLE> = Array::new();
+
+/// The lengths of prefixes: half A's for IPv4, for IPv6, then half B's.
+#[btf_map]
+static PREFIXES: Array<PrefixLengths, 4, MMAPABLE> = Array::new();
 
 /// What each server was sent. Written by the programs; zeroed by user space before a counter is used anew.
 #[btf_map]
@@ -100,7 +104,25 @@ pub fn cell_mask() -> u32 {
 /// The cell at this place of a half.
 #[inline(always)]
 pub fn cell(half: u32, place: u32) -> Option<&'static ServiceCell> {
-    CELLS.get(half * (cell_mask() + 1) + place)
+    CELLS.get(cell_number(half, place))
+}
+
+/// The number of a cell, halves included.
+#[inline(always)]
+pub fn cell_number(half: u32, place: u32) -> u32 {
+    half * (cell_mask() + 1) + place
+}
+
+/// The cell with this number, halves included.
+#[inline(always)]
+pub fn numbered_cell(number: u32) -> Option<&'static ServiceCell> {
+    CELLS.get(number)
+}
+
+/// The lengths of a half's prefixes of a family.
+#[inline(always)]
+pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
+    PREFIXES.get(half * 2 + six as u32)
 }
 
 /// The slot with this number, halves included.

@@ -9,29 +9,34 @@ use lb_common::{
     table::ServiceCell,
 };
 
-use crate::maps;
+use crate::{maps, prefix};
 
 /// The cell of the service that the flow belongs to.
 #[inline(always)]
 pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static ServiceCell, Outcome> {
+    match exact(flow, control) {
+        Some(cell) => Ok(cell),
+        None => prefix::find(flow, control),
+    }
+}
+
+#[inline(always)]
+fn exact<A: Address>(flow: &Flow<A>, control: Control) -> Option<&'static ServiceCell> {
     let search = Search::new(flow.destination, control);
     if flow.fragment {
-        return search
-            .probe(Kind::Fragment, flow.protocol, 0)
-            .or_else(|| search.any_protocol())
-            .ok_or(Outcome::NoService);
+        return search.probe(Kind::Fragment, flow.protocol, 0).or_else(|| search.any_protocol());
     }
     if protocol::has_ports(flow.protocol)
         && let Some(cell) = search.probe(Kind::Port, flow.protocol, flow.destination_port)
     {
-        return Ok(cell);
+        return Some(cell);
     }
     if control.any_port()
         && let Some(cell) = search.probe(Kind::Protocol, flow.protocol, 0)
     {
-        return Ok(cell);
+        return Some(cell);
     }
-    search.any_protocol().ok_or(Outcome::NoService)
+    search.any_protocol()
 }
 
 /// A search for one address in the active half.

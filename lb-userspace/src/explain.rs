@@ -44,14 +44,25 @@ pub enum Error {
     NoSourcePort(String, String),
 }
 
-/// Says what happens to a packet. `places` are empty where nobody knows which servers are this host.
+/// What is known of the host beside the configuration; nothing of a host that is not there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Host<'a> {
+    /// Where the servers are, by service and server.
+    pub places: &'a [Vec<Place>],
+    /// Addresses that no prefix service takes.
+    pub own: &'a [IpAddr],
+}
+
+/// Says what happens to a packet.
 ///
 /// # Errors
 ///
 /// There is no such packet.
-pub fn explain(config: &Config, places: &[Vec<Place>], packet: &Packet) -> Result<ExplainView, Error> {
+pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<ExplainView, Error> {
     check(packet)?;
-    let Some(index) = matching(&config.services, packet) else { return Ok(ExplainView::of(Outcome::NoService)) };
+    let Some(index) = matching(&config.services, host.own, packet) else {
+        return Ok(ExplainView::of(Outcome::NoService));
+    };
     let service = &config.services[index];
     let addends = addends(service, packet)?;
     let sum: BigUint = addends.iter().map(|(_, number)| number).sum();
@@ -70,7 +81,7 @@ pub fn explain(config: &Config, places: &[Vec<Place>], packet: &Packet) -> Resul
     }
     let slot = remainder(&sum, table.len());
     let Some(number) = table.get(slot).map(usize::from) else { return Ok(matched) };
-    let here = places.get(index).and_then(|places| places.get(number)) == Some(&Place::Here);
+    let here = host.places.get(index).and_then(|places| places.get(number)) == Some(&Place::Here);
     let server = &service.servers[number];
     Ok(ExplainView {
         outcome: if here { Outcome::Local } else { Outcome::Forwarded },
@@ -101,15 +112,30 @@ fn with_port(address: IpAddr) -> String {
     }
 }
 
-/// The most specific service that the packet fits.
-fn matching(services: &[Service], packet: &Packet) -> Option<usize> {
+/// The most specific service that the packet fits: the longest prefix first, then protocol, then port.
+fn matching(services: &[Service], own: &[IpAddr], packet: &Packet) -> Option<usize> {
+    let destination = packet.destination.address;
+    let taken = !is_special(destination) && !own.contains(&destination);
     let fits = |service: &Service| {
-        service.address.addr() == packet.destination.address
+        service.address.contains(&destination)
+            && (taken || !service.is_prefix())
             && service.protocol.is_none_or(|protocol| protocol == packet.protocol)
             && service.port.is_none_or(|port| Some(port) == packet.destination.port)
     };
     let fitting = services.iter().enumerate().filter(|(_, service)| fits(service));
-    fitting.max_by_key(|(_, service)| (service.protocol.is_some(), service.port.is_some())).map(|(index, _)| index)
+    let rank = |service: &Service| (service.address.prefix_len(), service.protocol.is_some(), service.port.is_some());
+    fitting.max_by_key(|(_, service)| rank(service)).map(|(index, _)| index)
+}
+
+/// What no prefix service takes, whoever the host is.
+fn is_special(address: IpAddr) -> bool {
+    address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        || match address {
+            IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        }
 }
 
 fn addends(service: &Service, packet: &Packet) -> Result<Vec<(String, BigUint)>, Error> {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 use lb_common::mac::Mac;
 
 use crate::{
-    config::model::{Config, Server, ServerMac, State},
+    config::model::{Config, Server, ServerMac, Service, State},
     datapath::{Place, Placed, Snapshot},
     net::{self, Interface, Net},
 };
@@ -77,7 +77,12 @@ pub async fn locate(
         places.push(row);
     }
     problems.extend(ask(net, interfaces, &mut config, &questions).await?);
-    if problems.is_empty() { Ok(Placed { config, places }) } else { Err(Error::NotFound(problems)) }
+    if !problems.is_empty() {
+        return Err(Error::NotFound(problems));
+    }
+    let prefixes = config.services.iter().any(Service::is_prefix);
+    let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
+    Ok(Placed { config, places, own })
 }
 
 /// What was known of servers before.

@@ -141,7 +141,7 @@ async fn report(writer: &Writer, net: &Net, old: &[Interface]) -> Result<()> {
 pub async fn relocate(writer: &mut Writer, net: &Net, interfaces: &[Interface]) -> Result<()> {
     let have = writer.snapshot();
     let placed = locate(net, interfaces, have.config.clone(), &have, Refresh::Unknown).await?;
-    if placed.places != have.places {
+    if placed.places != have.places || !placed.own.is_empty() {
         let prepared = writer.prepare(&placed)?;
         writer.publish(&prepared)?;
     }

@@ -39,7 +39,8 @@ pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Confi
     let placed = locate(&net, &interfaces, want, &have, manner.refresh).await?;
     let prepared = writer.prepare(&placed)?;
     show(&plan, &moved(&have, &placed), manner.json)?;
-    if placed.config != have.config || placed.places != have.places {
+    // With prefixes, what counts as this host's own may have changed, too.
+    if placed.config != have.config || placed.places != have.places || !placed.own.is_empty() {
         writer.publish(&prepared)?;
     }
     Ok(())

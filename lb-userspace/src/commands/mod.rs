@@ -44,7 +44,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Services(format) => status::services(instance, format).await,
         Command::Servers(format) => status::servers(instance, format).await,
         Command::Stats(options) => stats::run(instance, &options).await,
-        Command::Explain(options) => explain::run(instance, &options),
+        Command::Explain(options) => explain::run(instance, &options).await,
         Command::Activate => activity::set(instance, false),
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,

@@ -129,6 +129,11 @@ impl Service {
         self.servers.iter().map(|server| server.weight).sum()
     }
 
+    /// Whether the destination is more than one address.
+    pub fn is_prefix(&self) -> bool {
+        self.address.prefix_len() < self.address.max_prefix_len()
+    }
+
     /// What the service answers to: `203.0.113.10:443/tcp`, `[2001:db8::1]:443/tcp`, `203.0.113.10/esp` or
     /// `203.0.113.10`.
     pub fn target(&self) -> String {

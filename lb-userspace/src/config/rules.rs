@@ -110,8 +110,10 @@ fn destination(service: &Draft, report: &mut Report<'_>) {
 }
 
 fn destination_address(address: IpNet, report: &mut Report<'_>) {
+    if address != address.trunc() {
+        report.add(format_args!("address {address} has bits behind its prefix; write {}", address.trunc()));
+    }
     if address.prefix_len() < address.max_prefix_len() {
-        report.add("prefix services are not available in this version; give an address");
         return;
     }
     let address = address.addr();

@@ -175,8 +175,8 @@ fn services_that_are_refused() {
         ("443", "65536", "port 65536 is not from 1 to 65535"),
         (
             "\"203.0.113.10\"",
-            "\"203.0.113.0/24\"",
-            "prefix services are not available in this version; give an address",
+            "\"203.0.113.10/24\"",
+            "address 203.0.113.10/24 has bits behind its prefix; write 203.0.113.0/24",
         ),
         ("\"203.0.113.10\"", "\"0.0.0.0\"", "address 0.0.0.0 is the unspecified address, which cannot be a service's"),
         ("\"203.0.113.10\"", "\"::1\"", "address ::1 is a loopback address, which cannot be a service's"),
@@ -287,6 +287,8 @@ fn targets_as_text() {
     assert_eq!(target("2001:db8::1/128", Some(17), Some(53)), "[2001:db8::1]:53/udp");
     assert_eq!(target("203.0.113.10/32", Some(50), None), "203.0.113.10/esp");
     assert_eq!(target("2001:db8::1/128", None, None), "2001:db8::1");
+    assert_eq!(target("203.0.113.0/24", Some(6), Some(443)), "203.0.113.0/24:443/tcp");
+    assert_eq!(target("::/0", Some(17), Some(53)), "[::/0]:53/udp");
 }
 
 proptest! {

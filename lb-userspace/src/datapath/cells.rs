@@ -17,8 +17,10 @@ use super::{Error, Result};
 /// What a service is found by.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Key {
-    /// The service's address.
+    /// The service's address, or the first of its prefix.
     pub address: IpAddr,
+    /// The length of the prefix, of 128 bits; `None`: not a prefix's.
+    pub prefix: Option<u32>,
     /// How much else it names.
     pub kind: Kind,
     /// The IP protocol number; 0 with [`Kind::Address`].
@@ -47,9 +49,9 @@ impl Key {
 
     /// The cell at which the search for it starts.
     fn home(&self, seed: u16, mask: u32) -> u32 {
-        let hash = match self.address {
-            IpAddr::V4(address) => key::hash_address(V4(address.to_bits()), seed),
-            IpAddr::V6(address) => key::hash_address(digits(address.to_bits()), seed),
+        let hash = match self.prefix {
+            None => key::hash_halves(self.halves(), seed),
+            Some(length) => key::hash_prefix(self.halves(), length, seed),
         };
         key::first_cell(hash, self.tag(), mask)
     }
@@ -136,8 +138,8 @@ mod tests {
             .flat_map(|number| {
                 let (address, port) = address(number);
                 [
-                    Key { address, kind: Kind::Port, protocol: 6, port },
-                    Key { address, kind: Kind::Fragment, protocol: (number % 251) as u8, port },
+                    Key { address, prefix: None, kind: Kind::Port, protocol: 6, port },
+                    Key { address, prefix: None, kind: Kind::Fragment, protocol: (number % 251) as u8, port },
                 ]
             })
             .collect()
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn the_smallest_table_works() {
         let address = IpAddr::from([203, 0, 113, 10]);
-        let keys = [Kind::Port, Kind::Fragment].map(|kind| Key { address, kind, protocol: 6, port: 80 });
+        let keys = [Kind::Port, Kind::Fragment].map(|kind| Key { address, prefix: None, kind, protocol: 6, port: 80 });
         assert_all_found(&keys, KEYS_PER_SERVICE * CELLS_PER_SERVICE);
         assert_eq!(find(&place(&[], 8).unwrap(), &[], &keys[0]), None);
     }
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn an_ipv4_key_is_no_ipv6_key() {
         let (four, six) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::from_bits(0x0a00_0001));
-        let key = |address| Key { address, kind: Kind::Address, protocol: 0, port: 0 };
+        let key = |address| Key { address, prefix: None, kind: Kind::Address, protocol: 0, port: 0 };
         let keys = [key(four.into())];
         assert_eq!(find(&place(&keys, 8).unwrap(), &keys, &key(six.into())), None);
     }

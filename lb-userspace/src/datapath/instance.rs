@@ -9,6 +9,7 @@ use lb_common::{
     abi::{ABI, Instance, MAGIC},
     limits::{
         CELLS_PER_SERVICE, COUNTERS_PER_SERVER, DEFAULT_SERVERS, DEFAULT_SERVICES, DEFAULT_SLOTS, KEYS_PER_SERVICE,
+        OWN_ADDRESSES,
     },
 };
 
@@ -40,9 +41,9 @@ impl Default for Capacities {
 }
 
 impl Capacities {
-    /// Cells of the service table in a half, a power of two.
+    /// Cells of the service table in a half, a power of two; some are for this host's own addresses.
     pub const fn cells(&self) -> u32 {
-        (self.services * KEYS_PER_SERVICE * CELLS_PER_SERVICE).next_power_of_two()
+        ((self.services * KEYS_PER_SERVICE + OWN_ADDRESSES) * CELLS_PER_SERVICE).next_power_of_two()
     }
 
     /// Counters of servers, which have no halves.

@@ -2,7 +2,8 @@
 //! written.
 
 use std::{
-    collections::{HashMap, HashSet},
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
 };
 
@@ -13,7 +14,7 @@ use lb_common::{
     limits::MAX_NAME_BYTES,
     mac::Mac,
     record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, Remote, ServiceCell, Slot},
+    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
 };
 
 use super::{
@@ -52,6 +53,9 @@ pub struct Placed {
     pub config: Config,
     /// Where the servers are, by service and server.
     pub places: Vec<Vec<Place>>,
+    /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty where there is no
+    /// such service.
+    pub own: Vec<IpAddr>,
 }
 
 /// Everything that a half holds. Indices are relative to the half, but for those in cells, which the datapath uses as
@@ -70,6 +74,8 @@ pub struct Layout {
     pub retired: Vec<RetiredRecord>,
     /// The table of services, as long as the map's half.
     pub cells: Vec<ServiceCell>,
+    /// The lengths of prefixes, of IPv4 and of IPv6.
+    pub prefixes: [PrefixLengths; 2],
     /// The slots of all services.
     pub slots: Vec<Slot>,
     /// By counter, servers that a slot alone does not describe.
@@ -114,7 +120,8 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         retired: layout.retired.len() as u32,
         departed: remains.departed,
     };
-    layout.place_cells(services, &cells, capacities)?;
+    layout.prefixes = prefix_lengths(services);
+    layout.place_cells(services, &cells, &placed.own, capacities)?;
     Ok(layout)
 }
 
@@ -195,15 +202,26 @@ impl Layout {
     }
 
     /// Gives every service its keys and every key its place.
-    fn place_cells(&mut self, services: &[Service], cells: &[ServiceCell], capacities: &Capacities) -> Result<()> {
-        let (keys, values): (Vec<_>, Vec<_>) = keyed(services, cells).into_iter().unzip();
+    fn place_cells(
+        &mut self,
+        services: &[Service],
+        cells: &[ServiceCell],
+        own: &[IpAddr],
+        capacities: &Capacities,
+    ) -> Result<()> {
+        let own = own.iter().map(|address| (own_key(*address), ServiceCell::default()));
+        let (keys, values): (Vec<_>, Vec<_>) = keyed(services, cells).into_iter().chain(own).unzip();
         let table = cells::place(&keys, capacities.cells())?;
-        let cell =
-            |index: usize| ServiceCell { address: keys[index].halves(), tag: keys[index].tag(), ..values[index] };
+        let cell = |index: usize| {
+            let key = &keys[index];
+            let prefix = key.prefix.unwrap_or_default();
+            ServiceCell { address: key.halves(), tag: key.tag(), prefix, ..values[index] }
+        };
         self.cells = table.cells.iter().map(|index| index.map_or_else(ServiceCell::default, cell)).collect();
         self.contents = Contents {
             any_port: keys.iter().any(|key| key.kind == Kind::Protocol),
             any_protocol: keys.iter().any(|key| key.kind == Kind::Address),
+            prefix: keys.iter().any(|key| key.prefix.is_some()),
             seed: table.seed,
         };
         Ok(())
@@ -214,20 +232,21 @@ impl Layout {
 /// protocol.
 fn keyed(services: &[Service], cells: &[ServiceCell]) -> Vec<(Key, ServiceCell)> {
     let mut keyed: Vec<_> = services.iter().zip(cells).map(|(service, cell)| (key(service), *cell)).collect();
-    let whole: HashSet<_> = services.iter().filter(|s| s.protocol.is_none()).map(|s| s.address.addr()).collect();
+    let whole: HashSet<_> = services.iter().filter(|s| s.protocol.is_none()).map(|s| s.address).collect();
     let mut fragments: HashMap<Key, (u8, ServiceCell)> = HashMap::new();
     for (service, cell) in services.iter().zip(cells) {
         let Some(protocol) = service.protocol else { continue };
-        let address = service.address.addr();
         // Who says so comes first, then who has no port, and then nobody, unless there is a service of all protocols,
         // which the datapath finds by itself.
         let (rank, cell) = match (service.fragments, service.port) {
             (Fragments::Balance, _) => (2, *cell),
             (Fragments::Pass, None) => (1, *cell),
-            (Fragments::Pass, Some(_)) if whole.contains(&address) => continue,
+            (Fragments::Pass, Some(_)) if whole.contains(&service.address) => continue,
             (Fragments::Pass, Some(_)) => (0, ServiceCell { flags: ServiceCell::PASS, ..ServiceCell::default() }),
         };
-        let best = fragments.entry(Key { address, kind: Kind::Fragment, protocol, port: 0 }).or_insert((rank, cell));
+        let kind = if service.is_prefix() { Kind::PrefixFragment } else { Kind::Fragment };
+        let key = Key { kind, protocol, port: 0, ..key(service) };
+        let best = fragments.entry(key).or_insert((rank, cell));
         if best.0 < rank {
             *best = (rank, cell);
         }
@@ -239,13 +258,43 @@ fn keyed(services: &[Service], cells: &[ServiceCell]) -> Vec<(Key, ServiceCell)>
 }
 
 fn key(service: &Service) -> Key {
-    let kind = match (service.protocol, service.port) {
-        (Some(_), Some(_)) => Kind::Port,
-        (Some(_), None) => Kind::Protocol,
-        (None, _) => Kind::Address,
+    let kind = match (service.is_prefix(), service.protocol, service.port) {
+        (false, Some(_), Some(_)) => Kind::Port,
+        (false, Some(_), None) => Kind::Protocol,
+        (false, None, _) => Kind::Address,
+        (true, Some(_), Some(_)) => Kind::PrefixPort,
+        (true, Some(_), None) => Kind::PrefixProtocol,
+        (true, None, _) => Kind::PrefixAddress,
     };
-    let (protocol, port) = (service.protocol.unwrap_or_default(), service.port.unwrap_or_default());
-    Key { address: service.address.addr(), kind, protocol, port }
+    Key {
+        address: service.address.addr(),
+        prefix: service.is_prefix().then(|| length(service)),
+        kind,
+        protocol: service.protocol.unwrap_or_default(),
+        port: service.port.unwrap_or_default(),
+    }
+}
+
+const fn own_key(address: IpAddr) -> Key {
+    Key { address, prefix: None, kind: Kind::Own, protocol: 0, port: 0 }
+}
+
+/// The length of a service's prefix, of 128 bits.
+fn length(service: &Service) -> u32 {
+    let length = u32::from(service.address.prefix_len());
+    if service.address.addr().is_ipv4() { 96 + length } else { length }
+}
+
+fn prefix_lengths(services: &[Service]) -> [PrefixLengths; 2] {
+    [false, true].map(|six| {
+        let prefixes = services.iter().filter(|service| service.is_prefix() && service.address.addr().is_ipv6() == six);
+        let longest_first: BTreeSet<_> = prefixes.map(|service| Reverse(length(service))).collect();
+        let mut lengths = PrefixLengths { count: longest_first.len() as u32, ..PrefixLengths::default() };
+        for (place, Reverse(length)) in lengths.lengths.iter_mut().zip(longest_first) {
+            *place = length as u8;
+        }
+        lengths
+    })
 }
 
 fn no_mac(service: &Service, server: &Server) -> Error {
@@ -300,6 +349,7 @@ fn server_record(server: &Server, place: Place, counter: u32) -> ServerRecord {
             Place::Here => ServerRecord::HERE,
             Place::Behind { interface, .. } => interface,
         },
+        reserved: 0,
     }
 }
 

@@ -13,7 +13,7 @@ use lb_common::{
     abi::Instance,
     control::Control,
     record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Remote, ServiceCell, Slot},
+    table::{PrefixLengths, Remote, ServiceCell, Slot},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -35,9 +35,12 @@ macro_rules! plain {
     };
 }
 
-plain!(u64, Instance, HalfRecord, ServiceRecord, ServerRecord, RetiredRecord, ServiceCell, Slot, Remote);
+plain!(u64, Instance, HalfRecord, ServiceRecord, ServerRecord, RetiredRecord, ServiceCell, Slot, Remote, PrefixLengths);
 
 /// An array map in this process's memory.
+///
+/// Trap: the kernel rounds the distance between values up to 8 bytes, so values of any other size would not lie where they
+/// are looked for.
 #[derive(Debug)]
 pub struct Mapped<T> {
     start: NonNull<T>,
@@ -51,6 +54,7 @@ unsafe impl<T> Send for Mapped<T> {}
 impl<T: Plain> Mapped<T> {
     /// Maps the map that is pinned under this name.
     pub fn open(pins: &Pins, name: &'static str) -> Result<Self> {
+        const { assert!(size_of::<T>().is_multiple_of(8)) };
         let data = MapData::from_pin(pins.map(name)).map_err(|error| Error::Map(name, error))?;
         let info = MapInfo::from_pin(pins.map(name)).map_err(|error| Error::Map(name, error))?;
         let foreign = |reason: String| Error::Foreign {
@@ -146,6 +150,8 @@ pub struct Maps {
     pub retired: Mapped<RetiredRecord>,
     /// The table of services.
     pub cells: Mapped<ServiceCell>,
+    /// The lengths of prefixes.
+    pub prefixes: Mapped<PrefixLengths>,
     /// All slots.
     pub slots: Mapped<Slot>,
     /// Servers that a slot alone does not describe.
@@ -163,6 +169,7 @@ impl Maps {
             servers: Mapped::open(pins, "SERVERS")?,
             retired: Mapped::open(pins, "RETIRED")?,
             cells: Mapped::open(pins, "CELLS")?,
+            prefixes: Mapped::open(pins, "PREFIXES")?,
             slots: Mapped::open(pins, "SLOTS")?,
             remotes: Mapped::open(pins, "REMOTES")?,
         })

@@ -87,11 +87,12 @@ fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
 }
 
 /// The length of each map.
-const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 11] {
+const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 12] {
     let Capacities { services, slots, servers } = *capacities;
     [
         ("CONTROL", 1),
         ("CELLS", 2 * capacities.cells()),
+        ("PREFIXES", 4),
         ("SLOTS", 2 * slots),
         ("REMOTES", 2 * capacities.counters()),
         ("COUNTERS", capacities.counters()),

@@ -54,6 +54,7 @@ impl Writer {
         let first = |capacity: u32| (half * capacity) as usize;
         let maps = &mut self.datapath.maps;
         maps.cells.write(first(capacities.cells()), &layout.cells);
+        maps.prefixes.write(2 * half as usize, &layout.prefixes);
         maps.slots.write(first(capacities.slots), &layout.slots);
         for (counter, remote) in &layout.remotes {
             maps.remotes.write(first(capacities.counters()) + *counter as usize, &[*remote]);

@@ -1,6 +1,6 @@
 //! What the kernel's messages say.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lb_common::mac::Mac;
 use rtnetlink::packet_route::{
@@ -56,6 +56,15 @@ pub(super) fn own_address(message: &AddressMessage) -> Option<IpAddr> {
     attributes().find_map(|a| if let AddressAttribute::Local(address) = a { Some(*address) } else { None }).or_else(
         || attributes().find_map(|a| if let AddressAttribute::Address(address) = a { Some(*address) } else { None }),
     )
+}
+
+/// The address by which one reaches everybody on the network of an interface's address.
+pub(super) fn broadcast(message: &AddressMessage) -> Option<IpAddr> {
+    let IpAddr::V4(own) = own_address(message)? else { return None };
+    // Networks of one and two addresses have none (RFC 3021).
+    let host_bits = 32 - u32::from(message.header.prefix_len.min(32));
+    (host_bits >= 2)
+        .then(|| Ipv4Addr::from_bits(own.to_bits() | u32::MAX.checked_shr(32 - host_bits).unwrap_or(0)).into())
 }
 
 /// `None`: the route leads nowhere (blackhole, unreachable, prohibit).

@@ -4,7 +4,7 @@
 //! Enter the namespace first (see `netns`), on the thread that later runs the (current-thread) runtime.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     future::Future,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -23,7 +23,7 @@ use rtnetlink::{
 };
 use tokio::{task::JoinHandle, time};
 
-use self::message::{interface_of, own_address, route_of};
+use self::message::{broadcast, interface_of, own_address, route_of};
 
 mod message;
 mod neighbour;
@@ -194,6 +194,14 @@ impl Net {
     pub async fn local_addresses(&self) -> Result<HashSet<IpAddr>> {
         let messages = all(self.handle.address().get().execute(), "this host's addresses").await?;
         Ok(messages.iter().filter_map(own_address).collect())
+    }
+
+    /// Every address of this host, and the broadcast address of each of its networks.
+    pub async fn own_addresses(&self) -> Result<Vec<IpAddr>> {
+        let messages = all(self.handle.address().get().execute(), "this host's addresses").await?;
+        let addresses: BTreeSet<_> =
+            messages.iter().flat_map(|message| [own_address(message), broadcast(message)]).flatten().collect();
+        Ok(addresses.into_iter().collect())
     }
 
     /// How the kernel would send to `address`, all routing tables and rules considered.

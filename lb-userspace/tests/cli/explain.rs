@@ -130,6 +130,29 @@ fn the_most_specific_service_is_meant() {
 }
 
 #[test]
+fn the_longest_prefix_is_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = |name: &str, address: &str, what: &str| {
+        format!("[[service]]\nname = \"{name}\"\naddress = \"{address}\"\n{what}\n")
+    };
+    let text = [
+        service("world", "0.0.0.0/0", ""),
+        service("net", "203.0.113.0/24", "protocol = \"tcp\"\nport = 443"),
+        service("web", "203.0.113.10", "protocol = \"tcp\"\nport = 80"),
+    ]
+    .concat();
+    for (destination, name) in [
+        ("203.0.113.10:80", json!("web")),
+        ("203.0.113.10:443", json!("net")),
+        ("203.0.113.10:444", json!("world")),
+        ("8.8.8.8:443", json!("world")),
+        ("224.0.0.1:443", Value::Null),
+    ] {
+        assert_eq!(explain(&directory, &text, &["198.51.100.7:1", destination])["service"], name, "{destination}");
+    }
+}
+
+#[test]
 fn text_shows_the_arithmetic() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, &configuration("203.0.113.10:443", "tcp", "3-tuple", 3)).display().to_string();

@@ -10,6 +10,7 @@ mod ipv4;
 mod ipv6;
 mod limits;
 mod link_layer;
+mod prefix;
 mod services;
 
 use std::{

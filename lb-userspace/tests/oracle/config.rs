@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
 use lb_common::mac::Mac;
 use lb_userspace::config::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State};
 
@@ -17,10 +18,32 @@ pub const PROTOCOLS: [u8; 12] = [6, 17, 132, 33, 136, 1, 58, 50, 51, 47, 89, 0];
 pub fn address(six: bool, number: usize) -> IpAddr {
     match (six, number) {
         (false, 3) => Ipv4Addr::BROADCAST.into(),
+        (false, 4) => Ipv4Addr::new(10, 0, 0, 255).into(),
+        (false, 5) => Ipv4Addr::new(10, 0, 0, 1).into(),
+        (false, 6) => Ipv4Addr::new(169, 254, 1, 1).into(),
+        (true, 4) => Ipv6Addr::LOCALHOST.into(),
+        (true, 5) => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
+        (true, 6) => Ipv6Addr::new(0xfebf, 0, 0, 0, 0, 0, 0, 1).into(),
         (false, number) => Ipv4Addr::new(203, 0, 113, 10 + number as u8).into(),
         (true, 3) => Ipv6Addr::from_bits(u128::MAX).into(),
         (true, number) => Ipv6Addr::new(0x2001, 0xdb8, 0xf00, 0, 0, 0, 0, 0x10 + number as u16).into(),
     }
+}
+
+/// What prefixes are of.
+const NETS: [&str; 4] = ["203.0.113.0", "10.0.0.0", "2001:db8:f00::", "fd00::"];
+
+/// A prefix around some address, of any length.
+fn prefix(random: &mut Random, six: bool) -> IpNet {
+    let near = random.pick(&NETS[if six { 2..4 } else { 0..2 }]).parse().unwrap();
+    let length = match (random.below(4), six) {
+        (0, _) => 0,
+        (1, true) => 64,
+        (1, false) => 24,
+        (_, true) => random.below(128) as u8,
+        (_, false) => random.below(32) as u8,
+    };
+    IpNet::new(near, length).unwrap().trunc()
 }
 
 /// Some services, valid together.
@@ -64,7 +87,7 @@ fn service(random: &mut Random, number: usize) -> Service {
     let place = random.below(4);
     Service {
         name: format!("s{number}"),
-        address: address(six, place).into(),
+        address: if random.once_in(3) { prefix(random, six) } else { address(six, place).into() },
         protocol,
         port: (ports && !random.once_in(4)).then(|| random.pick(&PORTS)),
         formula: if random.once_in(2) { Formula::ThreeTuple } else { Formula::FiveTuple },

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
 use lb_userspace::config::model::Config;
 
 use crate::{
@@ -47,12 +48,17 @@ fn link(random: &mut Random, packet: &[u8], six: bool) -> Vec<u8> {
 
 /// An IP packet from a client, or, where it is quoted (`depth` > 0), as often from a service.
 fn packet(random: &mut Random, config: &Config, six: bool, depth: usize) -> Vec<u8> {
-    let (client, mut service) = (client(random, six), address(six, random.below(5)));
+    let (client, mut service) = (client(random, six), destination(random, six));
     let (mut protocol, mut port) = (random.pick(&PROTOCOLS), random.pick(&PORTS));
     let family: Vec<_> = config.services.iter().filter(|service| service.address.addr().is_ipv6() == six).collect();
     if !family.is_empty() && !random.once_in(6) {
         let wanted = random.pick(&family);
-        service = wanted.address.addr();
+        // A prefix is more than its first address.
+        service = if wanted.is_prefix() && !random.once_in(8) {
+            within(random, wanted.address)
+        } else {
+            wanted.address.addr()
+        };
         protocol = wanted.protocol.unwrap_or(protocol);
         port = wanted.port.unwrap_or(port);
     }
@@ -69,6 +75,23 @@ fn packet(random: &mut Random, config: &Config, six: bool, depth: usize) -> Vec<
         (IpAddr::V4(from), IpAddr::V4(to)) => four(random, from, to, protocol, &payload),
         (IpAddr::V6(from), IpAddr::V6(to)) => sixes(random, from, to, protocol, payload),
         (from, to) => unreachable!("{from} → {to}"),
+    }
+}
+
+fn destination(random: &mut Random, six: bool) -> IpAddr {
+    if random.once_in(6) { client(random, six) } else { address(six, random.below(9)) }
+}
+
+/// Some address of a network.
+fn within(random: &mut Random, net: IpNet) -> IpAddr {
+    match (net.network(), net.hostmask()) {
+        (IpAddr::V4(first), IpAddr::V4(mask)) => {
+            Ipv4Addr::from_bits(first.to_bits() | (random.next() as u32 & mask.to_bits())).into()
+        }
+        (IpAddr::V6(first), IpAddr::V6(mask)) => {
+            Ipv6Addr::from_bits(first.to_bits() | (random.wide() & mask.to_bits())).into()
+        }
+        (first, mask) => unreachable!("{first} {mask}"),
     }
 }
 

@@ -75,11 +75,30 @@ impl Judge {
         }
     }
 
-    /// The service that a packet belongs to, or why it passes.
+    /// The service that a packet belongs to, or why it passes: an exact one, or that of the longest prefix that has one.
     fn service(&self, tuple: &Tuple) -> Result<usize, Outcome> {
-        let here: Vec<usize> = (0..self.config.services.len())
-            .filter(|index| self.config.services[*index].address.addr() == tuple.destination)
-            .collect();
+        let services =
+            || self.config.services.iter().enumerate().filter(|(_, s)| s.address.contains(&tuple.destination));
+        let mut lengths: Vec<_> = services().map(|(_, service)| service.address.prefix_len()).collect();
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        lengths.dedup();
+        for length in lengths {
+            let whole = length == if tuple.destination.is_ipv4() { 32 } else { 128 };
+            if !whole && nobody_s(tuple.destination) {
+                continue;
+            }
+            let here: Vec<_> =
+                services().filter(|(_, s)| s.address.prefix_len() == length).map(|(index, _)| index).collect();
+            match self.among(&here, tuple) {
+                Err(Outcome::NoService) => {}
+                found => return found,
+            }
+        }
+        Err(Outcome::NoService)
+    }
+
+    /// The same among services of one address or prefix.
+    fn among(&self, here: &[usize], tuple: &Tuple) -> Result<usize, Outcome> {
         let find =
             |fits: &dyn Fn(&Service) -> bool| here.iter().copied().find(|index| fits(&self.config.services[*index]));
         let protocol = Some(tuple.protocol);
@@ -93,6 +112,23 @@ impl Judge {
         }
         let exact = find(&|service| service.protocol == protocol && service.port == Some(tuple.destination_port));
         exact.or(without_port).or(without_protocol).ok_or(Outcome::NoService)
+    }
+}
+
+/// What no prefix takes: special addresses, the gateway's own, and its network's broadcast address.
+fn nobody_s(address: IpAddr) -> bool {
+    if OWN.iter().chain(&["10.0.0.255"]).any(|own| own.parse::<IpAddr>().unwrap() == address) {
+        return true;
+    }
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, _, _] = address.octets();
+            a == 127 || (224..240).contains(&a) || (a, b) == (169, 254) || [0, u32::MAX].contains(&address.to_bits())
+        }
+        IpAddr::V6(address) => {
+            let [a, b, ..] = address.octets();
+            a == 0xff || (a == 0xfe && b & 0xc0 == 0x80) || address.to_bits() < 2
+        }
     }
 }
 

@@ -28,7 +28,7 @@ fn placed(mut config: Config) -> Placed {
         }
     }
     let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
-    Placed { config, places }
+    Placed { config, places, own: Vec::new() }
 }
 
 /// Packets that have been counted, by service and server; and those of what is configured no more.
@@ -210,7 +210,7 @@ fn a_missing_mac() {
     let mut config = config_of(1);
     config.services[0].servers[0].mac = ServerMac::Unresolved;
     let lay_out = |config: &Config, place| {
-        let placed = Placed { config: config.clone(), places: vec![vec![place]] };
+        let placed = Placed { config: config.clone(), places: vec![vec![place]], own: Vec::new() };
         lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES)
     };
     assert!(matches!(lay_out(&config, Place::Back), Err(Error::NoMac { .. })));
