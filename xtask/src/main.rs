@@ -29,10 +29,12 @@ enum Task {
     #[command(after_help = "Example:\n  cargo xtask build && sudo target/release/modlb --help")]
     Build,
     /// Run all tests, those that need root included
-    #[command(
-        after_help = "Examples: all; those whose name contains `slots`\n  cargo xtask test\n  cargo xtask test -- slots"
-    )]
+    #[command(after_help = "Examples: all; those whose name contains `slots`; random packets for ten minutes\n  \
+                      cargo xtask test\n  cargo xtask test -- slots\n  cargo xtask test --soak 10")]
     Test {
+        /// Compare random packets with the oracle, with fresh seeds, for so long; nothing else is tested
+        #[arg(long, value_name = "MINUTES")]
+        soak: Option<u64>,
         /// Handed to `cargo test`
         #[arg(last = true)]
         args: Vec<String>,
@@ -64,7 +66,8 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::everything(),
         Task::Build => build::run().map(|path| println!("{}", path.display())),
-        Task::Test { args } => test::run(&args),
+        Task::Test { soak: Some(minutes), args } => test::soak(minutes, &args),
+        Task::Test { soak: None, args } => test::run(&args),
         Task::Demo { modlb } => demo::run(modlb),
         Task::Lint => lint::run(),
     }

@@ -1,8 +1,11 @@
 //! `cargo xtask test`.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::{
     build,
@@ -20,6 +23,22 @@ pub fn run(arguments: &[String]) -> Result<()> {
         setup::programs(&[Need::Test])?;
         give_root(&mut test)?;
     }
+    if !arguments.is_empty() {
+        test.arg("--").args(arguments);
+    }
+    process::run(&mut test)
+}
+
+/// Compares random packets with the oracle for so many minutes.
+pub fn soak(minutes: u64, arguments: &[String]) -> Result<()> {
+    ensure!(!setup::datapath_is_skipped(), "AYA_BUILD_SKIP is set: there is no datapath to compare");
+    let mut test = build::with_toolchain(cargo())?;
+    // Seeds that no other run has: those of one are consecutive numbers.
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() * 1_000;
+    test.args(["test", "--release", "--package", "lb-userspace", "--test", "oracle"])
+        .env("MODLB_ORACLE_MINUTES", minutes.to_string())
+        .env("MODLB_ORACLE_SEED", seed.to_string());
+    give_root(&mut test)?;
     if !arguments.is_empty() {
         test.arg("--").args(arguments);
     }

@@ -138,10 +138,14 @@ impl Subject {
         }
     }
 
+    /// How many packets came to each outcome.
+    pub fn met(&self) -> String {
+        let met: Vec<_> = self.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
+        met.join(", ")
+    }
+
     /// A comparison that never met some outcome proves nothing about it.
     pub fn assert_everything_was_met(&self) {
-        let met: Vec<_> = self.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
-        eprintln!("{}", met.join(", "));
         for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Standby) {
             assert!(self.outcomes.contains_key(outcome), "no packet was {outcome}");
         }

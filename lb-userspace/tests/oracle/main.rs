@@ -12,7 +12,11 @@ mod packet;
 mod random;
 mod tables;
 
-use std::{env, time::Instant};
+use std::{
+    env,
+    io::{self, Write as _},
+    time::{Duration, Instant},
+};
 
 use compare::Subject;
 use random::Random;
@@ -27,28 +31,46 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable}: {text} is not a number")))
 }
 
-/// `MODLB_ORACLE_SEED` repeats a run.
+/// Says something whether the test runner captures output or not.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// `MODLB_ORACLE_SEED` repeats a run; with `MODLB_ORACLE_MINUTES` runs with fresh seeds follow each other.
 #[test]
 fn the_datapath_does_what_the_oracle_says() {
     need_root!();
     let packets = number("MODLB_ORACLE_PACKETS").unwrap_or(PACKETS);
-    let seed = number("MODLB_ORACLE_SEED").unwrap_or(1);
+    let mut seed = number("MODLB_ORACLE_SEED").unwrap_or(1);
+    let mut subject = Subject::new();
+    let Some(minutes) = number("MODLB_ORACLE_MINUTES") else {
+        compare(&mut subject, seed, packets);
+        return subject.assert_everything_was_met();
+    };
+    let end = Instant::now() + Duration::from_secs(minutes * 60);
+    while Instant::now() < end {
+        compare(&mut subject, seed, packets);
+        seed += 1;
+    }
+}
+
+/// Compares so many packets, chosen by a seed.
+fn compare(subject: &mut Subject, seed: u64, packets: u64) {
     let start = Instant::now();
     let mut random = Random::new(seed);
-    let mut subject = Subject::new();
     let mut compared = 0;
     while compared < packets {
         let configuration = config::any(&mut random);
         subject.configure(configuration);
-        for _ in 0..PER_CONFIGURATION.min(packets - compared) {
+        let some = PER_CONFIGURATION.min(packets - compared);
+        for _ in 0..some {
             let frame = frames::any(&mut random, subject.configuration());
             subject.run(&frame, seed);
         }
-        compared += PER_CONFIGURATION.min(packets - compared);
+        compared += some;
         subject.compare_counters(seed);
     }
-    let seconds = start.elapsed().as_secs_f64();
-    // On standard error, which the test runner shows with `--nocapture` and in any case when something differs.
-    eprintln!("{compared} packets compared, 0 differences (seed {seed}, {:.0} packets/s)", compared as f64 / seconds);
-    subject.assert_everything_was_met();
+    let rate = compared as f64 / start.elapsed().as_secs_f64();
+    say(&format!("oracle: {compared} packets compared, 0 differences (seed {seed}, {rate:.0} packets/s)"));
+    say(&format!("oracle: {}", subject.met()));
 }
