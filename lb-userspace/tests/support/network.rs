@@ -38,6 +38,12 @@ pub const TCP_PORT: u16 = 80;
 /// Where every server counts datagrams.
 pub const UDP_PORT: u16 = 9_000;
 
+/// Where every server sends [`BULK`] bytes to whoever connects.
+pub const BULK_PORT: u16 = 81;
+
+/// Many times what a path may hold.
+pub const BULK: usize = 2 << 20;
+
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -53,7 +59,7 @@ pub struct Network {
     pub gateway: Namespace,
     pub client: Namespace,
     servers: Vec<Host>,
-    switch: Namespace,
+    pub switch: Namespace,
     clients: u8,
 }
 
@@ -121,6 +127,11 @@ impl Network {
         (0..self.clients).map(|number| client_address(service.is_ipv6(), number)).collect()
     }
 
+    /// The servers' namespaces.
+    pub fn server_namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.servers.iter().map(|server| &server.namespace)
+    }
+
     /// How many datagrams all servers have received.
     pub fn datagrams(&self) -> u64 {
         self.servers.iter().map(|server| server.datagrams.load(Ordering::SeqCst)).sum()
@@ -157,7 +168,7 @@ pub fn server_address(six: bool, number: u8) -> IpAddr {
 }
 
 /// A host on the segment, at 10.0.0.`number` and fd00::`number`.
-fn host(switch: &Namespace, label: &str, number: u8) -> Namespace {
+pub fn host(switch: &Namespace, label: &str, number: u8) -> Namespace {
     let host = Namespace::new(label);
     // Trap: while its link-local address is being checked for duplicates, a host cannot ask for a neighbour's MAC.
     host.within(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap());
@@ -180,9 +191,11 @@ impl Host {
         let (stop, datagrams) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut threads = Vec::new();
         for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
-            let (tcp, udp) = namespace.within(|| (listen(any), count(any)));
+            let (tcp, bulk, udp) = namespace.within(|| (listen(any, TCP_PORT), listen(any, BULK_PORT), count(any)));
             let stopped = Arc::clone(&stop);
-            threads.push(thread::spawn(move || answer(&tcp, number, &stopped)));
+            threads.push(thread::spawn(move || accept(&tcp, &stopped, move |stream| say(stream, number))));
+            let stopped = Arc::clone(&stop);
+            threads.push(thread::spawn(move || accept(&bulk, &stopped, |mut stream| stream.write_all(&vec![7; BULK]))));
             let (stopped, datagrams) = (Arc::clone(&stop), Arc::clone(&datagrams));
             threads.push(thread::spawn(move || receive(&udp, &datagrams, &stopped)));
         }
@@ -212,8 +225,8 @@ fn socket(any: IpAddr, kind: Type, port: u16) -> Socket {
     socket
 }
 
-fn listen(any: IpAddr) -> TcpListener {
-    let socket = socket(any, Type::STREAM, TCP_PORT);
+fn listen(any: IpAddr, port: u16) -> TcpListener {
+    let socket = socket(any, Type::STREAM, port);
     socket.listen(1_024).unwrap();
     socket.into()
 }
@@ -225,20 +238,29 @@ fn count(any: IpAddr) -> UdpSocket {
     socket.into()
 }
 
-/// Says the server's number to everyone who sends something, each on a thread of its own: a connection that changed
-/// servers half-way says nothing, and must not make others wait.
-fn answer(listener: &TcpListener, number: u8, stop: &AtomicBool) {
+/// Serves everyone who connects, each on a thread of its own: a connection that changed servers half-way says nothing, and
+/// must not make others wait.
+fn accept<F>(listener: &TcpListener, stop: &AtomicBool, serve: F)
+where
+    F: Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
+{
     while !stop.load(Ordering::Relaxed) {
         match listener.accept() {
-            Ok((stream, _)) => drop(thread::spawn(move || say(stream, number))),
+            Ok((stream, _)) => {
+                let serve = serve.clone();
+                let ready = stream
+                    .set_nonblocking(false)
+                    .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
+                    .and_then(|()| stream.set_write_timeout(Some(TIMEOUT)));
+                drop(thread::spawn(move || ready.and_then(|()| serve(stream))));
+            }
             Err(_) => wait(listener),
         }
     }
 }
 
+/// Says the server's number to who asks.
 fn say(mut stream: TcpStream, number: u8) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
     stream.read_exact(&mut [0])?;
     stream.write_all(&[number])
 }
@@ -257,17 +279,23 @@ fn wait(socket: &impl std::os::fd::AsFd) {
     let _ = poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(LOOK));
 }
 
-/// A connection from `client` to a service, in the current namespace: the source port and the number of the server.
-pub fn request(client: IpAddr, service: IpAddr) -> io::Result<(u16, u8)> {
-    let to = SocketAddr::new(service, TCP_PORT);
+/// A socket of `client`'s that is connected to a service, in the current namespace.
+pub fn connect(client: IpAddr, service: IpAddr, port: u16) -> io::Result<TcpStream> {
+    let to = SocketAddr::new(service, port);
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     // The client's own TIME_WAIT must not run it out of ports.
     socket.set_linger(Some(Duration::ZERO))?;
     socket.bind(&SocketAddr::new(client, 0).into())?;
     socket.connect_timeout(&to.into(), TIMEOUT)?;
-    let mut stream = TcpStream::from(socket);
-    let port = stream.local_addr()?.port();
+    let stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(TIMEOUT))?;
+    Ok(stream)
+}
+
+/// A connection from `client` to a service, in the current namespace: the source port and the number of the server.
+pub fn request(client: IpAddr, service: IpAddr) -> io::Result<(u16, u8)> {
+    let mut stream = connect(client, service, TCP_PORT)?;
+    let port = stream.local_addr()?.port();
     stream.write_all(b"?")?;
     let mut number = [0];
     stream.read_exact(&mut number)?;

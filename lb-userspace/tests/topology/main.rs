@@ -5,6 +5,9 @@ mod support;
 
 mod answers;
 mod change;
+mod fragments;
+mod path_mtu;
+mod second_interface;
 mod upgrade;
 
 use std::net::IpAddr;
