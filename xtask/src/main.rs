@@ -29,12 +29,17 @@ enum Task {
     #[command(after_help = "Example:\n  cargo xtask build && sudo target/release/modlb --help")]
     Build,
     /// Run all tests, those that need root included
-    #[command(after_help = "Examples: all; those whose name contains `slots`; random packets for ten minutes\n  \
-                      cargo xtask test\n  cargo xtask test -- slots\n  cargo xtask test --soak 10")]
+    #[command(
+        after_help = "Examples: all; those whose name contains `slots`; random packets for ten minutes; another kernel\n  \
+                      cargo xtask test\n  cargo xtask test -- slots\n  cargo xtask test --soak 10\n  cargo xtask test --kernel 6.1"
+    )]
     Test {
         /// Compare random packets with the oracle, with fresh seeds, for so long; nothing else is tested
         #[arg(long, value_name = "MINUTES")]
         soak: Option<u64>,
+        /// Run the tests of the datapath on Debian's kernel of this version, such as 6.1, in an emulated machine
+        #[arg(long, value_name = "VERSION", conflicts_with = "soak")]
+        kernel: Option<String>,
         /// Handed to `cargo test`
         #[arg(last = true)]
         args: Vec<String>,
@@ -66,8 +71,9 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup => setup::everything(),
         Task::Build => build::run().map(|path| println!("{}", path.display())),
-        Task::Test { soak: Some(minutes), args } => test::soak(minutes, &args),
-        Task::Test { soak: None, args } => test::run(&args),
+        Task::Test { soak: Some(minutes), args, .. } => test::soak(minutes, &args),
+        Task::Test { kernel: Some(version), .. } => test::kernel::run(&version),
+        Task::Test { args, .. } => test::run(&args),
         Task::Demo { modlb } => demo::run(modlb),
         Task::Lint => lint::run(),
     }

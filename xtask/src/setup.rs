@@ -8,7 +8,7 @@ mod toolchain;
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 pub use programs::Need;
 pub use toolchain::Toolchain;
@@ -58,6 +58,13 @@ pub fn style() -> Result<()> {
 /// The programs that tasks run.
 pub fn programs(needs: &[Need]) -> Result<()> {
     programs::install(needs)
+}
+
+/// What an emulated machine needs.
+pub fn emulator() -> Result<()> {
+    let toolchain = toolchain()?;
+    ensure!(toolchain.is_some(), "AYA_BUILD_SKIP is set: there is no datapath to test");
+    programs(&[Need::Test, Need::Emulator])
 }
 
 /// Whether the datapath is left out.

@@ -1,5 +1,7 @@
 //! `cargo xtask test`.
 
+pub mod kernel;
+
 use std::{
     process::Command,
     time::{SystemTime, UNIX_EPOCH},

@@ -12,6 +12,8 @@ pub enum Need {
     Demo,
     /// `cargo xtask test`.
     Test,
+    /// `cargo xtask test --kernel`.
+    Emulator,
 }
 
 /// A program.
@@ -25,7 +27,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 9] = [
+const PROGRAMS: [Program; 10] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
@@ -33,8 +35,9 @@ const PROGRAMS: [Program; 9] = [
     Program::new("curl", "curl", BOTH),
     Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", &[Need::Demo]) },
     Program::new("bpftool", "bpftool", &[Need::Test]),
-    Program::new("iperf3", "iperf3", &[Need::Test]),
-    Program::new("ping", "iputils-ping", &[Need::Test]),
+    Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
+    Program::new("busybox", "busybox-static", &[Need::Emulator]),
+    Program::new("cpio", "cpio", &[Need::Emulator]),
 ];
 
 impl Program {
