@@ -47,8 +47,9 @@ pub const BULK: usize = 2 << 20;
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a server waits for a client's request.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a server waits for a client's request. Longer than a client waits for the answer: a server that gave up first
+/// would reset a connection whose client was only slow, which looks as if the flow had moved.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often servers look whether they are still wanted, in milliseconds.
 const LOOK: u8 = 20;
