@@ -4,7 +4,6 @@
 //! comes after, twice over where a packet is quoted. So this is a function of its own that is handed numbers and returns
 //! one; packets without extension headers never call it.
 
-use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use lb_common::{
     flow::protocol::{AH, DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING},
     limits::MAX_EXTENSION_HEADERS,
@@ -13,7 +12,7 @@ use lb_common::{
 
 use crate::{
     headers::{Extension, Fragment},
-    packet::{Packet, load},
+    packet::{Context, Packet, load},
     parse::{Pieces, Upper},
 };
 
@@ -25,7 +24,7 @@ pub fn is_extension(protocol: u8) -> bool {
 
 /// Looks through the extension headers that stand at `upper`.
 #[inline(always)]
-pub fn look_through(packet: &Packet, upper: Upper, pieces: Pieces) -> Result<Upper, Outcome> {
+pub fn look_through<C: Context>(packet: &Packet<C>, upper: Upper, pieces: Pieces) -> Result<Upper, Outcome> {
     if !is_extension(upper.protocol) {
         return Ok(upper);
     }
@@ -70,8 +69,9 @@ fn unpack(end: u64) -> Result<Upper, Outcome> {
 }
 
 #[inline(never)]
-fn walk(context: *mut xdp_md, offset: u32, length: u32, protocol: u32, pieces: u32) -> u64 {
-    let packet = Packet::new(&XdpContext::new(context));
+fn walk<C: Context>(context: *mut C, offset: u32, length: u32, protocol: u32, pieces: u32) -> u64 {
+    // SAFETY: the context of the packet that the caller reads.
+    let packet = unsafe { Packet::new(context) };
     let pieces = if pieces == Pieces::All as u32 { Pieces::All } else { Pieces::Later };
     let mut place = Place { protocol: protocol as u8, offset: offset as usize, length: length as usize };
     for _ in 0..MAX_EXTENSION_HEADERS {
@@ -108,7 +108,7 @@ enum Step {
 
 impl Place {
     #[inline(always)]
-    fn step(self, packet: &Packet, pieces: Pieces) -> Result<Step, Outcome> {
+    fn step<C: Context>(self, packet: &Packet<C>, pieces: Pieces) -> Result<Step, Outcome> {
         let header = self.header::<Extension>(packet)?;
         // SAFETY: `header` is within the packet.
         let (next, length): (u8, u8) =
@@ -130,7 +130,7 @@ impl Place {
     /// Whether the fragment header that stands here makes this a piece. With offset 0 and nothing to follow it is an atomic
     /// fragment, that is a whole packet (RFC 6946).
     #[inline(always)]
-    fn is_piece(&self, packet: &Packet, pieces: Pieces) -> Result<bool, Outcome> {
+    fn is_piece<C: Context>(&self, packet: &Packet<C>, pieces: Pieces) -> Result<bool, Outcome> {
         const OFFSET: u16 = 0xfff8;
         const MORE: u16 = 1;
         let header = self.header::<Fragment>(packet)?;
@@ -144,7 +144,7 @@ impl Place {
     }
 
     #[inline(always)]
-    fn header<T>(&self, packet: &Packet) -> Result<*mut T, Outcome> {
+    fn header<T>(&self, packet: &Packet<impl Context>) -> Result<*mut T, Outcome> {
         if self.length < size_of::<T>() {
             return Err(Outcome::Malformed);
         }

@@ -7,15 +7,9 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
-mod chain;
 mod count;
-mod headers;
-mod icmp;
 mod maps;
-mod packet;
-mod parse;
 mod prefix;
-mod quote;
 mod rewrite;
 mod select;
 mod service;
@@ -26,13 +20,16 @@ use lb_common::{
     flow::{Address, Flow},
     outcome::Outcome,
 };
-use packet::Packet;
-use parse::Parsed;
+use lb_ebpf::{
+    packet::{Context, Packet},
+    parse::{self, Parsed},
+};
 
 /// Role `balancer`: sends each packet of a service to the server that the formula names.
 #[xdp]
 pub fn balancer(context: XdpContext) -> u32 {
-    let packet = Packet::new(&context);
+    // SAFETY: the kernel hands each program a valid context.
+    let packet = unsafe { Packet::new(context.ctx) };
     match forward(&packet) {
         Ok(action) => action,
         Err(outcome) => {
@@ -50,9 +47,9 @@ pub fn pass(_context: XdpContext) -> u32 {
 }
 
 #[inline(always)]
-fn forward(packet: &Packet) -> Result<u32, Outcome> {
+fn forward(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
     let control = maps::control();
-    let frame = parse::ethernet(packet)?;
+    let frame = parse::ethernet(packet, maps::interface_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
     }
@@ -63,7 +60,7 @@ fn forward(packet: &Packet) -> Result<u32, Outcome> {
 }
 
 #[inline(always)]
-fn forward_flow<A: Address>(packet: &Packet, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
+fn forward_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
     let service = service::find(flow, control)?;
     let server = select::server(flow, service, control, packet.len())?;
     rewrite::send(packet, &server)

@@ -16,8 +16,8 @@ use network_types::{
 use crate::{
     chain,
     headers::{Ethernet, Icmp, Ports},
-    icmp, maps,
-    packet::{Packet, load},
+    icmp,
+    packet::{Context, Packet, load},
     quote,
 };
 
@@ -45,9 +45,10 @@ pub enum Parsed {
     V6(Flow<V6>),
 }
 
-/// Looks at the link layer: is the frame for this interface, and what does it carry?
+/// Looks at the link layer: is the frame for this interface, whose MAC is the first six bytes of `own` in memory, and what
+/// does it carry?
 #[inline(always)]
-pub fn ethernet(packet: &Packet) -> Result<Frame, Outcome> {
+pub fn ethernet(packet: &Packet<impl Context>, own: u64) -> Result<Frame, Outcome> {
     let header = packet.header::<Ethernet>(0)?;
     // SAFETY: `header` is within the packet.
     let (head, tail, ether_type): (u32, u16, u16) = unsafe {
@@ -57,22 +58,21 @@ pub fn ethernet(packet: &Packet) -> Result<Frame, Outcome> {
             load(&raw const (*header).ether_type),
         )
     };
-    if !is_ours(head, tail) {
+    if !is_ours(head, tail, own) {
         return Err(Outcome::NotOurs);
     }
     Ok(Frame { offset: size_of::<Ethernet>(), ether_type: u16::from_be(ether_type) })
 }
 
 #[inline(always)]
-fn is_ours(head: u32, tail: u16) -> bool {
-    let own = maps::interface_mac();
+fn is_ours(head: u32, tail: u16, own: u64) -> bool {
     let destination = head as u64 | (tail as u64) << 32;
     destination == own || (head == VRRP_HEAD && matches!(tail.to_ne_bytes()[0], 1 | 2))
 }
 
 /// Looks through VLAN tags and at the network and transport headers.
 #[inline(always)]
-pub fn network(packet: &Packet, frame: &Frame) -> Result<Parsed, Outcome> {
+pub fn network(packet: &Packet<impl Context>, frame: &Frame) -> Result<Parsed, Outcome> {
     let Frame { mut offset, mut ether_type } = *frame;
     for _ in 0..MAX_VLAN_TAGS {
         if !matches!(ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) {
@@ -91,7 +91,7 @@ pub fn network(packet: &Packet, frame: &Frame) -> Result<Parsed, Outcome> {
 }
 
 #[inline(always)]
-fn ipv4(packet: &Packet, offset: usize) -> Result<Parsed, Outcome> {
+fn ipv4(packet: &Packet<impl Context>, offset: usize) -> Result<Parsed, Outcome> {
     let header = Header4::read(packet, offset)?;
     if offset + header.total > packet.len() {
         return Err(Outcome::Malformed);
@@ -105,7 +105,7 @@ fn ipv4(packet: &Packet, offset: usize) -> Result<Parsed, Outcome> {
 }
 
 #[inline(always)]
-fn ipv6(packet: &Packet, offset: usize) -> Result<Parsed, Outcome> {
+fn ipv6(packet: &Packet<impl Context>, offset: usize) -> Result<Parsed, Outcome> {
     let header = Header6::read(packet, offset)?;
     if offset + size_of::<Ipv6Hdr>() + header.payload > packet.len() {
         return Err(Outcome::Malformed);
@@ -133,7 +133,7 @@ pub struct Header4 {
 
 impl Header4 {
     #[inline(always)]
-    pub fn read(packet: &Packet, offset: usize) -> Result<Self, Outcome> {
+    pub fn read(packet: &Packet<impl Context>, offset: usize) -> Result<Self, Outcome> {
         /// "More fragments" and the fragment offset, RFC 791, 3.1.
         const MORE: u16 = 0x2000;
         const OFFSET: u16 = 0x1fff;
@@ -186,7 +186,7 @@ pub struct Header6 {
 
 impl Header6 {
     #[inline(always)]
-    pub fn read(packet: &Packet, offset: usize) -> Result<Self, Outcome> {
+    pub fn read(packet: &Packet<impl Context>, offset: usize) -> Result<Self, Outcome> {
         let header = packet.header::<Ipv6Hdr>(offset)?;
         // SAFETY: `header` is within the packet.
         let (version, payload, next_header, source, destination): (u8, u16, u8, [u32; 4], [u32; 4]) = unsafe {
@@ -211,7 +211,13 @@ impl Header6 {
 
     /// The upper layer of the packet whose header stands at `offset`, of which there are `length` bytes behind it.
     #[inline(always)]
-    pub fn upper(&self, packet: &Packet, offset: usize, length: usize, pieces: Pieces) -> Result<Upper, Outcome> {
+    pub fn upper(
+        &self,
+        packet: &Packet<impl Context>,
+        offset: usize,
+        length: usize,
+        pieces: Pieces,
+    ) -> Result<Upper, Outcome> {
         let upper =
             Upper { protocol: self.next_header, offset: offset + size_of::<Ipv6Hdr>(), length, fragment: false };
         chain::look_through(packet, upper, pieces)
@@ -256,7 +262,7 @@ pub struct Quote {
 
 impl Upper {
     #[inline(always)]
-    fn content(&self, packet: &Packet, icmp: u8) -> Result<Content, Outcome> {
+    fn content(&self, packet: &Packet<impl Context>, icmp: u8) -> Result<Content, Outcome> {
         if self.fragment {
             return Ok(Content::Ports((0, 0)));
         }
@@ -273,7 +279,7 @@ impl Upper {
 
     /// Source and destination port; 0 where the protocol has none.
     #[inline(always)]
-    pub fn ports(&self, packet: &Packet) -> Result<(u16, u16), Outcome> {
+    pub fn ports(&self, packet: &Packet<impl Context>) -> Result<(u16, u16), Outcome> {
         if !protocol::has_ports(self.protocol) {
             return Ok((0, 0));
         }
@@ -286,7 +292,7 @@ impl Upper {
 
     /// The type of the ICMP message that stands here.
     #[inline(always)]
-    pub fn icmp_kind(&self, packet: &Packet) -> Result<u8, Outcome> {
+    pub fn icmp_kind(&self, packet: &Packet<impl Context>) -> Result<u8, Outcome> {
         let header = self.header::<Icmp>(packet)?;
         // SAFETY: `header` is within the packet.
         Ok(unsafe { load(&raw const (*header).kind) })
@@ -299,7 +305,7 @@ impl Upper {
 
     /// The header of type `T` that stands here, within both the frame and the IP length.
     #[inline(always)]
-    fn header<T>(&self, packet: &Packet) -> Result<*mut T, Outcome> {
+    fn header<T>(&self, packet: &Packet<impl Context>) -> Result<*mut T, Outcome> {
         if self.length < size_of::<T>() {
             return Err(Outcome::Malformed);
         }

@@ -15,24 +15,24 @@ use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
 
 use crate::{
     icmp,
-    packet::Packet,
+    packet::{Context, Packet},
     parse::{Header4, Header6, Pieces, Quote, Upper},
 };
 
 /// The flow of a quoted IPv4 packet; `destination` is that of the error.
 #[inline(always)]
-pub fn ipv4(packet: &Packet, quote: &Quote, destination: V4) -> Result<Flow<V4>, Outcome> {
+pub fn ipv4(packet: &Packet<impl Context>, quote: &Quote, destination: V4) -> Result<Flow<V4>, Outcome> {
     read4(packet, quote, destination).map_err(|_| Outcome::NoService)
 }
 
 /// The flow of a quoted IPv6 packet; `destination` is that of the error.
 #[inline(always)]
-pub fn ipv6(packet: &Packet, quote: &Quote, destination: V6) -> Result<Flow<V6>, Outcome> {
+pub fn ipv6(packet: &Packet<impl Context>, quote: &Quote, destination: V6) -> Result<Flow<V6>, Outcome> {
     read6(packet, quote, destination).map_err(|_| Outcome::NoService)
 }
 
 #[inline(always)]
-fn read4(packet: &Packet, quote: &Quote, destination: V4) -> Result<Flow<V4>, Outcome> {
+fn read4(packet: &Packet<impl Context>, quote: &Quote, destination: V4) -> Result<Flow<V4>, Outcome> {
     quote.holds::<Ipv4Hdr>()?;
     let header = Header4::read(packet, quote.offset)?;
     if header.source != destination || quote.length < header.length {
@@ -44,7 +44,7 @@ fn read4(packet: &Packet, quote: &Quote, destination: V4) -> Result<Flow<V4>, Ou
 }
 
 #[inline(always)]
-fn read6(packet: &Packet, quote: &Quote, destination: V6) -> Result<Flow<V6>, Outcome> {
+fn read6(packet: &Packet<impl Context>, quote: &Quote, destination: V6) -> Result<Flow<V6>, Outcome> {
     quote.holds::<Ipv6Hdr>()?;
     let header = Header6::read(packet, quote.offset)?;
     if header.source != destination {
@@ -66,7 +66,13 @@ impl Quote {
 /// The flow of a quoted packet from `service` to `client`. Errors about errors are nobody's (RFC 1122, 3.2.2: there must
 /// be none).
 #[inline(always)]
-fn flow<A: Address>(packet: &Packet, upper: &Upper, icmp: u8, service: A, client: A) -> Result<Flow<A>, Outcome> {
+fn flow<A: Address>(
+    packet: &Packet<impl Context>,
+    upper: &Upper,
+    icmp: u8,
+    service: A,
+    client: A,
+) -> Result<Flow<A>, Outcome> {
     if upper.fragment {
         return Ok(upper.flow(client, service, (0, 0)));
     }

@@ -5,17 +5,16 @@
 
 use aya_ebpf::{bindings::xdp_action, helpers::bpf_redirect};
 use lb_common::outcome::Outcome;
-
-use crate::{
+use lb_ebpf::{
     headers::Ethernet,
-    maps,
-    packet::{Packet, store},
-    select::Server,
+    packet::{Context, Packet, store},
 };
+
+use crate::{maps, select::Server};
 
 /// Addresses the frame to the server and returns the action that sends it.
 #[inline(always)]
-pub fn send(packet: &Packet, server: &Server) -> Result<u32, Outcome> {
+pub fn send(packet: &Packet<impl Context>, server: &Server) -> Result<u32, Outcome> {
     match server {
         Server::Near(slot) => {
             address(packet, slot.0, maps::interface_mac())?;
@@ -36,7 +35,7 @@ const _: () = assert!(cfg!(target_endian = "little"), "the halves of a MAC are t
 
 /// Writes destination and source, each a number whose first six bytes in memory are the MAC.
 #[inline(always)]
-fn address(packet: &Packet, destination: u64, source: u64) -> Result<(), Outcome> {
+fn address(packet: &Packet<impl Context>, destination: u64, source: u64) -> Result<(), Outcome> {
     let header = packet.header::<Ethernet>(0)?;
     // SAFETY: `header` is within the packet.
     unsafe {
