@@ -1,9 +1,8 @@
-//! What happens to a packet, by the configuration alone: with big integers, apart from the datapath's arithmetic.
+//! What happens to a packet, by the configuration alone, with the arithmetic: the judge's answer in words.
 
 use std::net::IpAddr;
 
 use lb_common::{flow::protocol::has_ports, outcome::Outcome};
-use num_bigint::BigUint;
 
 use crate::{
     cli::Endpoint,
@@ -12,8 +11,8 @@ use crate::{
         protocol::protocol_name,
     },
     datapath::Place,
+    judge::{Addend, Judge, Tuple, addends},
     output::ExplainView,
-    slots::SlotTable,
 };
 
 /// The packet in question.
@@ -60,26 +59,27 @@ pub struct Host<'a> {
 /// There is no such packet.
 pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<ExplainView, Error> {
     check(packet)?;
-    let Some(index) = matching(&config.services, host.own, packet) else {
-        return Ok(ExplainView::of(Outcome::NoService));
+    let tuple = packet.tuple();
+    let judge = Judge::new(&config.services, host.own);
+    let index = match judge.service(&tuple) {
+        Ok(index) => index,
+        Err(outcome) => return Ok(ExplainView::of(outcome)),
     };
     let service = &config.services[index];
-    let addends = addends(service, packet)?;
-    let sum: BigUint = addends.iter().map(|(_, number)| number).sum();
-    let table = SlotTable::build(service);
+    check_source_port(service, packet)?;
+    let (sum, table) = (judge.sum(index, &tuple), judge.table(index));
     let matched = ExplainView {
         service: Some(service.name.clone()),
         formula: Some(service.formula),
         sum: Some(sum.to_string()),
         n: Some(service.n()),
         slots: Some(table.len()),
-        addends: addends.into_iter().map(|(label, number)| (label, number.to_string())).collect(),
+        addends: addends(service.formula, &tuple)
+            .map(|(addend, number)| (label(addend, &tuple), number.to_string()))
+            .collect(),
         ..ExplainView::of(Outcome::NoServer)
     };
-    if table.all_down() {
-        return Ok(matched);
-    }
-    let slot = remainder(&sum, table.len());
+    let Some(slot) = judge.slot(index, &sum) else { return Ok(matched) };
     let Some(number) = table.get(slot).map(usize::from) else { return Ok(matched) };
     let here = host.places.get(index).and_then(|places| places.get(number)) == Some(&Place::Here);
     let server = &service.servers[number];
@@ -90,6 +90,21 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
         mac: server.mac.get(),
         ..matched
     })
+}
+
+impl Packet {
+    /// Ports that are not there count as 0.
+    fn tuple(&self) -> Tuple {
+        let Self { source, destination, protocol } = *self;
+        Tuple {
+            source: source.address,
+            destination: destination.address,
+            source_port: source.port.unwrap_or_default(),
+            destination_port: destination.port.unwrap_or_default(),
+            protocol,
+            fragment: false,
+        }
+    }
 }
 
 fn check(packet: &Packet) -> Result<(), Error> {
@@ -112,57 +127,20 @@ fn with_port(address: IpAddr) -> String {
     }
 }
 
-/// The most specific service that the packet fits: the longest prefix first, then protocol, then port.
-fn matching(services: &[Service], own: &[IpAddr], packet: &Packet) -> Option<usize> {
-    let destination = packet.destination.address;
-    let taken = !is_special(destination) && !own.contains(&destination);
-    let fits = |service: &Service| {
-        service.address.contains(&destination)
-            && (taken || !service.is_prefix())
-            && service.protocol.is_none_or(|protocol| protocol == packet.protocol)
-            && service.port.is_none_or(|port| Some(port) == packet.destination.port)
-    };
-    let fitting = services.iter().enumerate().filter(|(_, service)| fits(service));
-    let rank = |service: &Service| (service.address.prefix_len(), service.protocol.is_some(), service.port.is_some());
-    fitting.max_by_key(|(_, service)| rank(service)).map(|(index, _)| index)
-}
-
-/// What no prefix service takes, whoever the host is.
-fn is_special(address: IpAddr) -> bool {
-    address.is_unspecified()
-        || address.is_loopback()
-        || address.is_multicast()
-        || match address {
-            IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
-            IpAddr::V6(address) => address.is_unicast_link_local(),
-        }
-}
-
-fn addends(service: &Service, packet: &Packet) -> Result<Vec<(String, BigUint)>, Error> {
-    let Packet { source, destination, protocol } = packet;
-    let port = |end: &str, port: u16| (format!("{end} port"), BigUint::from(port));
-    let address = |end: &str, address: IpAddr| (format!("{end} address {address}"), number(address));
-    let mut addends = vec![address("source", source.address)];
-    if service.formula == Formula::FiveTuple {
-        let missing = || Error::NoSourcePort(service.name.clone(), with_port(source.address));
-        addends.push(port("source", if has_ports(*protocol) { source.port.ok_or_else(missing)? } else { 0 }));
+fn check_source_port(service: &Service, packet: &Packet) -> Result<(), Error> {
+    let Packet { source, protocol, .. } = packet;
+    if service.formula == Formula::FiveTuple && has_ports(*protocol) && source.port.is_none() {
+        return Err(Error::NoSourcePort(service.name.clone(), with_port(source.address)));
     }
-    addends.push(address("destination", destination.address));
-    addends.push(port("destination", destination.port.unwrap_or_default()));
-    if service.formula == Formula::FiveTuple {
-        addends.push((format!("protocol {}", protocol_name(*protocol)), BigUint::from(*protocol)));
-    }
-    Ok(addends)
+    Ok(())
 }
 
-fn number(address: IpAddr) -> BigUint {
-    match address {
-        IpAddr::V4(v4) => v4.to_bits().into(),
-        IpAddr::V6(v6) => v6.to_bits().into(),
+fn label(addend: Addend, tuple: &Tuple) -> String {
+    match addend {
+        Addend::Source => format!("source address {}", tuple.source),
+        Addend::SourcePort => "source port".to_owned(),
+        Addend::Destination => format!("destination address {}", tuple.destination),
+        Addend::DestinationPort => "destination port".to_owned(),
+        Addend::Protocol => format!("protocol {}", protocol_name(tuple.protocol)),
     }
-}
-
-/// `slots` is not 0: a table with a server that is up has a slot.
-fn remainder(sum: &BigUint, slots: u32) -> u32 {
-    (sum % slots).iter_u32_digits().next().unwrap_or_default()
 }

@@ -5,6 +5,7 @@ pub mod commands;
 pub mod config;
 pub mod datapath;
 pub mod explain;
+pub mod judge;
 pub mod locate;
 pub mod net;
 pub mod netns;
