@@ -105,6 +105,12 @@ Examples: a TCP connection; IPv6; a protocol without ports, by a configuration t
   modlb explain '[2001:db8::7]:51234' '[2001:db8:f00::10]:443' --protocol udp
   modlb explain 192.0.2.1 203.0.113.10 --protocol esp --config new.toml")]
     Explain(Explain),
+    /// Say what would have happened to the packets of a capture
+    #[command(after_help = "\
+Examples: how evenly a configuration spreads this traffic; what moves when a server goes down, or another file comes in force
+  modlb replay traffic.pcapng --config /etc/modlb.toml
+  modlb replay traffic.pcapng --config /etc/modlb.toml --down 10.0.0.12 --against new.toml --without-kernel")]
+    Replay(Replay),
     /// End standby: forward from now on
     #[command(after_help = "Example: when keepalived makes this host the master\n  modlb activate")]
     Activate,
@@ -291,6 +297,34 @@ pub struct Explain {
     /// Go by this configuration instead of the one in force; `-`: standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb replay`.
+#[derive(Args, Clone, Debug)]
+pub struct Replay {
+    /// The capture, pcap or pcapng of Ethernet frames; `-`: standard input, then say --own-mac
+    pub file: PathBuf,
+    /// The configuration to go by; its servers need not be there; `-`: standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Say what moves if this server goes down; may be given several times, each on its own
+    #[arg(long, value_name = "SERVER")]
+    pub down: Vec<IpAddr>,
+    /// Say what moves if this configuration comes in force
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Judge in this process instead of in the kernel: the same answers, without root
+    #[arg(long)]
+    pub without_kernel: bool,
+    /// The MACs whose frames are the balancer's; omitted: that to which most frames of services go
+    #[arg(long, value_name = "MAC", value_delimiter = ',')]
+    pub own_mac: Vec<Mac>,
+    /// The balancer's addresses: no prefix service takes them, a server that has one is the balancer itself
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub own_address: Vec<IpAddr>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

@@ -18,6 +18,7 @@ mod dev;
 mod explain;
 mod export;
 mod input;
+mod replay;
 mod server;
 mod stats;
 mod status;
@@ -45,6 +46,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Servers(format) => status::servers(instance, format).await,
         Command::Stats(options) => stats::run(instance, &options).await,
         Command::Explain(options) => explain::run(instance, &options).await,
+        Command::Replay(options) => replay::run(&options),
         Command::Activate => activity::set(instance, false),
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,

@@ -8,6 +8,7 @@
 //! program    load, attach, replace, detach                    counters   per-CPU values
 //! grace      waits for running programs                       totals     what was counted
 //! link       what the kernel says of a link                   sys        calls of bpf(2)
+//! trial      a program that is attached to nothing
 //! ```
 
 pub mod cells;
@@ -24,6 +25,7 @@ pub mod publish;
 pub mod snapshot;
 mod sys;
 pub mod totals;
+pub mod trial;
 
 pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
 pub use layout::{Place, Placed};

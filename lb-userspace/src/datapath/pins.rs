@@ -21,7 +21,7 @@ use nix::{
 use super::{Error, Result, link};
 
 /// Where the BPF file system is.
-const BPFFS: &str = "/sys/fs/bpf";
+pub(super) const BPFFS: &str = "/sys/fs/bpf";
 
 /// Linux's `BPF_FS_MAGIC`.
 const BPFFS_MAGIC: i64 = 0xcafe_4a11;

@@ -30,7 +30,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb
 static OBJECT: &[u8] = &[];
 
 /// The program of role `balancer`.
-const BALANCER: &str = "balancer";
+pub(super) const BALANCER: &str = "balancer";
 
 /// The program that takes every packet as it comes.
 const PASS: &str = "pass";
@@ -63,7 +63,7 @@ pub(super) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
 }
 
 /// Loads the object, with the pinned maps or, where they are not there, new ones.
-fn load(pins: &Pins, capacities: &Capacities, interface: u32, mac: Mac) -> Result<Ebpf> {
+pub(super) fn load(pins: &Pins, capacities: &Capacities, interface: u32, mac: Mac) -> Result<Ebpf> {
     let [a, b, c, d, e, f] = mac.0;
     let mac = u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]);
     let (mask, counters) = (capacities.cells() - 1, capacities.counters());
@@ -194,7 +194,7 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     link.pin(pin).map(drop).map_err(pin_error)
 }
 
-fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = ebpf.program_mut(name).ok_or_else(|| {
         Error::Io(format!("program {name}"), io::Error::new(io::ErrorKind::NotFound, "not in the object file"))
     })?;

@@ -13,11 +13,13 @@ use serde::{Serialize, Serializer};
 
 pub use self::{
     explain::ExplainView,
+    replay::{ChangeView, CutView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
     stats::{OutcomesView, ServerStats, ServiceStats, StatsRates, StatsView, Traffic},
     status::{Activity, InterfaceView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView},
 };
 
 mod explain;
+mod replay;
 mod stats;
 mod status;
 

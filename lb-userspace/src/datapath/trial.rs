@@ -1,0 +1,135 @@
+//! A datapath that is attached to nothing: frames are handed to it one by one, by `BPF_PROG_TEST_RUN`.
+//!
+//! Trap: maps are shared by pins, and pins outlive a command that is killed. So these pins are in a BPF file system of this
+//! process's own, mounted where nobody else sees it: whatever happens to the process, the kernel takes it all away, and
+//! no running instance can be touched.
+
+use aya::{
+    Ebpf,
+    programs::{ProgramError, TestRun as _, TestRunOptions, Xdp},
+};
+use lb_common::mac::Mac;
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
+
+use super::{
+    Error, Placed, Result, Totals,
+    instance::{Wanted, Writer},
+    pins::BPFFS,
+    program::{self, BALANCER},
+};
+use crate::slots::SlotTable;
+
+/// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
+pub const MIN_FRAME: usize = 14;
+
+/// How many bytes a program may add to a frame.
+const GROWTH: usize = 64;
+
+/// Where trials are pinned, invisible to all others.
+#[derive(Debug)]
+pub struct Laboratory {
+    trials: u32,
+}
+
+/// A configuration in force in a loaded program.
+pub struct Trial {
+    writer: Writer,
+    ebpf: Ebpf,
+    out: Vec<u8>,
+}
+
+/// What the program said of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// It was sent, to this MAC.
+    Sent(Mac),
+    /// It was dropped.
+    Dropped,
+    /// It was left to the kernel.
+    Passed,
+}
+
+impl Laboratory {
+    /// Leaves the mounts that everybody sees, for the rest of this thread's life, and mounts a BPF file system of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]: it needs root (`CAP_SYS_ADMIN`).
+    pub fn enter() -> Result<Self> {
+        let new = || -> nix::Result<()> {
+            unshare(CloneFlags::CLONE_NEWNS)?;
+            // What is mounted from here on is not handed on to where these mounts were copied from.
+            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+            mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
+        };
+        new().map_err(Error::errno("mounting a BPF file system that nobody else sees"))?;
+        Ok(Self { trials: 0 })
+    }
+
+    /// Loads the program of an interface with this MAC and puts a configuration in force.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Writer::prepare`]; the kernel refuses the program.
+    pub fn start(&mut self, placed: &Placed, mac: Mac) -> Result<Trial> {
+        self.trials += 1;
+        let mut writer = Writer::create(&format!("trial-{}", self.trials), &room(placed))?;
+        let prepared = writer.prepare(placed)?;
+        writer.publish(&prepared)?;
+        let mut ebpf = program::load(&writer.pins, &writer.capacities, 0, mac)?;
+        program::xdp(&mut ebpf, BALANCER)?.load()?;
+        Ok(Trial { writer, ebpf, out: Vec::new() })
+    }
+}
+
+/// As much as the configuration needs.
+fn room(placed: &Placed) -> Wanted {
+    let services = &placed.config.services;
+    let slots = services.iter().map(|service| SlotTable::build(service).len()).sum::<u32>();
+    let servers = services.iter().map(|service| service.servers.len()).sum::<usize>();
+    Wanted {
+        services: Some(services.len().max(1) as u32),
+        slots: Some(slots.max(1)),
+        servers: Some(servers.max(1) as u32),
+    }
+}
+
+impl Trial {
+    /// Hands the program a frame of at least [`MIN_FRAME`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not run the program on such a frame, or the program ends in a way that it should not.
+    pub fn run(&mut self, frame: &[u8]) -> Result<Action> {
+        const XDP_DROP: u32 = 1;
+        const XDP_PASS: u32 = 2;
+        const XDP_TX: u32 = 3;
+        const XDP_REDIRECT: u32 = 4;
+        if self.out.len() < frame.len() + GROWTH {
+            self.out.resize(frame.len() + GROWTH, 0);
+        }
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut self.out);
+        let program: &Xdp = self
+            .ebpf
+            .program(BALANCER)
+            .and_then(|program| program.try_into().ok())
+            .ok_or(Error::Program(ProgramError::NotLoaded))?;
+        let result = program.test_run(options)?;
+        match (result.return_value, self.out.first_chunk()) {
+            (XDP_TX | XDP_REDIRECT, Some(destination)) => Ok(Action::Sent(Mac(*destination))),
+            (XDP_DROP, _) => Ok(Action::Dropped),
+            (XDP_PASS, _) => Ok(Action::Passed),
+            (action, _) => Err(Error::Io("the program".into(), std::io::Error::other(format!("returned {action}")))),
+        }
+    }
+
+    /// What was counted.
+    pub fn totals(&self) -> Result<Totals> {
+        self.writer.totals()
+    }
+}

@@ -1,0 +1,33 @@
+//! What becomes of a frame, without the kernel: the datapath's parser, and the judge that `explain` asks.
+
+use lb_common::{outcome::Outcome, table::Counter};
+
+use super::engine::{Outcomes, Taken};
+use crate::{
+    datapath::Placed,
+    judge::{Judge, Tuple},
+};
+
+/// A configuration in this process.
+#[derive(Debug)]
+pub struct Host<'a> {
+    judge: Judge<'a>,
+    outcomes: Outcomes,
+}
+
+impl<'a> Host<'a> {
+    pub fn new(placed: &'a Placed) -> Self {
+        Self { judge: Judge::new(&placed.config.services, &placed.own), outcomes: Outcomes::default() }
+    }
+
+    pub fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Taken {
+        let taken = parsed.and_then(|tuple| self.judge.server(&tuple));
+        let outcome = taken.err().unwrap_or(Outcome::Forwarded);
+        self.outcomes[outcome.index() as usize] += Counter { packets: 1, bytes: frame.len() as u64 };
+        taken.ok()
+    }
+
+    pub const fn outcomes(&self) -> Outcomes {
+        self.outcomes
+    }
+}
