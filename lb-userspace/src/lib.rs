@@ -10,4 +10,5 @@ pub mod net;
 pub mod netns;
 pub mod output;
 pub mod plan;
+pub mod replay;
 pub mod slots;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test crate uses its own part of this")]
 
 pub mod bench;
+pub mod capture;
 pub mod frame;
 pub mod modlb;
 pub mod namespace;

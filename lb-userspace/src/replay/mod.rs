@@ -1,0 +1,3 @@
+//! A capture through the datapath, attached to nothing: what would have happened to each packet.
+
+pub mod capture;
