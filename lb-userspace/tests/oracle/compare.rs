@@ -1,118 +1,149 @@
 //! The program and the oracle side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use lb_common::outcome::Outcome;
 use lb_userspace::config::{file, model::Config};
 
 use crate::{
     judge::{Judge, Verdict},
+    outcome::Outcome,
     support::bench::Bench,
 };
 
-/// Packets and bytes.
-type Traffic = (u64, u64);
+/// Packets and bytes, by the counter's name.
+type Counted = BTreeMap<String, (u64, u64)>;
 
 /// The program under test, and what it should have counted.
 pub struct Subject {
     bench: Bench,
     judge: Judge,
-    expected: BTreeMap<String, Traffic>,
-    outcomes: BTreeMap<Outcome, u64>,
+    expected: Counted,
+    met: Met,
     frames: Vec<Vec<u8>>,
+    seed: u64,
+}
+
+/// What a comparison has come across: it proves nothing about anything else.
+#[derive(Default)]
+struct Met {
+    outcomes: BTreeMap<Outcome, u64>,
+    numbers_of_slots: BTreeSet<u32>,
+}
+
+/// What became of a frame.
+#[derive(Eq, PartialEq)]
+struct Answer {
+    action: u32,
+    frame: Vec<u8>,
+    counted: Counted,
 }
 
 impl Subject {
     pub fn new() -> Self {
-        let judge = Judge::new(Config::default());
-        Self { bench: Bench::new(""), judge, expected: BTreeMap::new(), outcomes: BTreeMap::new(), frames: Vec::new() }
+        Self {
+            bench: Bench::new(""),
+            judge: Judge::new(Config::default()),
+            expected: Counted::new(),
+            met: Met::default(),
+            frames: Vec::new(),
+            seed: 0,
+        }
     }
 
     pub const fn configuration(&self) -> &Config {
         &self.judge.config
     }
 
-    /// Puts a configuration in force. What is counted from now on is counted from zero.
-    pub fn configure(&mut self, config: Config) {
+    /// Puts a configuration in force. What is counted from now on is counted from zero. The seed that led to it is for
+    /// messages.
+    pub fn configure(&mut self, config: Config, seed: u64) {
         // In between there is none, so that no server keeps a counter.
         self.bench.apply("");
         self.bench.apply(&file::write(&config));
+        self.met.numbers_of_slots.extend(config.services.iter().map(|service| service.n()));
         self.judge = Judge::new(config);
         self.expected = self.found();
         self.frames.clear();
+        self.seed = seed;
     }
 
     /// Gives a frame to both.
-    pub fn run(&mut self, frame: &[u8], seed: u64) {
+    pub fn run(&mut self, frame: &[u8]) {
         let expected = self.judge.judge(frame);
         let (action, out) = self.bench.run(frame);
         if (action, &out) != (expected.action, &expected.frame) {
-            self.report(frame, seed);
+            self.report(frame);
         }
-        *self.outcomes.entry(expected.outcome).or_default() += 1;
-        self.count(&expected, frame.len() as u64);
+        *self.met.outcomes.entry(expected.outcome).or_default() += 1;
+        let names = self.counters(&expected);
+        count(&mut self.expected, names, frame);
         self.frames.push(frame.to_vec());
     }
 
-    fn count(&mut self, verdict: &Verdict, bytes: u64) {
+    /// The counters that a verdict moves.
+    fn counters(&self, verdict: &Verdict) -> Vec<String> {
         let mut names = vec![format!("outcome {}", verdict.outcome)];
         if let Some((service, server)) = verdict.server {
             let service = &self.judge.config.services[service];
             names.push(format!("service {}", service.name));
             names.push(format!("server {} of {}", service.servers[server].address, service.name));
         }
-        for name in names {
-            let counter = self.expected.entry(name).or_default();
-            *counter = (counter.0 + 1, counter.1 + bytes);
-        }
+        names
     }
 
-    fn found(&self) -> BTreeMap<String, Traffic> {
+    fn found(&self) -> Counted {
         self.bench.counters().into_iter().map(|(name, counter)| (name, (counter.packets, counter.bytes))).collect()
     }
 
     /// Every counter, after all frames of a configuration.
-    pub fn compare_counters(&mut self, seed: u64) {
+    pub fn compare_counters(&mut self) {
         if self.found() == self.expected {
             return;
         }
         // One of them was counted wrongly: run them again, one by one.
-        for frame in std::mem::take(&mut self.frames) {
-            self.expected = self.found();
-            let verdict = self.judge.judge(&frame);
-            self.bench.run(&frame);
-            self.count(&verdict, frame.len() as u64);
-            if self.found() != self.expected {
-                self.report(&frame, seed);
-            }
+        if let Some(frame) = self.frames.iter().find(|frame| !self.agree(frame)) {
+            self.report(frame);
         }
-        panic!("counters differ, but not for any frame alone (seed {seed})");
+        panic!("counters differ, but not for any frame alone (seed {})", self.seed);
+    }
+
+    fn by_the_oracle(&self, frame: &[u8]) -> Answer {
+        let verdict = self.judge.judge(frame);
+        let mut counted = Counted::new();
+        count(&mut counted, self.counters(&verdict), frame);
+        Answer { action: verdict.action, frame: verdict.frame, counted }
+    }
+
+    fn by_the_datapath(&self, frame: &[u8]) -> Answer {
+        let before = self.found();
+        let (action, out) = self.bench.run(frame);
+        let mut counted = self.found();
+        for (name, (packets, bytes)) in before {
+            let now = counted.entry(name).or_default();
+            *now = (now.0.wrapping_sub(packets), now.1.wrapping_sub(bytes));
+        }
+        counted.retain(|_, moved| *moved != (0, 0));
+        Answer { action, frame: out, counted }
     }
 
     /// Whether both agree on a frame in everything.
     fn agree(&self, frame: &[u8]) -> bool {
-        let before = self.found();
-        let expected = self.judge.judge(frame);
-        let (action, out) = self.bench.run(frame);
-        let moved: BTreeSet<String> = self
-            .found()
-            .into_iter()
-            .filter(|(name, now)| before.get(name) != Some(now))
-            .map(|(name, _)| name)
-            .collect();
-        (action, &out) == (expected.action, &expected.frame) && moved.contains(&format!("outcome {}", expected.outcome))
+        self.by_the_oracle(frame) == self.by_the_datapath(frame)
     }
 
     /// Makes the frame as small as it gets, and fails with both answers.
-    fn report(&self, frame: &[u8], seed: u64) -> ! {
+    fn report(&self, frame: &[u8]) -> ! {
         let small = self.shrink(frame);
-        let (action, out) = self.bench.run(&small);
         panic!(
-            "the datapath and the oracle differ (seed {seed})\n\nframe, {} bytes:\n{}\noracle: {:?}\n\ndatapath: action {action}, frame:\n{}\nconfiguration:\n{}",
+            "the datapath and the oracle differ (seed {})\n\nframe, {} bytes:\n{}\noracle: {}\ndatapath: {}\nconfiguration:\n{}",
+            self.seed,
             small.len(),
             dump(&small),
-            self.judge.judge(&small),
-            dump(&out),
+            self.by_the_oracle(&small),
+            self.by_the_datapath(&small),
             file::write(&self.judge.config)
         );
     }
@@ -140,15 +171,38 @@ impl Subject {
 
     /// How many packets came to each outcome.
     pub fn met(&self) -> String {
-        let met: Vec<_> = self.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
+        let met: Vec<_> = self.met.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
         met.join(", ")
     }
 
     /// A comparison that never met some outcome proves nothing about it.
-    pub fn assert_everything_was_met(&self) {
-        for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Standby) {
-            assert!(self.outcomes.contains_key(outcome), "no packet was {outcome}");
+    pub fn assert_every_outcome_was_met(&self) {
+        for outcome in Outcome::ALL {
+            assert!(self.met.outcomes.contains_key(&outcome), "no packet was {outcome}");
         }
+    }
+
+    /// Nor does one that never met the smallest and the largest N.
+    pub fn assert_n_was(&self, numbers: &[u32]) {
+        for n in numbers {
+            assert!(self.met.numbers_of_slots.contains(n), "N was never {n}");
+        }
+    }
+}
+
+fn count(counted: &mut Counted, names: Vec<String>, frame: &[u8]) {
+    for name in names {
+        let counter = counted.entry(name).or_default();
+        *counter = (counter.0 + 1, counter.1 + frame.len() as u64);
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "action {}, frame:\n{}counted:", self.action, dump(&self.frame))?;
+        self.counted
+            .iter()
+            .try_for_each(|(name, (packets, bytes))| writeln!(f, "  {name}: {packets} packets, {bytes} bytes"))
     }
 }
 

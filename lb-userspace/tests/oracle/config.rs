@@ -30,6 +30,12 @@ pub fn address(six: bool, number: usize) -> IpAddr {
     }
 }
 
+/// What N is now and then: the most there can be, and where the number of times that a table is refined changes.
+const LARGE: [u32; 9] = [4_095, 4_096, 4_097, 32_768, 32_769, 65_535, MAX_N, MAX_N, MAX_N];
+
+/// The most that N can be.
+pub const MAX_N: u32 = 65_536;
+
 /// What prefixes are of.
 const NETS: [&str; 4] = ["203.0.113.0", "10.0.0.0", "2001:db8:f00::", "fd00::"];
 
@@ -109,10 +115,10 @@ fn servers(random: &mut Random, six: bool) -> Vec<Server> {
         _ => 2 + random.below(8),
     };
     let downs = random.pick(&[0, 0, 2, 3, 1]);
-    let heavy = random.once_in(12);
+    let large = random.once_in(6).then(|| random.pick(&LARGE));
     // Number 1 is the gateway itself.
     let first = if random.once_in(5) { 1 } else { 11 };
-    (0..count)
+    let mut servers: Vec<_> = (0..count)
         .map(|number| Server {
             address: if six {
                 Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, (first + number) as u16).into()
@@ -120,11 +126,12 @@ fn servers(random: &mut Random, six: bool) -> Vec<Server> {
                 Ipv4Addr::new(10, 0, 0, (first + number) as u8).into()
             },
             mac: ServerMac::Given(Mac([2, 0, 0, 0, 1, number as u8])),
-            weight: match number {
-                0 if heavy => 65_000,
-                _ => 1 + random.below(3) as u32,
-            },
+            weight: 1 + random.below(3) as u32,
             state: if downs == 1 || (downs > 1 && random.once_in(downs)) { State::Down } else { State::Up },
         })
-        .collect()
+        .collect();
+    if let (Some(n), [first, others @ ..]) = (large, &mut servers[..]) {
+        first.weight = n - others.iter().map(|server| server.weight).sum::<u32>();
+    }
+    servers
 }

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use lb_common::outcome::Outcome;
 use lb_userspace::config::model::{Config, Formula, Fragments, ServerMac, Service};
 use num_bigint::BigUint;
 
 use crate::{
+    outcome::Outcome,
     packet::{Tuple, read},
     support::{
         bench::{XDP_DROP, XDP_PASS, XDP_TX},
@@ -42,12 +42,7 @@ impl Judge {
 
     pub fn judge(&self, frame: &[u8]) -> Verdict {
         let verdict = |action, outcome| Verdict { action, frame: frame.to_vec(), outcome, server: None };
-        let destination = &frame[..6];
-        let vrrp = [[0, 0, 0x5e, 0, 1], [0, 0, 0x5e, 0, 2]].iter().any(|prefix| destination.starts_with(prefix));
-        if destination != GATEWAY && !vrrp {
-            return verdict(XDP_PASS, Outcome::NotOurs);
-        }
-        let tuple = match read(frame) {
+        let tuple = match read(frame, GATEWAY) {
             Ok(tuple) => tuple,
             Err(outcome) => return verdict(XDP_PASS, outcome),
         };

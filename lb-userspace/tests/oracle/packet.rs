@@ -1,11 +1,20 @@
 //! What a frame says, read as the design's section 5 wants it read.
+//!
+//! Headers are etherparse's affair. Where one ends and what follows is not: its parsers of whole packets know more
+//! protocols than the design does (they look through AH in IPv4, through shim6 and mobility headers, and refuse hop-by-hop options that
+//! are not the first header), and take the length of a frame for that of a packet.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use lb_common::outcome::Outcome;
+use etherparse::{
+    Ethernet2HeaderSlice, Icmpv6Slice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice,
+    Ipv6RawExtHeaderSlice, SingleVlanHeaderSlice,
+};
+
+use super::outcome::Outcome;
 
 /// What the formula and the services want to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tuple {
     pub source: IpAddr,
     pub destination: IpAddr,
@@ -16,49 +25,47 @@ pub struct Tuple {
     pub piece: bool,
 }
 
-/// The tuple of what follows the Ethernet header.
-pub fn read(frame: &[u8]) -> Result<Tuple, Outcome> {
-    let mut rest = &frame[12..];
-    for _ in 0..2 {
-        if [[0x81, 0x00], [0x88, 0xa8]].iter().any(|tag| rest.starts_with(tag)) {
-            rest = rest.get(4..).filter(|rest| rest.len() >= 2).ok_or(Outcome::Malformed)?;
-        }
+/// The tuple of a frame that came to an interface with the MAC `own`.
+pub fn read(frame: &[u8], own: [u8; 6]) -> Result<Tuple, Outcome> {
+    let ethernet = Ethernet2HeaderSlice::from_slice(frame).or(Err(Outcome::Malformed))?;
+    let is_vrrp = |destination: [u8; 6]| matches!(destination, [0, 0, 0x5e, 0, 1 | 2, _]);
+    if ethernet.destination() != own && !is_vrrp(ethernet.destination()) {
+        return Err(Outcome::NotOurs);
     }
-    let (packet, four) = match rest {
-        [0x08, 0x00, packet @ ..] => (packet, true),
-        [0x86, 0xdd, packet @ ..] => (packet, false),
+    let (mut kind, mut rest) = (ethernet.ether_type().0, &frame[14..]);
+    // Not 0x9100, which etherparse would take for a tag as well.
+    for _ in 0..2 {
+        if ![0x8100, 0x88a8].contains(&kind) {
+            break;
+        }
+        let tag = SingleVlanHeaderSlice::from_slice(rest).or(Err(Outcome::Malformed))?;
+        (kind, rest) = (tag.ether_type().0, &rest[4..]);
+    }
+    let family = match kind {
+        0x0800 => Family::Four,
+        0x86dd => Family::Six,
         _ => return Err(Outcome::NotIp),
     };
-    let ip = if four { ipv4(packet, true, false) } else { ipv6(packet, true, false) }?;
-    let icmp = if four { 1 } else { 58 };
-    if ip.piece || ip.protocol != icmp {
-        return ip.tuple(icmp);
+    let ip = family.read(rest, Extent::Whole)?;
+    match ip.message(family)? {
+        None => ip.tuple(),
+        Some(kind) if family.is_error(kind) => {
+            quoted(&ip.payload[8..], family, ip.destination).ok_or(Outcome::NoService)
+        }
+        Some(kind) if family.is_the_links(kind) => Err(Outcome::NoService),
+        Some(_) => ip.tuple(),
     }
-    let message = ip.payload;
-    if message.len() < 8 {
-        return Err(Outcome::Malformed);
-    }
-    let is_error = if four { [3, 11, 12].contains(&message[0]) } else { (1..=4).contains(&message[0]) };
-    if !is_error {
-        return ip.tuple(icmp);
-    }
-    quoted(&message[8..], four, ip.destination).ok_or(Outcome::NoService)
 }
 
 /// The tuple of the packet that an ICMP error quotes, seen from the client.
-fn quoted(quote: &[u8], four: bool, destination: IpAddr) -> Option<Tuple> {
-    let ip = if four { ipv4(quote, false, true) } else { ipv6(quote, false, true) }.ok()?;
-    let icmp = if four { 1 } else { 58 };
-    if ip.source != destination {
+fn quoted(quote: &[u8], family: Family, destination: IpAddr) -> Option<Tuple> {
+    let ip = family.read(quote, Extent::Quote).ok()?;
+    let message = ip.message(family).ok()?;
+    let is_nobodys = message.is_some_and(|kind| family.is_error(kind) || family.is_the_links(kind));
+    if ip.source != destination || is_nobodys {
         return None;
     }
-    if !ip.piece && ip.protocol == icmp {
-        let kind = *ip.payload.get(..8)?.first()?;
-        if if four { [3, 11, 12].contains(&kind) } else { (1..=4).contains(&kind) } {
-            return None;
-        }
-    }
-    let sent = ip.tuple(icmp).ok()?;
+    let sent = ip.tuple().ok()?;
     Some(Tuple {
         source: sent.destination,
         destination: sent.source,
@@ -66,6 +73,53 @@ fn quoted(quote: &[u8], four: bool, destination: IpAddr) -> Option<Tuple> {
         destination_port: sent.source_port,
         ..sent
     })
+}
+
+/// How much of a packet there has to be.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Extent {
+    /// All that its header claims. Each of its pieces counts as one.
+    Whole,
+    /// It may end anywhere. A first piece is read like a packet.
+    Quote,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Family {
+    Four,
+    Six,
+}
+
+impl Family {
+    fn read(self, bytes: &[u8], extent: Extent) -> Result<Ip<'_>, Outcome> {
+        match self {
+            Self::Four => ipv4(bytes, extent),
+            Self::Six => ipv6(bytes, extent),
+        }
+    }
+
+    const fn icmp(self) -> u8 {
+        match self {
+            Self::Four => 1,
+            Self::Six => 58,
+        }
+    }
+
+    /// Unreachable, too big, time exceeded, parameter problem.
+    const fn is_error(self, kind: u8) -> bool {
+        match self {
+            Self::Four => matches!(kind, 3 | 11 | 12),
+            Self::Six => matches!(kind, 1..=4),
+        }
+    }
+
+    /// Neighbour discovery and MLD.
+    const fn is_the_links(self, kind: u8) -> bool {
+        match self {
+            Self::Four => false,
+            Self::Six => matches!(kind, 130..=137 | 143),
+        }
+    }
 }
 
 struct Ip<'a> {
@@ -77,82 +131,115 @@ struct Ip<'a> {
 }
 
 impl Ip<'_> {
-    fn tuple(&self, icmp: u8) -> Result<Tuple, Outcome> {
-        let mut tuple = Tuple {
+    /// The type of the ICMP message that this is, if it is one.
+    ///
+    /// `Icmpv4Slice` would refuse timestamps (RFC 792) of another length than 20; the design asks for the 8 bytes that all
+    /// messages have.
+    fn message(&self, family: Family) -> Result<Option<u8>, Outcome> {
+        if self.piece || self.protocol != family.icmp() {
+            return Ok(None);
+        }
+        let kind = match family {
+            Family::Four => self.payload.get(..8).map(|header| header[0]),
+            Family::Six => Icmpv6Slice::from_slice(self.payload).ok().map(|message| message.type_u8()),
+        };
+        kind.map(Some).ok_or(Outcome::Malformed)
+    }
+
+    /// Ports are the first four bytes, and no more has to be there: etherparse's slices want whole headers, and there are none for
+    /// SCTP, DCCP and UDP-Lite.
+    fn tuple(&self) -> Result<Tuple, Outcome> {
+        let (mut source_port, mut destination_port) = (0, 0);
+        if !self.piece && [6, 17, 136, 132, 33].contains(&self.protocol) {
+            let [a, b, c, d, ..] = *self.payload else { return Err(Outcome::Malformed) };
+            (source_port, destination_port) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        }
+        Ok(Tuple {
             source: self.source,
             destination: self.destination,
             protocol: self.protocol,
-            source_port: 0,
-            destination_port: 0,
+            source_port,
+            destination_port,
             piece: self.piece,
-        };
-        if self.piece {
-            return Ok(tuple);
-        }
-        if [6, 17, 136, 132, 33].contains(&self.protocol) {
-            let [a, b, c, d, ..] = self.payload else { return Err(Outcome::Malformed) };
-            (tuple.source_port, tuple.destination_port) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
-        } else if self.protocol == icmp && icmp == 58 && matches!(self.payload[0], 130..=137 | 143) {
-            return Err(Outcome::NoService);
-        }
-        Ok(tuple)
+        })
     }
 }
 
-/// `whole`: what the header says of the length must be there. `first_has_ports`: a first piece is read like a packet.
-fn ipv4(bytes: &[u8], whole: bool, first_has_ports: bool) -> Result<Ip<'_>, Outcome> {
-    if bytes.len() < 20 || bytes[0] / 16 != 4 {
+fn ipv4(bytes: &[u8], extent: Extent) -> Result<Ip<'_>, Outcome> {
+    let header = Ipv4HeaderSlice::from_slice(bytes).or(Err(Outcome::Malformed))?;
+    let (length, total) = (header.slice().len(), usize::from(header.total_len()));
+    if total < length || (extent == Extent::Whole && total > bytes.len()) {
         return Err(Outcome::Malformed);
     }
-    let header = usize::from(bytes[0] % 16) * 4;
-    let total = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));
-    if header < 20 || total < header || (whole && total > bytes.len()) {
-        return Err(Outcome::Malformed);
-    }
-    let payload = bytes.get(header..total.min(bytes.len())).ok_or(Outcome::Malformed)?;
-    let (more, offset) = (bytes[6] & 0x20 != 0, u16::from_be_bytes([bytes[6] & 0x1f, bytes[7]]));
-    let address = |at: usize| Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]).into();
-    let piece = offset > 0 || (more && !first_has_ports);
-    Ok(Ip { source: address(12), destination: address(16), protocol: bytes[9], piece, payload })
+    let starts_later = header.fragments_offset().value() > 0;
+    Ok(Ip {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol: header.protocol().0,
+        piece: starts_later || (extent == Extent::Whole && header.more_fragments()),
+        payload: &bytes[length..total.min(bytes.len())],
+    })
 }
 
-fn ipv6(bytes: &[u8], whole: bool, first_has_ports: bool) -> Result<Ip<'_>, Outcome> {
-    if bytes.len() < 40 || bytes[0] / 16 != 6 {
+fn ipv6(bytes: &[u8], extent: Extent) -> Result<Ip<'_>, Outcome> {
+    let header = Ipv6HeaderSlice::from_slice(bytes).or(Err(Outcome::Malformed))?;
+    let (claimed, there) = (usize::from(header.payload_length()), bytes.len() - 40);
+    if extent == Extent::Whole && claimed > there {
         return Err(Outcome::Malformed);
     }
-    let length = usize::from(u16::from_be_bytes([bytes[4], bytes[5]]));
-    if whole && length > bytes.len() - 40 {
-        return Err(Outcome::Malformed);
-    }
-    let address = |at: usize| -> IpAddr { Ipv6Addr::from(<[u8; 16]>::try_from(&bytes[at..at + 16]).unwrap()).into() };
     let mut ip = Ip {
-        source: address(8),
-        destination: address(24),
-        protocol: bytes[6],
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        protocol: header.next_header().0,
         piece: false,
-        payload: &bytes[40..40 + length.min(bytes.len() - 40)],
+        payload: &bytes[40..40 + claimed.min(there)],
     };
-    let mut headers = 0;
-    while [0, 43, 44, 51, 60].contains(&ip.protocol) {
-        if headers == 8 {
+    for number in 0.. {
+        let Some(header) = extension(ip.protocol, ip.payload) else { break };
+        if number == 8 {
             return Err(Outcome::TooManyHeaders);
         }
-        headers += 1;
-        let [next, length, ..] = *ip.payload else { return Err(Outcome::Malformed) };
-        let size = match ip.protocol {
-            44 => 8,
-            51 => 4 * (usize::from(length) + 2),
-            _ => 8 * (usize::from(length) + 1),
-        };
-        if ip.protocol == 44 {
-            let [_, _, high, low, _, _, _, _, ..] = *ip.payload else { return Err(Outcome::Malformed) };
-            let field = u16::from_be_bytes([high, low]);
-            if field / 8 > 0 || (field % 2 == 1 && !first_has_ports) {
-                return Ok(Ip { protocol: next, piece: true, ..ip });
-            }
+        let header = header?;
+        ip.protocol = header.next;
+        if header.starts_later || (extent == Extent::Whole && header.more) {
+            return Ok(Ip { piece: true, ..ip });
         }
-        ip.payload = ip.payload.get(size..).ok_or(Outcome::Malformed)?;
-        ip.protocol = next;
+        ip.payload = &ip.payload[header.length..];
     }
     Ok(ip)
+}
+
+/// An IPv6 extension header that is looked through.
+#[derive(Default)]
+struct Extension {
+    next: u8,
+    length: usize,
+    /// A fragment header says that others follow, or go before.
+    more: bool,
+    starts_later: bool,
+}
+
+/// The header of this kind at the start of `bytes`, if there are headers of this kind.
+fn extension(kind: u8, bytes: &[u8]) -> Option<Result<Extension, Outcome>> {
+    let header = match kind {
+        0 | 43 | 60 => Ipv6RawExtHeaderSlice::from_slice(bytes).ok().map(|header| Extension {
+            next: header.next_header().0,
+            length: header.slice().len(),
+            ..Extension::default()
+        }),
+        44 => Ipv6FragmentHeaderSlice::from_slice(bytes).ok().map(|header| Extension {
+            next: header.next_header().0,
+            length: header.slice().len(),
+            more: header.more_fragments(),
+            starts_later: header.fragment_offset().value() > 0,
+        }),
+        // `IpAuthHeaderSlice` refuses one without any of its fields behind the length, and thereby judges what is not
+        // looked at here.
+        51 => bytes.get(..2).and_then(|start| {
+            let length = 4 * (usize::from(start[1]) + 2);
+            (bytes.len() >= length).then(|| Extension { next: start[0], length, ..Extension::default() })
+        }),
+        _ => return None,
+    };
+    Some(header.ok_or(Outcome::Malformed))
 }

@@ -1,0 +1,50 @@
+//! What may become of a packet, in the design's own words: by these names the counters are compared.
+
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Outcome {
+    Forwarded,
+    Local,
+    NotOurs,
+    NotIp,
+    Malformed,
+    TooManyHeaders,
+    Fragment,
+    NoService,
+    NoServer,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 9] = [
+        Self::Forwarded,
+        Self::Local,
+        Self::NotOurs,
+        Self::NotIp,
+        Self::Malformed,
+        Self::TooManyHeaders,
+        Self::Fragment,
+        Self::NoService,
+        Self::NoServer,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Local => "local",
+            Self::NotOurs => "not_ours",
+            Self::NotIp => "not_ip",
+            Self::Malformed => "malformed",
+            Self::TooManyHeaders => "too_many_headers",
+            Self::Fragment => "fragment",
+            Self::NoService => "no_service",
+            Self::NoServer => "no_server",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
