@@ -7,11 +7,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use lb_common::table::Counter;
 
 use super::input;
 use crate::{
     cli::Replay,
-    output::{ChangeView, CutView, MovesView, OutcomesView, ReplayServer, ReplayService, ReplayView, Traffic, print},
+    output::{
+        ChangeView, CutView, JudgedView, MovesView, OutcomesView, ReplayServer, ReplayService, ReplayView, Traffic,
+        print,
+    },
     replay::{
         Method, Moves, Progress, Replayed, Scenario, ServerTally, Setting, Tally, Why, capture::Capture, most_frequent,
         replay,
@@ -34,11 +38,12 @@ pub fn run(options: &Replay) -> Result<()> {
     }
     let method = if options.without_kernel { Method::Host } else { Method::Kernel };
     let (capture, size) = open(&options.file)?;
-    let Replayed { tally, error } = replay(&setting, method, capture, &mut Progress::new("replaying", size))?;
+    let Replayed { tally, by_kernel, error } =
+        replay(&setting, method, capture, &mut Progress::new("replaying", size))?;
     let file = options.file.display().to_string();
     let mut view = ReplayView {
         file: file.clone(),
-        judged_by: if options.without_kernel { "host" } else { "kernel" },
+        judged_by: judged(&tally, by_kernel),
         own_macs: setting.own_macs.iter().map(ToString::to_string).collect(),
         own_macs_found: found,
         total: tally.frames.into(),
@@ -55,6 +60,16 @@ pub fn run(options: &Replay) -> Result<()> {
         Some(error) => Err(error).context(file),
         None => Ok(()),
     }
+}
+
+/// Everything that was judged, by whom.
+fn judged(tally: &Tally, kernel: Counter) -> JudgedView {
+    let Tally { frames, undecided, .. } = tally;
+    let host = Counter {
+        packets: frames.packets - undecided.packets - kernel.packets,
+        bytes: frames.bytes - undecided.bytes - kernel.bytes,
+    };
+    JudgedView { kernel: kernel.into(), host: host.into() }
 }
 
 fn setting(options: &Replay) -> Result<Setting> {

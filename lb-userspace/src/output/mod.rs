@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 pub use self::{
     explain::ExplainView,
-    replay::{ChangeView, CutView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
+    replay::{ChangeView, CutView, JudgedView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
     stats::{OutcomesView, ServerStats, ServiceStats, StatsRates, StatsView, Traffic},
     status::{Activity, InterfaceView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView},
 };

@@ -16,8 +16,8 @@ const BAR: usize = 24;
 pub struct ReplayView {
     /// The capture.
     pub file: String,
-    /// Who judged the frames: `kernel` or `host`.
-    pub judged_by: &'static str,
+    /// Who judged the frames.
+    pub judged_by: JudgedView,
     /// The MACs whose frames count as the balancer's.
     pub own_macs: Vec<String>,
     /// Whether they were found in the capture rather than given.
@@ -37,6 +37,15 @@ pub struct ReplayView {
     pub worst: Option<WorstView>,
     /// What other configurations would change.
     pub changes: Vec<ChangeView>,
+}
+
+/// Who judged how much; the answers are the same.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct JudgedView {
+    /// The loaded program.
+    pub kernel: Traffic,
+    /// The command itself: everything where the kernel is left out, else what the kernel cannot hand to a program.
+    pub host: Traffic,
 }
 
 /// Frames that the capture cut short.
@@ -168,9 +177,18 @@ impl ReplayView {
     }
 
     fn head(&self) -> String {
-        let by = if self.judged_by == "kernel" { "the loaded program" } else { "this process, without the kernel" };
         let Traffic { packets, bytes } = self.total;
-        let mut text = format!("{}: {packets} packets, {bytes} bytes; judged by {by}\n", self.file);
+        let mut text = format!("{}: {packets} packets, {bytes} bytes\n", self.file);
+        let JudgedView { kernel, host } = self.judged_by;
+        let _ = match (kernel.packets > 0, host.packets > 0) {
+            (true, false) => writeln!(text, "judged by the loaded program"),
+            (true, true) => writeln!(
+                text,
+                "judged by the loaded program, but for {}, too short or too long to be handed to it: those by this command",
+                frames(host)
+            ),
+            (false, _) => writeln!(text, "judged by this command, without the kernel"),
+        };
         let macs = self.own_macs.join(", ");
         let _ = match (self.own_macs.is_empty(), self.own_macs_found) {
             (true, _) => writeln!(text, "no frame is addressed to a host, so none is the balancer's"),

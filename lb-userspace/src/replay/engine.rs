@@ -2,7 +2,7 @@
 
 use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
 
-use super::{Error, Method, Tally, host::Host, kernel::Kernel};
+use super::{Error, Method, host::Host, kernel::Kernel};
 use crate::{
     datapath::{Placed, trial::Laboratory},
     judge::Tuple,
@@ -17,7 +17,7 @@ pub type Outcomes = [Counter; Outcome::COUNT as usize];
 /// A configuration in force.
 pub enum Engine<'a> {
     /// In the loaded program.
-    Kernel(Kernel),
+    Kernel(Kernel<'a>),
     /// In this process.
     Host(Host<'a>),
 }
@@ -40,16 +40,24 @@ impl Engine<'_> {
     /// Who takes the frame, whose tuple (or why it has none) is known already.
     pub fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
         match self {
-            Self::Kernel(kernel) => kernel.run(frame),
+            Self::Kernel(kernel) => kernel.run(frame, parsed),
             Self::Host(host) => Ok(host.run(frame, parsed)),
         }
     }
 
     /// What was counted for each outcome.
-    pub fn outcomes(&self, tally: &Tally) -> Result<Outcomes, Error> {
+    pub fn outcomes(&self) -> Result<Outcomes, Error> {
         match self {
-            Self::Kernel(kernel) => kernel.outcomes(tally),
+            Self::Kernel(kernel) => kernel.outcomes(),
             Self::Host(host) => Ok(host.outcomes()),
+        }
+    }
+
+    /// What the loaded program judged itself.
+    pub fn judged_by_kernel(&self) -> Counter {
+        match self {
+            Self::Kernel(kernel) => kernel.judged(),
+            Self::Host(_) => Counter::default(),
         }
     }
 }

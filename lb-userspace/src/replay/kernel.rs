@@ -7,12 +7,16 @@
 use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
 
 use super::{
-    Error, Tally,
+    Error,
     engine::{Outcomes, Taken},
+    host::Host,
 };
-use crate::datapath::{
-    Placed,
-    trial::{Action, MIN_FRAME, Trial},
+use crate::{
+    datapath::{
+        Placed,
+        trial::{Action, Trial},
+    },
+    judge::Tuple,
 };
 
 /// What the MACs of servers start with: locally administered, nobody's.
@@ -25,56 +29,82 @@ pub const fn stand_in(number: u32) -> Mac {
 }
 
 /// A configuration in the loaded program.
-pub struct Kernel {
+pub struct Kernel<'a> {
     trial: Trial,
-    /// The places of every server, by its number.
+    /// For frames that the kernel runs no program on: shorter than an Ethernet header, or longer than it hands over at once.
+    host: Host<'a>,
+    /// The place of every server, by its number.
     servers: Vec<(usize, usize)>,
-    /// Frames that are too short for the kernel to run a program on, which a program would find malformed.
-    runts: Counter,
+    /// What the program sent to each, by its number.
+    sent: Vec<Counter>,
+    judged: Counter,
 }
 
-impl Kernel {
-    pub fn new(trial: Trial, placed: &Placed) -> Self {
+impl<'a> Kernel<'a> {
+    pub fn new(trial: Trial, placed: &'a Placed) -> Self {
         let services = placed.config.services.iter().enumerate();
-        let servers =
-            services.flat_map(|(index, service)| (0..service.servers.len()).map(move |server| (index, server)));
-        Self { trial, servers: servers.collect(), runts: Counter::default() }
+        let servers: Vec<_> = services
+            .flat_map(|(index, service)| (0..service.servers.len()).map(move |server| (index, server)))
+            .collect();
+        let sent = vec![Counter::default(); servers.len()];
+        Self { trial, host: Host::new(placed), servers, sent, judged: Counter::default() }
     }
 
-    pub fn run(&mut self, frame: &[u8]) -> Result<Taken, Error> {
-        if frame.len() < MIN_FRAME {
-            self.runts += Counter { packets: 1, bytes: frame.len() as u64 };
-            return Ok(None);
+    pub fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
+        if !self.trial.takes(frame.len()) {
+            return Ok(self.host.run(frame, parsed));
         }
+        let one = Counter { packets: 1, bytes: frame.len() as u64 };
+        self.judged += one;
         match self.trial.run(frame)? {
-            Action::Sent(mac) => Ok(Some(self.server(mac)?)),
+            Action::Sent(mac) => {
+                let number = self.number(mac)?;
+                self.sent[number] += one;
+                Ok(Some(self.servers[number]))
+            }
             Action::Dropped | Action::Passed => Ok(None),
         }
     }
 
-    fn server(&self, mac: Mac) -> Result<(usize, usize), Error> {
+    fn number(&self, mac: Mac) -> Result<usize, Error> {
         let [a, b, number @ ..] = mac.0;
-        let server = self.servers.get(u32::from_be_bytes(number) as usize).filter(|_| [a, b] == STAND_IN);
-        server.copied().ok_or_else(|| Error::Contradiction(format!("a frame was sent to {mac}, which is no server's")))
+        let number = u32::from_be_bytes(number) as usize;
+        if [a, b] != STAND_IN || number >= self.servers.len() {
+            return Err(Error::Contradiction(format!("a frame was sent to {mac}, which is no server's")));
+        }
+        Ok(number)
     }
 
-    /// What the program counted, compared with where its frames went.
-    pub fn outcomes(&self, tally: &Tally) -> Result<Outcomes, Error> {
+    /// What the program judged itself.
+    pub const fn judged(&self) -> Counter {
+        self.judged
+    }
+
+    /// What the program counted, compared with where its frames went, and the rest.
+    pub fn outcomes(&self) -> Result<Outcomes, Error> {
         let totals = self.trial.totals()?;
-        for (place, server) in self.servers.iter().enumerate() {
-            let (counted, sent) = (totals.services[server.0].servers[server.1], tally.sent(*server));
-            if counted != sent {
+        for (number, (server, sent)) in self.servers.iter().zip(&self.sent).enumerate() {
+            let counted = totals.services[server.0].servers[server.1];
+            if counted != *sent {
                 return Err(Error::Contradiction(format!(
-                    "it counted {} packets and {} bytes for server number {place}, but sent it {} and {}",
+                    "it counted {} packets and {} bytes for server number {number}, but sent it {} and {}",
                     counted.packets, counted.bytes, sent.packets, sent.bytes
                 )));
             }
         }
-        let mut outcomes = Outcomes::default();
+        let mut all = Counter::default();
+        let mut outcomes = self.host.outcomes();
         for (outcome, counted) in outcomes.iter_mut().zip(&totals.outcomes) {
-            *outcome = *counted;
+            all += *counted;
+            *outcome += *counted;
         }
-        outcomes[Outcome::Malformed.index() as usize] += self.runts;
+        if all != self.judged {
+            let Counter { packets, bytes } = self.judged;
+            return Err(Error::Contradiction(format!(
+                "it was handed {packets} packets and {bytes} bytes, but counted {} and {}",
+                all.packets, all.bytes
+            )));
+        }
         Ok(outcomes)
     }
 }

@@ -13,7 +13,7 @@
 
 use std::{io::Read, net::IpAddr};
 
-use lb_common::mac::Mac;
+use lb_common::{mac::Mac, table::Counter};
 
 use crate::{
     config::model::{Config, ServerMac},
@@ -86,6 +86,8 @@ pub struct Setting {
 pub struct Replayed {
     /// What was counted, up to the error if there is one.
     pub tally: Tally,
+    /// What the loaded program judged; the rest was judged by this process.
+    pub by_kernel: Counter,
     /// Why the capture could not be read to its end.
     pub error: Option<capture::Error>,
 }
@@ -119,10 +121,12 @@ pub fn replay<R: Read>(
         progress.at(capture.offset());
     };
     progress.end();
+    let mut by_kernel = Counter::default();
     if let Some(base) = engines.first() {
-        tally.finish(base.outcomes(&tally)?);
+        tally.finish(base.outcomes()?);
+        by_kernel = base.judged_by_kernel();
     }
-    Ok(Replayed { tally, error })
+    Ok(Replayed { tally, by_kernel, error })
 }
 
 /// Judges one frame; `buffer` is only there to be used again.

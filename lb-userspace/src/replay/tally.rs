@@ -168,11 +168,6 @@ impl Tally {
         }
     }
 
-    /// What a server was sent.
-    pub fn sent(&self, (service, server): (usize, usize)) -> Counter {
-        self.services[service].servers[server].total
-    }
-
     /// Takes in what was counted for each outcome.
     pub fn finish(&mut self, outcomes: Outcomes) {
         self.outcomes = outcomes;

@@ -21,7 +21,7 @@ fn view() -> ReplayView {
     };
     let mut view = ReplayView {
         file: "a.pcap".into(),
-        judged_by: "host",
+        judged_by: JudgedView { kernel: none, host: total },
         own_macs: vec!["02:00:00:00:00:01".into()],
         own_macs_found: true,
         total: Traffic { packets: 1_002, bytes: 100_200 },
@@ -58,7 +58,8 @@ fn shares_and_the_worst_of_them() {
 fn text() {
     let text = view().render();
     let head = "\
-a.pcap: 1002 packets, 100200 bytes; judged by this process, without the kernel
+a.pcap: 1002 packets, 100200 bytes
+judged by this command, without the kernel
 frames to 02:00:00:00:00:01 are the balancer's: most that services take go there
 2 of them (200 bytes) were captured too short to be judged, and are left out below
 
