@@ -22,6 +22,8 @@ pub fn all() -> Result<()> {
         // Optimising across crates takes minutes, for a fuzzer that is hardly faster.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2")
+        // The same for libFuzzer itself.
+        .env("CXXFLAGS", "-O1 -g0")
         .env_remove("CARGO")
         .env_remove("RUSTC");
     if !has_address_sanitizer()? {
