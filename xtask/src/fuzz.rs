@@ -141,6 +141,8 @@ fn wait(child: &mut Child) -> Result<ExitStatus> {
 fn command(target: Target, time: Duration) -> Result<Command> {
     let kept = root().join(CRATE);
     let mut fuzzer = build::binary(target)?;
+    // All ways to a failure start in libFuzzer, and the message says what failed.
+    fuzzer.env("RUST_BACKTRACE", "0");
     // Nothing takes so long or so much: an input that does is a finding, too.
     fuzzer.args(["-timeout=10", "-malloc_limit_mb=64", "-rss_limit_mb=2048", "-print_final_stats=1"]);
     fuzzer.arg(format!("-max_total_time={}", time.as_secs()));

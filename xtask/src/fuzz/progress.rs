@@ -15,7 +15,7 @@ use anyhow::Result;
 const EVERY: Duration = Duration::from_secs(20);
 
 /// So many lines say why a target failed.
-const LAST_WORDS: usize = 60;
+const LAST_WORDS: usize = 200;
 
 /// What is known at the end.
 #[derive(Default)]
@@ -72,9 +72,12 @@ impl Said {
         }
     }
 
-    /// The lines before the end.
+    /// The lines before the end; of a panic only the message, not libFuzzer's own end.
     pub fn last_words(&self) -> String {
-        self.last.iter().map(|line| format!("  {line}\n")).collect()
+        let panic = self.last.iter().position(|line| line.contains("panicked at"));
+        let lines = self.last.iter().skip(panic.unwrap_or_default());
+        // What starts like this is libFuzzer's or a sanitizer's: `==4711== ERROR: libFuzzer: deadly signal`.
+        lines.take_while(|line| panic.is_none() || !line.starts_with("==")).map(|line| format!("  {line}\n")).collect()
     }
 
     /// Says how much was tried.
@@ -106,6 +109,7 @@ mod tests {
                       #2\tINITED cov: 12 ft: 13 corp: 1/1b exec/s: 0 rss: 30Mb\n\
                       #1024\tNEW    cov: 312 ft: 940 corp: 153/9201b lim: 4 exec/s: 0 rss: 90Mb L: 3/4 MS: 1 EraseBytes-\n\
                       thread panicked at src/lib.rs: the datapath and the oracle differ\n\
+                      ==7== ERROR: libFuzzer: deadly signal\n    #0 0x1 in main\n\
                       artifact_prefix='x/'; Test unit written to x/crash-da39\n\
                       stat::number_of_executed_units: 1024\n\
                       stat::average_exec_per_sec:     512\n";
@@ -116,6 +120,6 @@ mod tests {
         assert_eq!(said.coverage.as_deref(), Some("312"));
         assert_eq!(said.corpus.as_deref(), Some("153/9201b"));
         assert_eq!(said.finding.as_deref(), Some("x/crash-da39"));
-        assert!(said.last_words().contains("the datapath and the oracle differ"));
+        assert_eq!(said.last_words(), "  thread panicked at src/lib.rs: the datapath and the oracle differ\n");
     }
 }
