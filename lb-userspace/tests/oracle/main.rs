@@ -1,5 +1,5 @@
 //! The loaded program against a second implementation of everything that it does: written from the design alone, on big
-//! integers and byte slices, sharing no code with the datapath or with the tables' maker.
+//! integers and with etherparse's headers, sharing no code with the datapath or with the tables' maker.
 
 #[path = "../support/mod.rs"]
 mod support;
