@@ -2,7 +2,9 @@
 //!
 //! Trap: everything that a target uses is instrumented, and a fuzzer of all that the command links (an asynchronous runtime,
 //! netlink, the loader) takes minutes to build. So the parsers' sources are compiled here once more, as they stand, without the
-//! rest; they need nothing of it, and must not.
+//! rest; they need nothing of it, and must not. Their own tests run where they belong.
+
+#![cfg(not(test))]
 
 /// What of user space reads what comes from outside.
 #[path = "../../src"]
