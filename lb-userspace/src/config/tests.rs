@@ -45,7 +45,7 @@ fragments = "balance"
 
 #[test]
 fn everything_that_can_be_said() {
-    let server = |last, mac, weight, state| Server { address: [10, 0, 0, last].into(), mac, weight, state };
+    let server = |last, mac, weight, state| Server { address: [10, 0, 0, last].into(), mac, vlan: None, weight, state };
     let web = Service {
         name: "web".to_owned(),
         address: "203.0.113.10/32".parse().unwrap(),

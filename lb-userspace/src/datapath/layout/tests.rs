@@ -179,6 +179,7 @@ fn config_of(servers: usize) -> Config {
         .map(|number| Server {
             address: std::net::Ipv6Addr::from_bits(0xfd99 << 112 | number as u128).into(),
             mac: ServerMac::Given(Mac([2, 0, 0, 0, 0, 1])),
+            vlan: None,
             weight: 1,
             state: State::Up,
         })
