@@ -146,6 +146,9 @@ fn pointer<T>(address: usize) -> *mut T {
 /// Headers stand at any address, and read as unaligned a `u32` would become four loads of a byte. BPF has only the one
 /// kind of load, and the verifier refuses it where the hardware would.
 ///
+/// Trap: the compiler knows of a field of a packed header that it may be unaligned, also through a raw pointer. Made from a
+/// number, the pointer has no such past.
+///
 /// # Safety
 ///
 /// `field` comes from a pointer that [`Packet::header`] returned.
@@ -154,7 +157,7 @@ pub unsafe fn load<T: Copy, F>(field: *const F) -> T {
     const { assert!(size_of::<T>() <= size_of::<F>()) };
     // SAFETY: the caller has the bounds; on BPF alignment is the verifier's affair.
     #[cfg(target_arch = "bpf")]
-    return unsafe { *field.cast::<T>() };
+    return unsafe { *(field.expose_provenance() as *const T) };
     // SAFETY: the caller has the bounds.
     #[cfg(not(target_arch = "bpf"))]
     return unsafe { field.cast::<T>().read_unaligned() };
@@ -170,5 +173,5 @@ pub unsafe fn load<T: Copy, F>(field: *const F) -> T {
 pub unsafe fn store<T: Copy, F>(field: *mut F, value: T) {
     const { assert!(size_of::<T>() <= size_of::<F>()) };
     // SAFETY: the caller has the bounds; on BPF alignment is the verifier's affair.
-    unsafe { *field.cast::<T>() = value }
+    unsafe { *(field.expose_provenance() as *mut T) = value }
 }

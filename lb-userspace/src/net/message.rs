@@ -111,6 +111,19 @@ mod tests {
         assert_eq!(xdp_of(&[]), None);
     }
 
+    /// A veth, too, has another interface below it, which means nothing.
+    #[test]
+    fn only_a_vlan_is_another_interface_s() {
+        let below = |kind| {
+            let mut message = LinkMessage::default();
+            message.attributes =
+                vec![LinkAttribute::Link(7), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)])];
+            interface_of(message).vlan_of
+        };
+        assert_eq!(below(InfoKind::Vlan), Some(7));
+        assert_eq!(below(InfoKind::Veth), None);
+    }
+
     #[test]
     fn our_own_address_of_a_link_to_a_peer() {
         let [own, peer] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
