@@ -146,7 +146,9 @@ impl Subject {
 
     /// A comparison that never met some outcome proves nothing about it.
     pub fn assert_everything_was_met(&self) {
-        for outcome in Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Standby) {
+        // What cannot be met here: nobody is on standby, and with one interface and room for a tag everyone can be reached.
+        let never = [Outcome::Standby, Outcome::Unreachable];
+        for outcome in Outcome::ALL.iter().filter(|outcome| !never.contains(outcome)) {
             assert!(self.outcomes.contains_key(outcome), "no packet was {outcome}");
         }
     }
