@@ -23,9 +23,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub fn new() -> Self {
+    pub fn new(bench: Bench) -> Self {
         let judge = Judge::new(Config::default());
-        Self { bench: Bench::new(""), judge, expected: BTreeMap::new(), outcomes: BTreeMap::new(), frames: Vec::new() }
+        Self { bench, judge, expected: BTreeMap::new(), outcomes: BTreeMap::new(), frames: Vec::new() }
     }
 
     pub const fn configuration(&self) -> &Config {
