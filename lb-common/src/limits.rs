@@ -44,6 +44,12 @@ pub const DEFAULT_SERVERS: u32 = 65_536;
 /// A slot names its server's counter by 16 bits relative to the service's window of this many counters.
 pub const COUNTER_WINDOW: u32 = 65_536;
 
+/// The most interfaces that an instance can be attached to.
+pub const MAX_INTERFACES: u32 = 256;
+
+/// The largest number that a VLAN can have (IEEE 802.1Q: 0 and 4095 are none).
+pub const MAX_VLAN: u16 = 4_094;
+
 /// The most services that an instance can be made for.
 pub const MAX_SERVICES: u32 = 1 << 20;
 

@@ -32,6 +32,9 @@ outcomes! {
     Local = "local",
     /// Dropped: the service has no server that is up.
     NoServer = "no_server",
+    /// Dropped: the chosen server cannot be reached: its interface is not attached any more, or the frame has no room for
+    /// the VLAN tag that it needs.
+    Unreachable = "unreachable",
     /// Passed: this balancer is on standby.
     Standby = "standby",
     /// Passed: the frame is addressed to another host, or to a group.

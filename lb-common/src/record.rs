@@ -83,8 +83,8 @@ pub struct ServerRecord {
     pub counter: u32,
     /// The index of the interface that it is behind, [`ServerRecord::BACK`] or [`ServerRecord::HERE`].
     pub place: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// As [`crate::table::Remote::vlan`].
+    pub vlan: u32,
 }
 
 const _: () = assert!(size_of::<ServerRecord>() == 40);

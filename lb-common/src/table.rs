@@ -83,19 +83,35 @@ impl Slot {
     }
 }
 
-/// Where a server is that cannot be reached by sending the frame back: on this host, or behind one interface of several.
+/// Where a server is that cannot be reached by sending the frame back as it came: on this host, behind one interface of
+/// several, or in a VLAN of its own.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Remote {
-    /// The index of the interface to send by; 0: the server is this host.
+    /// The index of the interface to send by, [`Remote::BACK`] or [`Remote::HERE`].
     pub interface: u32,
+    /// The VLAN of the frame's outer tag, 1 to 4094; [`Remote::UNTAGGED`], [`Remote::KEEP`].
+    pub vlan: u32,
     /// The server's MAC.
     pub destination: [u8; 6],
-    /// The MAC of that interface.
+    /// The MAC of that interface; unused with [`Remote::BACK`].
     pub source: [u8; 6],
+    /// Zero.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<Remote>() == 16);
+const _: () = assert!(size_of::<Remote>() == 24);
+
+impl Remote {
+    /// The server is this host.
+    pub const HERE: u32 = 0;
+    /// Sent back by the interface that the frame came in by.
+    pub const BACK: u32 = u32::MAX;
+    /// The outer tag, if there is one, is taken off.
+    pub const UNTAGGED: u32 = 0;
+    /// Tags stay as they came.
+    pub const KEEP: u32 = u32::MAX;
+}
 
 /// The lengths of all prefixes of one family in one half, so that a search need not try every length that there is.
 #[repr(C)]

@@ -20,6 +20,15 @@ pub struct Ethernet {
 
 const _: () = assert!(size_of::<Ethernet>() == 14);
 
+/// What follows the EtherType of a tag (IEEE 802.1Q, 9.6).
+#[repr(C, packed)]
+pub struct Tag {
+    /// Priority (3 bits), drop eligible indicator, VLAN (12 bits), in network byte order.
+    pub control: u16,
+    /// What follows, in network byte order.
+    pub ether_type: u16,
+}
+
 /// What TCP, UDP, UDP-Lite, SCTP and DCCP start with.
 #[repr(C, packed)]
 pub struct Ports {

@@ -21,22 +21,21 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
-    packet::{Context, Packet},
+    packet::{Context, MultiBuffer, Packet},
     parse::{self, Parsed},
 };
+use select::Server;
 
 /// Role `balancer`: sends each packet of a service to the server that the formula names.
 #[xdp]
 pub fn balancer(context: XdpContext) -> u32 {
-    // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context.ctx) };
-    match forward(&packet) {
-        Ok(action) => action,
-        Err(outcome) => {
-            count::outcome(outcome, packet.len());
-            action(outcome)
-        }
-    }
+    balance(context.ctx)
+}
+
+/// The same for frames that need more than one buffer.
+#[xdp(frags)]
+pub fn balancer_frags(context: XdpContext) -> u32 {
+    balance(context.ctx.cast::<MultiBuffer>())
 }
 
 /// Takes every packet as if there were no program. A veth hands frames that XDP sends to its peer only when the peer has
@@ -44,6 +43,25 @@ pub fn balancer(context: XdpContext) -> u32 {
 #[xdp]
 pub fn pass(_context: XdpContext) -> u32 {
     xdp_action::XDP_PASS
+}
+
+/// The same for frames that need more than one buffer.
+#[xdp(frags)]
+pub fn pass_frags(_context: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+#[inline(always)]
+fn balance<C: Context>(context: *mut C) -> u32 {
+    // SAFETY: the kernel hands each program a valid context.
+    let packet = unsafe { Packet::new(context) };
+    match forward(&packet) {
+        Ok(action) => action,
+        Err(outcome) => {
+            count::outcome(outcome, packet.len());
+            action(outcome)
+        }
+    }
 }
 
 #[inline(always)]
@@ -62,15 +80,21 @@ fn forward(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
 #[inline(always)]
 fn forward_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
     let service = service::find(flow, control)?;
-    let server = select::server(flow, service, control, packet.len())?;
-    rewrite::send(packet, &server)
+    match select::server(flow, service, control, packet.len())? {
+        Server::Near(slot) => rewrite::near(packet, slot),
+        Server::Far { remote, counter } => {
+            let action = rewrite::far(packet, remote)?;
+            count::server(counter, packet.len());
+            Ok(action)
+        }
+    }
 }
 
 /// Outcomes that end here rather than at a server: what to do with the packet.
 #[inline(always)]
 fn action(outcome: Outcome) -> u32 {
     match outcome {
-        Outcome::NoServer => xdp_action::XDP_DROP,
+        Outcome::NoServer | Outcome::Unreachable => xdp_action::XDP_DROP,
         Outcome::Forwarded
         | Outcome::Local
         | Outcome::Standby

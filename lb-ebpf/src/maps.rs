@@ -8,12 +8,13 @@
 use aya_ebpf::{
     Global,
     bindings::BPF_F_MMAPABLE,
-    btf_maps::{Array, PerCpuArray},
+    btf_maps::{Array, DevMapHash, PerCpuArray},
     macros::btf_map,
 };
 use lb_common::{
     abi::Instance,
     control::Control,
+    limits::MAX_INTERFACES,
     outcome::Outcome,
     record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
@@ -36,6 +37,13 @@ static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
 /// Servers that a slot alone does not describe, both halves, by counter.
 #[btf_map]
 static REMOTES: Array<Remote, 1, MMAPABLE> = Array::new();
+
+/// The interfaces that are attached, by index: those that frames may be redirected to.
+///
+/// Trap: a map of devices that is an array is for programs of one kind only, those of one buffer or those of several; one that
+/// is a hash table is for both.
+#[btf_map]
+static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
 
 /// The lengths of prefixes: half A's for IPv4, for IPv6, then half B's.
 #[btf_map]
@@ -135,6 +143,12 @@ pub fn slot(number: u32) -> Option<Slot> {
 #[inline(always)]
 pub fn remote(half: u32, counter: u32) -> Option<&'static Remote> {
     REMOTES.get(half * COUNTER_CAPACITY.load() + counter)
+}
+
+/// The action that sends the frame by another interface, or `unreachable`.
+#[inline(always)]
+pub fn redirect(interface: u32) -> Result<u32, Outcome> {
+    DEVICES.redirect(interface, 0).map_err(|_| Outcome::Unreachable)
 }
 
 /// A server's counter on this CPU.

@@ -4,7 +4,7 @@
 //! goes through [`Packet::header`], whatever is known about lengths already.
 
 #[cfg(target_arch = "bpf")]
-use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len};
 use lb_common::outcome::Outcome;
 
 /// What a program is handed of a packet.
@@ -42,6 +42,29 @@ impl Context for xdp_md {
         unsafe {
             ((&raw const (*context).data_end).read_volatile() - (&raw const (*context).data).read_volatile()) as usize
         }
+    }
+}
+
+/// What the kernel hands to a program that takes frames in more than one buffer, as those of several thousand bytes are.
+///
+/// Trap: the bounds are those of the first buffer, the length is the whole frame's. Headers that reach beyond the first
+/// buffer count as cut off; drivers put far more into it than any packet has headers but one that was made for the purpose.
+#[cfg(target_arch = "bpf")]
+#[repr(transparent)]
+pub struct MultiBuffer(xdp_md);
+
+#[cfg(target_arch = "bpf")]
+impl Context for MultiBuffer {
+    #[inline(always)]
+    unsafe fn bounds(context: *mut Self) -> (usize, usize) {
+        // SAFETY: the caller's; the types are laid out alike.
+        unsafe { xdp_md::bounds(context.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn length(context: *mut Self) -> usize {
+        // SAFETY: the caller's; the types are laid out alike.
+        unsafe { bpf_xdp_get_buff_len(context.cast()) as usize }
     }
 }
 
@@ -125,6 +148,9 @@ fn pointer<T>(address: usize) -> *mut T {
 /// Headers stand at any address, and read as unaligned a `u32` would become four loads of a byte. BPF has only the one
 /// kind of load, and the verifier refuses it where the hardware would.
 ///
+/// Trap: the compiler knows of a field of a packed header that it may be unaligned, also through a raw pointer. Made from a
+/// number, the pointer has no such past.
+///
 /// # Safety
 ///
 /// `field` comes from a pointer that [`Packet::header`] returned.
@@ -133,7 +159,7 @@ pub unsafe fn load<T: Copy, F>(field: *const F) -> T {
     const { assert!(size_of::<T>() <= size_of::<F>()) };
     // SAFETY: the caller has the bounds; on BPF alignment is the verifier's affair.
     #[cfg(target_arch = "bpf")]
-    return unsafe { *field.cast::<T>() };
+    return unsafe { *(field.expose_provenance() as *const T) };
     // SAFETY: the caller has the bounds.
     #[cfg(not(target_arch = "bpf"))]
     return unsafe { field.cast::<T>().read_unaligned() };
@@ -149,5 +175,5 @@ pub unsafe fn load<T: Copy, F>(field: *const F) -> T {
 pub unsafe fn store<T: Copy, F>(field: *mut F, value: T) {
     const { assert!(size_of::<T>() <= size_of::<F>()) };
     // SAFETY: the caller has the bounds; on BPF alignment is the verifier's affair.
-    unsafe { *field.cast::<T>() = value }
+    unsafe { *(field.expose_provenance() as *mut T) = value }
 }

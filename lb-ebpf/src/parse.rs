@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// EtherTypes (IEEE 802, IANA "IEEE 802 Numbers").
-mod ether_type {
+pub mod ether_type {
     pub const IPV4: u16 = 0x0800;
     pub const VLAN: u16 = 0x8100;
     pub const IPV6: u16 = 0x86dd;

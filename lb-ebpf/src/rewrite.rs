@@ -1,34 +1,119 @@
-//! The only code that writes packet bytes: both MACs, then the frame is sent.
+//! The only code that writes packet bytes: both MACs, for some servers the VLAN tag, then the frame is sent.
 //!
 //! Trap: the source must be rewritten, too. With the client's MAC left in it, switches would learn that the client is
 //! behind the balancer's port, and the servers' replies would go astray.
 
-use aya_ebpf::{bindings::xdp_action, helpers::bpf_redirect};
-use lb_common::outcome::Outcome;
+use aya_ebpf::{bindings::xdp_action, helpers::bpf_xdp_adjust_head};
+use lb_common::{
+    outcome::Outcome,
+    table::{Remote, Slot},
+};
 use lb_ebpf::{
-    headers::Ethernet,
-    packet::{Context, Packet, store},
+    headers::{Ethernet, Tag},
+    packet::{Context, Packet, load, store},
+    parse::ether_type::{SERVICE_VLAN, VLAN},
 };
 
-use crate::{maps, select::Server};
+use crate::maps;
 
-/// Addresses the frame to the server and returns the action that sends it.
+/// Addresses the frame to the slot's MAC and returns the action that sends it back.
 #[inline(always)]
-pub fn send(packet: &Packet<impl Context>, server: &Server) -> Result<u32, Outcome> {
-    match server {
-        Server::Near(slot) => {
-            address(packet, slot.0, maps::interface_mac())?;
-            Ok(xdp_action::XDP_TX)
-        }
-        Server::Far(remote) => {
-            address(packet, wide(&remote.destination), wide(&remote.source))?;
-            if remote.interface == maps::interface() {
-                return Ok(xdp_action::XDP_TX);
-            }
-            // SAFETY: the helper takes numbers.
-            Ok(unsafe { bpf_redirect(remote.interface, 0) } as u32)
+pub fn near(packet: &Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
+    address(packet, slot.0, maps::interface_mac())?;
+    Ok(xdp_action::XDP_TX)
+}
+
+/// Addresses the frame to a server that is behind another interface or in another VLAN, and returns the action that sends it.
+///
+/// # Errors
+///
+/// `unreachable`: it cannot be sent there. Then it is as it was.
+#[inline(always)]
+pub fn far<C: Context>(packet: &Packet<C>, remote: &Remote) -> Result<u32, Outcome> {
+    match far_apart(packet.context(), remote) {
+        xdp_action::XDP_ABORTED => Err(Outcome::Unreachable),
+        action => Ok(action),
+    }
+}
+
+/// A function of its own, so that what it does to the packet's bounds and to registers stays out of the path of plain
+/// packets. Returns an action, or `XDP_ABORTED` for an error.
+#[inline(never)]
+fn far_apart<C: Context>(context: *mut C, remote: &Remote) -> u32 {
+    send(context, remote).unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+/// The order matters: the way first, then room for a tag, and only then is anything written.
+#[inline(always)]
+fn send<C: Context>(context: *mut C, remote: &Remote) -> Result<u32, Outcome> {
+    let back = remote.interface == Remote::BACK;
+    let action = if back || remote.interface == maps::interface() {
+        xdp_action::XDP_TX
+    } else {
+        maps::redirect(remote.interface)?
+    };
+    // SAFETY: the context of the packet that the caller reads.
+    let packet = unsafe { Packet::new(context) };
+    match (remote.vlan, is_tagged(&packet)?) {
+        (Remote::KEEP, _) | (Remote::UNTAGGED, false) => {}
+        (Remote::UNTAGGED, true) => move_start(context, size_of::<Tag>() as i32)?,
+        (vlan, true) => retag(&packet, vlan as u16)?,
+        (vlan, false) => {
+            move_start(context, -(size_of::<Tag>() as i32))?;
+            // SAFETY: as before; its bounds are others now.
+            tag(&unsafe { Packet::new(context) }, vlan as u16)?;
         }
     }
+    let source = if back { maps::interface_mac() } else { wide(&remote.source) };
+    // SAFETY: as before; its bounds may be others now.
+    address(&unsafe { Packet::new(context) }, wide(&remote.destination), source)?;
+    Ok(action)
+}
+
+#[inline(always)]
+fn is_tagged(packet: &Packet<impl Context>) -> Result<bool, Outcome> {
+    let header = packet.header::<Ethernet>(0)?;
+    // SAFETY: `header` is within the packet.
+    let ether_type: u16 = unsafe { load(&raw const (*header).ether_type) };
+    Ok(matches!(u16::from_be(ether_type), VLAN | SERVICE_VLAN))
+}
+
+/// Moves the frame's start by so many bytes. What stands there then are no addresses yet.
+///
+/// Trap: every pointer into the packet is void afterwards.
+#[inline(always)]
+fn move_start<C: Context>(context: *mut C, by: i32) -> Result<(), Outcome> {
+    // SAFETY: whatever the kernel hands to a program starts with an `xdp_md`.
+    match unsafe { bpf_xdp_adjust_head(context.cast(), by) } {
+        0 => Ok(()),
+        _ => Err(Outcome::Unreachable),
+    }
+}
+
+/// Puts another VLAN into the outer tag; priority and drop eligibility stay.
+#[inline(always)]
+fn retag(packet: &Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
+    const VLAN_BITS: u16 = 0x0fff;
+    let tag = packet.header::<Tag>(size_of::<Ethernet>())?;
+    // SAFETY: `tag` is within the packet.
+    unsafe {
+        let control: u16 = load(&raw const (*tag).control);
+        store(&raw mut (*tag).control, (u16::from_be(control) & !VLAN_BITS | vlan).to_be());
+    }
+    Ok(())
+}
+
+/// Fills the room that was made for a tag: the EtherType that stood behind the addresses stands behind the tag now.
+#[inline(always)]
+fn tag(packet: &Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
+    let header = packet.header::<Ethernet>(0)?;
+    let tag = packet.header::<Tag>(size_of::<Ethernet>())?;
+    // SAFETY: both are within the packet.
+    unsafe {
+        store(&raw mut (*header).ether_type, VLAN.to_be());
+        store(&raw mut (*tag).control, vlan.to_be());
+    }
+    Ok(())
 }
 
 const _: () = assert!(cfg!(target_endian = "little"), "the halves of a MAC are taken in little-endian order");

@@ -12,13 +12,20 @@ use crate::{count, maps};
 
 /// Where the packet goes.
 pub enum Server {
-    /// Back by the interface that it came in by, to the slot's MAC.
+    /// Back by the interface that it came in by, to the slot's MAC. Counted already.
     Near(Slot),
-    /// By another interface.
-    Far(&'static Remote),
+    /// By another interface or in another VLAN. This may yet turn out to be impossible, so it is to be counted when it is
+    /// sent.
+    Far {
+        /// How to reach it.
+        remote: &'static Remote,
+        /// The number of its counter.
+        counter: u32,
+    },
 }
 
-/// The server that the formula names. Counts the packet for it, whether it is sent or belongs to this host.
+/// The server that the formula names. Counts the packet for it if nothing can stop it any more, whether it is sent or
+/// belongs to this host.
 #[inline(always)]
 pub fn server<A: Address>(
     flow: &Flow<A>,
@@ -36,16 +43,21 @@ pub fn server<A: Address>(
     let number = formula::slot(flow, service.formula(), slots, &service.powers);
     let slot = maps::slot(service.first_slot.wrapping_add(number)).ok_or(Outcome::NoServer)?;
     let counter = service.first_counter.wrapping_add(slot.counter() as u32);
+    if slot.is_indirect() {
+        return indirect(control, counter, bytes);
+    }
     count::server(counter, bytes);
-    if slot.is_indirect() { indirect(control, counter) } else { Ok(Server::Near(slot)) }
+    Ok(Server::Near(slot))
 }
 
-/// The rare server that is this host or behind another interface.
+/// The rare server that is this host, behind another interface or in a VLAN of its own.
 #[inline(always)]
-fn indirect(control: Control, counter: u32) -> Result<Server, Outcome> {
-    let remote = maps::remote(control.half(), counter).ok_or(Outcome::Local)?;
-    if remote.interface == 0 {
-        return Err(Outcome::Local);
+fn indirect(control: Control, counter: u32, bytes: usize) -> Result<Server, Outcome> {
+    match maps::remote(control.half(), counter) {
+        Some(remote) if remote.interface != Remote::HERE => Ok(Server::Far { remote, counter }),
+        Some(_) | None => {
+            count::server(counter, bytes);
+            Err(Outcome::Local)
+        }
     }
-    Ok(Server::Far(remote))
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use lb_common::{
-    limits::{MAX_SERVERS, MAX_SERVICES, MAX_SLOTS, MAX_SLOTS_PER_SERVICE},
+    limits::{MAX_SERVERS, MAX_SERVICES, MAX_SLOTS, MAX_SLOTS_PER_SERVICE, MAX_VLAN},
     mac::Mac,
 };
 
@@ -266,6 +266,9 @@ pub struct ServerAdd {
     /// Its MAC; omitted: resolved by ARP or neighbour discovery
     #[arg(long)]
     pub mac: Option<Mac>,
+    /// The VLAN of the outer tag that its frames get, 0 for no tag; omitted: tags stay as they come
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_VLAN)))]
+    pub vlan: Option<u16>,
     /// How many consecutive slots it stands for
     #[arg(long, value_name = "W", default_value_t = 1, value_parser = up_to(MAX_SLOTS_PER_SERVICE))]
     pub weight: u32,

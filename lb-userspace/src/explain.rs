@@ -7,7 +7,7 @@ use lb_common::{flow::protocol::has_ports, outcome::Outcome};
 use crate::{
     cli::Endpoint,
     config::{
-        model::{Config, Formula, Service},
+        model::{Config, Formula, Service, Vlan},
         protocol::protocol_name,
     },
     datapath::Place,
@@ -88,6 +88,7 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
         slot: Some(slot),
         server: Some(server.address),
         mac: server.mac.get(),
+        vlan: server.vlan.map(Vlan::number),
         ..matched
     })
 }

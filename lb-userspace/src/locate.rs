@@ -65,7 +65,7 @@ pub async fn locate(
             };
             if again && hop.place != Place::Here {
                 match hop.interface {
-                    Some(Ok(interface)) => questions.push(Question { service: index, server: number, interface }),
+                    Some(Ok(way)) => questions.push(Question { service: index, server: number, way }),
                     Some(Err(reason)) if missing(server) => {
                         problems.push(format!("service {}: server {}: {reason}", service.name, server.address));
                     }
@@ -76,7 +76,7 @@ pub async fn locate(
         }
         places.push(row);
     }
-    problems.extend(ask(net, interfaces, &mut config, &questions).await?);
+    problems.extend(ask(net, &mut config, &questions).await?);
     if !problems.is_empty() {
         return Err(Error::NotFound(problems));
     }
@@ -107,14 +107,24 @@ impl<'a> Known<'a> {
 struct Hop {
     place: Place,
     /// The interface on which to ask for its MAC, or why there is none; `None`: nobody needs to ask.
-    interface: Option<Result<u32, String>>,
+    interface: Option<Result<Way, String>>,
+}
+
+/// How the kernel would reach a server.
+struct Way {
+    /// The index of the interface that its frames leave by.
+    by: u32,
+    /// That on which to ask for its MAC: another where the server is in a VLAN of the first.
+    ask: u32,
+    /// The name of that one.
+    name: String,
 }
 
 /// A server whose MAC is asked for.
 struct Question {
     service: usize,
     server: usize,
-    interface: u32,
+    way: Way,
 }
 
 /// A MAC that was found before is better than none.
@@ -154,8 +164,8 @@ async fn hop(net: &Net, interfaces: &[Interface], server: &Server, before: Optio
         _ if given && !several => return Hop { place: Place::Back, interface: None },
         Some(_) | None => {}
     }
-    let way = way(net, interfaces, server.address).await;
-    let place = match way.as_ref().ok().and_then(|index| attached(interfaces, *index)) {
+    let way = way(net, interfaces, server).await;
+    let place = match way.as_ref().ok().and_then(|way| attached(interfaces, way.by)) {
         Some(interface) if several => {
             Place::Behind { interface: interface.index, source: interface.mac.unwrap_or_default() }
         }
@@ -168,40 +178,50 @@ fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {
     interfaces.iter().find(|interface| interface.index == index)
 }
 
-/// The attached interface on whose link the kernel would look for an address.
-async fn way(net: &Net, interfaces: &[Interface], address: IpAddr) -> Result<u32, String> {
-    let route = net.route(address).await.map_err(|error| format!("{error}; give its mac, or add a route"))?;
+/// The attached interface on whose link the kernel would look for a server.
+///
+/// With several interfaces a server in a VLAN is behind the one whose VLAN the kernel's route names. With one it is behind
+/// that, wherever its MAC is asked for.
+async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Way, String> {
+    let route = net.route(server.address).await.map_err(|error| format!("{error}; give its mac, or add a route"))?;
     if let Some(gateway) = route.gateway {
         return Err(format!(
             "it is behind the router {gateway}, but must be on the same network segment as this host; give its mac if it is"
         ));
     }
-    if !interfaces.is_empty() && attached(interfaces, route.interface).is_none() {
-        let name =
-            net.interface_by_index(route.interface).await.map_or_else(|_| route.interface.to_string(), |i| i.name);
-        return Err(format!(
-            "it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac"
-        ));
+    let ask = route.interface;
+    let (name, vlan_of) =
+        net.interface_by_index(ask).await.map_or_else(|_| (ask.to_string(), None), |i| (i.name, i.vlan_of));
+    if interfaces.is_empty() || attached(interfaces, ask).is_some() {
+        return Ok(Way { by: ask, ask, name });
     }
-    Ok(route.interface)
+    let below = vlan_of.filter(|index| attached(interfaces, *index).is_some());
+    match (server.vlan, below, interfaces) {
+        (Some(_), Some(by), _) => Ok(Way { by, ask, name }),
+        (Some(_), None, [only]) => Ok(Way { by: only.index, ask, name }),
+        (Some(_), None, _) => Err(format!(
+            "it is reached by {name}, which is no VLAN of an interface that modlb is attached to; give its mac, or add a route"
+        )),
+        (None, ..) => Err(format!(
+            "it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac"
+        )),
+    }
 }
 
 /// Asks all at once, enters the answers, and returns a line for each server that needs one and gave none.
 async fn ask(
     net: &Net,
-    interfaces: &[Interface],
     config: &mut Config,
     questions: &[Question],
 ) -> Result<Vec<String>, net::Error> {
     let asked =
-        |question: &Question| (config.services[question.service].servers[question.server].address, question.interface);
+        |question: &Question| (config.services[question.service].servers[question.server].address, question.way.ask);
     let answers = net.resolve_all(&questions.iter().map(asked).collect::<Vec<_>>(), TIMEOUT).await?;
     let mut problems = Vec::new();
     for (question, answer) in questions.iter().zip(answers) {
         let service = &mut config.services[question.service];
         let server = &mut service.servers[question.server];
-        let interface =
-            attached(interfaces, question.interface).map_or_else(|| question.interface.to_string(), |i| i.name.clone());
+        let interface = &question.way.name;
         let silent =
             format!("service {}: server {}: no answer on {interface} within {TIMEOUT:?}", service.name, server.address);
         match (answer.filter(|mac| Mac::is_unicast(*mac)), server.mac) {

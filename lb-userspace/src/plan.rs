@@ -230,6 +230,7 @@ fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
     let properties = [
         Some(("weight", have.weight.to_string(), want.weight.to_string())),
         configured_macs(have.mac, want.mac).map(|(from, to)| ("mac", from.to_string(), to.to_string())),
+        Some(("vlan", vlan(have), vlan(want))),
         Some(("state", have.state.name().to_owned(), want.state.name().to_owned())),
     ];
     let changed = properties.into_iter().flatten().filter(|(_, from, to)| from != to);
@@ -242,6 +243,10 @@ fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
             to,
         })
         .collect()
+}
+
+fn vlan(server: &Server) -> String {
+    server.vlan.map_or_else(|| "as it comes".to_owned(), |vlan| vlan.to_string())
 }
 
 /// The MACs to compare, where somebody configured one of them.

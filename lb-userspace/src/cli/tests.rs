@@ -68,6 +68,8 @@ fn refuses_what_makes_no_sense() {
         "modlb server up web 10.0.0.1 --weight 2",
         "modlb server add web 10.0.0.1 --weight 0",
         "modlb server add web 10.0.0.1 --mac 02:00",
+        "modlb server add web 10.0.0.1 --vlan 4095",
+        "modlb server add web 10.0.0.1 --vlan -1",
         "modlb attach --max-services 0",
         "modlb --instance .. status",
         "modlb status --watch 1",

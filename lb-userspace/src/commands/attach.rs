@@ -85,6 +85,8 @@ async fn work(
     let prepared = writer.prepare(&placed)?;
     let links = new.iter().map(|interface| writer.attach(interface, mode)).collect::<Result<Vec<_>, _>>()?;
 
+    // Before a half names them, else its packets would be dropped.
+    writer.enter_devices(&everywhere)?;
     writer.publish(&prepared)?;
     writer.complete()?;
     for link in links {
@@ -132,7 +134,8 @@ async fn report(writer: &Writer, net: &Net, old: &[Interface]) -> Result<()> {
     for interface in attached(writer, net).await? {
         let verb = if old.iter().any(|old| old.index == interface.index) { "replaced on" } else { "attached to" };
         let mode = interface.xdp.map_or("no", |xdp| xdp.mode.name());
-        print_text(&format!("{verb} {} ({mode} mode)", interface.name))?;
+        let buffers = if writer.is_multi_buffer(interface.index) { ", multi-buffer" } else { "" };
+        print_text(&format!("{verb} {} ({mode} mode{buffers})", interface.name))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::change::{Manner, change};
 use crate::{
     cli::{ServerAdd, ServerName},
-    config::model::{Config, Server, ServerMac, Service, State},
+    config::model::{Config, Server, ServerMac, Service, State, Vlan},
     locate::Refresh,
 };
 
@@ -20,13 +20,14 @@ pub async fn down(instance: &str, name: &ServerName) -> Result<()> {
 }
 
 pub async fn add(instance: &str, options: &ServerAdd) -> Result<()> {
-    let ServerAdd { name, mac, weight } = options;
+    let ServerAdd { name, mac, vlan, weight } = options;
     edit(instance, name, Refresh::Unknown, |service| {
         if position(service, name.server).is_some() {
             bail!("service {}: server {} is there already", service.name, name.server);
         }
         let mac = mac.map_or(ServerMac::Unresolved, ServerMac::Given);
-        service.servers.push(Server { address: name.server, mac, weight: *weight, state: State::Up });
+        let vlan = vlan.map(Vlan::from_number);
+        service.servers.push(Server { address: name.server, mac, vlan, weight: *weight, state: State::Up });
         Ok(())
     })
     .await

@@ -5,7 +5,7 @@ use lb_common::abi::ABI;
 
 use crate::{
     cli::Format,
-    config::{model::Service, protocol::protocol_name},
+    config::{model::{Service, Vlan}, protocol::protocol_name},
     datapath::{Datapath, Snapshot},
     net::Net,
     output::{Activity, InterfaceView, ServerView, ServersView, ServiceView, ServicesView, StatusView, print},
@@ -51,6 +51,7 @@ pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
             name: interface.map_or_else(|| "(gone)".to_owned(), |interface| interface.name),
             index,
             mode: mode.to_owned(),
+            multi_buffer: datapath.is_multi_buffer(index),
             link: "bpf_link".to_owned(),
             program_id: link.program,
         });
@@ -77,6 +78,7 @@ fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
                 .map(|server| ServerView {
                     address: server.address,
                     mac: server.mac.get(),
+                    vlan: server.vlan.map(Vlan::number),
                     weight: server.weight,
                     state: server.state,
                 })

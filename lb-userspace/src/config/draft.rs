@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::model::{Formula, Fragments, Selection, Server, ServerMac, Service, State};
+use super::model::{Formula, Fragments, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// A service whose values may not make sense yet.
 pub(super) struct Draft {
@@ -39,6 +39,8 @@ pub(super) struct DraftServer {
     /// Where its frames go.
     pub mac: ServerMac,
     /// As written.
+    pub vlan: Option<i64>,
+    /// As written.
     pub weight: i64,
     /// Whether it takes flows.
     pub state: State,
@@ -68,6 +70,7 @@ impl DraftServer {
         Some(Server {
             address: self.address.ok()?,
             mac: self.mac,
+            vlan: self.vlan.map(|vlan| u16::try_from(vlan).map(Vlan::from_number)).transpose().ok()?,
             weight: u32::try_from(self.weight).ok()?,
             state: self.state,
         })
@@ -94,6 +97,12 @@ impl From<&Service> for Draft {
 
 impl From<&Server> for DraftServer {
     fn from(server: &Server) -> Self {
-        Self { address: Ok(server.address), mac: server.mac, weight: server.weight.into(), state: server.state }
+        Self {
+            address: Ok(server.address),
+            mac: server.mac,
+            vlan: server.vlan.map(|vlan| vlan.number().into()),
+            weight: server.weight.into(),
+            state: server.state,
+        }
     }
 }

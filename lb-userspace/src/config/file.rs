@@ -94,6 +94,8 @@ struct FileServer {
     #[serde(skip_serializing_if = "Option::is_none")]
     mac: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    vlan: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     weight: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
@@ -216,7 +218,7 @@ impl FileServer {
             report("not an IP address".to_owned());
             self.address
         });
-        DraftServer { address, mac, weight: self.weight.unwrap_or(1), state }
+        DraftServer { address, mac, vlan: self.vlan, weight: self.weight.unwrap_or(1), state }
     }
 }
 
@@ -267,6 +269,7 @@ impl From<&Server> for FileServer {
                 ServerMac::Given(mac) => Some(mac.to_string()),
                 ServerMac::Resolved(_) | ServerMac::Unresolved => None,
             },
+            vlan: server.vlan.map(|vlan| vlan.number().into()),
             weight: unless_default(server.weight.into(), &1),
             state: unless_default(server.state.name(), &STATES[0].0).map(str::to_owned),
         }

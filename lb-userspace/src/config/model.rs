@@ -78,6 +78,8 @@ pub struct Server {
     pub address: IpAddr,
     /// Where its frames go.
     pub mac: ServerMac,
+    /// The VLAN in which they go; `None`: that in which they came.
+    pub vlan: Option<Vlan>,
     /// How many consecutive slots it stands for; at least 1.
     pub weight: u32,
     /// Whether it takes flows.
@@ -93,6 +95,15 @@ pub enum ServerMac {
     Resolved(Mac),
     /// Not known yet: to be resolved before it is published.
     Unresolved,
+}
+
+/// What a frame's outer tag becomes on its way to a server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Vlan {
+    /// There is none; one that came is taken off.
+    Untagged,
+    /// It names this VLAN, 1 to 4094; one is put on where none came.
+    Tagged(u16),
 }
 
 /// Whether a server takes flows.
@@ -159,6 +170,33 @@ impl ServerMac {
         match self {
             Self::Given(mac) | Self::Resolved(mac) => Some(mac),
             Self::Unresolved => None,
+        }
+    }
+}
+
+impl Vlan {
+    /// What a configuration's number means; the number is not more than 4094.
+    pub const fn from_number(number: u16) -> Self {
+        match number {
+            0 => Self::Untagged,
+            number => Self::Tagged(number),
+        }
+    }
+
+    /// The number in configurations.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Untagged => 0,
+            Self::Tagged(number) => number,
+        }
+    }
+}
+
+impl fmt::Display for Vlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untagged => f.write_str("untagged"),
+            Self::Tagged(number) => number.fmt(f),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, hash::Hash, net::IpAddr};
 use ipnet::IpNet;
 use lb_common::{
     flow::protocol::{ICMP, ICMPV6, has_ports},
-    limits::{MAX_NAME_BYTES, MAX_SLOTS_PER_SERVICE},
+    limits::{MAX_NAME_BYTES, MAX_SLOTS_PER_SERVICE, MAX_VLAN},
 };
 
 use super::{
@@ -207,6 +207,11 @@ fn one_server(server: &DraftServer, report: &mut Report<'_>) {
     if let model::ServerMac::Given(mac) = server.mac {
         report.add_if(mac.is_group(), || format!("{}: mac {mac} is a multicast or broadcast address", label()));
         report.add_if(!mac.is_unicast() && !mac.is_group(), || format!("{}: mac {mac} is nobody's", label()));
+    }
+    if let Some(vlan) = server.vlan {
+        report.add_if(!(0..=i64::from(MAX_VLAN)).contains(&vlan), || {
+            format!("{}: vlan {vlan} is not from 1 to {MAX_VLAN}, nor 0 for no tag", label())
+        });
     }
     report.add_if(!weight_fits(server.weight), || {
         format!("{}: weight {} is not from 1 to {MAX_SLOTS_PER_SERVICE}", label(), server.weight)

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use lb_common::mac::Mac;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
-use super::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State};
+use super::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// Any valid configuration.
 pub(crate) fn config() -> impl Strategy<Value = Config> {
@@ -49,13 +49,14 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
 /// Up to `most` servers (at most 250), in any order, with weights, states and MACs.
 pub(crate) fn servers(six: bool, most: u8) -> impl Strategy<Value = Vec<Server>> {
     subsequence((1..=most).collect::<Vec<_>>(), 0..=usize::from(most)).prop_shuffle().prop_flat_map(move |hosts| {
-        let rest = vec((1..4_u32, any::<bool>(), mac()), hosts.len());
+        let rest = vec((1..4_u32, any::<bool>(), mac(), vlan()), hosts.len());
         rest.prop_map(move |rest| {
             let servers = hosts.iter().zip(rest);
             servers
-                .map(|(host, (weight, up, mac))| Server {
+                .map(|(host, (weight, up, mac, vlan))| Server {
                     address: address(six, 0, *host),
                     mac,
+                    vlan,
                     weight,
                     state: if up { State::Up } else { State::Down },
                 })
@@ -67,6 +68,11 @@ pub(crate) fn servers(six: bool, most: u8) -> impl Strategy<Value = Vec<Server>>
 fn mac() -> impl Strategy<Value = ServerMac> {
     let mac = (0..3_u8).prop_map(|last| Mac([2, 0, 0, 0, 0, last]));
     prop_oneof![mac.clone().prop_map(ServerMac::Given), mac.prop_map(ServerMac::Resolved), Just(ServerMac::Unresolved)]
+}
+
+fn vlan() -> impl Strategy<Value = Option<Vlan>> {
+    let vlan = prop_oneof![Just(0), Just(1), Just(20), Just(4_094)];
+    prop_oneof![3 => Just(None), 1 => vlan.prop_map(|number| Some(Vlan::from_number(number)))]
 }
 
 fn address(six: bool, net: u8, host: u8) -> IpAddr {

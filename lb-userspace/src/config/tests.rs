@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{
     ConfigError,
     file::{parse, read, write},
-    model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State},
+    model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan},
     testing,
 };
 
@@ -32,6 +32,11 @@ state = "up"
 address = "10.0.0.12"
 weight = 3
 state = "down"
+vlan = 20
+
+[[service.server]]
+address = "10.0.0.13"
+vlan = 0
 
 [[service]]
 name = "ipsec"
@@ -45,7 +50,8 @@ fragments = "balance"
 
 #[test]
 fn everything_that_can_be_said() {
-    let server = |last, mac, weight, state| Server { address: [10, 0, 0, last].into(), mac, weight, state };
+    let server =
+        |last, mac, vlan, weight, state| Server { address: [10, 0, 0, last].into(), mac, vlan, weight, state };
     let web = Service {
         name: "web".to_owned(),
         address: "203.0.113.10/32".parse().unwrap(),
@@ -55,8 +61,9 @@ fn everything_that_can_be_said() {
         selection: Selection::Modulo,
         fragments: Fragments::Pass,
         servers: vec![
-            server(11, ServerMac::Given(Mac([2, 0, 0, 0, 0, 0x11])), 1, State::Up),
-            server(12, ServerMac::Unresolved, 3, State::Down),
+            server(11, ServerMac::Given(Mac([2, 0, 0, 0, 0, 0x11])), None, 1, State::Up),
+            server(12, ServerMac::Unresolved, Some(Vlan::Tagged(20)), 3, State::Down),
+            server(13, ServerMac::Unresolved, Some(Vlan::Untagged), 1, State::Up),
         ],
     };
     let ipsec = Service {
@@ -124,6 +131,11 @@ fn servers_that_are_refused() {
         ("address = \"10.0.0.7\"\nmac = \"00:00:00:00:00:00\"", "server 10.0.0.7: mac 00:00:00:00:00:00 is nobody's"),
         ("address = \"10.0.0.7\"\nweight = 0", "server 10.0.0.7: weight 0 is not from 1 to 65536"),
         ("address = \"10.0.0.7\"\nweight = -1", "server 10.0.0.7: weight -1 is not from 1 to 65536"),
+        (
+            "address = \"10.0.0.7\"\nvlan = 4095",
+            "server 10.0.0.7: vlan 4095 is not from 1 to 4094, nor 0 for no tag",
+        ),
+        ("address = \"10.0.0.7\"\nvlan = -1", "server 10.0.0.7: vlan -1 is not from 1 to 4094, nor 0 for no tag"),
         (
             "address = \"10.0.0.7\"\nstate = \"drain\"",
             "server 10.0.0.7: state \"drain\" is not known; it is \"up\" or \"down\"",

@@ -193,11 +193,13 @@ impl Layout {
             (None, State::Up, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
         };
         let (interface, source) = match place {
-            Place::Back => return Ok(Slot::new(mac, relative)),
-            Place::Here => (0, Mac::ZERO),
+            Place::Back if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
+            Place::Back => (Remote::BACK, Mac::ZERO),
+            Place::Here => (Remote::HERE, Mac::ZERO),
             Place::Behind { interface, source } => (interface, source),
         };
-        self.remotes.push((counter, Remote { interface, destination: mac.0, source: source.0 }));
+        let remote = Remote { interface, vlan: vlan(server), destination: mac.0, source: source.0, reserved: 0 };
+        self.remotes.push((counter, remote));
         Ok(Slot::indirect(relative))
     }
 
@@ -349,8 +351,13 @@ fn server_record(server: &Server, place: Place, counter: u32) -> ServerRecord {
             Place::Here => ServerRecord::HERE,
             Place::Behind { interface, .. } => interface,
         },
-        reserved: 0,
+        vlan: vlan(server),
     }
+}
+
+/// What a server's frames are tagged with, as the datapath knows it.
+fn vlan(server: &Server) -> u32 {
+    server.vlan.map_or(Remote::KEEP, |vlan| vlan.number().into())
 }
 
 /// An address as records hold it.

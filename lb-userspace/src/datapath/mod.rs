@@ -8,11 +8,13 @@
 //! program    load, attach, replace, detach                    counters   per-CPU values
 //! grace      waits for running programs                       totals     what was counted
 //! link       what the kernel says of a link                   sys        calls of bpf(2)
+//! devices    interfaces that frames are redirected to         variant    one buffer for a frame, or several
 //! trial      a program that is attached to nothing
 //! ```
 
 pub mod cells;
 pub mod counters;
+mod devices;
 pub mod grace;
 pub mod instance;
 pub mod layout;
@@ -26,6 +28,7 @@ pub mod snapshot;
 mod sys;
 pub mod totals;
 pub mod trial;
+mod variant;
 
 pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
 pub use layout::{Place, Placed};
@@ -119,6 +122,9 @@ pub enum Error {
     /// The kernel refused the program.
     #[error("the kernel refused the program: {}", summary(.0))]
     Program(#[from] aya::programs::ProgramError),
+    /// The interfaces that frames are redirected to cannot be changed.
+    #[error("map DEVICES: {0}")]
+    Devices(#[from] aya::maps::xdp::XdpMapError),
     /// A link is not what it should be.
     #[error("the link of the program: {0}")]
     Link(#[from] aya::programs::links::LinkError),

@@ -14,13 +14,14 @@ use aya::{
         xdp::XdpLink,
     },
 };
-use lb_common::mac::Mac;
+use lb_common::{limits::MAX_INTERFACES, mac::Mac};
 
 use super::{
     Error, Result,
     instance::{Capacities, Writer},
     link::{self, Link},
     pins::Pins,
+    variant::{attach, loaded, name_of, xdp},
 };
 use crate::{net::Interface, netns};
 
@@ -54,6 +55,7 @@ pub enum Mode {
 pub struct Attached {
     interface: u32,
     ebpf: Ebpf,
+    program: String,
     link: FdLink,
 }
 
@@ -87,7 +89,7 @@ fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
 }
 
 /// The length of each map.
-const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 12] {
+const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 13] {
     let Capacities { services, slots, servers } = *capacities;
     [
         ("CONTROL", 1),
@@ -95,6 +97,7 @@ const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 12] {
         ("PREFIXES", 4),
         ("SLOTS", 2 * slots),
         ("REMOTES", 2 * capacities.counters()),
+        ("DEVICES", MAX_INTERFACES),
         ("COUNTERS", capacities.counters()),
         ("OUTCOMES", lb_common::outcome::Outcome::COUNT),
         ("INSTANCE", 1),
@@ -116,49 +119,49 @@ impl Writer {
             refused(interface, "it has no Ethernet address, so no frame of it can be sent to a server")
         })?;
         let mut ebpf = load(&self.pins, &self.capacities, interface.index, mac)?;
-        let program = xdp(&mut ebpf, BALANCER)?;
-        program.load()?;
-        let link = attach(program, interface, mode)?;
-        Ok(Attached { interface: interface.index, ebpf, link })
+        let (program, link) = attach(&mut ebpf, BALANCER, interface, mode)?;
+        Ok(Attached { interface: interface.index, ebpf, program, link })
     }
 
     /// Pins what was attached: it outlives this command.
     pub fn pin(&self, attached: Attached) -> Result<()> {
-        let Attached { interface, mut ebpf, link } = attached;
-        self.pin_program(&mut ebpf, interface)?;
+        let Attached { interface, mut ebpf, program, link } = attached;
+        self.pin_program(&mut ebpf, &program, interface)?;
         self.pins.remove_pin(&self.pins.link(interface))?;
         let pin = link.pin(self.pins.link(interface)).map_err(pin_error)?;
         drop(pin);
         Ok(())
     }
 
-    /// Puts a newly loaded program in the place of the one that is attached to an interface. No packet meets neither.
+    /// Puts a newly loaded program in the place of the one that is attached to an interface, in the same variant. No packet
+    /// meets neither.
     pub fn replace(&self, interface: &Interface) -> Result<()> {
         let mac = interface.mac.unwrap_or_default();
         let mut ebpf = load(&self.pins, &self.capacities, interface.index, mac)?;
-        let program = xdp(&mut ebpf, BALANCER)?;
-        program.load()?;
+        let name = name_of(BALANCER, self.is_multi_buffer(interface.index));
+        let program = loaded(&mut ebpf, &name)?;
         let link = PinnedLink::from_pin(self.pins.link(interface.index))?;
         let link = XdpLink::try_from(FdLink::from(link))?;
         program
             .attach_to_link(link)
             .map_err(|error| refused(interface, &format!("the program cannot be replaced: {}", root_cause(&error))))?;
-        self.pin_program(&mut ebpf, interface.index)
+        self.pin_program(&mut ebpf, &name, interface.index)
     }
 
-    /// Detaches from an interface.
+    /// Detaches from an interface behind which there is no server any more.
     pub fn detach(&self, interface: u32) -> Result<()> {
+        self.remove_device(interface)?;
         self.pins.remove_pin(&self.pins.link(interface))?;
         self.pins.remove_pin(&self.pins.program(interface))
     }
 
     /// The pin of a program is replaced by renaming, so that there always is one. Trap: names with a dot are reserved in
     /// the BPF file system.
-    fn pin_program(&self, ebpf: &mut Ebpf, interface: u32) -> Result<()> {
+    fn pin_program(&self, ebpf: &mut Ebpf, name: &str, interface: u32) -> Result<()> {
         let path = self.pins.program(interface);
         let new = self.pins.map("program-new");
         self.pins.remove_pin(&new)?;
-        xdp(ebpf, BALANCER)?.pin(&new).map_err(pin_error)?;
+        xdp(ebpf, name)?.pin(&new).map_err(pin_error)?;
         fs::rename(&new, &path).map_err(Error::io(format!("pinning {}", path.display())))
     }
 }
@@ -188,39 +191,11 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     }
     pins.remove_pin(&pin)?;
     let mut ebpf = object(&mut EbpfLoader::new())?;
-    let program = xdp(&mut ebpf, PASS)?;
-    program.load()?;
-    let link = attach(program, interface, Mode::Native)?;
+    let (_, link) = attach(&mut ebpf, PASS, interface, Mode::Native)?;
     link.pin(pin).map(drop).map_err(pin_error)
 }
 
-pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = ebpf.program_mut(name).ok_or_else(|| {
-        Error::Io(format!("program {name}"), io::Error::new(io::ErrorKind::NotFound, "not in the object file"))
-    })?;
-    Ok(program.try_into()?)
-}
-
-fn attach(program: &mut Xdp, interface: &Interface, mode: Mode) -> Result<FdLink> {
-    let explained = |error: &ProgramError| refused(interface, &reason(interface, error));
-    match mode {
-        Mode::Native => attach_as(program, interface, XdpMode::Driver).map_err(|error| explained(&error)),
-        Mode::Generic => attach_as(program, interface, XdpMode::Skb).map_err(|error| explained(&error)),
-        Mode::Auto => match attach_as(program, interface, XdpMode::Driver) {
-            Err(error) if is_driver_s(&error) => {
-                log::warn!(
-                    "{}: the driver cannot run XDP programs ({}); using generic mode, which is several times slower",
-                    interface.name,
-                    root_cause(&error)
-                );
-                attach_as(program, interface, XdpMode::Skb).map_err(|error| explained(&error))
-            }
-            result => result.map_err(|error| explained(&error)),
-        },
-    }
-}
-
-fn attach_as(program: &mut Xdp, interface: &Interface, mode: XdpMode) -> std::result::Result<FdLink, ProgramError> {
+pub(super) fn attach_as(program: &mut Xdp, interface: &Interface, mode: XdpMode) -> std::result::Result<FdLink, ProgramError> {
     let id = program.attach_to_if_index(interface.index, mode)?;
     // What is no file descriptor is an attachment by netlink; dropping it detaches.
     let link = program.take_link(id)?;
@@ -229,39 +204,8 @@ fn attach_as(program: &mut Xdp, interface: &Interface, mode: XdpMode) -> std::re
     })
 }
 
-/// Whether the error is about what the driver can do, rather than about permissions or another program.
-fn is_driver_s(error: &ProgramError) -> bool {
-    !matches!(errno(error), Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::ENODEV))
-}
-
-fn reason(interface: &Interface, error: &ProgramError) -> String {
-    let cause = root_cause(error);
-    match errno(error) {
-        Some(libc::EBUSY | libc::EEXIST) => {
-            let id = interface.xdp.map_or_else(String::new, |xdp| format!(" (program {})", xdp.program_id));
-            format!(
-                "another XDP program{id} is attached to it; `bpftool net` shows whose it is, `ip link set dev {} xdp off` \
-                 removes one that was attached without a link",
-                interface.name
-            )
-        }
-        Some(libc::EOPNOTSUPP) => {
-            format!("the driver cannot run XDP programs ({cause}); use `--mode generic`, or auto")
-        }
-        Some(libc::ERANGE) => {
-            format!(
-                "the driver refuses XDP with these settings ({cause}), often an MTU that is too large; lower it, or use `--mode generic`"
-            )
-        }
-        Some(libc::EPERM | libc::EACCES) => {
-            format!("{cause}; run modlb as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
-        }
-        _ => format!("the program cannot be attached by a bpf_link: {cause}"),
-    }
-}
-
 /// The number of the system call's error underneath.
-fn errno(error: &ProgramError) -> Option<i32> {
+pub(super) fn errno(error: &ProgramError) -> Option<i32> {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
         if let Some(io) = error.downcast_ref::<io::Error>() {
@@ -272,7 +216,7 @@ fn errno(error: &ProgramError) -> Option<i32> {
     None
 }
 
-fn root_cause(error: &ProgramError) -> String {
+pub(super) fn root_cause(error: &ProgramError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -280,7 +224,7 @@ fn root_cause(error: &ProgramError) -> String {
     cause.to_string()
 }
 
-fn refused(interface: &Interface, reason: &str) -> Error {
+pub(super) fn refused(interface: &Interface, reason: &str) -> Error {
     Error::Attach { interface: interface.name.clone(), reason: reason.to_owned() }
 }
 

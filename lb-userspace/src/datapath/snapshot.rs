@@ -14,10 +14,11 @@ use lb_common::{
     formula::Formula,
     mac::Mac,
     record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    table::Remote,
 };
 
 use super::{instance::Capacities, layout::Place, maps::Maps};
-use crate::config::model::{Config, Fragments, Role, Selection, Server, ServerMac, Service, State};
+use crate::config::model::{Config, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// The contents of the active half.
 #[derive(Clone, Debug, Default)]
@@ -130,6 +131,10 @@ fn server(record: &ServerRecord, family: u8) -> Server {
             1 => ServerMac::Given(mac),
             _ if mac == Mac::ZERO => ServerMac::Unresolved,
             _ => ServerMac::Resolved(mac),
+        },
+        vlan: match record.vlan {
+            Remote::KEEP => None,
+            number => Some(Vlan::from_number(number as u16)),
         },
         weight: record.weight,
         state: if record.up == 1 { State::Up } else { State::Down },

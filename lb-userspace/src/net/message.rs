@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use lb_common::mac::Mac;
 use rtnetlink::packet_route::{
     address::{AddressAttribute, AddressMessage},
-    link::{LinkAttribute, LinkFlags, LinkMessage, LinkXdp},
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp},
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
 };
 
@@ -19,7 +19,9 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
         mtu: 0,
         up: link.header.flags.contains(LinkFlags::Up),
         xdp: None,
+        vlan_of: None,
     };
+    let (mut below, mut is_vlan) = (None, false);
     for attribute in link.attributes {
         if let LinkAttribute::IfName(name) = attribute {
             interface.name = name;
@@ -29,8 +31,14 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
             interface.mac = mac_of(&bytes);
         } else if let LinkAttribute::Xdp(attributes) = attribute {
             interface.xdp = xdp_of(&attributes);
+        } else if let LinkAttribute::Link(index) = attribute {
+            below = Some(index);
+        } else if let LinkAttribute::LinkInfo(infos) = attribute {
+            is_vlan = infos.contains(&LinkInfo::Kind(InfoKind::Vlan));
         }
     }
+    // A veth has something below it as well: its peer, maybe that of another namespace.
+    interface.vlan_of = below.filter(|_| is_vlan);
     interface
 }
 
@@ -101,6 +109,19 @@ mod tests {
         assert_eq!(xdp_of(&[LinkXdp::SkbProgId(7), LinkXdp::DrvProgId(8)]), xdp(XdpMode::Native, 8));
         assert_eq!(xdp_of(&[LinkXdp::HwProgId(9)]), xdp(XdpMode::Offload, 9));
         assert_eq!(xdp_of(&[]), None);
+    }
+
+    /// A veth, too, has another interface below it, which means nothing.
+    #[test]
+    fn only_a_vlan_is_another_interface_s() {
+        let below = |kind| {
+            let mut message = LinkMessage::default();
+            message.attributes =
+                vec![LinkAttribute::Link(7), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)])];
+            interface_of(message).vlan_of
+        };
+        assert_eq!(below(InfoKind::Vlan), Some(7));
+        assert_eq!(below(InfoKind::Veth), None);
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub struct Interface {
     pub up: bool,
     /// The XDP program on it.
     pub xdp: Option<XdpInfo>,
+    /// The index of the interface whose VLAN it is, if it is one's.
+    pub vlan_of: Option<u32>,
 }
 
 /// An XDP program on an interface.

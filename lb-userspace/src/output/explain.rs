@@ -31,6 +31,8 @@ pub struct ExplainView {
     /// The server's MAC.
     #[serde(serialize_with = "serialize_mac")]
     pub mac: Option<Mac>,
+    /// The VLAN of the outer tag that it is sent with, 0: no tag; `None`: tags stay as they come.
+    pub vlan: Option<u16>,
     /// What the sum is made of: what it is, and the number in decimal digits.
     #[serde(skip)]
     pub addends: Vec<(String, String)>,
@@ -47,7 +49,12 @@ impl Render for ExplainView {
         }
         if let Some(server) = self.server {
             let mac = self.mac.map_or_else(|| "whose MAC is not known".to_owned(), |mac| format!("at {mac}"));
-            let _ = writeln!(text, "server   {server} {mac}");
+            let vlan = match self.vlan {
+                None => String::new(),
+                Some(0) => ", without a VLAN tag".to_owned(),
+                Some(vlan) => format!(", in VLAN {vlan}"),
+            };
+            let _ = writeln!(text, "server   {server} {mac}{vlan}");
         }
         let _ = write!(text, "outcome  {}: {}", self.outcome, meaning(self.outcome));
         text
@@ -67,6 +74,7 @@ impl ExplainView {
             slot: None,
             server: None,
             mac: None,
+            vlan: None,
             addends: Vec::new(),
         }
     }
@@ -102,6 +110,7 @@ const fn meaning(outcome: Outcome) -> &'static str {
         Outcome::Forwarded => "sent to the server",
         Outcome::Local => "passed to this host, which is the server",
         Outcome::NoServer => "dropped, no server is up",
+        Outcome::Unreachable => "dropped, the server cannot be reached",
         Outcome::Standby => "passed untouched, this balancer is on standby",
         Outcome::NotOurs => "passed untouched, addressed to another host or to a group",
         Outcome::NotIp => "passed untouched, neither IPv4 nor IPv6",
@@ -136,6 +145,7 @@ mod tests {
             slot: Some(0),
             server: Some([10, 0, 0, 11].into()),
             mac: Some(Mac([2, 0, 0, 0, 0, 0x11])),
+            vlan: None,
             addends: vec![
                 addend("source address 198.51.100.7", "3325256711"),
                 addend("destination address 203.0.113.10", "3405803786"),
@@ -152,11 +162,11 @@ mod tests {
     fn json() {
         assert_eq!(
             serde_json::to_string(&forwarded()).unwrap(),
-            r#"{"outcome":"forwarded","service":"web","formula":"3-tuple","sum":"6731060940","n":3,"slots":3,"slot":0,"server":"10.0.0.11","mac":"02:00:00:00:00:11"}"#
+            r#"{"outcome":"forwarded","service":"web","formula":"3-tuple","sum":"6731060940","n":3,"slots":3,"slot":0,"server":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null}"#
         );
         assert_eq!(
             serde_json::to_string(&unmatched()).unwrap(),
-            r#"{"outcome":"no_service","service":null,"formula":null,"sum":null,"n":null,"slots":null,"slot":null,"server":null,"mac":null}"#
+            r#"{"outcome":"no_service","service":null,"formula":null,"sum":null,"n":null,"slots":null,"slot":null,"server":null,"mac":null,"vlan":null}"#
         );
     }
 
@@ -179,6 +189,17 @@ server   10.0.0.11 at 02:00:00:00:00:11
 outcome  forwarded: sent to the server"
         );
         assert_eq!(unmatched().render(), "service  -\noutcome  no_service: passed untouched, no service matches");
+    }
+
+    #[test]
+    fn text_with_a_vlan() {
+        for (vlan, line) in [
+            (20, "server   10.0.0.11 at 02:00:00:00:00:11, in VLAN 20"),
+            (0, "server   10.0.0.11 at 02:00:00:00:00:11, without a VLAN tag"),
+        ] {
+            let text = ExplainView { vlan: Some(vlan), ..forwarded() }.render();
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use lb_common::{formula::Formula, mac::Mac};
 use serde::{Serialize, Serializer};
 
 use super::{Render, or_dash, serialize_mac, table};
-use crate::config::model::{Selection, State};
+use crate::config::model::{Selection, State, Vlan};
 
 /// An instance, as `modlb status` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -54,6 +54,8 @@ pub struct InterfaceView {
     pub index: u32,
     /// Where the program runs: `native`, `generic` or `offload`.
     pub mode: String,
+    /// Whether it takes frames in more than one buffer, as an MTU beyond a page needs natively.
+    pub multi_buffer: bool,
     /// How the program is held there.
     pub link: String,
     /// The program's id, as `bpftool prog` shows it.
@@ -95,6 +97,8 @@ pub struct ServerView {
     /// Its MAC, if it is known.
     #[serde(serialize_with = "serialize_mac")]
     pub mac: Option<Mac>,
+    /// The VLAN of its frames' outer tag, 0: no tag; `None`: tags stay as they come.
+    pub vlan: Option<u16>,
     /// How many consecutive slots it stands for.
     pub weight: u32,
     /// Whether it takes flows.
@@ -169,7 +173,8 @@ impl Render for StatusView {
         } else {
             let mut interfaces = table(&["interface", "index", "mode", "link", "program"], &["index", "program"]);
             for i in &self.interfaces {
-                interfaces.add_row([&i.name, &i.index.to_string(), &i.mode, &i.link, &i.program_id.to_string()]);
+                let mode = if i.multi_buffer { format!("{}, multi-buffer", i.mode) } else { i.mode.clone() };
+                interfaces.add_row([&i.name, &i.index.to_string(), &mode, &i.link, &i.program_id.to_string()]);
             }
             let _ = write!(text, "{}\n\n", interfaces.trim_fmt());
         }
@@ -206,10 +211,11 @@ impl Render for ServicesView {
 
 impl Render for ServersView {
     fn render(&self) -> String {
-        let mut servers = table(&["service", "server", "mac", "weight", "state"], &["weight"]);
+        let mut servers = table(&["service", "server", "mac", "vlan", "weight", "state"], &["vlan", "weight"]);
         for ServerRow { service, server } in &self.0 {
             let (address, weight) = (server.address.to_string(), server.weight.to_string());
-            servers.add_row([service, &address, &or_dash(server.mac), &weight, state_name(server.state)]);
+            let (mac, vlan) = (or_dash(server.mac), or_dash(server.vlan.map(Vlan::from_number)));
+            servers.add_row([service, &address, &mac, &vlan, &weight, state_name(server.state)]);
         }
         servers.trim_fmt()
     }

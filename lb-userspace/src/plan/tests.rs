@@ -75,6 +75,14 @@ fn servers_come_go_and_change() {
         "~ server web 10.0.0.12: weight 1 → 2\n! service web: N 3 → 4, most flows move to another server\n"
     );
     assert_eq!(
+        change("address = \"10.0.0.12\"", "address = \"10.0.0.12\"\nvlan = 20"),
+        "~ server web 10.0.0.12: vlan as it comes → 20\n"
+    );
+    assert_eq!(
+        change("address = \"10.0.0.12\"", "address = \"10.0.0.12\"\nvlan = 0"),
+        "~ server web 10.0.0.12: vlan as it comes → untagged\n"
+    );
+    assert_eq!(
         change("address = \"10.0.0.12\"", "address = \"10.0.0.10\""),
         "- server web 10.0.0.12\n+ server web 10.0.0.10\n~ service web: order of the servers\n\
          ! service web: most flows move to another server\n"

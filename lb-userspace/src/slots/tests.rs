@@ -25,7 +25,7 @@ fn service(selection: Selection, servers: &[(&str, u32, State)]) -> Service {
 }
 
 fn server(address: IpAddr, weight: u32, state: State) -> Server {
-    Server { address, mac: ServerMac::Unresolved, weight, state }
+    Server { address, mac: ServerMac::Unresolved, vlan: None, weight, state }
 }
 
 /// A service of `n` servers of weight 1, of which those named are down.

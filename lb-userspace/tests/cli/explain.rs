@@ -96,12 +96,12 @@ fn parts_that_do_not_apply_are_null() {
     assert_eq!(
         explain(&directory, &down, &client),
         json!({"outcome": "no_server", "service": "v", "formula": "3-tuple", "sum": "6731060940", "n": 3, "slots": 3,
-               "slot": null, "server": null, "mac": null})
+               "slot": null, "server": null, "mac": null, "vlan": null})
     );
     assert_eq!(
         explain(&directory, "", &client),
         json!({"outcome": "no_service", "service": null, "formula": null, "sum": null, "n": null, "slots": null,
-               "slot": null, "server": null, "mac": null})
+               "slot": null, "server": null, "mac": null, "vlan": null})
     );
 }
 

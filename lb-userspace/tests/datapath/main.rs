@@ -6,12 +6,16 @@ mod support;
 mod formula;
 mod fragments;
 mod icmp;
+mod jumbo;
 mod ipv4;
 mod ipv6;
 mod limits;
 mod link_layer;
+mod odd;
 mod prefix;
+mod second_interface;
 mod services;
+mod vlan;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -21,7 +25,7 @@ use std::{
 use lb_common::outcome::Outcome;
 use num_bigint::BigUint;
 use support::{
-    bench::{Bench, Expect},
+    bench::{Bench, Expect, XDP_DROP, XDP_REDIRECT, XDP_TX},
     frame::*,
 };
 

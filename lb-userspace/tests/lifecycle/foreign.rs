@@ -35,7 +35,7 @@ fn another_abi_is_refused() {
     ] {
         let error = gateway.modlb.fails(arguments);
         assert!(
-            error.contains("does not understand (ABI 200, this is 1)") && error.contains("detach"),
+            error.contains("does not understand (ABI 200, this is 2)") && error.contains("detach"),
             "{arguments}: {error}"
         );
     }

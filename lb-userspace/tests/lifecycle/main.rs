@@ -4,10 +4,12 @@
 mod support;
 
 mod attach;
+mod buffers;
 mod counters;
 mod foreign;
 mod killed;
 mod resolve;
+mod vlan;
 mod writers;
 
 use std::net::IpAddr;

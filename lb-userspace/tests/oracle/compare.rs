@@ -42,9 +42,9 @@ struct Answer {
 }
 
 impl Subject {
-    pub fn new() -> Self {
+    pub fn new(bench: Bench) -> Self {
         Self {
-            bench: Bench::new(""),
+            bench,
             judge: Judge::new(Config::default()),
             expected: Counted::new(),
             met: Met::default(),

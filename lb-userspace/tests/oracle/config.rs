@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use lb_common::mac::Mac;
-use lb_userspace::config::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State};
+use lb_userspace::config::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan};
 
 use crate::random::Random;
 
@@ -116,6 +116,7 @@ fn servers(random: &mut Random, six: bool) -> Vec<Server> {
     };
     let downs = random.pick(&[0, 0, 2, 3, 1]);
     let large = random.once_in(6).then(|| random.pick(&LARGE));
+    let vlans = random.once_in(3);
     // Number 1 is the gateway itself.
     let first = if random.once_in(5) { 1 } else { 11 };
     let mut servers: Vec<_> = (0..count)
@@ -126,6 +127,7 @@ fn servers(random: &mut Random, six: bool) -> Vec<Server> {
                 Ipv4Addr::new(10, 0, 0, (first + number) as u8).into()
             },
             mac: ServerMac::Given(Mac([2, 0, 0, 0, 1, number as u8])),
+            vlan: (vlans && random.once_in(2)).then(|| Vlan::from_number(random.pick(&[0, 1, 20, 4_094]))),
             weight: 1 + random.below(3) as u32,
             state: if downs == 1 || (downs > 1 && random.once_in(downs)) { State::Down } else { State::Up },
         })

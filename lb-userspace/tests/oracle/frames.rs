@@ -24,6 +24,15 @@ pub fn any(random: &mut Random, config: &Config) -> Vec<u8> {
     frame
 }
 
+/// The same, some of them with so much behind the packet that they need several buffers.
+pub fn any_length(random: &mut Random, config: &Config) -> Vec<u8> {
+    let mut frame = any(random, config);
+    if random.once_in(4) {
+        frame.resize(frame.len() + random.below(8_000), random.byte());
+    }
+    frame
+}
+
 fn link(random: &mut Random, packet: &[u8], six: bool) -> Vec<u8> {
     let destination = match random.below(40) {
         0 => [0xff; 6],

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_userspace::config::model::{Config, Formula, Fragments, ServerMac, Service};
+use lb_userspace::config::model::{Config, Formula, Fragments, ServerMac, Service, Vlan};
 use num_bigint::BigUint;
 
 use crate::{
@@ -57,11 +57,7 @@ impl Judge {
         let server = &service.servers[owner];
         let own = OWN.iter().any(|own| own.parse::<IpAddr>().unwrap() == server.address);
         let ServerMac::Given(mac) = server.mac else { panic!("a server without a MAC") };
-        let mut sent = frame.to_vec();
-        if !own {
-            sent[..6].copy_from_slice(&mac.0);
-            sent[6..12].copy_from_slice(&GATEWAY);
-        }
+        let sent = if own { frame.to_vec() } else { [&mac.0[..], &GATEWAY, &tagged(&frame[12..], server.vlan)].concat() };
         Verdict {
             action: if own { XDP_PASS } else { XDP_TX },
             frame: sent,
@@ -107,6 +103,21 @@ impl Judge {
         }
         let exact = find(&|service| service.protocol == protocol && service.port == Some(tuple.destination_port));
         exact.or(without_port).or(without_protocol).ok_or(Outcome::NoService)
+    }
+}
+
+/// What stands behind the addresses, with the server's VLAN in the outer tag.
+fn tagged(rest: &[u8], vlan: Option<Vlan>) -> Vec<u8> {
+    let has_tag = [[0x81, 0x00], [0x88, 0xa8]].iter().any(|kind| rest.starts_with(kind));
+    match (vlan, has_tag) {
+        (None, _) | (Some(Vlan::Untagged), false) => rest.to_vec(),
+        (Some(Vlan::Untagged), true) => rest[4..].to_vec(),
+        (Some(Vlan::Tagged(id)), false) => [&[0x81, 0x00, (id / 256) as u8, (id % 256) as u8], rest].concat(),
+        (Some(Vlan::Tagged(id)), true) => {
+            let mut rest = rest.to_vec();
+            (rest[2], rest[3]) = (rest[2] / 16 * 16 + (id / 256) as u8, (id % 256) as u8);
+            rest
+        }
     }
 }
 

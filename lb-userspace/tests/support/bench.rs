@@ -12,6 +12,13 @@ use super::{frame, modlb::Modlb, namespace::Namespace};
 pub const XDP_DROP: u32 = 1;
 pub const XDP_PASS: u32 = 2;
 pub const XDP_TX: u32 = 3;
+pub const XDP_REDIRECT: u32 = 4;
+
+/// Name, MAC and addresses of the gateway's interfaces; most have the first alone.
+const INTERFACES: [[&str; 4]; 2] = [
+    ["eth0", "02:00:00:00:00:01", "10.0.0.1/24", "fd00::1/64"],
+    ["eth1", "02:00:00:00:02:01", "10.1.0.1/24", "fd01::1/64"],
+];
 
 /// The gateway.
 pub struct Bench {
@@ -34,6 +41,17 @@ pub enum Expect<'a> {
         /// The server's MAC.
         mac: [u8; 6],
     },
+    /// Sent to a server in some other way: what becomes of the frame is said in full.
+    Out {
+        /// The service's name.
+        service: &'a str,
+        /// The server's address.
+        server: &'a str,
+        /// The verdict.
+        action: u32,
+        /// The frame as it leaves.
+        frame: &'a [u8],
+    },
     /// Passed because the server is this host.
     Local {
         /// The service's name.
@@ -54,14 +72,32 @@ impl Bench {
     /// Attaches to an interface with the MAC [`frame::GATEWAY`]. It stays down, so that nothing but the test's frames
     /// is counted.
     pub fn new(configuration: &str) -> Self {
+        Self::with(&INTERFACES[..1], 1_500, "generic", configuration)
+    }
+
+    /// The same with the program for frames in several buffers.
+    pub fn jumbo(configuration: &str) -> Self {
+        Self::with(&INTERFACES[..1], 9_000, "native", configuration)
+    }
+
+    /// The same with a second interface, eth1, whose MAC is 02:00:00:00:02:01. Frames are given to eth0's program.
+    pub fn two(mtu: u16, mode: &str, configuration: &str) -> Self {
+        Self::with(&INTERFACES, mtu, mode, configuration)
+    }
+
+    fn with(interfaces: &[[&str; 4]], mtu: u16, mode: &str, configuration: &str) -> Self {
         let gateway = Namespace::new("bench");
-        gateway.ip("link add eth0 address 02:00:00:00:00:01 type veth peer name peer0");
-        gateway.ip("addr add 10.0.0.1/24 dev eth0");
-        gateway.ip("addr add fd00::1/64 dev eth0 nodad");
+        for [name, mac, four, six] in interfaces {
+            gateway.ip(&format!("link add {name} address {mac} mtu {mtu} type veth peer name peer-{name} mtu {mtu}"));
+            gateway.ip(&format!("addr add {four} dev {name}"));
+            gateway.ip(&format!("addr add {six} dev {name} nodad"));
+        }
         let modlb = Modlb::new(&gateway);
-        modlb.attach("eth0 --mode generic --max-services 64 --max-slots 70000 --max-servers 1024", configuration);
+        let names = interfaces.iter().map(|[name, ..]| *name).collect::<Vec<_>>().join(" ");
+        let capacity = "--max-services 64 --max-slots 70000 --max-servers 1024";
+        modlb.attach(&format!("{names} --mode {mode} {capacity}"), configuration);
         let datapath = gateway.within(|| Datapath::open(modlb.instance()).unwrap());
-        let program = program(&modlb);
+        let program = program(&modlb, "eth0");
         Self { modlb, gateway, datapath, program }
     }
 
@@ -81,6 +117,22 @@ impl Bench {
         (result.return_value, out)
     }
 
+    /// Gives the program a frame with so many bytes of metadata before it; `None`: the kernel allows no such number.
+    pub fn run_with_metadata(&self, frame: &[u8], metadata: usize) -> Option<(u32, Vec<u8>)> {
+        let data = [&vec![0; metadata], frame].concat();
+        // `struct xdp_md`: where the frame starts and ends in what is given, and four more.
+        let context: Vec<u8> =
+            [metadata as u32, data.len() as u32, 0, 0, 0, 0].iter().flat_map(|field| field.to_ne_bytes()).collect();
+        let mut out = vec![0; data.len() + 64];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(&data);
+        options.ctx_in = Some(&context);
+        options.data_out = Some(&mut out);
+        let result = self.program.test_run(options).ok()?;
+        out.truncate(result.data_size_out as usize);
+        Some((result.return_value, out))
+    }
+
     /// Gives the program a frame, and looks at the verdict, at every byte, and at every counter.
     pub fn check(&self, what: &str, frame: &[u8], expect: Expect<'_>) {
         let before = self.counters();
@@ -89,6 +141,9 @@ impl Bench {
         let (action_wanted, frame_wanted, moved) = match expect {
             Expect::Sent { service, server, mac } => {
                 (XDP_TX, frame::sent_to(mac, frame), counted("forwarded", service, server))
+            }
+            Expect::Out { service, server, action, frame } => {
+                (action, frame.to_vec(), counted("forwarded", service, server))
             }
             Expect::Local { service, server } => (XDP_PASS, frame.to_vec(), counted("local", service, server)),
             Expect::Passed(outcome) => (XDP_PASS, frame.to_vec(), vec![format!("outcome {outcome}")]),
@@ -135,9 +190,10 @@ fn difference(before: &Counters, after: &Counters) -> String {
     text
 }
 
-/// The program that the command attached, by its pin.
-fn program(modlb: &Modlb) -> Xdp {
-    let pins = std::fs::read_dir(modlb.pins()).unwrap().map(|entry| entry.unwrap().path());
-    let pin = pins.into_iter().find(|pin| pin.to_string_lossy().contains("/program-")).unwrap();
-    Xdp::from_pin(pin, XdpAttachType::Interface).unwrap()
+/// The program that the command attached to an interface, by its pin.
+fn program(modlb: &Modlb, interface: &str) -> Xdp {
+    let status = modlb.json("status");
+    let mut interfaces = status["interfaces"].as_array().unwrap().iter();
+    let index = &interfaces.find(|found| found["name"] == interface).unwrap()["index"];
+    Xdp::from_pin(modlb.pins().join(format!("program-{index}")), XdpAttachType::Interface).unwrap()
 }

@@ -6,9 +6,11 @@ mod support;
 mod answers;
 mod change;
 mod fragments;
+mod jumbo;
 mod path_mtu;
 mod second_interface;
 mod upgrade;
+mod vlan;
 
 use std::net::IpAddr;
 

@@ -164,7 +164,11 @@ proptest! {
             for (slot, server) in (record.first_slot..).zip(table.iter().flatten()) {
                 let slot = layout.slots[slot as usize];
                 let found = &layout.servers[(record.first_server + u32::from(server)) as usize];
-                prop_assert_eq!(slot.mac().0, found.mac);
+                let remote = layout.remotes.iter().find(|(counter, _)| *counter == found.counter).map(|(_, remote)| *remote);
+                let destination = if slot.is_indirect() { remote.map(|remote| remote.destination) } else { Some(slot.mac().0) };
+                prop_assert_eq!(destination, Some(found.mac));
+                prop_assert_eq!(slot.is_indirect(), found.vlan != Remote::KEEP);
+                prop_assert_eq!(remote.map_or(Remote::KEEP, |remote| remote.vlan), found.vlan);
                 prop_assert_eq!(record.first_counter + u32::from(slot.counter()), found.counter);
                 prop_assert_eq!(found.up, 1);
             }
@@ -179,6 +183,7 @@ fn config_of(servers: usize) -> Config {
         .map(|number| Server {
             address: std::net::Ipv6Addr::from_bits(0xfd99 << 112 | number as u128).into(),
             mac: ServerMac::Given(Mac([2, 0, 0, 0, 0, 1])),
+            vlan: None,
             weight: 1,
             state: State::Up,
         })
@@ -216,8 +221,38 @@ fn a_missing_mac() {
     assert!(matches!(lay_out(&config, Place::Back), Err(Error::NoMac { .. })));
     assert!(matches!(lay_out(&config, Place::Behind { interface: 3, source: Mac::ZERO }), Err(Error::NoMac { .. })));
     let layout = lay_out(&config, Place::Here).unwrap();
-    assert_eq!(layout.remotes, [(0, Remote::default())]);
+    assert_eq!(layout.remotes, [(0, Remote { vlan: Remote::KEEP, ..Remote::default() })]);
     assert!(layout.slots[0].is_indirect());
     config.services[0].servers[0].state = State::Down;
     assert!(lay_out(&config, Place::Back).is_ok());
+}
+
+/// Where a server is and which tag its frames get are two things.
+#[test]
+fn a_vlan_and_a_place() {
+    use crate::config::model::Vlan;
+
+    let mut config = config_of(1);
+    let source = Mac([2, 0, 0, 0, 1, 1]);
+    let behind = Place::Behind { interface: 3, source };
+    for (vlan, place, interface, number, source) in [
+        (Some(Vlan::Tagged(20)), Place::Back, Remote::BACK, 20, Mac::ZERO),
+        (Some(Vlan::Untagged), Place::Back, Remote::BACK, Remote::UNTAGGED, Mac::ZERO),
+        (Some(Vlan::Tagged(4_094)), behind, 3, 4_094, source),
+        (None, behind, 3, Remote::KEEP, source),
+        (Some(Vlan::Tagged(1)), Place::Here, Remote::HERE, 1, Mac::ZERO),
+    ] {
+        config.services[0].servers[0].vlan = vlan;
+        let placed = Placed { config: config.clone(), places: vec![vec![place]], own: Vec::new() };
+        let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();
+        let remote = Remote { interface, vlan: number, destination: [2, 0, 0, 0, 0, 1], source: source.0, reserved: 0 };
+        assert_eq!(layout.remotes, [(0, remote)], "{vlan:?}, {place:?}");
+        assert!(layout.slots[0].is_indirect());
+        assert_eq!(layout.servers[0].vlan, number);
+    }
+    // One that is reached as frames come needs nothing more than a slot.
+    config.services[0].servers[0].vlan = None;
+    let placed = Placed { config, places: vec![vec![Place::Back]], own: Vec::new() };
+    let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();
+    assert!(layout.remotes.is_empty() && !layout.slots[0].is_indirect());
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn server(address: &str, mac: Option<Mac>, state: State) -> ServerView {
-    ServerView { address: address.parse().unwrap(), mac, weight: 1, state }
+    ServerView { address: address.parse().unwrap(), mac, vlan: None, weight: 1, state }
 }
 
 fn status() -> StatusView {
@@ -32,8 +32,14 @@ fn status() -> StatusView {
         digest: "fedcba9876543210".into(),
         servers: vec![],
     };
-    let interface =
-        InterfaceView { name: "eth0".into(), index: 2, mode: "native".into(), link: "bpf_link".into(), program_id: 57 };
+    let interface = InterfaceView {
+        name: "eth0".into(),
+        index: 2,
+        mode: "native".into(),
+        multi_buffer: false,
+        link: "bpf_link".into(),
+        program_id: 57,
+    };
     StatusView {
         version: "0.1.0".into(),
         abi: 1,
@@ -44,13 +50,13 @@ fn status() -> StatusView {
     }
 }
 
-const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","weight":1,"state":"up"},{"address":"10.0.0.12","mac":null,"weight":1,"state":"down"}]}"#;
+const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up"},{"address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down"}]}"#;
 const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null,"port":null,"formula":"5-tuple","selection":"resilient","n":0,"slots":0,"digest":"fedcba9876543210","servers":[]}"#;
 
 #[test]
 fn json_of_status_and_services() {
     let expected = format!(
-        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","interfaces":[{{"name":"eth0","index":2,"mode":"native","link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
+        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","interfaces":[{{"name":"eth0","index":2,"mode":"native","multi_buffer":false,"link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
     );
     assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     assert_eq!(serde_json::to_string(&ServicesView::from(status())).unwrap(), format!("[{WEB},{ALL}]"));
@@ -58,7 +64,7 @@ fn json_of_status_and_services() {
 
 #[test]
 fn json_of_servers() {
-    let expected = r#"[{"service":"web","address":"10.0.0.11","mac":"02:00:00:00:00:11","weight":1,"state":"up"},{"service":"web","address":"10.0.0.12","mac":null,"weight":1,"state":"down"}]"#;
+    let expected = r#"[{"service":"web","address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up"},{"service":"web","address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down"}]"#;
     assert_eq!(serde_json::to_string(&ServersView::from(status())).unwrap(), expected);
 }
 
@@ -86,8 +92,24 @@ all      2001:db8:f00::/48     5-tuple  resilient  0/0  0      0"
     assert_eq!(
         ServersView::from(status()).render(),
         "\
-service  server     mac                weight  state
-web      10.0.0.11  02:00:00:00:00:11       1  up
-web      10.0.0.12  -                       1  down"
+service  server     mac                vlan  weight  state
+web      10.0.0.11  02:00:00:00:00:11     -       1  up
+web      10.0.0.12  -                     -       1  down"
+    );
+}
+
+#[test]
+fn vlans_and_buffers() {
+    let mut status = status();
+    status.interfaces[0].multi_buffer = true;
+    status.services[0].servers[0].vlan = Some(20);
+    status.services[0].servers[1].vlan = Some(0);
+    assert!(status.render().contains("native, multi-buffer  bpf_link"), "{}", status.render());
+    assert_eq!(
+        ServersView::from(status).render(),
+        "\
+service  server     mac                    vlan  weight  state
+web      10.0.0.11  02:00:00:00:00:11        20       1  up
+web      10.0.0.12  -                  untagged       1  down"
     );
 }

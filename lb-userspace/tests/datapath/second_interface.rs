@@ -1,0 +1,117 @@
+//! Servers behind another interface: redirected, by the map of devices.
+
+use aya::maps::{Map, MapData, xdp::DevMapHash};
+
+use crate::*;
+
+/// The MAC of the second interface.
+const SECOND: [u8; 6] = [2, 0, 0, 0, 2, 1];
+
+fn far(address: &str, vlan: &str) -> String {
+    let far = if address.contains(':') { "fd01::b" } else { "10.1.0.11" };
+    let near = server(address, 12);
+    format!(
+        "[[service]]\nname = \"web\"\naddress = \"{address}\"\n{HTTPS}\n\
+         [[service.server]]\naddress = \"{far}\"\nmac = \"02:00:00:00:01:0b\"\n{vlan}\
+         [[service.server]]\naddress = \"{near}\"\nmac = \"02:00:00:00:01:0c\"\n"
+    )
+}
+
+/// The frame as the second interface sends it.
+fn sent_by_second(frame: &[u8]) -> Vec<u8> {
+    [&mac(11)[..], &SECOND, &frame[12..]].concat()
+}
+
+fn up(bench: &Bench) {
+    // A route needs its interface up; what the kernel sends by itself goes to the peers, which are down.
+    for interface in ["eth0", "eth1"] {
+        bench.gateway.ip(&format!("link set {interface} up"));
+    }
+}
+
+#[test]
+fn a_server_behind_each() {
+    need_root!();
+    for (mtu, mode) in [(1_500, "generic"), (1_500, "native"), (9_000, "native")] {
+        let bench = Bench::two(mtu, mode, "");
+        up(&bench);
+        for (address, vlan, tags) in
+            [(WEB, "", None), (WEB6, "", None), (WEB, "vlan = 20\n", Some((0x8100, 20))), (WEB6, "vlan = 20\n", Some((0x8100, 20)))]
+        {
+            bench.apply(&far(address, vlan));
+            for client in clients(address) {
+                let packet = ip(client, address.parse().unwrap(), TCP, &ports(1, 443));
+                let bytes = to_gateway(&packet);
+                let first = remainder(&sum(client, address.parse().unwrap(), &[443]), 2) == 0;
+                let out = match first {
+                    true => sent_by_second(&ethernet(GATEWAY, tags.as_slice(), ether_type(&packet), &packet)),
+                    false => sent_to(mac(12), &bytes),
+                };
+                let far = if address == WEB { "10.1.0.11".to_owned() } else { "fd01::b".to_owned() };
+                let expect = Expect::Out {
+                    service: "web",
+                    server: &if first { far } else { server(address, 12) },
+                    action: if first { XDP_REDIRECT } else { XDP_TX },
+                    frame: &out,
+                };
+                bench.check(&format!("from {client}, {mode}, {mtu}, {vlan}"), &bytes, expect);
+            }
+        }
+    }
+}
+
+/// What cannot be redirected is dropped under a name of its own, unchanged.
+#[test]
+fn a_device_that_is_missing() {
+    need_root!();
+    let bench = Bench::two(1_500, "native", "");
+    up(&bench);
+    bench.apply(&far(WEB, "vlan = 20\n"));
+    let client = clients(WEB).into_iter().find(|client| remainder(&sum(*client, WEB.parse().unwrap(), &[443]), 2) == 0);
+    let bytes = to_gateway(&ip(client.unwrap(), WEB.parse().unwrap(), TCP, &ports(1, 443)));
+    let mut devices = devices(&bench);
+    let keys: Vec<u32> = devices.keys().map(Result::unwrap).collect();
+    assert_eq!(keys.len(), 2);
+    for key in &keys {
+        devices.remove(*key).unwrap();
+    }
+    bench.check("no device", &bytes, Expect::Dropped(Outcome::Unreachable));
+    // `attach` puts them in again.
+    bench.modlb.ok("attach");
+    let out = sent_by_second(&[&bytes[..12], &[0x81, 0, 0, 20], &bytes[12..]].concat());
+    let expect = Expect::Out { service: "web", server: "10.1.0.11", action: XDP_REDIRECT, frame: &out };
+    bench.check("again", &bytes, expect);
+}
+
+/// An interface that is detached is no place to send to any more.
+#[test]
+fn devices_come_and_go_with_interfaces() {
+    need_root!();
+    let bench = Bench::two(1_500, "native", &service("web", WEB, HTTPS, 11..13));
+    let indices = || {
+        let status = bench.modlb.json("status");
+        let mut indices: Vec<_> =
+            status["interfaces"].as_array().unwrap().iter().map(|found| found["index"].as_u64().unwrap() as u32).collect();
+        indices.sort_unstable();
+        indices
+    };
+    let keys = || {
+        let mut keys: Vec<u32> = devices(&bench).keys().map(Result::unwrap).collect();
+        keys.sort_unstable();
+        keys
+    };
+    assert_eq!((keys().len(), keys()), (2, indices()));
+    bench.modlb.ok("detach eth1");
+    assert_eq!((keys().len(), keys()), (1, indices()));
+    bench.modlb.ok("attach eth1");
+    assert_eq!((keys().len(), keys()), (2, indices()));
+    bench.gateway.ip("link del eth1");
+    assert_eq!(keys().len(), 1);
+    bench.modlb.ok("attach eth0");
+    assert_eq!((keys().len(), keys()), (1, indices()));
+}
+
+fn devices(bench: &Bench) -> DevMapHash<MapData> {
+    let data = MapData::from_pin(bench.modlb.pins().join("DEVICES")).unwrap();
+    DevMapHash::try_from(Map::DevMapHash(data)).unwrap()
+}
