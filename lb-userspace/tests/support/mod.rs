@@ -6,6 +6,7 @@ pub mod frame;
 pub mod modlb;
 pub mod namespace;
 pub mod network;
+pub mod paced;
 
 /// Whether tests that load programs can run here. They must where `CI` is true; elsewhere leaving them out is said aloud.
 pub fn privileged() -> bool {
