@@ -6,6 +6,7 @@ mod cluster;
 mod family;
 mod gateway;
 mod group;
+mod ha;
 mod interrupt;
 mod namespace;
 mod routers;
@@ -40,6 +41,8 @@ pub enum Story {
     Cluster,
     /// Stateful routers side by side.
     Routers,
+    /// Two balancers, of which one takes over.
+    HighAvailability,
 }
 
 impl Story {
@@ -49,6 +52,7 @@ impl Story {
             Self::Gateway => None,
             Self::Cluster => Some("--cluster"),
             Self::Routers => Some("--routers"),
+            Self::HighAvailability => Some("--ha"),
         }
     }
 
@@ -57,6 +61,7 @@ impl Story {
             Self::Gateway => perform(modlb),
             Self::Cluster => cluster::perform(modlb),
             Self::Routers => routers::perform(modlb),
+            Self::HighAvailability => ha::perform(modlb),
         }
     }
 }

@@ -46,10 +46,13 @@ enum Task {
     },
     /// Watch real HTTP requests being balanced, in network namespaces that go away afterwards
     #[command(
-        after_help = "Examples: a gateway; servers that all receive everything; stateful routers side by side\n  \
-                      cargo xtask demo\n  cargo xtask demo --cluster\n  cargo xtask demo --routers"
+        after_help = "Examples: a gateway; a second one takes over; servers that all receive everything; stateful routers side by side\n  \
+                      cargo xtask demo\n  cargo xtask demo --ha\n  cargo xtask demo --cluster\n  cargo xtask demo --routers"
     )]
     Demo {
+        /// Two balancers, of which the second takes over in mid-transfer
+        #[arg(long, conflicts_with_all = ["cluster", "routers"])]
+        ha: bool,
         /// Servers that all receive every packet, each of which takes its own
         #[arg(long, conflicts_with = "routers")]
         cluster: bool,
@@ -83,6 +86,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test { soak: Some(minutes), args, .. } => test::soak(minutes, &args),
         Task::Test { kernel: Some(version), .. } => test::kernel::run(&version),
         Task::Test { args, .. } => test::run(&args),
+        Task::Demo { ha: true, modlb, .. } => demo::run(demo::Story::HighAvailability, modlb),
         Task::Demo { cluster: true, modlb, .. } => demo::run(demo::Story::Cluster, modlb),
         Task::Demo { routers: true, modlb, .. } => demo::run(demo::Story::Routers, modlb),
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),

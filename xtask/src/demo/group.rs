@@ -40,6 +40,11 @@ impl Group {
         Ok(group)
     }
 
+    /// The name of a host's instance.
+    pub fn instance(&self, host: &str) -> String {
+        instance(host)
+    }
+
     /// Runs modlb on a host and returns what it prints.
     pub fn modlb(&self, host: &str, arguments: &str) -> Result<String> {
         let mut command = Command::new("timeout");

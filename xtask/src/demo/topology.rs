@@ -119,7 +119,7 @@ pub fn curl(client: IpAddr) -> Result<String> {
 }
 
 /// The segment's end of a host's cable.
-fn port(host: &str) -> String {
+pub fn port(host: &str) -> String {
     format!("v-{host}")
 }
 
