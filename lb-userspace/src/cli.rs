@@ -84,9 +84,9 @@ Example: take a server out for maintenance; the other servers' flows do not move
     Server(Server),
     /// Show the instance: its state, its interfaces and the tables of its services
     #[command(after_help = "\
-Examples: do two balancers agree? Run on one what the first command prints on the other; is a file in force?
-  modlb status --json | jq -r '\"modlb status --expect-digest \" + .digest'
-  modlb status --expect-digest $(modlb check /etc/modlb.toml --json | jq -r .digest)")]
+Examples: the digest of what is in force; on another balancer: does it agree?
+  modlb status --json | jq -r .digest
+  modlb status --expect-digest 068183df64b08525")]
     Status(Status),
     /// List the services
     #[command(after_help = "Example: names only\n  modlb services --json | jq -r '.[].name'")]

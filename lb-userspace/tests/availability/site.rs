@@ -53,6 +53,9 @@ impl Site {
         switch.ip("link set br0 up");
         let balancers = [("lb1", 1), ("lb2", 2)].map(|(label, number)| {
             let namespace = host(&switch, label, number);
+            forward(&namespace);
+            // A kernel that forwards must not do so with what a balancer on standby passes to it.
+            SERVICES.into_iter().for_each(|service| namespace.ip(&format!("route add blackhole {service}")));
             Balancer { modlb: Modlb::new(&namespace), namespace, label, number }
         });
         let (router, clients) = outside(&switch);
@@ -197,12 +200,17 @@ fn outside(switch: &Namespace) -> (Namespace, Namespace) {
     }
     outside.ip("route add default via 198.51.100.1");
     outside.ip("-6 route add default via 2001:db8:c::1");
-    router.within(|| {
+    forward(&router);
+    (router, outside)
+}
+
+/// Lets the kernel forward packets.
+fn forward(namespace: &Namespace) {
+    namespace.within(|| {
         for setting in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
             fs::write(format!("/proc/sys/net/{setting}"), "1").unwrap();
         }
     });
-    (router, outside)
 }
 
 fn server(switch: &Namespace, number: u8) -> (Server, Namespace) {
