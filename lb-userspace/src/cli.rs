@@ -11,7 +11,7 @@ use lb_common::{
 
 pub use self::value::{Endpoint, ParseEndpointError};
 use self::value::{parse_instance, parse_seconds, up_to};
-use crate::config::model::Role;
+use crate::{config::model::Role, slots::Digest};
 
 #[cfg(test)]
 mod tests;
@@ -84,9 +84,10 @@ Example: take a server out for maintenance; the other servers' flows do not move
     Server(Server),
     /// Show the instance: its state, its interfaces and the tables of its services
     #[command(after_help = "\
-Example: do two balancers agree? Compare their digests
-  modlb status --json | jq -r '.services[] | [.name, .digest] | @tsv'")]
-    Status(Format),
+Examples: the digest of what is in force; on another balancer: does it agree?
+  modlb status --json | jq -r .digest
+  modlb status --expect-digest 068183df64b08525")]
+    Status(Status),
     /// List the services
     #[command(after_help = "Example: names only\n  modlb services --json | jq -r '.[].name'")]
     Services(Format),
@@ -145,6 +146,17 @@ pub struct Format {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `modlb status`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Status {
+    /// Fail, after printing, unless this is the digest: that of a balancer that sends every packet to the same server
+    #[arg(long, value_name = "HEX")]
+    pub expect_digest: Option<Digest>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// `modlb attach`.

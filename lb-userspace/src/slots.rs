@@ -10,7 +10,7 @@
 //! A `resilient` table has a fixed prime number of entries, filled by Maglev's method (Eisenbud et al., NSDI 2016) from
 //! all servers, up or down; those of servers that are down are dealt in the same way.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use lb_common::limits::{MAX_SLOTS_PER_SERVICE, REFINED_SLOTS};
 use sha2::{Digest as _, Sha256};
@@ -36,6 +36,30 @@ pub struct Digest(
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The text is no [`Digest`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a digest; use the 16 hexadecimal digits that `modlb status` shows")]
+pub struct ParseDigestError;
+
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(ParseDigestError);
+        }
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| ParseDigestError)
+    }
+}
+
+impl Digest {
+    /// That of everything that went into `hash`.
+    pub(crate) fn of(hash: Sha256) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 }
 
@@ -100,8 +124,7 @@ impl SlotTable {
                 }
             }
         }
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
-        Digest(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        Digest::of(hash)
     }
 }
 

@@ -64,8 +64,20 @@ enum Task {
         repeat: Option<PathBuf>,
     },
     /// Watch real HTTP requests being balanced, in network namespaces that go away afterwards
-    #[command(after_help = "Example:\n  cargo xtask demo")]
+    #[command(
+        after_help = "Examples: a gateway; a second one takes over; servers that all receive everything; stateful routers side by side\n  \
+                      cargo xtask demo\n  cargo xtask demo --ha\n  cargo xtask demo --cluster\n  cargo xtask demo --routers"
+    )]
     Demo {
+        /// Two balancers, of which the second takes over in mid-transfer
+        #[arg(long, conflicts_with_all = ["cluster", "routers"])]
+        ha: bool,
+        /// Servers that all receive every packet, each of which takes its own
+        #[arg(long, conflicts_with = "routers")]
+        cluster: bool,
+        /// Stateful routers side by side, of which each session uses one
+        #[arg(long)]
+        routers: bool,
         /// The command to demonstrate; omitted: built first
         #[arg(long, value_name = "PATH", hide = true)]
         modlb: Option<PathBuf>,
@@ -95,7 +107,10 @@ fn run(task: Task) -> Result<()> {
         Task::Test { args, .. } => test::run(&args),
         Task::Fuzz { repeat: Some(input), .. } => fuzz::repeat(&input),
         Task::Fuzz { minutes, target, .. } => fuzz::run(minutes.unwrap_or_default(), target),
-        Task::Demo { modlb } => demo::run(modlb),
+        Task::Demo { ha: true, modlb, .. } => demo::run(demo::Story::HighAvailability, modlb),
+        Task::Demo { cluster: true, modlb, .. } => demo::run(demo::Story::Cluster, modlb),
+        Task::Demo { routers: true, modlb, .. } => demo::run(demo::Story::Routers, modlb),
+        Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
         Task::Lint => lint::run(),
     }
 }

@@ -46,7 +46,7 @@ fn global_options_stand_anywhere() {
         (cli.global.netns.as_deref(), cli.global.instance.as_str(), cli.global.verbose),
         (Some("blue"), "edge-1", 2)
     );
-    assert!(matches!(cli.command, Command::Status(Format { json: true })));
+    assert!(matches!(cli.command, Command::Status(Status { format: Format { json: true }, expect_digest: None })));
     assert_eq!(parse("modlb status").unwrap().global.instance, "default");
 }
 

@@ -1,15 +1,15 @@
-//! `modlb activate` and `modlb standby`.
+//! `modlb activate` and `modlb standby`: one atomic store, which waits for nobody.
 
 use anyhow::Result;
 
-use crate::{datapath::Writer, output::print_text};
+use crate::{datapath::Datapath, output::print_text};
 
 pub fn set(instance: &str, standby: bool) -> Result<()> {
-    let mut writer = Writer::open(instance)?;
+    let datapath = Datapath::open(instance)?;
     let state = if standby { "standby" } else { "active" };
-    if writer.standby() == standby {
+    if datapath.standby() == standby {
         return Ok(print_text(&format!("already {state}"))?);
     }
-    writer.set_standby(standby);
+    datapath.set_standby(standby);
     Ok(print_text(state)?)
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{count, input, summary};
 use crate::{
+    agreement,
     cli::Check,
     output::{Render, print},
 };
@@ -13,6 +14,7 @@ use crate::{
 #[derive(Serialize)]
 struct Verdict {
     ok: bool,
+    digest: Option<String>,
     services: usize,
     servers: usize,
     errors: Vec<String>,
@@ -33,12 +35,14 @@ pub fn run(options: &Check) -> Result<()> {
             let (services, servers) =
                 (config.services.len(), config.services.iter().map(|service| service.servers.len()).sum());
             let text = format!("{file}: good: {}", summary(&config));
-            Ok(print(&Verdict { ok: true, services, servers, errors: Vec::new(), text }, options.format.json)?)
+            // Slot tables take time where there are many and servers are down; people who check do not look at it.
+            let digest = options.format.json.then(|| agreement::digest_of(&config).to_string());
+            Ok(print(&Verdict { ok: true, digest, services, servers, errors: Vec::new(), text }, options.format.json)?)
         }
         Err(error) if options.format.json => {
             let errors = input::problems(&error);
             let message = format!("{file}: {}", count(errors.len(), "error"));
-            print(&Verdict { ok: false, services: 0, servers: 0, errors, text: String::new() }, true)?;
+            print(&Verdict { ok: false, digest: None, services: 0, servers: 0, errors, text: String::new() }, true)?;
             bail!(message)
         }
         Err(error) => Err(error),

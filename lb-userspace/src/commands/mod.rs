@@ -41,7 +41,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Server(Server::Down(name)) => server::down(instance, &name).await,
         Command::Server(Server::Add(add)) => server::add(instance, &add).await,
         Command::Server(Server::Remove(name)) => server::remove(instance, &name).await,
-        Command::Status(format) => status::status(instance, format).await,
+        Command::Status(options) => status::status(instance, &options).await,
         Command::Services(format) => status::services(instance, format).await,
         Command::Servers(format) => status::servers(instance, format).await,
         Command::Stats(options) => stats::run(instance, &options).await,

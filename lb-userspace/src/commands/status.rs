@@ -1,19 +1,32 @@
 //! `modlb status`, `services` and `servers`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use lb_common::abi::ABI;
 
 use crate::{
-    cli::Format,
-    config::{model::{Service, Vlan}, protocol::protocol_name},
+    agreement,
+    cli::{self, Format},
+    config::{
+        model::{Service, Vlan},
+        protocol::protocol_name,
+    },
     datapath::{Datapath, Snapshot},
     net::Net,
     output::{Activity, InterfaceView, ServerView, ServersView, ServiceView, ServicesView, StatusView, print},
     slots::Digest,
 };
 
-pub async fn status(instance: &str, format: Format) -> Result<()> {
-    Ok(print(&view(instance).await?, format.json)?)
+pub async fn status(instance: &str, options: &cli::Status) -> Result<()> {
+    let view = view(instance).await?;
+    print(&view, options.format.json)?;
+    match options.expect_digest.map(|digest| digest.to_string()) {
+        Some(expected) if expected != view.digest => bail!(
+            "the digest is {}, not {expected}: this instance does not send every packet to the same server as the one that \
+             {expected} was taken from; compare what `modlb export` prints on both",
+            view.digest
+        ),
+        Some(_) | None => Ok(()),
+    }
 }
 
 pub async fn services(instance: &str, format: Format) -> Result<()> {
@@ -32,9 +45,15 @@ async fn view(instance: &str) -> Result<StatusView> {
         abi: ABI,
         role: snapshot.config.role.name().to_owned(),
         state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
+        digest: digest(&snapshot).to_string(),
         interfaces: interfaces(&datapath).await?,
         services: service_views(&snapshot),
     })
+}
+
+/// What the instance decides, as one number.
+fn digest(snapshot: &Snapshot) -> Digest {
+    agreement::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
 }
 
 /// Where an instance is attached, and how.

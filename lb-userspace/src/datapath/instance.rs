@@ -152,6 +152,12 @@ impl Datapath {
     pub fn standby(&self) -> bool {
         self.maps.control.load().standby()
     }
+
+    /// Forwards nothing from now on, or everything again. The one change that needs no lock: a takeover must not wait for a
+    /// command that resolves MACs.
+    pub fn set_standby(&self, standby: bool) {
+        self.maps.control.update(|now| now.with_standby(standby));
+    }
 }
 
 impl Writer {
@@ -228,12 +234,6 @@ impl Writer {
             }
         }
         Ok(())
-    }
-
-    /// Forwards nothing from now on, or everything again.
-    pub fn set_standby(&mut self, standby: bool) {
-        let control = self.maps.control.load();
-        self.datapath.maps.control.store(control.with_standby(standby));
     }
 }
 

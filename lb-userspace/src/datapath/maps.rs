@@ -127,9 +127,16 @@ impl ControlWord {
         Control(self.atomic().load(Ordering::Acquire))
     }
 
-    /// Puts a word in force. Everything written before is visible to whoever sees it.
-    pub fn store(&self, control: Control) {
-        self.atomic().store(control.0, Ordering::Release);
+    /// Puts the word in force that `change` makes of the one that is. Everything written before is visible to whoever sees
+    /// it. A publication and a takeover that meet here both count: neither may undo the other.
+    pub fn update(&self, change: impl Fn(Control) -> Control) {
+        let word = self.atomic();
+        let mut now = word.load(Ordering::Acquire);
+        while let Err(other) =
+            word.compare_exchange_weak(now, change(Control(now)).0, Ordering::AcqRel, Ordering::Acquire)
+        {
+            now = other;
+        }
     }
 }
 

@@ -45,7 +45,8 @@ impl Writer {
         self.servers.zero(&layout.fresh)?;
         self.write(have.control.half() ^ 1, layout);
         // Publish after the half is written, else packets meet services without slots.
-        self.datapath.maps.control.store(have.control.publish(layout.contents));
+        // Nobody else publishes meanwhile, but a takeover does not wait for the lock: whether on standby is as it is now.
+        self.datapath.maps.control.update(|now| now.publish(layout.contents));
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub struct StatusView {
     pub role: String,
     /// Whether it does it now.
     pub state: Activity,
+    /// The digest of everything that decides where packets go: equal on balancers that agree.
+    pub digest: String,
     /// The interfaces that it is attached to.
     pub interfaces: Vec<InterfaceView>,
     /// What is balanced, in the order of the configuration.
@@ -167,7 +169,9 @@ impl ServiceView {
 
 impl Render for StatusView {
     fn render(&self) -> String {
-        let mut text = format!("modlb {} (ABI {}): {}, {}\n\n", self.version, self.abi, self.role, self.state.name());
+        let (role, state) = (&self.role, self.state.name());
+        let mut text =
+            format!("modlb {} (ABI {}): {role}, {state}, digest {}\n\n", self.version, self.abi, self.digest);
         if self.interfaces.is_empty() {
             text += "not attached to any interface\n\n";
         } else {

@@ -11,7 +11,10 @@ fn good_ones() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, GOOD).display().to_string();
     assert_eq!(ok(&["check", &path]), format!("{path}: good: 1 service, 1 server\n"));
-    assert_eq!(ok(&["check", &path, "--json"]), "{\"ok\":true,\"services\":1,\"servers\":1,\"errors\":[]}\n");
+    assert_eq!(
+        ok(&["check", &path, "--json"]),
+        "{\"ok\":true,\"digest\":\"d61e7aad18548ff4\",\"services\":1,\"servers\":1,\"errors\":[]}\n"
+    );
     let output = modlb_with(&["check", "-"], GOOD);
     assert_eq!((output.status.success(), stdout(&output).as_str()), (true, "-: good: 1 service, 1 server\n"));
 }

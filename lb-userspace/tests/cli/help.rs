@@ -57,6 +57,7 @@ fn what_is_no_command_is_a_usage_error() {
         &["server", "up", "web"],
         &["explain", "x", "y"],
         &["stats", "--watch", "0"],
+        &["status", "--expect-digest", "12"],
     ] {
         fails(arguments, 2);
     }

@@ -2,7 +2,11 @@
 
 use std::{process::Stdio, thread};
 
-use crate::{Gateway, need_root, web};
+use crate::{
+    Gateway, need_root,
+    support::network::{Network, server_address},
+    web,
+};
 
 /// Every change of many that come at once is made; none undoes another's.
 #[test]
@@ -49,4 +53,32 @@ fn a_writer_waits_for_another() {
     drop(lock);
     assert!(waiting.wait().unwrap().success());
     assert_eq!(gateway.modlb.json("status")["services"][0]["servers"][0]["state"], "down");
+}
+
+/// A takeover waits for nobody, and a command that was already under way does not undo it.
+#[test]
+fn a_takeover_does_not_wait() {
+    need_root!();
+    let network = Network::new(2, 1);
+    let configuration = network.configuration(2, "protocol = \"tcp\"\nport = 80");
+    network.attach("native", &configuration);
+    network.modlb.ok("standby");
+    for (verb, state) in [("activate", "active"), ("standby", "standby"), ("activate", "active")] {
+        // A server that went silent: the command asks for its MAC for a second, and goes on with the one that it had.
+        network.server_namespaces().nth(1).unwrap().ip("link set eth0 down");
+        network.gateway.ip(&format!("neigh del {} dev eth0", server_address(false, 1)));
+        let formula = if verb == "activate" { "5-tuple" } else { "3-tuple" };
+        let changed = configuration.replace("port = 80", &format!("port = 80\nformula = \"{formula}\""));
+        let file = network.modlb.file("changed.toml", &changed);
+        let mut command = network.modlb.command(&format!("apply {}", file.display()));
+        let mut apply = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(std::time::Duration::from_millis(500));
+        network.modlb.ok(verb);
+        assert!(apply.try_wait().unwrap().is_none(), "there was nothing to wait for");
+        assert_eq!(network.modlb.json("status")["state"], state);
+        assert!(apply.wait().unwrap().success());
+        let status = network.modlb.json("status");
+        assert_eq!((&status["state"], &status["services"][0]["formula"]), (&state.into(), &formula.into()));
+        network.server_namespaces().nth(1).unwrap().ip("link set eth0 up");
+    }
 }

@@ -7,6 +7,7 @@ pub mod frame;
 pub mod modlb;
 pub mod namespace;
 pub mod network;
+pub mod paced;
 pub mod vlan_switch;
 
 /// Whether tests that load programs can run here. They must where `CI` is true; elsewhere leaving them out is said aloud.

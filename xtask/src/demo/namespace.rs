@@ -38,13 +38,18 @@ pub fn remove(host: &str) {
     if !path(host).exists() {
         return;
     }
-    let pids = capture(Command::new("ip").args(["netns", "pids", &name(host)]).process_group(0));
-    for pid in pids.unwrap_or_default().lines().filter_map(|line| line.parse().ok()) {
-        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-    }
+    kill_all(host);
     let deleted = capture(Command::new("ip").args(["netns", "del", &name(host)]).process_group(0));
     if let Err(error) = deleted {
         eprintln!("warning: {error:#}");
+    }
+}
+
+/// Kills what runs in one.
+pub fn kill_all(host: &str) {
+    let pids = capture(Command::new("ip").args(["netns", "pids", &name(host)]).process_group(0));
+    for pid in pids.unwrap_or_default().lines().filter_map(|line| line.parse().ok()) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
 }
 

@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result};
 use super::{family::PORT, namespace::within};
 use crate::process::find;
 
+/// Bytes of `/download`, which nginx sends slowly: it takes twelve seconds.
+pub const DOWNLOAD_BYTES: usize = 250_000;
+
 /// nginx in a host's namespace; dropped, it is gone.
 pub struct WebServer(Child);
 
@@ -20,6 +23,7 @@ impl WebServer {
     /// It dies with this program, even when that is killed.
     pub fn start(host: &str, directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)?;
+        fs::write(directory.join("download"), vec![b'.'; DOWNLOAD_BYTES])?;
         let file = directory.join("nginx.conf");
         fs::write(&file, configuration(host, directory))?;
         let nginx = find("nginx").context("nginx is missing")?;
@@ -58,7 +62,11 @@ http {{
     server {{
         listen 0.0.0.0:{PORT};
         listen [::]:{PORT} ipv6only=on;
-        return 200 \"{host}\\n\";
+        location / {{ return 200 \"{host}\\n\"; }}
+        location /download {{
+            root {at};
+            limit_rate 20000;
+        }}
     }}
 }}
 "

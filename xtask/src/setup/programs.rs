@@ -36,6 +36,7 @@ const PROGRAMS: [Program; 11] = [
     Program::new("ethtool", "ethtool", BOTH),
     Program::new("curl", "curl", BOTH),
     Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", &[Need::Demo]) },
+    Program { service: Some("keepalived.service"), ..Program::new("keepalived", "keepalived", BOTH) },
     Program::new("bpftool", "bpftool", &[Need::Test]),
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),

@@ -45,6 +45,7 @@ fn status() -> StatusView {
         abi: 1,
         role: "balancer".into(),
         state: Activity::Active,
+        digest: "00112233445566ff".into(),
         interfaces: vec![interface],
         services: vec![web, all],
     }
@@ -56,7 +57,7 @@ const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null
 #[test]
 fn json_of_status_and_services() {
     let expected = format!(
-        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","interfaces":[{{"name":"eth0","index":2,"mode":"native","multi_buffer":false,"link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
+        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","multi_buffer":false,"link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
     );
     assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     assert_eq!(serde_json::to_string(&ServicesView::from(status())).unwrap(), format!("[{WEB},{ALL}]"));
@@ -73,7 +74,7 @@ fn text() {
     assert_eq!(
         status().render(),
         "\
-modlb 0.1.0 (ABI 1): balancer, active
+modlb 0.1.0 (ABI 1): balancer, active, digest 00112233445566ff
 
 interface  index  mode    link      program
 eth0           2  native  bpf_link       57

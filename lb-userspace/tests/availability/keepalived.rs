@@ -1,0 +1,108 @@
+//! The real keepalived at a balancer, with the repository's configuration as it stands.
+//!
+//! It sees /etc/keepalived and /run of its own, so that two of them, and this machine's, are not in each other's way; the BPF
+//! file system stays.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{site::Balancer, support::namespace::Namespace};
+
+/// How long VRRP may take to settle on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// keepalived's processes at one balancer; dropped, they are gone.
+pub struct Keepalived<'a> {
+    namespace: &'a Namespace,
+    child: Child,
+    log: PathBuf,
+    _files: tempfile::TempDir,
+}
+
+/// What is in the repository for keepalived.
+pub fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/keepalived").join(name)
+}
+
+impl<'a> Keepalived<'a> {
+    /// Starts it with `scripts/keepalived/CONFIGURATION`.
+    pub fn start(balancer: &'a Balancer, configuration: &str) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let log = files.path().join("log");
+        let output = fs::File::create(&log).unwrap();
+        let install = format!(
+            "set -e; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /etc/keepalived; \
+             cp {} /etc/keepalived/keepalived.conf; cp {} /etc/keepalived/; \
+             exec keepalived --dont-fork --log-console --log-detail --config-id {}",
+            file(configuration).display(),
+            file("modlb-notify.sh").display(),
+            balancer.label
+        );
+        let path = Path::new(env!("CARGO_BIN_EXE_modlb")).parent().unwrap().display().to_string();
+        let path = format!("{path}:{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+        let mut command: Command = balancer.namespace.command("unshare");
+        command.args(["--mount", "sh", "-c", &install]).env("PATH", path);
+        command.env("MODLB_INSTANCE", balancer.modlb.instance());
+        let child = command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
+        Self { namespace: &balancer.namespace, child, log, _files: files }
+    }
+
+    /// `kill -9` for all of its processes, its notify script included: nothing is said, nothing is cleaned up.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(mut self) {
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// What it has said.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn end(&mut self) {
+        for pid in self.namespace_pids() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let _ = self.child.wait();
+    }
+
+    /// Nothing else runs in a balancer's namespace.
+    fn namespace_pids(&self) -> Vec<i32> {
+        let output = Command::new("ip").args(["netns", "pids", self.namespace.name()]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
+    }
+}
+
+impl Drop for Keepalived<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Waits until the balancers are in these states.
+pub fn settle(balancers: &[Balancer; 2], states: [&str; 2], keepalived: &[&Keepalived<'_>]) {
+    let start = Instant::now();
+    loop {
+        let now = [0, 1].map(|number| balancers[number].state());
+        if now == states {
+            return;
+        }
+        let logs = || keepalived.iter().map(|keepalived| keepalived.log()).collect::<Vec<_>>().join("\n");
+        assert!(start.elapsed() < PATIENCE, "{now:?} instead of {states:?}\n{}", logs());
+        thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,125 @@
+//! The script that keepalived calls, without keepalived.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
+};
+
+use crate::{
+    keepalived::file,
+    need_root,
+    site::{Balancer, Site},
+};
+
+fn command(balancer: &Balancer) -> Command {
+    let mut command = balancer.namespace.command("sh");
+    command.arg(file("modlb-notify.sh")).args(["--modlb", env!("CARGO_BIN_EXE_modlb")]);
+    command.args(["--instance", balancer.modlb.instance()]);
+    command
+}
+
+fn notify(balancer: &Balancer, arguments: &str) -> Output {
+    command(balancer).args(arguments.split_whitespace()).output().unwrap()
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+#[test]
+fn states_on_the_command_line() {
+    need_root!();
+    let site = Site::new();
+    site.attach("--standby");
+    let balancer = &site.balancers[0];
+    for (state, expected) in [
+        ("BACKUP", "standby"),
+        ("MASTER", "active"),
+        ("MASTER", "active"),
+        ("MASTER_RX_LOWER_PRI", "active"),
+        ("BACKUP_PRIORITY", "active"),
+        ("NONSENSE", "active"),
+        ("FAULT", "standby"),
+        ("MASTER", "active"),
+        ("STOP", "standby"),
+        ("MASTER", "active"),
+        ("DELETED", "standby"),
+    ] {
+        let output = notify(balancer, &format!("GROUP modlb {state} 150"));
+        assert_eq!((code(&output), balancer.state().as_str()), (Some(0), expected), "{state}: {output:?}");
+    }
+    assert_eq!(site.balancers[1].state(), "standby", "another instance was changed");
+    assert_eq!(code(&notify(balancer, "--check")), Some(0));
+    for arguments in ["", "GROUP modlb", "--frobnicate", "--group", "/does/not/exist", "--check GROUP modlb MASTER 1"] {
+        let output = notify(balancer, arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(code(&output) == Some(2) && error.contains("see --help"), "{arguments}: {error}");
+    }
+    assert_eq!(balancer.state(), "standby");
+}
+
+#[test]
+fn modlb_that_is_not_there() {
+    need_root!();
+    let site = Site::new();
+    let balancer = &site.balancers[0];
+    for arguments in ["GROUP modlb MASTER 150", "--check"] {
+        let output = notify(balancer, arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(code(&output) == Some(1) && error.contains("no instance"), "{arguments}: {error}");
+    }
+    let mut nowhere = command(balancer);
+    let output = nowhere.args(["--modlb", "/does/not/exist", "GROUP", "modlb", "MASTER", "1"]).output().unwrap();
+    assert_eq!(code(&output), Some(1));
+    // An interface that is gone takes nothing.
+    site.attach("");
+    balancer.namespace.ip("link del eth0");
+    let output = notify(balancer, "--check");
+    assert_eq!(code(&output), Some(1), "{output:?}");
+}
+
+/// What keepalived writes when it ends comes after SIGTERM; other groups are none of modlb's business; and a failure on the way
+/// does not end the script.
+#[test]
+fn states_from_a_fifo() {
+    need_root!();
+    let site = Site::new();
+    site.attach("--standby");
+    let balancer = &site.balancers[0];
+    let files = tempfile::tempdir().unwrap();
+    let fifo = files.path().join("fifo");
+    mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    let mut child = command(balancer).args(["--group", "modlb"]).arg(&fifo).stderr(Stdio::null()).spawn().unwrap();
+    let mut write = OpenOptions::new().write(true).open(&fifo).unwrap();
+    let mut says = |lines: &str, expected: &str| {
+        write.write_all(lines.as_bytes()).unwrap();
+        for _ in 0..500 {
+            if balancer.state() == expected {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{lines:?} did not lead to {expected}");
+    };
+    says("INSTANCE \"modlb4\" MASTER 150\nGROUP \"modlb\" MASTER 0\n", "active");
+    says("GROUP \"other\" BACKUP 0\nnonsense\n\nGROUP \"modlb\" WEIRD 0\nGROUP \"modlb\" FAULT 0\n", "standby");
+    // In this order and no other.
+    says("GROUP \"modlb\" MASTER 0\nGROUP \"modlb\" BACKUP 0\nGROUP \"modlb\" MASTER 0\n", "active");
+    balancer.modlb.ok("standby");
+    says("INSTANCE \"other\" BACKUP 0\nGROUP \"modlb\" MASTER 0\n", "active");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    says("INSTANCE \"modlb4\" STOP 150\n", "standby");
+    drop(write);
+    assert!(child.wait().unwrap().success());
+}

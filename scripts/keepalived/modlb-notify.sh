@@ -1,0 +1,122 @@
+#!/bin/sh
+# Tells modlb what keepalived decided: the master forwards, everybody else is on standby.
+#
+# Traps: notify scripts run side by side, so that of two decisions in quick succession the first may be carried out last;
+# keepalived's FIFO keeps their order. And keepalived sends SIGTERM before it writes what its end means to the FIFO, so that
+# this must go on reading until the FIFO is closed.
+set -u
+
+usage() {
+    cat <<'USAGE'
+Usage: modlb-notify.sh [OPTIONS] FIFO                            as keepalived's vrrp_notify_fifo_script
+       modlb-notify.sh [OPTIONS] TYPE NAME STATE [PRIORITY]      as keepalived's notify
+       modlb-notify.sh [OPTIONS] --check                         as keepalived's vrrp_script
+
+MASTER becomes `modlb activate`; BACKUP, FAULT, STOP and DELETED become `modlb standby`; other states change nothing.
+From a FIFO only the sync group or instance called GROUP is heeded, and STOP, which keepalived says when it ends.
+--check succeeds when modlb is attached to its interfaces, in whatever state.
+
+  --group GROUP      the name of the sync group (or instance) to heed in a FIFO; "modlb" unless said
+  --instance NAME    modlb's instance; $MODLB_INSTANCE or "default" unless said
+  --modlb PATH       the command; $MODLB or "modlb" unless said
+
+What was done is logged with the tag modlb-notify (`journalctl -t modlb-notify`).
+
+Example, in keepalived.conf's global_defs:
+  vrrp_notify_fifo /run/modlb-keepalived.fifo
+  vrrp_notify_fifo_script "/etc/keepalived/modlb-notify.sh --group modlb"
+USAGE
+}
+
+# Never an error: that nobody reads the log must not keep modlb from its work.
+say() {
+    logger -t modlb-notify -- "$*" 2>/dev/null
+    echo "modlb-notify: $*" >&2 2>/dev/null
+    true
+}
+
+refuse() {
+    say "$*; see --help"
+    exit 2
+}
+
+# A state to modlb's word for it; nothing for a state that changes nothing.
+verb() {
+    case $1 in
+        MASTER) echo activate ;;
+        BACKUP | FAULT | STOP | DELETED) echo standby ;;
+    esac
+}
+
+# Does what a state asks for. modlb that is not attached is no reason to stop listening.
+act() {
+    verb=$(verb "$3")
+    if [ -z "$verb" ]; then
+        case $3 in
+            MASTER_RX_LOWER_PRI | MASTER_PRIORITY | BACKUP_PRIORITY) ;;
+            *) say "$1 $2: unknown state $3; nothing was changed" ;;
+        esac
+        return 0
+    fi
+    if answer=$("$modlb" --instance "$instance" "$verb" 2>&1); then
+        say "$1 $2 is $3: modlb $verb: $answer"
+    else
+        say "$1 $2 is $3, but modlb $verb failed: $answer"
+        return 1
+    fi
+}
+
+# `INSTANCE "modlb4" MASTER 150` and so on, until keepalived closes the FIFO.
+listen() {
+    trap '' TERM
+    while read -r type name state _; do
+        name=${name#\"}
+        name=${name%\"}
+        case $type:$state:$name in
+            INSTANCE:STOP:* | GROUP:*:"$group" | INSTANCE:*:"$group") act "$type" "$name" "$state" ;;
+        esac
+    done <"$1"
+}
+
+# Attached to something that is there.
+check() {
+    status=$("$modlb" --instance "$instance" status --json 2>&1) || { say "$status"; return 1; }
+    case $status in
+        *'"interfaces":[]'* | *'"name":"(gone)"'*)
+            say "modlb's instance $instance is attached to no interface, or to one that is gone"
+            return 1
+            ;;
+    esac
+}
+
+modlb=${MODLB:-modlb} instance=${MODLB_INSTANCE:-default} group=modlb check=false
+while [ $# -gt 0 ]; do
+    case $1 in
+        --group | --instance | --modlb)
+            [ $# -gt 1 ] && [ -n "$2" ] || refuse "$1 needs a value"
+            case $1 in
+                --group) group=$2 ;;
+                --instance) instance=$2 ;;
+                --modlb) modlb=$2 ;;
+            esac
+            shift
+            ;;
+        --check) check=true ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        -*) refuse "unknown option $1" ;;
+        *) break ;;
+    esac
+    shift
+done
+case $check:$# in
+    true:0) check ;;
+    false:1)
+        [ -p "$1" ] || refuse "$1 is not a FIFO"
+        listen "$1"
+        ;;
+    false:3 | false:4) act "$1" "$2" "$3" ;;
+    *) refuse "keepalived says TYPE NAME STATE PRIORITY, or names a FIFO" ;;
+esac

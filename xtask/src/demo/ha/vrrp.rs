@@ -1,0 +1,70 @@
+//! keepalived at a balancer, with the repository's configuration.
+//!
+//! Trap: it keeps its files in /run and /etc/keepalived, whatever the network namespace. Each gets its own of both; the BPF file
+//! system stays.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use super::super::{
+    family::Family,
+    namespace::{self, within},
+    topology::DIRECTORY,
+};
+use crate::process::{find, root};
+
+/// keepalived in a host's namespace; dropped, it is gone.
+pub struct Keepalived {
+    host: &'static str,
+    child: Child,
+}
+
+impl Keepalived {
+    /// Starts it. Its script runs this modlb for this instance.
+    pub fn start(modlb: &Path, host: &'static str, instance: &str) -> Result<Self> {
+        let scripts = root().join("scripts/keepalived");
+        let file = Path::new(DIRECTORY).join(format!("{host}-keepalived.conf"));
+        let text = fs::read_to_string(scripts.join("plain.conf"))?;
+        let [four, six] = Family::BOTH.map(|family| family.host(super::GATEWAY_HOST).to_string());
+        fs::write(&file, text.replace("10.0.0.254", &four).replace("fd00::254", &six))?;
+        let install = format!(
+            "set -e; mount -t tmpfs tmpfs /etc/keepalived; cp {}/modlb-notify.sh /etc/keepalived/; \
+             cp \"$CONFIGURATION\" /etc/keepalived/keepalived.conf; mount -t tmpfs tmpfs /run; \
+             exec {} --dont-fork --log-console --config-id {host}",
+            scripts.display(),
+            find("keepalived").context("keepalived is missing")?.display()
+        );
+        let output = fs::File::create(log_file(host))?;
+        let mut keepalived = within(host, "setpriv");
+        keepalived.args(["--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", &install]);
+        keepalived.env("CONFIGURATION", file).env("MODLB", modlb).env("MODLB_INSTANCE", instance);
+        keepalived.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        Ok(Self { host, child: keepalived.spawn().context("cannot start keepalived")? })
+    }
+
+    /// `kill -9` for all of its processes.
+    pub fn kill(&mut self) {
+        namespace::kill_all(self.host);
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Keepalived {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What it has said.
+pub fn log(host: &str) -> String {
+    fs::read_to_string(log_file(host)).unwrap_or_default()
+}
+
+fn log_file(host: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(format!("{host}-keepalived.log"))
+}
