@@ -2,7 +2,7 @@
 
 /// The version of everything that is shared through pinned maps: their names, sizes and meaning. Raised with each
 /// change that an older or newer `modlb` would misread.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;
 
 /// "modlb" and a line feed: the first eight bytes of the map `INSTANCE` of every version.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"modlb\n\0\0");
@@ -16,7 +16,7 @@ pub struct Instance {
     pub magic: u64,
     /// [`ABI`].
     pub abi: u32,
-    /// What this host does with the formula: 0 balancer.
+    /// What this host does with the formula: 0 balancer, 1 member, 2 steer. Fixed for as long as the instance runs.
     pub role: u32,
     /// The cookie of the network namespace that the instance works in (`SO_NETNS_COOKIE`).
     pub netns_cookie: u64,

@@ -7,17 +7,26 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
+mod answer;
 mod count;
 mod maps;
+mod member;
+mod orient;
 mod prefix;
 mod rewrite;
 mod select;
 mod service;
+mod steer;
 
-use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use aya_ebpf::{
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
 use lb_common::{
     control::Control,
     flow::{Address, Flow},
+    key::Side,
     outcome::Outcome,
 };
 use lb_ebpf::{
@@ -35,6 +44,36 @@ pub fn balancer(context: XdpContext) -> u32 {
         Err(outcome) => {
             count::outcome(outcome, packet.len());
             action(outcome)
+        }
+    }
+}
+
+/// Role `member`: takes each packet of a service that the formula gives to this host, and drops those of other members.
+#[xdp]
+pub fn member(context: XdpContext) -> u32 {
+    // SAFETY: the kernel hands each program a valid context.
+    let packet = unsafe { Packet::new(context.ctx) };
+    match member::take(&packet) {
+        Ok(action) => action,
+        Err(outcome) => {
+            count::outcome(outcome, packet.len());
+            action(outcome)
+        }
+    }
+}
+
+/// Role `steer`: what this host sends goes to the router that the formula names, and then where it would have gone.
+#[classifier]
+pub fn steer(context: TcContext) -> i32 {
+    let (result, bytes) = steer::steer(context.skb.skb);
+    match result {
+        Ok(()) => TC_ACT_UNSPEC,
+        Err(outcome) => {
+            count::outcome(outcome, bytes);
+            match action(outcome) {
+                xdp_action::XDP_DROP => TC_ACT_SHOT as i32,
+                _ => TC_ACT_UNSPEC,
+            }
         }
     }
 }
@@ -61,7 +100,7 @@ fn forward(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
 
 #[inline(always)]
 fn forward_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
-    let service = service::find(flow, control)?;
+    let service = service::find(flow, control, Side::Destination)?;
     let server = select::server(flow, service, control, packet.len())?;
     rewrite::send(packet, &server)
 }
@@ -70,8 +109,10 @@ fn forward_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flo
 #[inline(always)]
 fn action(outcome: Outcome) -> u32 {
     match outcome {
-        Outcome::NoServer => xdp_action::XDP_DROP,
+        Outcome::NoServer | Outcome::Others => xdp_action::XDP_DROP,
+        Outcome::Answered => xdp_action::XDP_TX,
         Outcome::Forwarded
+        | Outcome::Accepted
         | Outcome::Local
         | Outcome::Standby
         | Outcome::NotOurs

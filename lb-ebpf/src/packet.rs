@@ -4,7 +4,7 @@
 //! goes through [`Packet::header`], whatever is known about lengths already.
 
 #[cfg(target_arch = "bpf")]
-use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use lb_common::outcome::Outcome;
 
 /// What a program is handed of a packet.
@@ -42,6 +42,22 @@ impl Context for xdp_md {
         unsafe {
             ((&raw const (*context).data_end).read_volatile() - (&raw const (*context).data).read_volatile()) as usize
         }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+impl Context for __sk_buff {
+    #[inline(always)]
+    unsafe fn bounds(context: *mut Self) -> (usize, usize) {
+        // SAFETY: the caller's.
+        unsafe { ((*context).data as usize, (*context).data_end as usize) }
+    }
+
+    /// What is not in the linear part counts as well.
+    #[inline(always)]
+    unsafe fn length(context: *mut Self) -> usize {
+        // SAFETY: the caller's.
+        unsafe { (&raw const (*context).len).read_volatile() as usize }
     }
 }
 

@@ -26,6 +26,13 @@ pub fn server<A: Address>(
     control: Control,
     bytes: usize,
 ) -> Result<Server, Outcome> {
+    let (slot, counter) = slot(flow, service, bytes)?;
+    if slot.is_indirect() { indirect(control, counter) } else { Ok(Server::Near(slot)) }
+}
+
+/// The same as the slot that names the server, and the number of its counter.
+#[inline(always)]
+pub fn slot<A: Address>(flow: &Flow<A>, service: &ServiceCell, bytes: usize) -> Result<(Slot, u32), Outcome> {
     if service.flags & ServiceCell::PASS != 0 {
         return Err(Outcome::Fragment);
     }
@@ -37,7 +44,7 @@ pub fn server<A: Address>(
     let slot = maps::slot(service.first_slot.wrapping_add(number)).ok_or(Outcome::NoServer)?;
     let counter = service.first_counter.wrapping_add(slot.counter() as u32);
     count::server(counter, bytes);
-    if slot.is_indirect() { indirect(control, counter) } else { Ok(Server::Near(slot)) }
+    Ok((slot, counter))
 }
 
 /// The rare server that is this host or behind another interface.

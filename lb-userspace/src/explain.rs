@@ -8,7 +8,7 @@ use num_bigint::BigUint;
 use crate::{
     cli::Endpoint,
     config::{
-        model::{Config, Formula, Service},
+        model::{Config, Direction, Formula, Role, Service},
         protocol::protocol_name,
     },
     datapath::Place,
@@ -27,6 +27,13 @@ pub struct Packet {
     pub protocol: u8,
 }
 
+impl Packet {
+    /// The same packet as its service sees it that it comes from.
+    const fn swapped(&self) -> Self {
+        Self { source: self.destination, destination: self.source, protocol: self.protocol }
+    }
+}
+
 /// Why a question makes no sense.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -42,6 +49,9 @@ pub enum Error {
     /// The formula counts the source port.
     #[error("service {0} counts the source port (5-tuple); write the source as {1}")]
     NoSourcePort(String, String),
+    /// The packet comes from a service whose port counts.
+    #[error("service {0}, from which the packet comes, counts its own port; write the source as {1}")]
+    NoServicePort(String, String),
 }
 
 /// What is known of the host beside the configuration; nothing of a host that is not there.
@@ -60,16 +70,26 @@ pub struct Host<'a> {
 /// There is no such packet.
 pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<ExplainView, Error> {
     check(packet)?;
-    let Some(index) = matching(&config.services, host.own, packet) else {
-        return Ok(ExplainView::of(Outcome::NoService));
+    let forward = matching(&config.services, host.own, packet, Direction::takes_forward);
+    let reply = || matching(&config.services, host.own, &packet.swapped(), Direction::takes_reply);
+    let (index, packet, direction) = match forward {
+        Some(index) => (index, *packet, Direction::Forward),
+        None => match reply() {
+            Some(index) => (index, packet.swapped(), Direction::Reply),
+            None => return Ok(ExplainView::of(Outcome::NoService)),
+        },
     };
-    let service = &config.services[index];
+    let (service, packet) = (&config.services[index], &packet);
+    if has_ports(packet.protocol) && packet.destination.port.is_none() {
+        return Err(Error::NoServicePort(service.name.clone(), with_port(packet.destination.address)));
+    }
     let addends = addends(service, packet)?;
     let sum: BigUint = addends.iter().map(|(_, number)| number).sum();
     let table = SlotTable::build(service);
     let matched = ExplainView {
         service: Some(service.name.clone()),
         formula: Some(service.formula),
+        direction: Some(direction),
         sum: Some(sum.to_string()),
         n: Some(service.n()),
         slots: Some(table.len()),
@@ -84,7 +104,12 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
     let here = host.places.get(index).and_then(|places| places.get(number)) == Some(&Place::Here);
     let server = &service.servers[number];
     Ok(ExplainView {
-        outcome: if here { Outcome::Local } else { Outcome::Forwarded },
+        outcome: match (config.role, here) {
+            (Role::Member, true) => Outcome::Accepted,
+            (Role::Member, false) => Outcome::Others,
+            (Role::Balancer | Role::Steer, true) => Outcome::Local,
+            (Role::Balancer | Role::Steer, false) => Outcome::Forwarded,
+        },
         slot: Some(slot),
         server: Some(server.address),
         mac: server.mac.get(),
@@ -113,11 +138,12 @@ fn with_port(address: IpAddr) -> String {
 }
 
 /// The most specific service that the packet fits: the longest prefix first, then protocol, then port.
-fn matching(services: &[Service], own: &[IpAddr], packet: &Packet) -> Option<usize> {
+fn matching(services: &[Service], own: &[IpAddr], packet: &Packet, takes: impl Fn(Direction) -> bool) -> Option<usize> {
     let destination = packet.destination.address;
     let taken = !is_special(destination) && !own.contains(&destination);
     let fits = |service: &Service| {
-        service.address.contains(&destination)
+        takes(service.direction)
+            && service.address.contains(&destination)
             && (taken || !service.is_prefix())
             && service.protocol.is_none_or(|protocol| protocol == packet.protocol)
             && service.port.is_none_or(|port| Some(port) == packet.destination.port)

@@ -5,10 +5,15 @@ use lb_common::abi::ABI;
 
 use crate::{
     cli::Format,
-    config::{model::Service, protocol::protocol_name},
-    datapath::{Datapath, Snapshot},
+    config::{
+        model::{Group, Role, Service},
+        protocol::protocol_name,
+    },
+    datapath::{Datapath, Holder, Place, Snapshot},
     net::Net,
-    output::{Activity, InterfaceView, ServerView, ServersView, ServiceView, ServicesView, StatusView, print},
+    output::{
+        Activity, InterfaceView, MemberView, ServerView, ServersView, ServiceView, ServicesView, StatusView, print,
+    },
     slots::Digest,
 };
 
@@ -32,9 +37,25 @@ async fn view(instance: &str) -> Result<StatusView> {
         abi: ABI,
         role: snapshot.config.role.name().to_owned(),
         state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
+        member: member(&snapshot),
         interfaces: interfaces(&datapath).await?,
         services: service_views(&snapshot),
     })
+}
+
+/// What a member shows of itself.
+fn member(snapshot: &Snapshot) -> Option<MemberView> {
+    if snapshot.config.role != Role::Member {
+        return None;
+    }
+    let services = snapshot.config.services.iter().zip(&snapshot.places);
+    let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
+    let mut own: Vec<_> =
+        servers.filter(|(_, place)| **place == Place::Here).map(|(server, _)| server.address).collect();
+    own.sort_unstable();
+    own.dedup();
+    let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;
+    Some(MemberView { own, group_mac, promiscuous, answer_arp })
 }
 
 /// Where an instance is attached, and how.
@@ -46,12 +67,15 @@ pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
             Some(index) => Some(net.interface_by_index(index).await?),
             None => None,
         };
-        let mode = interface.as_ref().and_then(|interface| interface.xdp).map_or("none", |xdp| xdp.mode.name());
+        let mode = match link.holder {
+            Holder::Xdp => interface.as_ref().and_then(|interface| interface.xdp).map_or("none", |xdp| xdp.mode.name()),
+            Holder::Tcx | Holder::Clsact => "egress",
+        };
         views.push(InterfaceView {
             name: interface.map_or_else(|| "(gone)".to_owned(), |interface| interface.name),
             index,
             mode: mode.to_owned(),
-            link: "bpf_link".to_owned(),
+            link: link.holder.name().to_owned(),
             program_id: link.program,
         });
     }
@@ -67,6 +91,7 @@ fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
             protocol: service.protocol.map(|protocol| protocol_name(protocol).into_owned()),
             port: service.port,
             formula: service.formula,
+            direction: service.direction,
             selection: service.selection,
             n: record.n,
             slots: record.slots,

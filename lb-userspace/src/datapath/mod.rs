@@ -8,16 +8,20 @@
 //! program    load, attach, replace, detach                    counters   per-CPU values
 //! grace      waits for running programs                       totals     what was counted
 //! link       what the kernel says of a link                   sys        calls of bpf(2)
+//! egress     the same for what a host sends                   held       what is held of interfaces beside links
 //! ```
 
 pub mod cells;
 pub mod counters;
+mod egress;
 pub mod grace;
+pub mod held;
 pub mod instance;
 pub mod layout;
 pub mod ledger;
 pub mod link;
 pub mod maps;
+mod nic;
 pub mod pins;
 pub mod program;
 pub mod publish;
@@ -27,6 +31,7 @@ pub mod totals;
 
 pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
 pub use layout::{Place, Placed};
+pub use link::Holder;
 pub use program::{Mode, pass};
 pub use snapshot::Snapshot;
 pub use totals::Totals;
@@ -86,6 +91,19 @@ pub enum Error {
         /// What is.
         have: u32,
     },
+    /// A role is asked for that a running instance does not have.
+    #[error(
+        "role {want:?}: the instance was made with role {have:?}, which stays as long as it runs; `modlb detach` first"
+    )]
+    FixedRole {
+        /// What was asked for.
+        want: &'static str,
+        /// What is.
+        have: &'static str,
+    },
+    /// More is to be held of interfaces than can be remembered.
+    #[error("{0} multicast MACs and interface settings are needed, at most {1} are possible")]
+    TooMuchHeld(usize, u32),
     /// No seed places every service within reach; does not happen with distinct services.
     #[error("the service table cannot be built: too many services meet in one place")]
     Unplaceable,

@@ -14,23 +14,27 @@ use aya::{
         xdp::XdpLink,
     },
 };
-use lb_common::mac::Mac;
+use lb_common::{limits::MAX_HELD, mac::Mac};
 
 use super::{
     Error, Result,
+    egress::{self, Egress},
+    held,
     instance::{Capacities, Writer},
-    link::{self, Link},
+    link::{self, Holder, Link},
+    nic::Nic,
     pins::Pins,
 };
-use crate::{net::Interface, netns};
+use crate::{
+    config::model::{Group, Role},
+    net::Interface,
+    netns,
+};
 
 #[cfg(not(without_datapath))]
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf"));
 #[cfg(without_datapath)]
 static OBJECT: &[u8] = &[];
-
-/// The program of role `balancer`.
-const BALANCER: &str = "balancer";
 
 /// The program that takes every packet as it comes.
 const PASS: &str = "pass";
@@ -47,6 +51,8 @@ pub enum Mode {
     Native,
     /// In the network stack.
     Generic,
+    /// Of role `steer`: as on kernels without TCX.
+    Clsact,
 }
 
 /// A program on an interface whose link is not pinned yet: dropped, it is detached again.
@@ -54,29 +60,53 @@ pub enum Mode {
 pub struct Attached {
     interface: u32,
     ebpf: Ebpf,
-    link: FdLink,
+    link: Egress,
+}
+
+/// What a program knows from the start.
+#[derive(Clone, Copy, Debug)]
+struct Constants {
+    interface: u32,
+    mac: Mac,
+    group: u64,
 }
 
 /// Makes and pins the maps of an instance.
 pub(super) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
-    load(pins, capacities, 0, Mac::ZERO).map(drop)
+    load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0 }).map(drop)
 }
 
 /// Loads the object, with the pinned maps or, where they are not there, new ones.
-fn load(pins: &Pins, capacities: &Capacities, interface: u32, mac: Mac) -> Result<Ebpf> {
-    let [a, b, c, d, e, f] = mac.0;
-    let mac = u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]);
+fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Ebpf> {
+    let Constants { interface, mac, group } = constants;
+    let mac = wide(mac);
     let (mask, counters) = (capacities.cells() - 1, capacities.counters());
     let mut loader = EbpfLoader::new();
     loader
         .override_global("INTERFACE", &interface, true)
         .override_global("INTERFACE_MAC", &mac, true)
+        .override_global("GROUP_MAC", &group, true)
         .override_global("CELL_MASK", &mask, true)
         .override_global("COUNTER_CAPACITY", &counters, true);
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
     object(&mut loader)
+}
+
+/// A MAC as the datapath has it: in the first six bytes of a number in memory.
+const fn wide(mac: Mac) -> u64 {
+    let [a, b, c, d, e, f] = mac.0;
+    u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// What a member's program takes for its group's MAC. One that receives everything and names no MAC takes it all.
+fn group_mac(group: &Group) -> u64 {
+    match group.mac {
+        Some(mac) => wide(mac),
+        None if group.promiscuous => u64::MAX,
+        None => 0,
+    }
 }
 
 fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
@@ -87,7 +117,7 @@ fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
 }
 
 /// The length of each map.
-const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 12] {
+const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 13] {
     let Capacities { services, slots, servers } = *capacities;
     [
         ("CONTROL", 1),
@@ -102,6 +132,7 @@ const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 12] {
         ("SERVICES", 2 * services),
         ("SERVERS", 2 * servers),
         ("RETIRED", 2 * capacities.retired()),
+        ("HELD", MAX_HELD),
     ]
 }
 
@@ -111,15 +142,29 @@ impl Writer {
     /// # Errors
     ///
     /// [`Error::Attach`] says why and what helps.
-    pub fn attach(&self, interface: &Interface, mode: Mode) -> Result<Attached> {
+    pub fn attach(&mut self, interface: &Interface, mode: Mode, group: &Group) -> Result<Attached> {
         let mac = interface.mac.ok_or_else(|| {
             refused(interface, "it has no Ethernet address, so no frame of it can be sent to a server")
         })?;
-        let mut ebpf = load(&self.pins, &self.capacities, interface.index, mac)?;
-        let program = xdp(&mut ebpf, BALANCER)?;
-        program.load()?;
-        let link = attach(program, interface, mode)?;
+        let mut ebpf = self.load_for(interface.index, mac, group)?;
+        let link = match (xdp_name(self.role), mode) {
+            (Some(name), mode) => Egress::Link(attach(xdp(&mut ebpf, name)?, interface, mode)?),
+            (None, Mode::Clsact) => egress::attach_clsact(self, egress::program(&mut ebpf)?, interface)?,
+            (None, _) if !egress::has_tcx() => egress::attach_clsact(self, egress::program(&mut ebpf)?, interface)?,
+            (None, _) => egress::attach_tcx(egress::program(&mut ebpf)?, interface)?,
+        };
         Ok(Attached { interface: interface.index, ebpf, link })
+    }
+
+    /// The object with the program of this instance's role in the kernel.
+    fn load_for(&self, interface: u32, mac: Mac, group: &Group) -> Result<Ebpf> {
+        let constants = Constants { interface, mac, group: group_mac(group) };
+        let mut ebpf = load(&self.pins, &self.capacities, constants)?;
+        match xdp_name(self.role) {
+            Some(name) => xdp(&mut ebpf, name)?.load()?,
+            None => egress::program(&mut ebpf)?.load()?,
+        }
+        Ok(ebpf)
     }
 
     /// Pins what was attached: it outlives this command.
@@ -127,27 +172,37 @@ impl Writer {
         let Attached { interface, mut ebpf, link } = attached;
         self.pin_program(&mut ebpf, interface)?;
         self.pins.remove_pin(&self.pins.link(interface))?;
-        let pin = link.pin(self.pins.link(interface)).map_err(pin_error)?;
-        drop(pin);
+        match link {
+            Egress::Link(link) => link.pin(self.pins.link(interface)).map(drop).map_err(pin_error)?,
+            Egress::Filter(filter) => egress::keep(filter),
+        }
         Ok(())
     }
 
     /// Puts a newly loaded program in the place of the one that is attached to an interface. No packet meets neither.
-    pub fn replace(&self, interface: &Interface) -> Result<()> {
-        let mac = interface.mac.unwrap_or_default();
-        let mut ebpf = load(&self.pins, &self.capacities, interface.index, mac)?;
-        let program = xdp(&mut ebpf, BALANCER)?;
-        program.load()?;
-        let link = PinnedLink::from_pin(self.pins.link(interface.index))?;
-        let link = XdpLink::try_from(FdLink::from(link))?;
-        program
-            .attach_to_link(link)
-            .map_err(|error| refused(interface, &format!("the program cannot be replaced: {}", root_cause(&error))))?;
+    pub fn replace(&self, interface: &Interface, group: &Group) -> Result<()> {
+        let mut ebpf = self.load_for(interface.index, interface.mac.unwrap_or_default(), group)?;
+        let pin = self.pins.link(interface.index);
+        let filter = self.filters().into_iter().find(|(index, ..)| *index == interface.index);
+        match (xdp_name(self.role), filter) {
+            (Some(name), _) => {
+                let link = XdpLink::try_from(FdLink::from(PinnedLink::from_pin(pin)?))?;
+                let replaced = xdp(&mut ebpf, name)?.attach_to_link(link);
+                replaced.map_err(|error| {
+                    refused(interface, &format!("the program cannot be replaced: {}", root_cause(&error)))
+                })?;
+            }
+            (None, Some((_, priority, handle))) => {
+                egress::replace_filter(egress::program(&mut ebpf)?, &interface.name, priority, handle)?;
+            }
+            (None, None) => egress::replace_link(egress::program(&mut ebpf)?, &pin)?,
+        }
         self.pin_program(&mut ebpf, interface.index)
     }
 
     /// Detaches from an interface.
     pub fn detach(&self, interface: u32) -> Result<()> {
+        held::give_back(&self.pins, Some(interface))?;
         self.pins.remove_pin(&self.pins.link(interface))?;
         self.pins.remove_pin(&self.pins.program(interface))
     }
@@ -158,7 +213,11 @@ impl Writer {
         let path = self.pins.program(interface);
         let new = self.pins.map("program-new");
         self.pins.remove_pin(&new)?;
-        xdp(ebpf, BALANCER)?.pin(&new).map_err(pin_error)?;
+        match xdp_name(self.role) {
+            Some(name) => xdp(ebpf, name)?.pin(&new),
+            None => egress::program(ebpf)?.pin(&new),
+        }
+        .map_err(pin_error)?;
         fs::rename(&new, &path).map_err(Error::io(format!("pinning {}", path.display())))
     }
 }
@@ -166,7 +225,16 @@ impl Writer {
 impl super::Datapath {
     /// The links, by the index that their interface had when they were made.
     pub fn links(&self) -> Result<Vec<(u32, Link)>> {
-        self.pins.links()?.into_iter().map(|index| Ok((index, link::look(&self.pins.link(index))?))).collect()
+        let mut links = Vec::new();
+        for index in self.pins.links()? {
+            links.push((index, link::look(&self.pins.link(index))?));
+        }
+        for (index, ..) in self.filters() {
+            let program = link::program_id(&self.pins.program(index));
+            let interface = Nic::open(index).is_ok().then_some(index);
+            links.push((index, Link { holder: Holder::Clsact, interface, program }));
+        }
+        Ok(links)
     }
 }
 
@@ -194,6 +262,15 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     link.pin(pin).map(drop).map_err(pin_error)
 }
 
+/// The XDP program of a role; `None`: its program is not one of XDP.
+const fn xdp_name(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Balancer => Some("balancer"),
+        Role::Member => Some("member"),
+        Role::Steer => None,
+    }
+}
+
 fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = ebpf.program_mut(name).ok_or_else(|| {
         Error::Io(format!("program {name}"), io::Error::new(io::ErrorKind::NotFound, "not in the object file"))
@@ -204,6 +281,7 @@ fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
 fn attach(program: &mut Xdp, interface: &Interface, mode: Mode) -> Result<FdLink> {
     let explained = |error: &ProgramError| refused(interface, &reason(interface, error));
     match mode {
+        Mode::Clsact => Err(refused(interface, "clsact is for role steer; leave out `--clsact`")),
         Mode::Native => attach_as(program, interface, XdpMode::Driver).map_err(|error| explained(&error)),
         Mode::Generic => attach_as(program, interface, XdpMode::Skb).map_err(|error| explained(&error)),
         Mode::Auto => match attach_as(program, interface, XdpMode::Driver) {
@@ -272,7 +350,7 @@ fn errno(error: &ProgramError) -> Option<i32> {
     None
 }
 
-fn root_cause(error: &ProgramError) -> String {
+pub(super) fn root_cause(error: &ProgramError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -280,7 +358,7 @@ fn root_cause(error: &ProgramError) -> String {
     cause.to_string()
 }
 
-fn refused(interface: &Interface, reason: &str) -> Error {
+pub(super) fn refused(interface: &Interface, reason: &str) -> Error {
     Error::Attach { interface: interface.name.clone(), reason: reason.to_owned() }
 }
 

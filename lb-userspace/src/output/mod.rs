@@ -14,7 +14,9 @@ use serde::{Serialize, Serializer};
 pub use self::{
     explain::ExplainView,
     stats::{OutcomesView, ServerStats, ServiceStats, StatsRates, StatsView, Traffic},
-    status::{Activity, InterfaceView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView},
+    status::{
+        Activity, InterfaceView, MemberView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView,
+    },
 };
 
 mod explain;

@@ -10,8 +10,11 @@ mod ipv4;
 mod ipv6;
 mod limits;
 mod link_layer;
+mod member;
+mod neighbours;
 mod prefix;
 mod services;
+mod steer;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use lb_common::mac::Mac;
-use lb_userspace::config::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State};
+use lb_userspace::config::model::{
+    Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State,
+};
 
 use crate::random::Random;
 
@@ -63,7 +65,7 @@ pub fn any(random: &mut Random) -> Config {
             services.push(service);
         }
     }
-    Config { interfaces: Vec::new(), role: Role::Balancer, services }
+    Config { interfaces: Vec::new(), role: Role::Balancer, group: Group::default(), services }
 }
 
 fn clash(a: &Service, b: &Service) -> bool {
@@ -97,6 +99,7 @@ fn service(random: &mut Random, number: usize) -> Service {
             Selection::Modulo
         },
         fragments: if random.once_in(3) { Fragments::Balance } else { Fragments::Pass },
+        direction: Direction::Forward,
         servers: servers(random, six),
     }
 }

@@ -2,16 +2,18 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, Xdp};
 use aya_obj::programs::XdpAttachType;
 use lb_common::{outcome::Outcome, table::Counter};
-use lb_userspace::datapath::Datapath;
+use lb_userspace::{config::model::Role, datapath::Datapath};
 
 use super::{frame, modlb::Modlb, namespace::Namespace};
 
 pub const XDP_DROP: u32 = 1;
 pub const XDP_PASS: u32 = 2;
 pub const XDP_TX: u32 = 3;
+pub const TC_NEXT: u32 = u32::MAX;
+pub const TC_DROP: u32 = 2;
 
 /// The gateway.
 pub struct Bench {
@@ -19,7 +21,13 @@ pub struct Bench {
     pub modlb: Modlb,
     pub gateway: Namespace,
     datapath: Datapath,
-    program: Xdp,
+    program: Program,
+}
+
+/// The program of a role.
+enum Program {
+    Xdp(Xdp),
+    Steer(SchedClassifier),
 }
 
 /// What should become of a frame.
@@ -34,6 +42,31 @@ pub enum Expect<'a> {
         /// The server's MAC.
         mac: [u8; 6],
     },
+    /// Passed to this host, addressed to it: it is the member that the formula names.
+    Accepted {
+        /// The service's name.
+        service: &'a str,
+        /// The server's address.
+        server: &'a str,
+    },
+    /// Dropped for another member, which accepts it.
+    Others {
+        /// The service's name.
+        service: &'a str,
+        /// The server's address.
+        server: &'a str,
+    },
+    /// Sent by this host to the router with this MAC.
+    Steered {
+        /// The service's name.
+        service: &'a str,
+        /// The router's address.
+        server: &'a str,
+        /// The router's MAC.
+        mac: [u8; 6],
+    },
+    /// Sent back as this frame.
+    Answered(&'a [u8]),
     /// Passed because the server is this host.
     Local {
         /// The service's name.
@@ -54,14 +87,20 @@ impl Bench {
     /// Attaches to an interface with the MAC [`frame::GATEWAY`]. It stays down, so that nothing but the test's frames
     /// is counted.
     pub fn new(configuration: &str) -> Self {
+        Self::with("--mode generic", configuration)
+    }
+
+    /// The same with these options.
+    pub fn with(options: &str, configuration: &str) -> Self {
         let gateway = Namespace::new("bench");
         gateway.ip("link add eth0 address 02:00:00:00:00:01 type veth peer name peer0");
         gateway.ip("addr add 10.0.0.1/24 dev eth0");
         gateway.ip("addr add fd00::1/64 dev eth0 nodad");
         let modlb = Modlb::new(&gateway);
-        modlb.attach("eth0 --mode generic --max-services 64 --max-slots 70000 --max-servers 1024", configuration);
+        let capacity = "--max-services 64 --max-slots 70000 --max-servers 1024";
+        modlb.attach(&format!("eth0 {options} {capacity}"), configuration);
         let datapath = gateway.within(|| Datapath::open(modlb.instance()).unwrap());
-        let program = program(&modlb);
+        let program = program(&modlb, datapath.role());
         Self { modlb, gateway, datapath, program }
     }
 
@@ -76,7 +115,11 @@ impl Bench {
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut out);
-        let result = self.program.test_run(options).unwrap_or_else(|error| panic!("{frame:02x?}: {error}"));
+        let result = match &self.program {
+            Program::Xdp(program) => program.test_run(options),
+            Program::Steer(program) => program.test_run(options),
+        };
+        let result = result.unwrap_or_else(|error| panic!("{frame:02x?}: {error}"));
         out.truncate(result.data_size_out as usize);
         (result.return_value, out)
     }
@@ -86,13 +129,25 @@ impl Bench {
         let before = self.counters();
         let (action, out) = self.run(frame);
         let after = self.counters();
+        let (pass, drop) = match self.program {
+            Program::Xdp(_) => (XDP_PASS, XDP_DROP),
+            Program::Steer(_) => (TC_NEXT, TC_DROP),
+        };
         let (action_wanted, frame_wanted, moved) = match expect {
+            Expect::Accepted { service, server } => {
+                (XDP_PASS, frame::addressed_to(frame::GATEWAY, frame), counted("accepted", service, server))
+            }
+            Expect::Others { service, server } => (XDP_DROP, frame.to_vec(), counted("others", service, server)),
+            Expect::Steered { service, server, mac } => {
+                (TC_NEXT, frame::addressed_to(mac, frame), counted("forwarded", service, server))
+            }
+            Expect::Answered(answer) => (XDP_TX, answer.to_vec(), vec!["outcome answered".to_owned()]),
             Expect::Sent { service, server, mac } => {
                 (XDP_TX, frame::sent_to(mac, frame), counted("forwarded", service, server))
             }
-            Expect::Local { service, server } => (XDP_PASS, frame.to_vec(), counted("local", service, server)),
-            Expect::Passed(outcome) => (XDP_PASS, frame.to_vec(), vec![format!("outcome {outcome}")]),
-            Expect::Dropped(outcome) => (XDP_DROP, frame.to_vec(), vec![format!("outcome {outcome}")]),
+            Expect::Local { service, server } => (pass, frame.to_vec(), counted("local", service, server)),
+            Expect::Passed(outcome) => (pass, frame.to_vec(), vec![format!("outcome {outcome}")]),
+            Expect::Dropped(outcome) => (drop, frame.to_vec(), vec![format!("outcome {outcome}")]),
         };
         let found = difference(&before, &after);
         assert_eq!(action, action_wanted, "{what}: verdict, having counted {found}");
@@ -136,8 +191,11 @@ fn difference(before: &Counters, after: &Counters) -> String {
 }
 
 /// The program that the command attached, by its pin.
-fn program(modlb: &Modlb) -> Xdp {
+fn program(modlb: &Modlb, role: Role) -> Program {
     let pins = std::fs::read_dir(modlb.pins()).unwrap().map(|entry| entry.unwrap().path());
     let pin = pins.into_iter().find(|pin| pin.to_string_lossy().contains("/program-")).unwrap();
-    Xdp::from_pin(pin, XdpAttachType::Interface).unwrap()
+    match role {
+        Role::Balancer | Role::Member => Program::Xdp(Xdp::from_pin(pin, XdpAttachType::Interface).unwrap()),
+        Role::Steer => Program::Steer(SchedClassifier::from_pin(pin).unwrap()),
+    }
 }
