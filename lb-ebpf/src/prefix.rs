@@ -84,9 +84,12 @@ impl Wanted {
 /// The number of a cell and 1, or 0: none.
 #[inline(never)]
 fn search(high: u64, low: u64, wanted: u32, control: u64) -> u64 {
-    let (family, control) = (key::family_of(Wanted::unpack(wanted).family), Control(control));
+    let (side, control) = (Wanted::unpack(wanted).side(), Control(control));
+    let family = key::family_of(Wanted::unpack(wanted).family);
     let six = family == V6::FAMILY;
-    if is_special(high, low, six) || is_own([high, low], family, control) {
+    // What comes from an address of this host's is what a steering host sends.
+    let to_own = matches!(side, Side::Destination) && is_own([high, low], family, control);
+    if to_own || is_special(high, low, six) {
         return 0;
     }
     let Some(lengths) = maps::prefix_lengths(control.half(), six) else { return 0 };

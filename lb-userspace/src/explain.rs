@@ -71,7 +71,8 @@ pub struct Host<'a> {
 pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<ExplainView, Error> {
     check(packet)?;
     let forward = matching(&config.services, host.own, packet, Direction::takes_forward);
-    let reply = || matching(&config.services, host.own, &packet.swapped(), Direction::takes_reply);
+    // A prefix takes what comes from this host, whose own addresses no prefix is asked for otherwise.
+    let reply = || matching(&config.services, &[], &packet.swapped(), Direction::takes_reply);
     let (index, packet, direction) = match forward {
         Some(index) => (index, *packet, Direction::Forward),
         None => match reply() {

@@ -148,7 +148,10 @@ impl Writer {
         })?;
         let mut ebpf = self.load_for(interface.index, mac, group)?;
         let link = match (xdp_name(self.role), mode) {
-            (Some(name), mode) => Egress::Link(attach(xdp(&mut ebpf, name)?, interface, mode)?),
+            (Some(name), mode) => {
+                let mode = mode_of(self.role, interface, mode)?;
+                Egress::Link(attach(xdp(&mut ebpf, name)?, interface, mode)?)
+            }
             (None, Mode::Clsact) => egress::attach_clsact(self, egress::program(&mut ebpf)?, interface)?,
             (None, _) if !egress::has_tcx() => egress::attach_clsact(self, egress::program(&mut ebpf)?, interface)?,
             (None, _) => egress::attach_tcx(egress::program(&mut ebpf)?, interface)?,
@@ -268,6 +271,21 @@ const fn xdp_name(role: Role) -> Option<&'static str> {
         Role::Balancer => Some("balancer"),
         Role::Member => Some("member"),
         Role::Steer => None,
+    }
+}
+
+/// Where a role's program runs.
+///
+/// Trap: a veth's end decides whom a packet is for before it runs a program natively, and never again. What a member
+/// accepts would be dropped as somebody else's.
+fn mode_of(role: Role, interface: &Interface, mode: Mode) -> Result<Mode> {
+    match (role, mode) {
+        (Role::Member, Mode::Auto) if interface.veth => Ok(Mode::Generic),
+        (Role::Member, Mode::Native) if interface.veth => Err(refused(
+            interface,
+            "a veth that runs a member's program natively drops what the member accepts; use `--mode generic`, or auto",
+        )),
+        _ => Ok(mode),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use lb_common::mac::Mac;
 use rtnetlink::packet_route::{
     address::{AddressAttribute, AddressMessage},
-    link::{LinkAttribute, LinkFlags, LinkMessage, LinkXdp},
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp},
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
 };
 
@@ -18,6 +18,7 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
         mac: None,
         mtu: 0,
         up: link.header.flags.contains(LinkFlags::Up),
+        veth: false,
         xdp: None,
     };
     for attribute in link.attributes {
@@ -27,6 +28,8 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
             interface.mtu = mtu;
         } else if let LinkAttribute::Address(bytes) = attribute {
             interface.mac = mac_of(&bytes);
+        } else if let LinkAttribute::LinkInfo(info) = attribute {
+            interface.veth = info.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Veth)));
         } else if let LinkAttribute::Xdp(attributes) = attribute {
             interface.xdp = xdp_of(&attributes);
         }

@@ -2,10 +2,13 @@
 #![allow(dead_code, reason = "every test crate uses its own part of this")]
 
 pub mod bench;
+pub mod cluster;
 pub mod frame;
 pub mod modlb;
 pub mod namespace;
 pub mod network;
+pub mod nft;
+pub mod routers;
 
 /// Whether tests that load programs can run here. They must where `CI` is true; elsewhere leaving them out is said aloud.
 pub fn privileged() -> bool {

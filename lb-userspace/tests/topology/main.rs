@@ -5,8 +5,11 @@ mod support;
 
 mod answers;
 mod change;
+mod cluster;
+mod disagreement;
 mod fragments;
 mod path_mtu;
+mod routers;
 mod second_interface;
 mod upgrade;
 

@@ -27,13 +27,14 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
     Program::new("ethtool", "ethtool", BOTH),
     Program::new("curl", "curl", BOTH),
     Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", &[Need::Demo]) },
+    Program::new("nft", "nftables", BOTH),
     Program::new("bpftool", "bpftool", &[Need::Test]),
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),
