@@ -65,16 +65,9 @@ pub fn member(context: XdpContext) -> u32 {
 /// Role `steer`: what this host sends goes to the router that the formula names, and then where it would have gone.
 #[classifier]
 pub fn steer(context: TcContext) -> i32 {
-    let (result, bytes) = steer::steer(context.skb.skb);
-    match result {
-        Ok(()) => TC_ACT_UNSPEC,
-        Err(outcome) => {
-            count::outcome(outcome, bytes);
-            match action(outcome) {
-                xdp_action::XDP_DROP => TC_ACT_SHOT as i32,
-                _ => TC_ACT_UNSPEC,
-            }
-        }
+    match steer::steer(context.skb.skb).map_err(action) {
+        Err(xdp_action::XDP_DROP) => TC_ACT_SHOT as i32,
+        Ok(()) | Err(_) => TC_ACT_UNSPEC,
     }
 }
 

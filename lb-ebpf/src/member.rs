@@ -45,7 +45,7 @@ fn judge(packet: &Packet<impl Context>, control: Control) -> Result<u32, Outcome
 #[inline(always)]
 fn judge_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
     let (flow, service) = orient::find(flow, control)?;
-    let (slot, _) = select::slot(&flow, service, packet.len())?;
+    let (slot, _) = select::slot(&flow, service, packet.frames(), packet.len())?;
     // Of a member's slots only its own are marked.
     if !slot.is_indirect() {
         return Ok(xdp_action::XDP_DROP);

@@ -26,6 +26,16 @@ pub trait Context {
     ///
     /// As for [`Context::bounds`].
     unsafe fn length(context: *mut Self) -> usize;
+
+    /// How many frames it becomes on the wire.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Context::bounds`].
+    #[inline(always)]
+    unsafe fn frames(_context: *mut Self) -> u64 {
+        1
+    }
 }
 
 #[cfg(target_arch = "bpf")]
@@ -58,6 +68,14 @@ impl Context for __sk_buff {
     unsafe fn length(context: *mut Self) -> usize {
         // SAFETY: the caller's.
         unsafe { (&raw const (*context).len).read_volatile() as usize }
+    }
+
+    /// What a host sends is cut into frames only behind the programs, by itself or by the interface.
+    #[inline(always)]
+    unsafe fn frames(context: *mut Self) -> u64 {
+        // SAFETY: the caller's.
+        let segments = unsafe { (*context).gso_segs };
+        if segments == 0 { 1 } else { segments as u64 }
     }
 }
 
@@ -112,6 +130,13 @@ impl<C: Context> Packet<C> {
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.length
+    }
+
+    /// How many frames it becomes on the wire.
+    #[inline(always)]
+    pub fn frames(&self) -> u64 {
+        // SAFETY: as for `new`.
+        unsafe { C::frames(self.context) }
     }
 
     /// The header of type `T` at `offset`, or `malformed` if the frame ends before it does.

@@ -26,13 +26,18 @@ pub fn server<A: Address>(
     control: Control,
     bytes: usize,
 ) -> Result<Server, Outcome> {
-    let (slot, counter) = slot(flow, service, bytes)?;
+    let (slot, counter) = slot(flow, service, 1, bytes)?;
     if slot.is_indirect() { indirect(control, counter) } else { Ok(Server::Near(slot)) }
 }
 
 /// The same as the slot that names the server, and the number of its counter.
 #[inline(always)]
-pub fn slot<A: Address>(flow: &Flow<A>, service: &ServiceCell, bytes: usize) -> Result<(Slot, u32), Outcome> {
+pub fn slot<A: Address>(
+    flow: &Flow<A>,
+    service: &ServiceCell,
+    frames: u64,
+    bytes: usize,
+) -> Result<(Slot, u32), Outcome> {
     if service.flags & ServiceCell::PASS != 0 {
         return Err(Outcome::Fragment);
     }
@@ -43,7 +48,7 @@ pub fn slot<A: Address>(flow: &Flow<A>, service: &ServiceCell, bytes: usize) -> 
     let number = formula::slot(flow, service.formula(), slots, &service.powers);
     let slot = maps::slot(service.first_slot.wrapping_add(number)).ok_or(Outcome::NoServer)?;
     let counter = service.first_counter.wrapping_add(slot.counter() as u32);
-    count::server(counter, bytes);
+    count::server(counter, frames, bytes);
     Ok((slot, counter))
 }
 

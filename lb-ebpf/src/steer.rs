@@ -14,21 +14,21 @@ use lb_ebpf::{
     parse::{self, Parsed},
 };
 
-use crate::{maps, orient, rewrite, select};
+use crate::{count, maps, orient, rewrite, select};
 
 /// More than any headers that are looked through, quoted ones included.
 const HEADERS: u32 = 512;
 
-/// Addresses the frame to the router. The outcome, and the frame's length.
+/// Addresses the frame to the router. Whatever else becomes of it is counted.
 #[inline(always)]
-pub fn steer(context: *mut __sk_buff) -> (Result<(), Outcome>, usize) {
+pub fn steer(context: *mut __sk_buff) -> Result<(), Outcome> {
     let mut pulled = false;
     loop {
         // SAFETY: the kernel hands each program a valid context. Pulling moves the packet, so it is looked up anew.
         let packet = unsafe { Packet::new(context) };
         let result = judge(&packet);
         if !matches!(result, Err(Outcome::Malformed)) || pulled || !pull(context) {
-            return (result, packet.len());
+            return result.inspect_err(|outcome| count::outcome_of(*outcome, packet.frames(), packet.len()));
         }
         pulled = true;
     }
@@ -60,7 +60,7 @@ fn judge(packet: &Packet<impl Context>) -> Result<(), Outcome> {
 #[inline(always)]
 fn judge_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Result<(), Outcome> {
     let (flow, service) = orient::find(flow, control)?;
-    let (slot, _) = select::slot(&flow, service, packet.len())?;
+    let (slot, _) = select::slot(&flow, service, packet.frames(), packet.len())?;
     // This host steers by one interface, so a mark means that it is the router itself.
     if slot.is_indirect() {
         return Err(Outcome::Local);
