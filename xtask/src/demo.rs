@@ -2,10 +2,13 @@
 
 mod arithmetic;
 mod change;
+mod cluster;
 mod family;
 mod gateway;
+mod group;
 mod interrupt;
 mod namespace;
+mod routers;
 mod stream;
 mod table;
 mod topology;
@@ -28,8 +31,38 @@ use crate::{
 
 use self::{family::Family, gateway::PINS, topology::Topology};
 
-/// Shows the main job from end to end; an expectation that is not met is an error.
-pub fn run(modlb: Option<PathBuf>) -> Result<()> {
+/// What is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Story {
+    /// The main job: a gateway in front of servers.
+    Gateway,
+    /// Servers that all receive every packet.
+    Cluster,
+    /// Stateful routers side by side.
+    Routers,
+}
+
+impl Story {
+    /// Its option on the command line.
+    const fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Gateway => None,
+            Self::Cluster => Some("--cluster"),
+            Self::Routers => Some("--routers"),
+        }
+    }
+
+    fn perform(self, modlb: &Path) -> Result<()> {
+        match self {
+            Self::Gateway => perform(modlb),
+            Self::Cluster => cluster::perform(modlb),
+            Self::Routers => routers::perform(modlb),
+        }
+    }
+}
+
+/// Shows a story from end to end; an expectation that is not met is an error.
+pub fn run(story: Story, modlb: Option<PathBuf>) -> Result<()> {
     let modlb = match modlb {
         Some(path) => path,
         None => prepare()?,
@@ -38,11 +71,11 @@ pub fn run(modlb: Option<PathBuf>) -> Result<()> {
         println!("The demonstration needs root for its network namespaces; sudo may ask for your password.");
         let mut again = as_root(env::current_exe()?)?;
         // In place of this process, so that sudo hands signals on.
-        return Err(again.arg("demo").arg("--modlb").arg(modlb).exec()).context("cannot run sudo");
+        return Err(again.arg("demo").args(story.option()).arg("--modlb").arg(modlb).exec()).context("cannot run sudo");
     }
     interrupt::install()?;
     let start = Instant::now();
-    match perform(&modlb) {
+    match story.perform(&modlb) {
         Ok(()) => {
             println!("\nEverything was as expected ({:.0?}); nothing is left behind.", start.elapsed());
             Ok(())

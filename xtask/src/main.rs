@@ -45,8 +45,17 @@ enum Task {
         args: Vec<String>,
     },
     /// Watch real HTTP requests being balanced, in network namespaces that go away afterwards
-    #[command(after_help = "Example:\n  cargo xtask demo")]
+    #[command(
+        after_help = "Examples: a gateway; servers that all receive everything; stateful routers side by side\n  \
+                      cargo xtask demo\n  cargo xtask demo --cluster\n  cargo xtask demo --routers"
+    )]
     Demo {
+        /// Servers that all receive every packet, each of which takes its own
+        #[arg(long, conflicts_with = "routers")]
+        cluster: bool,
+        /// Stateful routers side by side, of which each session uses one
+        #[arg(long)]
+        routers: bool,
         /// The command to demonstrate; omitted: built first
         #[arg(long, value_name = "PATH", hide = true)]
         modlb: Option<PathBuf>,
@@ -74,7 +83,9 @@ fn run(task: Task) -> Result<()> {
         Task::Test { soak: Some(minutes), args, .. } => test::soak(minutes, &args),
         Task::Test { kernel: Some(version), .. } => test::kernel::run(&version),
         Task::Test { args, .. } => test::run(&args),
-        Task::Demo { modlb } => demo::run(modlb),
+        Task::Demo { cluster: true, modlb, .. } => demo::run(demo::Story::Cluster, modlb),
+        Task::Demo { routers: true, modlb, .. } => demo::run(demo::Story::Routers, modlb),
+        Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
         Task::Lint => lint::run(),
     }
 }

@@ -29,19 +29,19 @@ use super::{
 };
 use crate::process::{capture, root, succeeds};
 
-const SWITCH: &str = "net";
-const CLIENT: &str = "client";
+pub const SWITCH: &str = "net";
+pub const CLIENT: &str = "client";
 
 /// The gateway's number on the segment, and the client's.
 const GATEWAY_HOST: u8 = 1;
-const CLIENT_HOST: u8 = 2;
+pub const CLIENT_HOST: u8 = 2;
 
 /// Files; only root can write here, so nobody can have prepared it.
-const DIRECTORY: &str = "/run/modlb-demo";
-const LOCK: &str = "/run/modlb-demo.lock";
+pub const DIRECTORY: &str = "/run/modlb-demo";
+pub const LOCK: &str = "/run/modlb-demo.lock";
 
 /// What `scripts/server-setup.sh` remembers.
-const SERVER_STATE: &str = "/run/modlb-server";
+pub const SERVER_STATE: &str = "/run/modlb-server";
 
 /// How long a web server may take to start.
 const START: Duration = Duration::from_secs(10);
@@ -123,10 +123,15 @@ fn port(host: &str) -> String {
     format!("v-{host}")
 }
 
-fn make_segment() -> Result<()> {
+/// The segment, with nobody on it.
+pub fn make_switch() -> Result<()> {
     namespace::add(SWITCH)?;
     ip(SWITCH, "link add br0 type bridge")?;
-    ip(SWITCH, "link set br0 up")?;
+    ip(SWITCH, "link set br0 up")
+}
+
+fn make_segment() -> Result<()> {
+    make_switch()?;
     connect(GATEWAY, GATEWAY_HOST)
 }
 
@@ -134,7 +139,7 @@ fn make_segment() -> Result<()> {
 ///
 /// Trap: until duplicate address detection is through with a link-local address, after a second or two, a host cannot
 /// ask for its neighbours' MACs, and a server's answer waits. Nothing is duplicate here.
-fn connect(host: &str, number: u8) -> Result<()> {
+pub fn connect(host: &str, number: u8) -> Result<()> {
     interrupt::check()?;
     namespace::add(host)?;
     let (port, peer, mac) = (port(host), namespace::name(host), mac(number));
@@ -161,7 +166,7 @@ fn make_client() -> Result<()> {
     Ok(())
 }
 
-fn make_server(number: usize) -> Result<WebServer> {
+pub fn make_server(number: usize) -> Result<WebServer> {
     let host = SERVERS[number];
     connect(host, server_host(number))?;
     for family in Family::BOTH {
@@ -173,7 +178,7 @@ fn make_server(number: usize) -> Result<WebServer> {
     WebServer::start(host, &Path::new(DIRECTORY).join(host))
 }
 
-fn wait_for_servers() -> Result<()> {
+pub fn wait_for_servers() -> Result<()> {
     let start = Instant::now();
     for (number, server) in SERVERS.iter().enumerate() {
         for family in Family::BOTH {
@@ -194,7 +199,7 @@ fn answers(server: IpAddr) -> bool {
     succeeds(within(CLIENT, "curl").args(["--noproxy", "*", "--max-time", "1", "--silent", &url]))
 }
 
-fn address_add(address: IpAddr, prefix: u8) -> String {
+pub fn address_add(address: IpAddr, prefix: u8) -> String {
     let nodad = if address.is_ipv6() { " nodad" } else { "" };
     format!("address add {address}/{prefix} dev eth0{nodad}")
 }

@@ -1,0 +1,133 @@
+//! Hosts that each run modlb, as a value: dropped, they are gone with all that they ran.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::fcntl::{Flock, FlockArg};
+use serde_json::Value;
+
+use super::{
+    namespace::{self, within},
+    topology::{DIRECTORY, LOCK, SERVER_STATE},
+    web::WebServer,
+};
+use crate::process::capture;
+
+/// No command takes longer, in seconds.
+const LIMIT: &str = "20";
+
+/// The hosts of a story.
+pub struct Group {
+    modlb: PathBuf,
+    hosts: Vec<&'static str>,
+    /// Web servers, which end first.
+    pub servers: Vec<WebServer>,
+    _lock: Flock<fs::File>,
+}
+
+impl Group {
+    /// Claims these hosts; what an earlier demonstration left of them is removed.
+    pub fn claim(modlb: &Path, hosts: &[&'static str]) -> Result<Self> {
+        let lock = Flock::lock(fs::File::create(LOCK)?, FlockArg::LockExclusiveNonblock);
+        let lock = lock.map_err(|(_, error)| anyhow!(error)).context("another demonstration is running")?;
+        let mut group = Self { modlb: modlb.to_owned(), hosts: hosts.to_vec(), servers: Vec::new(), _lock: lock };
+        group.remove();
+        fs::create_dir_all(DIRECTORY)?;
+        Ok(group)
+    }
+
+    /// Runs modlb on a host and returns what it prints.
+    pub fn modlb(&self, host: &str, arguments: &str) -> Result<String> {
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after", "2", LIMIT]).arg(&self.modlb);
+        command.args(["--netns", &namespace::name(host), "--instance", &instance(host)]);
+        capture(command.args(arguments.split_whitespace()))
+    }
+
+    /// The same, for JSON.
+    pub fn json(&self, host: &str, arguments: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.modlb(host, &format!("{arguments} --json"))?)?)
+    }
+
+    /// Attaches a host by a configuration, and shows what modlb says.
+    pub fn attach(&self, host: &str, arguments: &str, configuration: &str) -> Result<()> {
+        let file = Path::new(DIRECTORY).join(format!("{host}.toml"));
+        fs::write(&file, configuration)?;
+        let said = self.modlb(host, &format!("attach {arguments} --config {}", file.display()))?;
+        for line in said.lines().filter(|line| line.starts_with("attached") || line.contains("receives")) {
+            println!("  {host}: {line}");
+        }
+        Ok(())
+    }
+
+    /// Detaches everywhere; nothing may be left.
+    pub fn detach(&self) -> Result<()> {
+        for host in &self.hosts {
+            if pins(host).exists() {
+                self.modlb(host, "detach")?;
+            }
+            ensure!(!pins(host).exists(), "detach left something behind on {host}");
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self) {
+        self.servers.clear();
+        for host in &self.hosts {
+            if pins(host).exists() {
+                let _ = self.modlb(host, "detach");
+                let _ = fs::remove_dir_all(pins(host));
+            }
+            namespace::remove(host);
+            let _ = fs::remove_dir_all(Path::new(SERVER_STATE).join(namespace::name(host)));
+        }
+        let _ = fs::remove_dir(SERVER_STATE);
+        let _ = fs::remove_dir_all(DIRECTORY);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.remove();
+        let _ = fs::remove_file(LOCK);
+    }
+}
+
+/// The packets of one of modlb's outcomes.
+pub fn outcome(stats: &Value, name: &str) -> u64 {
+    stats["outcomes"][name]["packets"].as_u64().unwrap_or_default()
+}
+
+/// Puts a rule set of nftables in force.
+pub fn nft(host: &str, rules: &str) -> Result<()> {
+    let file = Path::new(DIRECTORY).join(format!("{host}.nft"));
+    fs::write(&file, rules)?;
+    capture(within(host, "nft").arg("-f").arg(file)).map(drop)
+}
+
+/// The packets that a named counter of nftables has.
+pub fn nft_packets(host: &str, counter: &str) -> Result<u64> {
+    let json: Value = serde_json::from_str(&capture(within(host, "nft").args(["-j", "list", "counters"]))?)?;
+    let objects = json["nftables"].as_array().context("nft lists no counters")?;
+    let found = objects.iter().map(|object| &object["counter"]).find(|found| found["name"] == counter);
+    found.and_then(|found| found["packets"].as_u64()).with_context(|| format!("nft has no counter {counter}"))
+}
+
+/// Writes a setting of a host's kernel.
+pub fn setting(host: &str, name: &str, value: &str) -> Result<()> {
+    let mut sh = within(host, "sh");
+    sh.args(["-c", &format!("echo {value} >/proc/sys/net/{name}")]).stdin(Stdio::null());
+    capture(&mut sh).map(drop)
+}
+
+fn instance(host: &str) -> String {
+    format!("demo-{host}")
+}
+
+fn pins(host: &str) -> PathBuf {
+    Path::new("/sys/fs/bpf/modlb").join(instance(host))
+}
