@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod documents;
 pub mod frame;
 pub mod modlb;
 pub mod namespace;

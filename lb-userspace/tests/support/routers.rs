@@ -195,10 +195,10 @@ impl Routers {
         self.routers.iter().map(|router| nft::packets(router, name)).collect()
     }
 
-    /// Resets that a client or a server received.
-    pub fn resets(&self) -> u64 {
+    /// Resets that each server and the client received.
+    pub fn resets(&self) -> Vec<u64> {
         let hosts = self.servers.iter().map(|server| &server.namespace).chain([&self.client]);
-        hosts.map(|host| nft::packets(host, "resets")).sum()
+        hosts.map(|host| nft::packets(host, "resets")).collect()
     }
 }
 

@@ -1,14 +1,15 @@
 //! Servers that all receive everything: each request is answered once, by the member that the formula names.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path, process::Command};
 
 use serde_json::Value;
 
 use crate::{
     HTTP, expected, need_root,
     support::{
-        cluster::{Cluster, GROUP},
-        namespace::Namespace,
+        cluster::Cluster,
+        documents,
+        namespace::{Namespace, run},
         network::{SERVICES, name, request, server_address},
         nft,
     },
@@ -87,8 +88,7 @@ fn counters_add_up(cluster: &Cluster, client: &Namespace) {
 fn each_request_is_answered_once(mode: &str) {
     let cluster = Cluster::new(MEMBERS, CLIENTS);
     nft::load(&cluster.client, COUNT);
-    let head = format!("group_mac = \"{GROUP}\"\nanswer_arp = true");
-    cluster.attach(mode, &cluster.configuration(&head, HTTP));
+    cluster.attach(mode, &documents::toml("CLUSTER.md", "cluster: servers"));
     let before = ask(&cluster, "before");
     let home = |client: IpAddr| {
         let service = if client.is_ipv4() { SERVICES[0] } else { SERVICES[1] };
@@ -101,9 +101,7 @@ fn each_request_is_answered_once(mode: &str) {
         assert!(stats["outcomes"]["answered"]["packets"].as_u64() > Some(1), "nobody asked for a MAC: {stats}");
     }
 
-    for service in SERVICES {
-        cluster.on_all(&format!("server down {} {}", name(service), server_address(service.is_ipv6(), 1)));
-    }
+    group(&cluster, "down");
     let digests: Vec<_> = cluster.members.iter().map(|member| digests(&member.json("status"))).collect();
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
     let during = ask(&cluster, "down");
@@ -112,12 +110,38 @@ fn each_request_is_answered_once(mode: &str) {
     }
     assert!(before.iter().any(|(_, was)| *was == 1));
     // The member that is down sees its packets go to the others.
-    for service in SERVICES {
-        cluster.on_all(&format!("server up {} {}", name(service), server_address(service.is_ipv6(), 1)));
-    }
+    group(&cluster, "up");
     assert_eq!(ask(&cluster, "after"), before);
     counters_add_up(&cluster, &cluster.client);
     assert_eq!(nft::packets(&cluster.client, "resets"), 0);
+}
+
+/// Takes the second member down or up in both services, by the script that does so over ssh.
+fn group(cluster: &Cluster, verb: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/group.sh");
+    // A host is called by its network namespace and its instance; the script adds `modlb` and what it is to do.
+    let via = cluster.members[0].file(
+        "via",
+        &format!(
+            "#!/bin/sh\nhost=$1; shift 2; exec {} --netns ${{host%:*}} --instance ${{host#*:}} \"$@\"\n",
+            env!("CARGO_BIN_EXE_modlb")
+        ),
+    );
+    let hosts = cluster.hosts.iter().zip(&cluster.members);
+    let hosts: Vec<_> =
+        hosts.map(|(host, member)| format!("{}:{}", host.namespace.name(), member.instance())).collect();
+    for service in SERVICES {
+        let server = server_address(service.is_ipv6(), 1).to_string();
+        let mut group = Command::new(&script);
+        group.arg("--via").arg(format!("sh {}", via.display())).args([verb, name(service), &server]).args(&hosts);
+        let said = String::from_utf8(run(&mut group).stdout).unwrap();
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), cluster.members.len() + 1, "{said}");
+        assert!(lines[lines.len() - 1].starts_with("all members agree: digest "), "{said}");
+    }
+    let mut nobody = Command::new(&script);
+    nobody.args(["--via", "false", verb, "web4", "10.0.0.12", "nobody"]);
+    assert!(verb == "down" || !nobody.status().unwrap().success());
 }
 
 fn digests(status: &Value) -> Vec<String> {
