@@ -6,6 +6,7 @@ mod support;
 mod attach;
 mod counters;
 mod foreign;
+mod group;
 mod killed;
 mod resolve;
 mod writers;
