@@ -49,11 +49,11 @@ fn prefix(random: &mut Random, six: bool) -> IpNet {
 }
 
 /// Some services, valid together.
-pub fn any(random: &mut Random) -> Config {
+pub fn any(random: &mut Random, role: Role) -> Config {
     let mut services: Vec<Service> = Vec::new();
     let mut slots = 0;
     for number in 0..random.below(9) {
-        let service = service(random, number);
+        let service = service(random, number, role);
         let needed = match service.selection {
             // Refined tables have up to this many.
             Selection::Modulo => service.n().max(8_192),
@@ -65,7 +65,7 @@ pub fn any(random: &mut Random) -> Config {
             services.push(service);
         }
     }
-    Config { interfaces: Vec::new(), role: Role::Balancer, group: Group::default(), services }
+    Config { interfaces: Vec::new(), role, group: Group::default(), services }
 }
 
 fn clash(a: &Service, b: &Service) -> bool {
@@ -74,7 +74,7 @@ fn clash(a: &Service, b: &Service) -> bool {
     both && (a.port == b.port || (balance(a) && balance(b)))
 }
 
-fn service(random: &mut Random, number: usize) -> Service {
+fn service(random: &mut Random, number: usize, role: Role) -> Service {
     let six = random.once_in(2);
     let protocol = (!random.once_in(6)).then(|| {
         loop {
@@ -99,7 +99,10 @@ fn service(random: &mut Random, number: usize) -> Service {
             Selection::Modulo
         },
         fragments: if random.once_in(3) { Fragments::Balance } else { Fragments::Pass },
-        direction: Direction::Forward,
+        direction: match role {
+            Role::Member => random.pick(&[Direction::Forward, Direction::Reply, Direction::Both]),
+            Role::Balancer | Role::Steer => Direction::Forward,
+        },
         servers: servers(random, six),
     }
 }

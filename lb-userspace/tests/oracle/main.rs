@@ -19,6 +19,7 @@ use std::{
 };
 
 use compare::Subject;
+use lb_userspace::config::model::Role;
 use random::Random;
 
 /// How many packets are compared unless `MODLB_ORACLE_PACKETS` says otherwise.
@@ -40,9 +41,20 @@ fn say(text: &str) {
 #[test]
 fn the_datapath_does_what_the_oracle_says() {
     need_root!();
-    let packets = number("MODLB_ORACLE_PACKETS").unwrap_or(PACKETS);
+    run(Role::Balancer, PACKETS);
+}
+
+/// The same for a member of a group.
+#[test]
+fn a_member_does_what_the_oracle_says() {
+    need_root!();
+    run(Role::Member, PACKETS / 4);
+}
+
+fn run(role: Role, packets: u64) {
+    let packets = number("MODLB_ORACLE_PACKETS").unwrap_or(packets);
     let mut seed = number("MODLB_ORACLE_SEED").unwrap_or(1);
-    let mut subject = Subject::new();
+    let mut subject = Subject::new(role);
     let Some(minutes) = number("MODLB_ORACLE_MINUTES") else {
         compare(&mut subject, seed, packets);
         return subject.assert_everything_was_met();
@@ -60,7 +72,7 @@ fn compare(subject: &mut Subject, seed: u64, packets: u64) {
     let mut random = Random::new(seed);
     let mut compared = 0;
     while compared < packets {
-        let configuration = config::any(&mut random);
+        let configuration = config::any(&mut random, subject.configuration().role);
         subject.configure(configuration);
         let some = PER_CONFIGURATION.min(packets - compared);
         for _ in 0..some {
