@@ -66,7 +66,7 @@ pub fn member(context: XdpContext) -> u32 {
 #[classifier]
 pub fn steer(context: TcContext) -> i32 {
     match steer::steer(context.skb.skb).map_err(action) {
-        Err(xdp_action::XDP_DROP) => TC_ACT_SHOT as i32,
+        Err(xdp_action::XDP_DROP) => TC_ACT_SHOT,
         Ok(()) | Err(_) => TC_ACT_UNSPEC,
     }
 }
