@@ -16,7 +16,7 @@ pub struct Instance {
     pub magic: u64,
     /// [`ABI`].
     pub abi: u32,
-    /// What this host does with the formula: 0 balancer.
+    /// What this host does with the formula: 0 balancer, 1 member, 2 steer. Fixed for as long as the instance runs.
     pub role: u32,
     /// The cookie of the network namespace that the instance works in (`SO_NETNS_COOKIE`).
     pub netns_cookie: u64,

@@ -8,6 +8,7 @@
 //! bit 1      standby: forward nothing
 //! bit 2      some service has no port                bit 3  some service has no protocol
 //! bit 4      some service has a prefix
+//! bit 5      some service is found by a packet's source
 //! bits 8–23  seed of the service table's hash
 //! bits 24–63 generation: one more with every publication, which is how readers notice that a half was replaced
 //! ```
@@ -22,6 +23,7 @@ const STANDBY: u64 = 1 << 1;
 const ANY_PORT: u64 = 1 << 2;
 const ANY_PROTOCOL: u64 = 1 << 3;
 const PREFIX: u64 = 1 << 4;
+const REPLY: u64 = 1 << 5;
 const SEED_SHIFT: u32 = 8;
 const GENERATION_SHIFT: u32 = 24;
 
@@ -34,6 +36,8 @@ pub struct Contents {
     pub any_protocol: bool,
     /// Some service has a prefix.
     pub prefix: bool,
+    /// Some service is found by [`crate::key::Side::Source`].
+    pub reply: bool,
     /// The seed with which the half's cells were placed.
     pub seed: u16,
 }
@@ -51,6 +55,9 @@ impl Control {
         }
         if contents.prefix {
             word |= PREFIX;
+        }
+        if contents.reply {
+            word |= REPLY;
         }
         word |= (contents.seed as u64) << SEED_SHIFT;
         Self(word | (self.generation() + 1) << GENERATION_SHIFT)
@@ -90,6 +97,12 @@ impl Control {
     #[inline(always)]
     pub const fn prefix(self) -> bool {
         self.0 & PREFIX != 0
+    }
+
+    /// Whether some service is found by a packet's source.
+    #[inline(always)]
+    pub const fn reply(self) -> bool {
+        self.0 & REPLY != 0
     }
 
     /// The seed of the service table's hash.

@@ -109,3 +109,18 @@ pub struct Flow<A> {
     /// Whether the packet is a piece of a larger one, so that its ports are not to be relied on.
     pub fragment: bool,
 }
+
+impl<A: Copy> Flow<A> {
+    /// The same session as its other direction shows it: of a packet from the service to the client, the oriented tuple.
+    #[inline(always)]
+    pub const fn swapped(&self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            source_port: self.destination_port,
+            destination_port: self.source_port,
+            protocol: self.protocol,
+            fragment: self.fragment,
+        }
+    }
+}

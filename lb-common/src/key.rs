@@ -24,6 +24,34 @@ pub enum Kind {
     PrefixFragment = 8,
     /// An address of this host or a broadcast address of its networks, which no prefix service takes.
     Own = 9,
+    /// An address whose MAC this host tells to whoever asks: that of the group.
+    Announced = 10,
+}
+
+/// Which end of a packet a service's address is compared with: services of the two directions lie in one table and never
+/// meet.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Side {
+    /// The packet goes to the service.
+    #[default]
+    Destination = 0,
+    /// The packet comes from the service.
+    Source = 8,
+}
+
+impl Side {
+    /// What [`tag`] takes for the family: 4 or 6, and the side.
+    #[inline(always)]
+    pub const fn of(self, family: u8) -> u8 {
+        family | self as u8
+    }
+}
+
+/// The family in what [`Side::of`] returned.
+#[inline(always)]
+pub const fn family_of(sided: u8) -> u8 {
+    sided & !(Side::Source as u8)
 }
 
 /// What a cell must equal besides the address: kind, family, protocol and port in one word. Never 0, which is the tag of

@@ -17,11 +17,18 @@ pub const MAX_PROBES: u32 = 8;
 /// The service table has this many cells for each service it can hold; empty cells end a search early.
 pub const CELLS_PER_SERVICE: u32 = 4;
 
-/// A service stands in the table under at most this many keys: its own and that of its fragments.
+/// A service stands in the table under at most this many keys: its own and that of its fragments. One of both directions
+/// counts as two services.
 pub const KEYS_PER_SERVICE: u32 = 2;
 
 /// As many addresses of this host, and broadcast addresses of its networks, have room in the service table in any case.
 pub const OWN_ADDRESSES: u32 = 256;
+
+/// Addresses that a member may be told to be.
+pub const MAX_SELF_ADDRESSES: usize = 8;
+
+/// What an instance may hold of interfaces beside its links: memberships of multicast groups, promiscuous mode, filters.
+pub const MAX_HELD: u32 = 1_024;
 
 /// IPv6 extension headers that the datapath looks through; one more is `too_many_headers`.
 pub const MAX_EXTENSION_HEADERS: u32 = 8;

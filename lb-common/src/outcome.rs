@@ -49,6 +49,12 @@ outcomes! {
     Fragment = "fragment",
     /// Passed: no service matches.
     NoService = "no_service",
+    /// Passed, addressed to this host: the formula names this member.
+    Accepted = "accepted",
+    /// Dropped: the formula names another member, which accepts it.
+    Others = "others",
+    /// Answered: somebody asked for the MAC of a service's address, which is the group's.
+    Answered = "answered",
 }
 
 impl Outcome {

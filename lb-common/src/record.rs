@@ -1,7 +1,10 @@
 //! What user space keeps beside the datapath's tables: names, addresses and everything else that `status`, `export` and
 //! the next change need. Written with the half that it describes and published by the same store.
 
-use crate::{limits::MAX_NAME_BYTES, table::Counter};
+use crate::{
+    limits::{MAX_NAME_BYTES, MAX_SELF_ADDRESSES},
+    table::Counter,
+};
 
 /// What one half holds.
 #[repr(C)]
@@ -17,9 +20,36 @@ pub struct HalfRecord {
     pub retired: u32,
     /// What services counted that are configured no more.
     pub departed: Counter,
+    /// What a member is told of itself and its group.
+    pub group: GroupRecord,
 }
 
-const _: () = assert!(size_of::<HalfRecord>() == 32);
+const _: () = assert!(size_of::<HalfRecord>() == 176);
+
+/// What a member is told of itself and its group.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct GroupRecord {
+    /// The addresses that it is told to be, in network byte order; IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2).
+    pub own: [[u8; 16]; MAX_SELF_ADDRESSES],
+    /// How many there are.
+    pub own_count: u32,
+    /// [`GroupRecord::PROMISCUOUS`], [`GroupRecord::ANSWER_ARP`].
+    pub flags: u32,
+    /// The group's MAC; zero: none.
+    pub mac: [u8; 6],
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+const _: () = assert!(size_of::<GroupRecord>() == 144);
+
+impl GroupRecord {
+    /// The interfaces are to take every frame.
+    pub const PROMISCUOUS: u32 = 1;
+    /// Who asks for a service's MAC is told that of the group.
+    pub const ANSWER_ARP: u32 = 1 << 1;
+}
 
 /// A service as configured, and where its parts are.
 #[repr(C)]
@@ -59,8 +89,10 @@ pub struct ServiceRecord {
     pub formula: u8,
     /// 0: pass, 1: balance.
     pub fragments: u8,
+    /// 1: packets to it, 2: packets from it, 3: both.
+    pub direction: u8,
     /// Zero.
-    pub reserved: u32,
+    pub reserved: [u8; 3],
 }
 
 const _: () = assert!(size_of::<ServiceRecord>() == 144);
@@ -112,4 +144,36 @@ const _: () = assert!(size_of::<RetiredRecord>() == 8);
 impl RetiredRecord {
     /// The service is configured no more either.
     pub const NO_SERVICE: u32 = u32::MAX;
+}
+
+/// What an instance holds of an interface that ends neither with a link nor with a command, so that `detach` has to give it
+/// back. Written before it is taken, cleared after it is given back.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HeldRecord {
+    /// The cookie of the network namespace in which the interface has its index.
+    pub netns_cookie: u64,
+    /// The interface's index.
+    pub interface: u32,
+    /// 0: nothing, or one of the constants.
+    pub kind: u32,
+    /// Of [`HeldRecord::MULTICAST`].
+    pub mac: [u8; 6],
+    /// Of [`HeldRecord::FILTER`].
+    pub priority: u16,
+    /// Of [`HeldRecord::FILTER`].
+    pub handle: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<HeldRecord>() == 32);
+
+impl HeldRecord {
+    /// The interface receives a multicast MAC.
+    pub const MULTICAST: u32 = 1;
+    /// The interface receives every frame.
+    pub const PROMISCUOUS: u32 = 2;
+    /// A filter of the clsact queueing discipline runs the program.
+    pub const FILTER: u32 = 3;
 }

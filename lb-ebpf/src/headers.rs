@@ -24,10 +24,43 @@ const _: () = assert!(size_of::<Ethernet>() == 14);
 #[repr(C, packed)]
 pub struct Tag {
     /// Priority (3 bits), drop eligible indicator, VLAN (12 bits), in network byte order.
-    pub control: u16,
+    pub control: [u8; 2],
     /// What follows, in network byte order.
-    pub ether_type: u16,
+    pub ether_type: [u8; 2],
 }
+
+/// ARP of IPv4 over Ethernet (RFC 826); addresses split as in [`Ethernet`].
+#[repr(C, packed)]
+pub struct Arp {
+    /// The kinds of link-layer and of network addresses.
+    pub kind: [u8; 4],
+    /// Their lengths, and what this is.
+    pub operation: [u8; 4],
+    pub sender_mac_head: [u8; 4],
+    pub sender_mac_tail: [u8; 2],
+    pub sender: [u8; 4],
+    pub target_mac_head: [u8; 4],
+    pub target_mac_tail: [u8; 2],
+    pub target: [u8; 4],
+}
+
+const _: () = assert!(size_of::<Arp>() == 28);
+
+/// A neighbour solicitation or advertisement with the option that tells a MAC (RFC 4861, 4.3, 4.4, 4.6.1).
+#[repr(C, packed)]
+pub struct Solicitation {
+    /// Type and code.
+    pub kind: [u8; 2],
+    pub checksum: [u8; 2],
+    pub flags: [u8; 4],
+    pub target: [u8; 16],
+    /// The option's type and length, and the MAC's first two bytes.
+    pub option_head: [u8; 4],
+    /// The MAC's last four.
+    pub option_tail: [u8; 4],
+}
+
+const _: () = assert!(size_of::<Solicitation>() == 32);
 
 /// What TCP, UDP, UDP-Lite, SCTP and DCCP start with.
 #[repr(C, packed)]

@@ -7,17 +7,26 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
+mod answer;
 mod count;
 mod maps;
+mod member;
+mod orient;
 mod prefix;
 mod rewrite;
 mod select;
 mod service;
+mod steer;
 
-use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use aya_ebpf::{
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
 use lb_common::{
     control::Control,
     flow::{Address, Flow},
+    key::Side,
     outcome::Outcome,
 };
 use lb_ebpf::{
@@ -36,6 +45,27 @@ pub fn balancer(context: XdpContext) -> u32 {
 #[xdp(frags)]
 pub fn balancer_frags(context: XdpContext) -> u32 {
     balance(context.ctx.cast::<MultiBuffer>())
+}
+
+/// Role `member`: takes each packet of a service that the formula gives to this host, and drops those of other members.
+#[xdp]
+pub fn member(context: XdpContext) -> u32 {
+    join(context.ctx)
+}
+
+/// The same for frames that need more than one buffer.
+#[xdp(frags)]
+pub fn member_frags(context: XdpContext) -> u32 {
+    join(context.ctx.cast::<MultiBuffer>())
+}
+
+/// Role `steer`: what this host sends goes to the router that the formula names, and then where it would have gone.
+#[classifier]
+pub fn steer(context: TcContext) -> i32 {
+    match steer::steer(context.skb.skb).map_err(action) {
+        Err(xdp_action::XDP_DROP) => TC_ACT_SHOT,
+        Ok(()) | Err(_) => TC_ACT_UNSPEC,
+    }
 }
 
 /// Takes every packet as if there were no program. A veth hands frames that XDP sends to its peer only when the peer has
@@ -65,6 +95,19 @@ fn balance<C: Context>(context: *mut C) -> u32 {
 }
 
 #[inline(always)]
+fn join<C: Context>(context: *mut C) -> u32 {
+    // SAFETY: the kernel hands each program a valid context.
+    let packet = unsafe { Packet::new(context) };
+    match member::take(&packet) {
+        Ok(action) => action,
+        Err(outcome) => {
+            count::outcome(outcome, packet.len());
+            action(outcome)
+        }
+    }
+}
+
+#[inline(always)]
 fn forward(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
     let control = maps::control();
     let frame = parse::ethernet(packet, maps::interface_mac())?;
@@ -79,12 +122,12 @@ fn forward(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
 
 #[inline(always)]
 fn forward_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
-    let service = service::find(flow, control)?;
+    let service = service::find(flow, control, Side::Destination)?;
     match select::server(flow, service, control, packet.len())? {
         Server::Near(slot) => rewrite::near(packet, slot),
         Server::Far { remote, counter } => {
             let action = rewrite::far(packet, remote)?;
-            count::server(counter, packet.len());
+            count::server(counter, 1, packet.len());
             Ok(action)
         }
     }
@@ -94,8 +137,10 @@ fn forward_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flo
 #[inline(always)]
 fn action(outcome: Outcome) -> u32 {
     match outcome {
-        Outcome::NoServer | Outcome::Unreachable => xdp_action::XDP_DROP,
+        Outcome::NoServer | Outcome::Unreachable | Outcome::Others => xdp_action::XDP_DROP,
+        Outcome::Answered => xdp_action::XDP_TX,
         Outcome::Forwarded
+        | Outcome::Accepted
         | Outcome::Local
         | Outcome::Standby
         | Outcome::NotOurs

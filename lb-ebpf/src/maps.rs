@@ -14,9 +14,9 @@ use aya_ebpf::{
 use lb_common::{
     abi::Instance,
     control::Control,
-    limits::MAX_INTERFACES,
+    limits::{MAX_HELD, MAX_INTERFACES},
     outcome::Outcome,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
 };
 
@@ -77,6 +77,10 @@ static SERVERS: Array<ServerRecord, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static RETIRED: Array<RetiredRecord, 1, MMAPABLE> = Array::new();
 
+/// User space only: what is held of interfaces.
+#[btf_map]
+static HELD: Array<HeldRecord, { MAX_HELD as usize }, MMAPABLE> = Array::new();
+
 /// The index of the interface that this program is attached to.
 #[unsafe(no_mangle)]
 static INTERFACE: Global<u32> = Global::new(0);
@@ -84,6 +88,10 @@ static INTERFACE: Global<u32> = Global::new(0);
 /// Its MAC in the first six bytes.
 #[unsafe(no_mangle)]
 static INTERFACE_MAC: Global<u64> = Global::new(0);
+
+/// The MAC of the group that a member belongs to, in the first six bytes; 0: none, all ones: every MAC.
+#[unsafe(no_mangle)]
+static GROUP_MAC: Global<u64> = Global::new(0);
 
 /// The number of cells in a half (a power of two) less one.
 #[unsafe(no_mangle)]
@@ -107,12 +115,6 @@ pub fn control() -> Control {
 #[inline(always)]
 pub fn cell_mask() -> u32 {
     CELL_MASK.load()
-}
-
-/// The cell at this place of a half.
-#[inline(always)]
-pub fn cell(half: u32, place: u32) -> Option<&'static ServiceCell> {
-    CELLS.get(cell_number(half, place))
 }
 
 /// The number of a cell, halves included.
@@ -173,4 +175,10 @@ pub fn interface() -> u32 {
 #[inline(always)]
 pub fn interface_mac() -> u64 {
     INTERFACE_MAC.load()
+}
+
+/// The MAC of the group that this host is a member of; see [`lb_ebpf::parse::group`].
+#[inline(always)]
+pub fn group_mac() -> u64 {
+    GROUP_MAC.load()
 }

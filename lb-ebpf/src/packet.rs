@@ -4,7 +4,10 @@
 //! goes through [`Packet::header`], whatever is known about lengths already.
 
 #[cfg(target_arch = "bpf")]
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_get_buff_len};
+use aya_ebpf::{
+    bindings::{__sk_buff, xdp_md},
+    helpers::bpf_xdp_get_buff_len,
+};
 use lb_common::outcome::Outcome;
 
 /// What a program is handed of a packet.
@@ -26,6 +29,16 @@ pub trait Context {
     ///
     /// As for [`Context::bounds`].
     unsafe fn length(context: *mut Self) -> usize;
+
+    /// How many frames it becomes on the wire.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Context::bounds`].
+    #[inline(always)]
+    unsafe fn frames(_context: *mut Self) -> u64 {
+        1
+    }
 }
 
 #[cfg(target_arch = "bpf")]
@@ -65,6 +78,30 @@ impl Context for MultiBuffer {
     unsafe fn length(context: *mut Self) -> usize {
         // SAFETY: the caller's; the types are laid out alike.
         unsafe { bpf_xdp_get_buff_len(context.cast()) as usize }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+impl Context for __sk_buff {
+    #[inline(always)]
+    unsafe fn bounds(context: *mut Self) -> (usize, usize) {
+        // SAFETY: the caller's.
+        unsafe { ((*context).data as usize, (*context).data_end as usize) }
+    }
+
+    /// What is not in the linear part counts as well.
+    #[inline(always)]
+    unsafe fn length(context: *mut Self) -> usize {
+        // SAFETY: the caller's.
+        unsafe { (&raw const (*context).len).read_volatile() as usize }
+    }
+
+    /// What a host sends is cut into frames only behind the programs, by itself or by the interface.
+    #[inline(always)]
+    unsafe fn frames(context: *mut Self) -> u64 {
+        // SAFETY: the caller's.
+        let segments = unsafe { (*context).gso_segs };
+        if segments == 0 { 1 } else { segments as u64 }
     }
 }
 
@@ -121,6 +158,13 @@ impl<C: Context> Packet<C> {
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.length
+    }
+
+    /// How many frames it becomes on the wire.
+    #[inline(always)]
+    pub fn frames(&self) -> u64 {
+        // SAFETY: as for `new`.
+        unsafe { C::frames(self.context) }
     }
 
     /// The header of type `T` at `offset`, or `malformed` if the frame ends before it does.

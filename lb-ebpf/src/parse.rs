@@ -24,6 +24,7 @@ use crate::{
 /// EtherTypes (IEEE 802, IANA "IEEE 802 Numbers").
 pub mod ether_type {
     pub const IPV4: u16 = 0x0800;
+    pub const ARP: u16 = 0x0806;
     pub const VLAN: u16 = 0x8100;
     pub const IPV6: u16 = 0x86dd;
     pub const SERVICE_VLAN: u16 = 0x88a8;
@@ -35,8 +36,8 @@ const VRRP_HEAD: u32 = u32::from_ne_bytes([0x00, 0x00, 0x5e, 0x00]);
 
 /// What was found at the link layer: where the network header starts, and which.
 pub struct Frame {
-    offset: usize,
-    ether_type: u16,
+    pub offset: usize,
+    pub ether_type: u16,
 }
 
 /// The tuple of a packet of either family: its own, or that of the packet that an ICMP error quotes.
@@ -49,6 +50,35 @@ pub enum Parsed {
 /// does it carry?
 #[inline(always)]
 pub fn ethernet(packet: &Packet<impl Context>, own: u64) -> Result<Frame, Outcome> {
+    link_layer(packet, |head, tail| is_ours(head, tail, own))
+}
+
+/// The group's MAC of a member that takes whatever it receives.
+pub const EVERY_MAC: u64 = u64::MAX;
+
+/// The same for a member of a group with a MAC of its own; 0: it has none.
+#[inline(always)]
+pub fn group(packet: &Packet<impl Context>, own: u64, group: u64) -> Result<Frame, Outcome> {
+    link_layer(packet, |head, tail| {
+        let destination = head as u64 | (tail as u64) << 32;
+        is_ours(head, tail, own) || destination == group || group == EVERY_MAC
+    })
+}
+
+/// The same for what this host sends: whatever goes to one other host.
+#[inline(always)]
+pub fn unicast(packet: &Packet<impl Context>) -> Result<Frame, Outcome> {
+    link_layer(packet, |head, _| head.to_ne_bytes()[0] & 1 == 0)
+}
+
+/// The same for every frame.
+#[inline(always)]
+pub fn any(packet: &Packet<impl Context>) -> Result<Frame, Outcome> {
+    link_layer(packet, |_, _| true)
+}
+
+#[inline(always)]
+fn link_layer(packet: &Packet<impl Context>, is_ours: impl FnOnce(u32, u16) -> bool) -> Result<Frame, Outcome> {
     let header = packet.header::<Ethernet>(0)?;
     // SAFETY: `header` is within the packet.
     let (head, tail, ether_type): (u32, u16, u16) = unsafe {
@@ -58,7 +88,7 @@ pub fn ethernet(packet: &Packet<impl Context>, own: u64) -> Result<Frame, Outcom
             load(&raw const (*header).ether_type),
         )
     };
-    if !is_ours(head, tail, own) {
+    if !is_ours(head, tail) {
         return Err(Outcome::NotOurs);
     }
     Ok(Frame { offset: size_of::<Ethernet>(), ether_type: u16::from_be(ether_type) })
@@ -73,6 +103,17 @@ fn is_ours(head: u32, tail: u16, own: u64) -> bool {
 /// Looks through VLAN tags and at the network and transport headers.
 #[inline(always)]
 pub fn network(packet: &Packet<impl Context>, frame: &Frame) -> Result<Parsed, Outcome> {
+    let Frame { offset, ether_type } = untag(packet, frame)?;
+    match ether_type {
+        ether_type::IPV4 => ipv4(packet, offset),
+        ether_type::IPV6 => ipv6(packet, offset),
+        _ => Err(Outcome::NotIp),
+    }
+}
+
+/// Looks through VLAN tags.
+#[inline(always)]
+pub fn untag(packet: &Packet<impl Context>, frame: &Frame) -> Result<Frame, Outcome> {
     let Frame { mut offset, mut ether_type } = *frame;
     for _ in 0..MAX_VLAN_TAGS {
         if !matches!(ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) {
@@ -83,11 +124,7 @@ pub fn network(packet: &Packet<impl Context>, frame: &Frame) -> Result<Parsed, O
         ether_type = u16::from_be(unsafe { load(&raw const (*tag).ether_type) });
         offset += size_of::<VlanHdr>();
     }
-    match ether_type {
-        ether_type::IPV4 => ipv4(packet, offset),
-        ether_type::IPV6 => ipv6(packet, offset),
-        _ => Err(Outcome::NotIp),
-    }
+    Ok(Frame { offset, ether_type })
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@
 use lb_common::{
     control::Control,
     flow::{Address, Flow, V6, protocol},
-    key::{self, Kind},
+    key::{self, Kind, Side},
     limits::MAX_PROBES,
     outcome::Outcome,
     table::{PrefixLengths, ServiceCell},
@@ -19,23 +19,28 @@ use crate::maps;
 
 /// The cell of the service that the flow belongs to.
 #[inline(always)]
-pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static ServiceCell, Outcome> {
+pub fn find<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Result<&'static ServiceCell, Outcome> {
+    find_number(flow, control, side).and_then(maps::numbered_cell).ok_or(Outcome::NoService)
+}
+
+/// The same as the cell's number.
+#[inline(always)]
+pub fn find_number<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option<u32> {
     if !control.prefix() {
-        return Err(Outcome::NoService);
+        return None;
     }
     let [high, low] = flow.destination.halves();
-    let wanted =
-        Wanted { family: A::FAMILY, fragment: flow.fragment, protocol: flow.protocol, port: flow.destination_port };
-    match search(high, low, wanted.pack(), control.0) {
-        0 => Err(Outcome::NoService),
-        number => maps::numbered_cell(number as u32 - 1).ok_or(Outcome::NoService),
+    match search(high, low, Wanted::of(flow, side).pack(), control.0) {
+        0 => None,
+        number => Some(number as u32 - 1),
     }
 }
 
 /// What a service must have, beside the address.
 #[derive(Clone, Copy)]
-struct Wanted {
-    family: u8,
+pub struct Wanted {
+    /// With the side.
+    pub family: u8,
     fragment: bool,
     protocol: u8,
     port: u16,
@@ -43,12 +48,30 @@ struct Wanted {
 
 impl Wanted {
     #[inline(always)]
-    fn pack(self) -> u32 {
+    pub fn of<A: Address>(flow: &Flow<A>, side: Side) -> Self {
+        let Flow { fragment, protocol, destination_port: port, .. } = *flow;
+        Self { family: side.of(A::FAMILY), fragment, protocol, port }
+    }
+
+    #[inline(always)]
+    pub fn side(self) -> Side {
+        if self.family & Side::Source as u8 != 0 { Side::Source } else { Side::Destination }
+    }
+
+    /// A flow that wants it; its source is no part of it.
+    #[inline(always)]
+    pub fn flow<A: Address>(self, destination: A) -> Flow<A> {
+        let Self { fragment, protocol, port: destination_port, .. } = self;
+        Flow { source: destination, destination, source_port: 0, destination_port, protocol, fragment }
+    }
+
+    #[inline(always)]
+    pub fn pack(self) -> u32 {
         (self.port as u32) << 16 | (self.protocol as u32) << 8 | (self.fragment as u32) << 4 | self.family as u32
     }
 
     #[inline(always)]
-    fn unpack(packed: u32) -> Self {
+    pub fn unpack(packed: u32) -> Self {
         Self {
             family: packed as u8 & 0x0f,
             fragment: packed & 0x10 != 0,
@@ -61,9 +84,12 @@ impl Wanted {
 /// The number of a cell and 1, or 0: none.
 #[inline(never)]
 fn search(high: u64, low: u64, wanted: u32, control: u64) -> u64 {
-    let (family, control) = (Wanted::unpack(wanted).family, Control(control));
+    let (side, control) = (Wanted::unpack(wanted).side(), Control(control));
+    let family = key::family_of(Wanted::unpack(wanted).family);
     let six = family == V6::FAMILY;
-    if is_special(high, low, six) || is_own([high, low], family, control) {
+    // What comes from an address of this host's is what a steering host sends.
+    let to_own = matches!(side, Side::Destination) && is_own([high, low], family, control);
+    if to_own || is_special(high, low, six) {
         return 0;
     }
     let Some(lengths) = maps::prefix_lengths(control.half(), six) else { return 0 };

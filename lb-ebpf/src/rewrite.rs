@@ -116,11 +116,23 @@ fn tag(packet: &Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
     Ok(())
 }
 
+/// Addresses the frame to the MAC in the first six bytes of `destination` in memory; it still comes from who sent it.
+#[inline(always)]
+pub fn destination(packet: &Packet<impl Context>, destination: u64) -> Result<(), Outcome> {
+    let header = packet.header::<Ethernet>(0)?;
+    // SAFETY: `header` is within the packet.
+    unsafe {
+        store(&raw mut (*header).destination_head, destination as u32);
+        store(&raw mut (*header).destination_tail, (destination >> 32) as u16);
+    }
+    Ok(())
+}
+
 const _: () = assert!(cfg!(target_endian = "little"), "the halves of a MAC are taken in little-endian order");
 
 /// Writes destination and source, each a number whose first six bytes in memory are the MAC.
 #[inline(always)]
-fn address(packet: &Packet<impl Context>, destination: u64, source: u64) -> Result<(), Outcome> {
+pub fn address(packet: &Packet<impl Context>, destination: u64, source: u64) -> Result<(), Outcome> {
     let header = packet.header::<Ethernet>(0)?;
     // SAFETY: `header` is within the packet.
     unsafe {

@@ -33,6 +33,25 @@ pub fn server<A: Address>(
     control: Control,
     bytes: usize,
 ) -> Result<Server, Outcome> {
+    let (slot, counter) = named(flow, service)?;
+    if slot.is_indirect() {
+        return indirect(control, counter, bytes);
+    }
+    count::server(counter, 1, bytes);
+    Ok(Server::Near(slot))
+}
+
+/// The slot that names the server. Counts the packet for it.
+#[inline(always)]
+pub fn slot<A: Address>(flow: &Flow<A>, service: &ServiceCell, frames: u64, bytes: usize) -> Result<Slot, Outcome> {
+    let (slot, counter) = named(flow, service)?;
+    count::server(counter, frames, bytes);
+    Ok(slot)
+}
+
+/// The slot that names the server, and the number of the server's counter.
+#[inline(always)]
+fn named<A: Address>(flow: &Flow<A>, service: &ServiceCell) -> Result<(Slot, u32), Outcome> {
     if service.flags & ServiceCell::PASS != 0 {
         return Err(Outcome::Fragment);
     }
@@ -43,11 +62,7 @@ pub fn server<A: Address>(
     let number = formula::slot(flow, service.formula(), slots, &service.powers);
     let slot = maps::slot(service.first_slot.wrapping_add(number)).ok_or(Outcome::NoServer)?;
     let counter = service.first_counter.wrapping_add(slot.counter() as u32);
-    if slot.is_indirect() {
-        return indirect(control, counter, bytes);
-    }
-    count::server(counter, bytes);
-    Ok(Server::Near(slot))
+    Ok((slot, counter))
 }
 
 /// The rare server that is this host, behind another interface or in a VLAN of its own.
@@ -56,7 +71,7 @@ fn indirect(control: Control, counter: u32, bytes: usize) -> Result<Server, Outc
     match maps::remote(control.half(), counter) {
         Some(remote) if remote.interface != Remote::HERE => Ok(Server::Far { remote, counter }),
         Some(_) | None => {
-            count::server(counter, bytes);
+            count::server(counter, 1, bytes);
             Err(Outcome::Local)
         }
     }

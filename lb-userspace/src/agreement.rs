@@ -1,7 +1,7 @@
 //! What two balancers compare to see that they agree on every packet: pure.
 //!
 //! The digest covers what decides to which server address a packet goes, and nothing else: of each service its destination,
-//! its formula, whether fragments are balanced, and its slot table (hence weights, states and the servers' order). Names, the
+//! its formula, whether fragments are balanced, its direction, and its slot table (hence weights, states and the servers' order). Names, the
 //! order of services, interfaces and MACs are left out: balancers on different segments may see a server at different MACs,
 //! and need not agree on what they call it. Trap: what else comes to decide must be added here, which is why [`encode`] takes a
 //! service apart field by field.
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    config::model::{Config, Formula, Fragments, Service},
+    config::model::{Config, Direction, Formula, Fragments, Service},
     slots::{Digest, SlotTable},
 };
 
@@ -40,11 +40,11 @@ pub fn digest_of(config: &Config) -> Digest {
 /// Bytes in a service's encoding.
 const ENCODED: usize = 33;
 
-/// Family, address, prefix length, protocol, port, formula, fragments, table: all of one length, so that no two lists of
+/// Family, address, prefix length, protocol, port, formula, fragments, direction, table: all of one length, so that no two lists of
 /// services run together to the same bytes.
 fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
     // The table stands for the selection and the servers.
-    let Service { name: _, address, protocol, port, formula, selection: _, fragments, servers: _ } = service;
+    let Service { name: _, address, protocol, port, formula, selection: _, fragments, direction, servers: _ } = service;
     let mut bytes = [0; ENCODED];
     match address.addr() {
         IpAddr::V4(v4) => {
@@ -67,6 +67,11 @@ fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
     };
     // A service without a port balances fragments whatever it says.
     bytes[23] = u8::from(port.is_none() || *fragments == Fragments::Balance);
+    bytes[24] = match direction {
+        Direction::Forward => 0,
+        Direction::Reply => 1,
+        Direction::Both => 2,
+    };
     bytes[25..].copy_from_slice(&table.0.to_be_bytes());
     bytes
 }

@@ -171,6 +171,9 @@ pub struct Attach {
     /// Where the program runs
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
     pub mode: Mode,
+    /// Of role `steer`: attach by clsact, as on kernels before 6.6, even where the kernel has TCX
+    #[arg(long)]
+    pub clsact: bool,
     /// What this host does with the formula; omitted: what the configuration says
     #[arg(long, value_enum)]
     pub role: Option<Role>,

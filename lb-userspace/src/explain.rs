@@ -7,7 +7,7 @@ use lb_common::{flow::protocol::has_ports, outcome::Outcome};
 use crate::{
     cli::Endpoint,
     config::{
-        model::{Config, Formula, Service, Vlan},
+        model::{Config, Direction, Formula, Role, Service, Vlan},
         protocol::protocol_name,
     },
     datapath::Place,
@@ -26,6 +26,13 @@ pub struct Packet {
     pub protocol: u8,
 }
 
+impl Packet {
+    /// The same packet as its service sees it that it comes from.
+    const fn swapped(&self) -> Self {
+        Self { source: self.destination, destination: self.source, protocol: self.protocol }
+    }
+}
+
 /// Why a question makes no sense.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -41,6 +48,9 @@ pub enum Error {
     /// The formula counts the source port.
     #[error("service {0} counts the source port (5-tuple); write the source as {1}")]
     NoSourcePort(String, String),
+    /// The packet comes from a service whose port counts.
+    #[error("service {0}, from which the packet comes, counts its own port; write the source as {1}")]
+    NoServicePort(String, String),
 }
 
 /// What is known of the host beside the configuration; nothing of a host that is not there.
@@ -59,18 +69,23 @@ pub struct Host<'a> {
 /// There is no such packet.
 pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<ExplainView, Error> {
     check(packet)?;
-    let tuple = packet.tuple();
     let judge = Judge::new(&config.services, host.own);
-    let index = match judge.service(&tuple) {
-        Ok(index) => index,
+    let (index, direction) = match judge.service(&packet.tuple()) {
+        Ok(found) => found,
         Err(outcome) => return Ok(ExplainView::of(outcome)),
     };
+    let packet = match direction {
+        Direction::Reply => packet.swapped(),
+        Direction::Forward | Direction::Both => *packet,
+    };
     let service = &config.services[index];
-    check_source_port(service, packet)?;
+    check_ports(service, &packet)?;
+    let tuple = packet.tuple();
     let (sum, table) = (judge.sum(index, &tuple), judge.table(index));
     let matched = ExplainView {
         service: Some(service.name.clone()),
         formula: Some(service.formula),
+        direction: Some(direction),
         sum: Some(sum.to_string()),
         n: Some(service.n()),
         slots: Some(table.len()),
@@ -84,7 +99,12 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
     let here = host.places.get(index).and_then(|places| places.get(number)) == Some(&Place::Here);
     let server = &service.servers[number];
     Ok(ExplainView {
-        outcome: if here { Outcome::Local } else { Outcome::Forwarded },
+        outcome: match (config.role, here) {
+            (Role::Member, true) => Outcome::Accepted,
+            (Role::Member, false) => Outcome::Others,
+            (Role::Balancer | Role::Steer, true) => Outcome::Local,
+            (Role::Balancer | Role::Steer, false) => Outcome::Forwarded,
+        },
         slot: Some(slot),
         server: Some(server.address),
         mac: server.mac.get(),
@@ -128,9 +148,16 @@ fn with_port(address: IpAddr) -> String {
     }
 }
 
-fn check_source_port(service: &Service, packet: &Packet) -> Result<(), Error> {
-    let Packet { source, protocol, .. } = packet;
-    if service.formula == Formula::FiveTuple && has_ports(*protocol) && source.port.is_none() {
+/// Ports that count must be known.
+fn check_ports(service: &Service, packet: &Packet) -> Result<(), Error> {
+    let Packet { source, destination, protocol } = packet;
+    if !has_ports(*protocol) {
+        return Ok(());
+    }
+    if destination.port.is_none() {
+        return Err(Error::NoServicePort(service.name.clone(), with_port(destination.address)));
+    }
+    if service.formula == Formula::FiveTuple && source.port.is_none() {
         return Err(Error::NoSourcePort(service.name.clone(), with_port(source.address)));
     }
     Ok(())

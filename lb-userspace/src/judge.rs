@@ -19,7 +19,7 @@ use lb_common::{
 use num_bigint::BigUint;
 
 use crate::{
-    config::model::{Formula, Fragments, Service},
+    config::model::{Direction, Formula, Fragments, Service},
     slots::SlotTable,
 };
 
@@ -41,6 +41,18 @@ pub struct Tuple {
 }
 
 impl Tuple {
+    /// The same as the service sees it that the packet comes from.
+    #[must_use]
+    pub const fn swapped(&self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            source_port: self.destination_port,
+            destination_port: self.source_port,
+            ..*self
+        }
+    }
+
     fn of<A>(flow: &Flow<A>, [source, destination]: [IpAddr; 2]) -> Self {
         let Flow { source_port, destination_port, protocol, fragment, .. } = *flow;
         Self { source, destination, source_port, destination_port, protocol, fragment }
@@ -153,26 +165,41 @@ impl<'a> Judge<'a> {
     ///
     /// As for [`Judge::service`], and [`Outcome::NoServer`].
     pub fn server(&self, tuple: &Tuple) -> Result<(usize, usize), Outcome> {
-        let service = self.service(tuple)?;
-        let slot = self.slot(service, &self.sum(service, tuple)).ok_or(Outcome::NoServer)?;
+        let (service, direction) = self.service(tuple)?;
+        let tuple = if direction == Direction::Reply { tuple.swapped() } else { *tuple };
+        let slot = self.slot(service, &self.sum(service, &tuple)).ok_or(Outcome::NoServer)?;
         let server = self.table(service).get(slot).ok_or(Outcome::NoServer)?;
         Ok((service, server.into()))
     }
 
-    /// The most specific service that the packet fits: the longest prefix first, then protocol, then port.
+    /// The most specific service that the packet goes to, or else that it comes from, and which of the two it is.
     ///
     /// # Errors
     ///
     /// [`Outcome::NoService`]; for a piece of a packet also [`Outcome::Fragment`].
-    pub fn service(&self, tuple: &Tuple) -> Result<usize, Outcome> {
+    pub fn service(&self, tuple: &Tuple) -> Result<(usize, Direction), Outcome> {
+        let kept = is_special(tuple.destination) || self.own.contains(&tuple.destination);
+        match self.find(tuple, kept, Direction::takes_forward) {
+            Err(Outcome::NoService) => {
+                let swapped = tuple.swapped();
+                // A prefix takes what comes from this host, whose own addresses no prefix is asked for otherwise.
+                let found = self.find(&swapped, is_special(swapped.destination), Direction::takes_reply);
+                found.map(|index| (index, Direction::Reply))
+            }
+            found => found.map(|index| (index, Direction::Forward)),
+        }
+    }
+
+    /// The longest prefix first, then protocol, then port. No prefix takes what is `kept` from them.
+    fn find(&self, tuple: &Tuple, kept: bool, takes: impl Fn(Direction) -> bool) -> Result<usize, Outcome> {
         let destination = tuple.destination;
-        let taken = !is_special(destination) && !self.own.contains(&destination);
         for &length in &self.lengths[usize::from(destination.is_ipv6())] {
             let Ok(net) = IpNet::new(destination, length) else { continue };
-            if !taken && length < net.max_prefix_len() {
+            if kept && length < net.max_prefix_len() {
                 break;
             }
             let Some(services) = self.nets.get(&net.trunc()) else { continue };
+            let services = services.iter().copied().filter(|index| takes(self.services[*index].direction));
             let found = if tuple.fragment { self.of_piece(services, tuple) } else { self.of_whole(services, tuple) };
             if let Some(found) = found {
                 return found;
@@ -181,20 +208,20 @@ impl<'a> Judge<'a> {
         Err(Outcome::NoService)
     }
 
-    fn of_whole(&self, services: &[usize], tuple: &Tuple) -> Option<Result<usize, Outcome>> {
+    fn of_whole(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
         let rank = |index: usize| {
             let service = &self.services[index];
             let fits = service.protocol.is_none_or(|protocol| protocol == tuple.protocol)
                 && service.port.is_none_or(|port| port == tuple.destination_port);
             fits.then_some((service.protocol.is_some(), service.port.is_some()))
         };
-        let ranked = services.iter().filter_map(|index| Some((rank(*index)?, *index)));
+        let ranked = services.filter_map(|index| Some((rank(index)?, index)));
         ranked.max().map(|(_, index)| Ok(index))
     }
 
     /// A piece goes to the service that says so for its protocol, else to the one without a port, else to that of all
     /// protocols; one with a port lets it pass.
-    fn of_piece(&self, services: &[usize], tuple: &Tuple) -> Option<Result<usize, Outcome>> {
+    fn of_piece(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
         let rank = |index: usize| {
             let service = &self.services[index];
             match (service.protocol, service.port, service.fragments) {
@@ -205,7 +232,7 @@ impl<'a> Judge<'a> {
                 (Some(_), Some(_), Fragments::Pass) => Some(0),
             }
         };
-        let ranked = services.iter().filter_map(|index| Some((rank(*index)?, *index)));
+        let ranked = services.filter_map(|index| Some((rank(index)?, index)));
         ranked.max().map(|(rank, index)| if rank == 0 { Err(Outcome::Fragment) } else { Ok(index) })
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 use lb_common::mac::Mac;
 
 use crate::{
-    config::model::{Config, Server, ServerMac, Service, State},
+    config::model::{Config, Role, Server, ServerMac, Service, State},
     datapath::{Place, Placed, Snapshot},
     net::{self, Interface, Net},
 };
@@ -52,7 +52,12 @@ pub async fn locate(
     let mut places = Vec::with_capacity(config.services.len());
     let mut questions = Vec::new();
     let mut problems = Vec::new();
-    let local = net.local_addresses().await?;
+    // A member sends nothing to others, so all that it has to know is which server it is.
+    let member = config.role == Role::Member;
+    let local = match &config.group.own[..] {
+        [] => net.local_addresses().await?,
+        own => own.iter().copied().collect(),
+    };
     for (index, service) in config.services.iter_mut().enumerate() {
         let mut row = Vec::with_capacity(service.servers.len());
         for (number, server) in service.servers.iter_mut().enumerate() {
@@ -61,6 +66,7 @@ pub async fn locate(
             let again = is_due(refresh, &service.name, server);
             let hop = match local.contains(&server.address) {
                 true => Hop { place: Place::Here, interface: None },
+                false if member => Hop { place: Place::Back, interface: None },
                 false => hop(net, interfaces, server, before.filter(|_| !again)).await,
             };
             if again && hop.place != Place::Here {

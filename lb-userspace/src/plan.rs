@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use lb_common::mac::Mac;
 use serde::{Serialize, Serializer};
 
-use crate::config::model::{Config, Selection, Server, ServerMac, Service};
+use crate::config::model::{Config, Group, Selection, Server, ServerMac, Service};
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +22,15 @@ pub struct Plan {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
+    /// What a member is told of itself or its group changes.
+    SettingChanged {
+        /// The key.
+        setting: &'static str,
+        /// What it was.
+        from: String,
+        /// What it becomes.
+        to: String,
+    },
     /// A service comes.
     ServiceAdded {
         /// Its name.
@@ -131,6 +140,7 @@ impl fmt::Display for Plan {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::SettingChanged { setting, from, to } => write!(f, "~ {setting} {from} → {to}"),
             Self::ServiceAdded { service, target, servers } => {
                 let plural = if *servers == 1 { "" } else { "s" };
                 write!(f, "+ service {service}: {target}, {servers} server{plural}")
@@ -162,7 +172,8 @@ impl fmt::Display for Change {
 pub fn diff(have: &Config, want: &Config) -> Plan {
     let find = |config: &'_ Config, name: &str| config.services.iter().position(|service| service.name == name);
     let gone = have.services.iter().filter(|service| find(want, &service.name).is_none());
-    let mut changes: Vec<_> = gone.map(|service| Change::ServiceRemoved { service: service.name.clone() }).collect();
+    let mut changes = setting_changes(&have.group, &want.group);
+    changes.extend(gone.map(|service| Change::ServiceRemoved { service: service.name.clone() }));
     for service in &want.services {
         if let Some(index) = find(have, &service.name) {
             changes.extend(service_changes(&have.services[index], service));
@@ -177,6 +188,22 @@ pub fn diff(have: &Config, want: &Config) -> Plan {
     Plan { changes }
 }
 
+fn setting_changes(have: &Group, want: &Group) -> Vec<Change> {
+    let own = |group: &Group| match &group.own[..] {
+        [] => "found".to_owned(),
+        own => own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let mac = |group: &Group| group.mac.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
+    let settings = [
+        ("self", own(have), own(want)),
+        ("group_mac", mac(have), mac(want)),
+        ("promiscuous", have.promiscuous.to_string(), want.promiscuous.to_string()),
+        ("answer_arp", have.answer_arp.to_string(), want.answer_arp.to_string()),
+    ];
+    let changed = settings.into_iter().filter(|(_, from, to)| from != to);
+    changed.map(|(setting, from, to)| Change::SettingChanged { setting, from, to }).collect()
+}
+
 fn service_changes(have: &Service, want: &Service) -> Vec<Change> {
     let selection = |service: &Service| match service.selection {
         Selection::Modulo => service.selection.name().to_owned(),
@@ -186,6 +213,7 @@ fn service_changes(have: &Service, want: &Service) -> Vec<Change> {
         ("destination", have.target(), want.target()),
         ("formula", have.formula.name().to_owned(), want.formula.name().to_owned()),
         ("selection", selection(have), selection(want)),
+        ("direction", have.direction.name().to_owned(), want.direction.name().to_owned()),
         ("fragments", have.fragments.name().to_owned(), want.fragments.name().to_owned()),
     ];
     let changed = properties.into_iter().filter(|(_, from, to)| from != to);

@@ -52,10 +52,10 @@ fn global_options_stand_anywhere() {
 
 #[test]
 fn only_roles_that_exist_are_offered() {
-    assert!(parse("modlb attach eth0 --role balancer").is_ok());
-    for role in ["member", "steer"] {
-        assert!(parse(&format!("modlb attach eth0 --role {role}")).is_err(), "{role}");
+    for role in ["balancer", "member", "steer"] {
+        assert!(parse(&format!("modlb attach eth0 --role {role}")).is_ok(), "{role}");
     }
+    assert!(parse("modlb attach eth0 --role router").is_err());
 }
 
 #[test]

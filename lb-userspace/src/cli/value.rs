@@ -58,12 +58,14 @@ impl FromStr for Endpoint {
 /// The roles that this version has.
 impl ValueEnum for Role {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Balancer]
+        &[Self::Balancer, Self::Member, Self::Steer]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
             Self::Balancer => PossibleValue::new("balancer").help("Send each packet on to the chosen server"),
+            Self::Member => PossibleValue::new("member").help("Take the packets that the formula gives to this host"),
+            Self::Steer => PossibleValue::new("steer").help("Choose the router for what this host sends"),
         })
     }
 }

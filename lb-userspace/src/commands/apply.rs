@@ -9,7 +9,9 @@ use super::{
 use crate::{cli::Apply, config::model::Config, datapath::Datapath, locate::Refresh};
 
 pub async fn run(instance: &str, options: &Apply) -> Result<()> {
-    let want = input::read(&options.file)?;
+    // A file that names no role is for the one that the instance has.
+    let role = Datapath::open(instance).ok().map(|datapath| datapath.role());
+    let want = input::read_for(&options.file, role)?;
     warn_of_interfaces(instance, &want).await?;
     let manner = Manner { dry_run: options.dry_run, json: options.format.json, refresh: Refresh::All };
     change(instance, manner, |_| Ok(want)).await

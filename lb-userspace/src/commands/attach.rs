@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     cli::{self, Attach},
-    config::model::Config,
-    datapath::{Mode, Wanted, Writer},
+    config::model::{Config, Role},
+    datapath::{Holder, Mode, Place, Placed, Wanted, Writer},
     locate::{Refresh, locate},
     net::{Interface, Net, XdpMode},
     output::print_text,
@@ -17,13 +17,14 @@ use crate::{
 };
 
 pub async fn run(instance: &str, options: &Attach) -> Result<()> {
-    let config = options.config.as_deref().map(input::read).transpose()?;
+    let config = options.config.as_deref().map(|file| input::read_for(file, options.role)).transpose()?;
     let net = Net::open()?;
     let named = named(&net, options, config.as_ref()).await?;
     let wanted = Wanted {
         services: options.capacity.max_services,
         slots: options.capacity.max_slots,
         servers: options.capacity.max_servers,
+        role: config.as_ref().map(|config| config.role).or(options.role),
     };
     let mut writer = Writer::create(instance, &wanted)?;
     let work = work(&mut writer, &net, options, config, named);
@@ -70,8 +71,9 @@ async fn work(
     if old.is_empty() && new.is_empty() {
         bail!("name an interface, as in `modlb attach eth0`, or list `interfaces` in the configuration");
     }
-    let mode = mode(options.mode);
-    old.iter().try_for_each(|interface| check_mode(interface, mode))?;
+    let mode = mode(options);
+    check_steering(writer.role(), mode, old.len() + new.len())?;
+    old.iter().filter(|_| writer.role() != Role::Steer).try_for_each(|interface| check_mode(interface, mode))?;
     if writer.is_new() {
         writer.set_standby(options.standby);
     }
@@ -82,8 +84,10 @@ async fn work(
     let plan = diff(&have.config, &want);
     let everywhere: Vec<_> = old.iter().chain(&new).cloned().collect();
     let placed = locate(net, &everywhere, want, &have, Refresh::All).await?;
+    check_self(&placed)?;
     let prepared = writer.prepare(&placed)?;
-    let links = new.iter().map(|interface| writer.attach(interface, mode)).collect::<Result<Vec<_>, _>>()?;
+    let group = &placed.config.group;
+    let links = new.iter().map(|interface| writer.attach(interface, mode, group)).collect::<Result<Vec<_>, _>>()?;
 
     // Before a half names them, else its packets would be dropped.
     writer.enter_devices(&everywhere)?;
@@ -93,12 +97,14 @@ async fn work(
         writer.pin(link)?;
     }
     for interface in &old {
-        writer.replace(interface)?;
+        writer.replace(interface, group)?;
     }
+    let held = writer.hold(&everywhere, &placed.config)?;
     if options.standby {
         writer.set_standby(true);
     }
     report(writer, net, &old).await?;
+    held.iter().try_for_each(|line| print_text(line))?;
     if !plan.is_empty() {
         show(&plan, &[], false)?;
     }
@@ -106,8 +112,44 @@ async fn work(
     Ok(())
 }
 
-const fn mode(mode: cli::Mode) -> Mode {
-    match mode {
+/// A member that is nobody would take nothing and drop everything.
+fn check_self(placed: &Placed) -> Result<()> {
+    let servers = placed.places.iter().flatten();
+    if placed.config.role != Role::Member || servers.clone().count() == 0 || servers.clone().any(|p| *p == Place::Here)
+    {
+        return Ok(());
+    }
+    match &placed.config.group.own[..] {
+        [] => bail!(
+            "no server of any service has an address of this host's, so that a member would drop everything; say self = \
+             \"ADDRESS\""
+        ),
+        own => bail!(
+            "self: {} is no server of any service, so that this member would drop everything",
+            own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// What steers rewrites frames that the kernel has already given to an interface, so it cannot choose another.
+fn check_steering(role: Role, mode: Mode, interfaces: usize) -> Result<()> {
+    if role != Role::Steer {
+        return Ok(());
+    }
+    if !matches!(mode, Mode::Auto | Mode::Clsact) {
+        bail!("role steer has no modes of XDP; leave out `--mode`");
+    }
+    if interfaces > 1 {
+        bail!("role steer works on one interface; use an instance of its own for each (`--instance NAME`)");
+    }
+    Ok(())
+}
+
+const fn mode(options: &Attach) -> Mode {
+    if options.clsact {
+        return Mode::Clsact;
+    }
+    match options.mode {
         cli::Mode::Auto => Mode::Auto,
         cli::Mode::Native => Mode::Native,
         cli::Mode::Generic => Mode::Generic,
@@ -118,7 +160,7 @@ const fn mode(mode: cli::Mode) -> Mode {
 fn check_mode(interface: &Interface, mode: Mode) -> Result<()> {
     let is = interface.xdp.map(|xdp| xdp.mode);
     let conflict = match mode {
-        Mode::Auto => false,
+        Mode::Auto | Mode::Clsact => false,
         Mode::Native => is != Some(XdpMode::Native),
         Mode::Generic => is != Some(XdpMode::Generic),
     };
@@ -131,11 +173,15 @@ fn check_mode(interface: &Interface, mode: Mode) -> Result<()> {
 }
 
 async fn report(writer: &Writer, net: &Net, old: &[Interface]) -> Result<()> {
-    for interface in attached(writer, net).await? {
+    for (index, link) in writer.links()? {
+        let interface = net.interface_by_index(index).await?;
         let verb = if old.iter().any(|old| old.index == interface.index) { "replaced on" } else { "attached to" };
-        let mode = interface.xdp.map_or("no", |xdp| xdp.mode.name());
         let buffers = if writer.is_multi_buffer(interface.index) { ", multi-buffer" } else { "" };
-        print_text(&format!("{verb} {} ({mode} mode{buffers})", interface.name))?;
+        let how = match link.holder {
+            Holder::Xdp => format!("{} mode{buffers}", interface.xdp.map_or("no", |xdp| xdp.mode.name())),
+            Holder::Tcx | Holder::Clsact => format!("egress, by {}", link.holder.name()),
+        };
+        print_text(&format!("{verb} {} ({how})", interface.name))?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The command's way, for whatever changes a running instance: have → want → difference → print → publish.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
-    config::model::{Config, ServerMac},
+    config::model::{Config, Role, ServerMac},
     datapath::{Datapath, Placed, Snapshot, Writer},
     locate::{Refresh, locate},
     net::{Interface, Net},
@@ -27,11 +27,13 @@ pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Confi
     if manner.dry_run {
         let have = Datapath::open(instance)?.snapshot().config;
         let want = edit(&have)?;
+        check_role(have.role, &want)?;
         return show(&diff(&have, &want), &[], manner.json);
     }
     let mut writer = Writer::open(instance)?;
     let have = writer.snapshot();
     let want = edit(&have.config)?;
+    check_role(writer.role(), &want)?;
     let plan = diff(&have.config, &want);
 
     let net = Net::open()?;
@@ -43,7 +45,27 @@ pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Confi
     if placed.config != have.config || placed.places != have.places || !placed.own.is_empty() {
         writer.publish(&prepared)?;
     }
+    let (had, group) = (&have.config.group, &placed.config.group);
+    if (had.mac, had.promiscuous) != (group.mac, group.promiscuous) {
+        // Programs know the group's MAC as a constant.
+        interfaces.iter().try_for_each(|interface| writer.replace(interface, group))?;
+    }
+    for line in writer.hold(&interfaces, &placed.config)? {
+        print_text(&line)?;
+    }
     Ok(())
+}
+
+/// A role is an instance's for as long as it runs.
+fn check_role(have: Role, want: &Config) -> Result<()> {
+    if want.role == have {
+        return Ok(());
+    }
+    bail!(
+        "the configuration is for role {:?}, the instance has role {:?}; `modlb detach` first",
+        want.role.name(),
+        have.name()
+    )
 }
 
 /// The interfaces that an instance is attached to, but for those that are gone.

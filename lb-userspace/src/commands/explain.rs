@@ -1,13 +1,18 @@
 //! `modlb explain`.
 
+use std::{collections::HashSet, net::IpAddr};
+
 use anyhow::Result;
 use lb_common::outcome::Outcome;
 
 use super::input;
 use crate::{
     cli::Explain,
-    config::protocol::parse_protocol,
-    datapath::Datapath,
+    config::{
+        model::{Config, Role, Server},
+        protocol::parse_protocol,
+    },
+    datapath::{Datapath, Place},
     explain::{Host, Packet, explain},
     net::Net,
     output::{ExplainView, print},
@@ -20,7 +25,11 @@ pub async fn run(instance: &str, options: &Explain) -> Result<()> {
         protocol: parse_protocol(&options.protocol)?,
     };
     let explained = match &options.config {
-        Some(file) => explain(&input::read(file)?, Host::default(), &packet)?,
+        Some(file) => {
+            let config = input::read(file)?;
+            let places = places(&config).await?;
+            explain(&config, Host { places: &places, own: &[] }, &packet)?
+        }
         None => {
             let snapshot = Datapath::open(instance)?.snapshot();
             let own = Net::open()?.own_addresses().await?;
@@ -29,4 +38,15 @@ pub async fn run(instance: &str, options: &Explain) -> Result<()> {
         }
     };
     Ok(print(&explained, options.format.json)?)
+}
+
+/// Which servers this host would be, as a member that has the configuration; others need not know.
+async fn places(config: &Config) -> Result<Vec<Vec<Place>>> {
+    let own: HashSet<IpAddr> = match (config.role, &config.group.own[..]) {
+        (Role::Balancer | Role::Steer, _) => return Ok(Vec::new()),
+        (Role::Member, []) => Net::open()?.local_addresses().await?,
+        (Role::Member, own) => own.iter().copied().collect(),
+    };
+    let place = |server: &Server| if own.contains(&server.address) { Place::Here } else { Place::Back };
+    Ok(config.services.iter().map(|service| service.servers.iter().map(place).collect()).collect())
 }

@@ -6,12 +6,13 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use lb_common::table::Counter;
 
 use super::input;
 use crate::{
     cli::Replay,
+    config::model::Role,
     output::{
         ChangeView, CutView, JudgedView, MovesView, OutcomesView, ReplayServer, ReplayService, ReplayView, Traffic,
         print,
@@ -74,6 +75,12 @@ fn judged(tally: &Tally, kernel: Counter) -> JudgedView {
 
 fn setting(options: &Replay) -> Result<Setting> {
     let config = input::read(&options.config)?;
+    ensure!(
+        config.role == Role::Balancer,
+        "{}: role {} cannot be replayed; only that of a balancer can",
+        options.config.display(),
+        config.role.name()
+    );
     let downs = options.down.iter().map(|server| Scenario::down(&config, *server));
     let mut scenarios = downs.collect::<Result<Vec<_>, _>>()?;
     if let Some(file) = &options.against {

@@ -7,12 +7,14 @@ use crate::{
     agreement,
     cli::{self, Format},
     config::{
-        model::{Service, Vlan},
+        model::{Group, Role, Service, Vlan},
         protocol::protocol_name,
     },
-    datapath::{Datapath, Snapshot},
+    datapath::{Datapath, Holder, Place, Snapshot},
     net::Net,
-    output::{Activity, InterfaceView, ServerView, ServersView, ServiceView, ServicesView, StatusView, print},
+    output::{
+        Activity, InterfaceView, MemberView, ServerView, ServersView, ServiceView, ServicesView, StatusView, print,
+    },
     slots::Digest,
 };
 
@@ -46,6 +48,7 @@ async fn view(instance: &str) -> Result<StatusView> {
         role: snapshot.config.role.name().to_owned(),
         state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
         digest: digest(&snapshot).to_string(),
+        member: member(&snapshot),
         interfaces: interfaces(&datapath).await?,
         services: service_views(&snapshot),
     })
@@ -54,6 +57,21 @@ async fn view(instance: &str) -> Result<StatusView> {
 /// What the instance decides, as one number.
 fn digest(snapshot: &Snapshot) -> Digest {
     agreement::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
+}
+
+/// What a member shows of itself.
+fn member(snapshot: &Snapshot) -> Option<MemberView> {
+    if snapshot.config.role != Role::Member {
+        return None;
+    }
+    let services = snapshot.config.services.iter().zip(&snapshot.places);
+    let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
+    let mut own: Vec<_> =
+        servers.filter(|(_, place)| **place == Place::Here).map(|(server, _)| server.address).collect();
+    own.sort_unstable();
+    own.dedup();
+    let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;
+    Some(MemberView { own, group_mac, promiscuous, answer_arp })
 }
 
 /// Where an instance is attached, and how.
@@ -65,13 +83,16 @@ pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
             Some(index) => Some(net.interface_by_index(index).await?),
             None => None,
         };
-        let mode = interface.as_ref().and_then(|interface| interface.xdp).map_or("none", |xdp| xdp.mode.name());
+        let mode = match link.holder {
+            Holder::Xdp => interface.as_ref().and_then(|interface| interface.xdp).map_or("none", |xdp| xdp.mode.name()),
+            Holder::Tcx | Holder::Clsact => "egress",
+        };
         views.push(InterfaceView {
             name: interface.map_or_else(|| "(gone)".to_owned(), |interface| interface.name),
             index,
             mode: mode.to_owned(),
             multi_buffer: datapath.is_multi_buffer(index),
-            link: "bpf_link".to_owned(),
+            link: link.holder.name().to_owned(),
             program_id: link.program,
         });
     }
@@ -87,6 +108,7 @@ fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
             protocol: service.protocol.map(|protocol| protocol_name(protocol).into_owned()),
             port: service.port,
             formula: service.formula,
+            direction: service.direction,
             selection: service.selection,
             n: record.n,
             slots: record.slots,

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::model::{Formula, Fragments, Selection, Server, ServerMac, Service, State, Vlan};
+use super::model::{Direction, Formula, Fragments, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// A service whose values may not make sense yet.
 pub(super) struct Draft {
@@ -25,6 +25,8 @@ pub(super) struct Draft {
     pub slots: Option<i64>,
     /// What happens to fragments.
     pub fragments: Fragments,
+    /// Which packets are taken.
+    pub direction: Direction,
     /// In the order of the file.
     pub servers: Vec<DraftServer>,
 }
@@ -60,6 +62,7 @@ impl Draft {
                 Some(slots) => Selection::Resilient { slots: u32::try_from(slots).ok()? },
             },
             fragments: self.fragments,
+            direction: self.direction,
             servers: self.servers.into_iter().map(DraftServer::finish).collect::<Option<_>>()?,
         })
     }
@@ -90,6 +93,7 @@ impl From<&Service> for Draft {
                 Selection::Resilient { slots } => Some(slots.into()),
             },
             fragments: service.fragments,
+            direction: service.direction,
             servers: service.servers.iter().map(DraftServer::from).collect(),
         }
     }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     draft::{Draft, DraftServer},
     error::ConfigError,
-    model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State},
+    group::{self, FileSelf},
+    model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State},
     protocol::{known_name, parse_protocol},
     rules,
 };
@@ -23,8 +24,17 @@ use super::{
 /// The file cannot be read, is not TOML of the right shape, or means something that cannot be; then every problem is
 /// named.
 pub fn read(path: &Path) -> Result<Config, ConfigError> {
+    read_for(path, None)
+}
+
+/// As [`read`], for a host that has this role, whether the file says so or not.
+///
+/// # Errors
+///
+/// As for [`read`]; the file names another role.
+pub fn read_for(path: &Path, role: Option<Role>) -> Result<Config, ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    parse(&text).map_err(|error| match error {
+    parse_for(&text, role).map_err(|error| match error {
         ConfigError::Syntax { source, .. } => ConfigError::Syntax { path: Some(path.to_owned()), source },
         other @ (ConfigError::Read { .. } | ConfigError::Invalid(_)) => other,
     })
@@ -36,9 +46,18 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// As for [`read`].
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
+    parse_for(text, None)
+}
+
+/// As [`parse`], for a host that has this role.
+///
+/// # Errors
+///
+/// As for [`read_for`].
+pub fn parse_for(text: &str, role: Option<Role>) -> Result<Config, ConfigError> {
     let file: File =
         toml::from_str(text).map_err(|source| ConfigError::Syntax { path: None, source: Box::new(source) })?;
-    file.validate()
+    file.validate(role)
 }
 
 /// The configuration as TOML that [`parse`]s back to an equal one, except that a MAC that was resolved is left out, to
@@ -55,6 +74,14 @@ struct File {
     interfaces: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<String>,
+    #[serde(rename = "self", skip_serializing_if = "Option::is_none")]
+    own: Option<FileSelf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promiscuous: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_arp: Option<bool>,
     #[serde(default, rename = "service", skip_serializing_if = "Vec::is_empty")]
     services: Vec<FileService>,
 }
@@ -76,6 +103,8 @@ struct FileService {
     slots: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fragments: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<String>,
     #[serde(default, rename = "server", skip_serializing_if = "Vec::is_empty")]
     servers: Vec<FileServer>,
 }
@@ -102,11 +131,31 @@ struct FileServer {
 }
 
 impl File {
-    fn validate(self) -> Result<Config, ConfigError> {
+    fn validate(self, role: Option<Role>) -> Result<Config, ConfigError> {
         let mut problems = Vec::new();
-        let role = role(self.role.as_deref(), &mut problems);
+        let mut report = |problem| problems.push(problem);
+        let written = word("role", self.role.as_deref(), &ROLES, &mut report);
+        let role = match role {
+            Some(role) if self.role.is_some() && role != written => {
+                report(format!(
+                    "role {:?} is not what this host does, which is role {:?}",
+                    written.name(),
+                    role.name()
+                ));
+                role
+            }
+            Some(role) => role,
+            None => written,
+        };
+        let group = Group {
+            own: self.own.map_or_else(Vec::new, |own| own.addresses(&mut report)),
+            mac: group::mac(self.group_mac, &mut report),
+            promiscuous: self.promiscuous.unwrap_or_default(),
+            answer_arp: self.answer_arp.unwrap_or_default(),
+        };
         let services = self.services.into_iter().enumerate();
-        let drafts: Vec<_> = services.map(|(index, service)| service.draft(index, &mut problems)).collect();
+        let drafts: Vec<_> = services.map(|(index, service)| service.draft(index, role, &mut problems)).collect();
+        problems.extend(group::problems(role, &group, &drafts));
         problems.extend(rules::problems(&self.interfaces, &drafts));
         if !problems.is_empty() {
             return Err(ConfigError::Invalid(problems));
@@ -114,18 +163,7 @@ impl File {
         // Whatever makes a draft unfit has been reported by now.
         let services = drafts.into_iter().map(Draft::finish).collect::<Option<_>>();
         let services = services.ok_or(ConfigError::Invalid(problems))?;
-        Ok(Config { interfaces: self.interfaces, role, services })
-    }
-}
-
-fn role(text: Option<&str>, problems: &mut Vec<String>) -> Role {
-    match text {
-        Some(other @ ("member" | "steer")) => {
-            problems
-                .push(format!("role {other} is not available in this version; leave out role, or say \"balancer\""));
-            Role::default()
-        }
-        text => word("role", text, &[(Role::Balancer.name(), Role::Balancer)], |problem| problems.push(problem)),
+        Ok(Config { interfaces: self.interfaces, role, group, services })
     }
 }
 
@@ -142,7 +180,7 @@ fn word<T: Copy>(what: &str, text: Option<&str>, allowed: &[(&str, T)], report: 
 }
 
 impl FileService {
-    fn draft(self, index: usize, problems: &mut Vec<String>) -> Draft {
+    fn draft(self, index: usize, role: Role, problems: &mut Vec<String>) -> Draft {
         let label = rules::label(index, &self.name);
         let mut report = |problem: String| problems.push(format!("{label}: {problem}"));
         Draft {
@@ -152,6 +190,10 @@ impl FileService {
             formula: word("formula", self.formula.as_deref(), &FORMULAS, &mut report),
             slots: slots(self.selection.as_deref(), self.slots, &mut report),
             fragments: word("fragments", self.fragments.as_deref(), &FRAGMENTS, &mut report),
+            direction: match &self.direction {
+                None => role.default_direction(),
+                text => word("direction", text.as_deref(), &DIRECTIONS, &mut report),
+            },
             servers: self.servers.into_iter().map(|server| server.draft(&mut report)).collect(),
             name: self.name,
         }
@@ -163,6 +205,13 @@ const FORMULAS: [(&str, Formula); 2] =
     [(Formula::ThreeTuple.name(), Formula::ThreeTuple), (Formula::FiveTuple.name(), Formula::FiveTuple)];
 const FRAGMENTS: [(&str, Fragments); 2] =
     [(Fragments::Pass.name(), Fragments::Pass), (Fragments::Balance.name(), Fragments::Balance)];
+const ROLES: [(&str, Role); 3] =
+    [(Role::Balancer.name(), Role::Balancer), (Role::Member.name(), Role::Member), (Role::Steer.name(), Role::Steer)];
+const DIRECTIONS: [(&str, Direction); 3] = [
+    (Direction::Forward.name(), Direction::Forward),
+    (Direction::Reply.name(), Direction::Reply),
+    (Direction::Both.name(), Direction::Both),
+];
 const STATES: [(&str, State); 2] = [(State::Up.name(), State::Up), (State::Down.name(), State::Down)];
 const RESILIENT: Selection = Selection::Resilient { slots: DEFAULT_RESILIENT_SLOTS };
 const SELECTIONS: [(&str, Selection); 2] =
@@ -232,13 +281,17 @@ impl From<&Config> for File {
         Self {
             interfaces: config.interfaces.clone(),
             role: unless_default(config.role, &Role::default()).map(|role| role.name().to_owned()),
-            services: config.services.iter().map(FileService::from).collect(),
+            own: FileSelf::from_addresses(&config.group.own),
+            group_mac: config.group.mac.map(|mac| mac.to_string()),
+            promiscuous: unless_default(config.group.promiscuous, &false),
+            answer_arp: unless_default(config.group.answer_arp, &false),
+            services: config.services.iter().map(|service| FileService::new(service, config.role)).collect(),
         }
     }
 }
 
-impl From<&Service> for FileService {
-    fn from(service: &Service) -> Self {
+impl FileService {
+    fn new(service: &Service, role: Role) -> Self {
         let owned = |name: &str| name.to_owned();
         let protocol = |number: u8| match known_name(number) {
             Some(name) => FileProtocol::Name(name.to_owned()),
@@ -256,6 +309,8 @@ impl From<&Service> for FileService {
                 Selection::Resilient { slots } => Some(slots.into()),
             },
             fragments: unless_default(service.fragments.name(), &FRAGMENTS[0].0).map(owned),
+            direction: unless_default(service.direction, &role.default_direction())
+                .map(|direction| direction.name().to_owned()),
             servers: service.servers.iter().map(FileServer::from).collect(),
         }
     }

@@ -8,6 +8,7 @@
 mod draft;
 mod error;
 pub mod file;
+mod group;
 pub mod model;
 pub mod protocol;
 mod rules;

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 pub use lb_common::formula::Formula;
 use lb_common::mac::Mac;
 
-use super::{draft::Draft, error::ConfigError, protocol::protocol_name, rules};
+use super::{draft::Draft, error::ConfigError, group, protocol::protocol_name, rules};
 
 /// What this host does with the formula.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -14,6 +14,10 @@ pub enum Role {
     /// A gateway that sends each packet on to the chosen server.
     #[default]
     Balancer,
+    /// One of a group in which everybody receives every packet: takes what the formula gives to it.
+    Member,
+    /// A server that chooses the router for what it sends.
+    Steer,
 }
 
 /// The whole configuration.
@@ -23,8 +27,23 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// What this host does.
     pub role: Role,
+    /// What a member is told of itself and its group.
+    pub group: Group,
     /// The services, in the order of the file.
     pub services: Vec<Service>,
+}
+
+/// What a member is told of itself and its group. Other roles have the default.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Group {
+    /// The server addresses that are this host; none: those that its interfaces have.
+    pub own: Vec<IpAddr>,
+    /// The MAC to which the group's packets are addressed; a multicast MAC unless `promiscuous`.
+    pub mac: Option<Mac>,
+    /// The interfaces are to take every frame. Without a MAC of the group, all of them count as addressed to it.
+    pub promiscuous: bool,
+    /// Who asks for a service's MAC is told that of the group.
+    pub answer_arp: bool,
 }
 
 /// What is balanced, how, and over which servers.
@@ -44,6 +63,8 @@ pub struct Service {
     pub selection: Selection,
     /// What happens to fragments where the service names a port.
     pub fragments: Fragments,
+    /// Which packets of its sessions are taken.
+    pub direction: Direction,
     /// The servers, in the order that the formula counts them in.
     pub servers: Vec<Server>,
 }
@@ -69,6 +90,18 @@ pub enum Fragments {
     Pass,
     /// They are balanced by their addresses alone.
     Balance,
+}
+
+/// Which packets of a service's sessions are taken.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Direction {
+    /// Those to the service.
+    #[default]
+    Forward,
+    /// Those from the service: its address is their source.
+    Reply,
+    /// Both; a session's two directions give one number.
+    Both,
 }
 
 /// One of the machines behind a service.
@@ -129,7 +162,8 @@ impl Config {
     /// [`ConfigError::Invalid`] with everything that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         let drafts: Vec<_> = self.services.iter().map(Draft::from).collect();
-        let problems = rules::problems(&self.interfaces, &drafts);
+        let mut problems = group::problems(self.role, &self.group, &drafts);
+        problems.extend(rules::problems(&self.interfaces, &drafts));
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }
@@ -143,6 +177,11 @@ impl Service {
     /// Whether the destination is more than one address.
     pub fn is_prefix(&self) -> bool {
         self.address.prefix_len() < self.address.max_prefix_len()
+    }
+
+    /// Whether its address is one whose MAC a group tells to who asks: packets go to it, and it is one address.
+    pub fn is_announced(&self) -> bool {
+        !self.is_prefix() && self.direction.takes_forward()
     }
 
     /// What the service answers to: `203.0.113.10:443/tcp`, `[2001:db8::1]:443/tcp`, `203.0.113.10/esp` or
@@ -206,7 +245,38 @@ impl Role {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Balancer => "balancer",
+            Self::Member => "member",
+            Self::Steer => "steer",
         }
+    }
+
+    /// The direction of services that do not say theirs: a steering server sends replies.
+    pub const fn default_direction(self) -> Direction {
+        match self {
+            Self::Balancer | Self::Member => Direction::Forward,
+            Self::Steer => Direction::Reply,
+        }
+    }
+}
+
+impl Direction {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Reply => "reply",
+            Self::Both => "both",
+        }
+    }
+
+    /// Whether packets to the service are taken.
+    pub const fn takes_forward(self) -> bool {
+        matches!(self, Self::Forward | Self::Both)
+    }
+
+    /// Whether packets from the service are taken.
+    pub const fn takes_reply(self) -> bool {
+        matches!(self, Self::Reply | Self::Both)
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use lb_common::mac::Mac;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
-use super::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan};
+use super::model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// Any valid configuration.
 pub(crate) fn config() -> impl Strategy<Value = Config> {
@@ -16,7 +16,8 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
         .prop_flat_map(|indices| indices.into_iter().map(service).collect::<Vec<_>>());
     (interfaces, services).prop_map(|(interfaces, services)| Config {
         interfaces: interfaces.into_iter().map(str::to_owned).collect(),
-        role: Role::Balancer,
+        role: Role::Member,
+        group: Group::default(),
         services,
     })
 }
@@ -40,10 +41,21 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
             prop_oneof![Just(7), Just(251), Just(16_381)].prop_map(|slots| Selection::Resilient { slots })
         ],
         prop_oneof![Just(Fragments::Pass), Just(Fragments::Balance)],
+        prop_oneof![Just(Direction::Forward), Just(Direction::Reply), Just(Direction::Both)],
     );
-    (target, rest, servers(six, 6)).prop_map(move |((protocol, port), (formula, selection, fragments), servers)| {
-        Service { name: name.clone(), address: address.into(), protocol, port, formula, selection, fragments, servers }
-    })
+    (target, rest, servers(six, 6)).prop_map(
+        move |((protocol, port), (formula, selection, fragments, direction), servers)| Service {
+            name: name.clone(),
+            address: address.into(),
+            protocol,
+            port,
+            formula,
+            selection,
+            fragments,
+            direction,
+            servers,
+        },
+    )
 }
 
 /// Up to `most` servers (at most 250), in any order, with weights, states and MACs.

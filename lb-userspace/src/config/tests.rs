@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{
     ConfigError,
     file::{parse, read, write},
-    model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan},
+    model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan},
     testing,
 };
 
@@ -60,6 +60,7 @@ fn everything_that_can_be_said() {
         formula: Formula::ThreeTuple,
         selection: Selection::Modulo,
         fragments: Fragments::Pass,
+        direction: Direction::Forward,
         servers: vec![
             server(11, ServerMac::Given(Mac([2, 0, 0, 0, 0, 0x11])), None, 1, State::Up),
             server(12, ServerMac::Unresolved, Some(Vlan::Tagged(20)), 3, State::Down),
@@ -74,9 +75,15 @@ fn everything_that_can_be_said() {
         formula: Formula::FiveTuple,
         selection: Selection::Resilient { slots: 251 },
         fragments: Fragments::Balance,
+        direction: Direction::Forward,
         servers: vec![],
     };
-    let expected = Config { interfaces: vec!["eth0".to_owned()], role: Role::Balancer, services: vec![web, ipsec] };
+    let expected = Config {
+        interfaces: vec!["eth0".to_owned()],
+        role: Role::Balancer,
+        group: Group::default(),
+        services: vec![web, ipsec],
+    };
     assert_eq!(parse(EXAMPLE).unwrap(), expected);
 }
 
@@ -249,11 +256,11 @@ fn services_that_exclude_each_other() {
 #[test]
 fn everything_wrong_is_reported_at_once() {
     let text = format!(
-        "interfaces = [\"eth0\", \"eth0\"]\nrole = \"steer\"\n{SERVICE}[[service.server]]\naddress = \"10.0.0.1\"\nweight = 0\n\
+        "interfaces = [\"eth0\", \"eth0\"]\nrole = \"router\"\n{SERVICE}[[service.server]]\naddress = \"10.0.0.1\"\nweight = 0\n\
          [[service.server]]\naddress = \"x\"\n"
     );
     let expected = [
-        "role steer is not available in this version; leave out role, or say \"balancer\"",
+        "role \"router\" is not known; it is \"balancer\" or \"member\" or \"steer\"",
         "service web: server x: not an IP address",
         "interfaces: eth0 listed twice",
         "service web: server 10.0.0.1: weight 0 is not from 1 to 65536",

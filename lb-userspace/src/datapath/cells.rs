@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use lb_common::{
     flow::{Address as _, V4, V6},
-    key::{self, Kind},
+    key::{self, Kind, Side},
     limits::MAX_PROBES,
 };
 
@@ -21,6 +21,8 @@ pub struct Key {
     pub address: IpAddr,
     /// The length of the prefix, of 128 bits; `None`: not a prefix's.
     pub prefix: Option<u32>,
+    /// Which end of a packet the address is compared with.
+    pub side: Side,
     /// How much else it names.
     pub kind: Kind,
     /// The IP protocol number; 0 with [`Kind::Address`].
@@ -44,7 +46,7 @@ impl Key {
             IpAddr::V4(_) => V4::FAMILY,
             IpAddr::V6(_) => V6::FAMILY,
         };
-        key::tag(family, self.kind, self.protocol, self.port)
+        key::tag(self.side.of(family), self.kind, self.protocol, self.port)
     }
 
     /// The cell at which the search for it starts.
@@ -138,8 +140,15 @@ mod tests {
             .flat_map(|number| {
                 let (address, port) = address(number);
                 [
-                    Key { address, prefix: None, kind: Kind::Port, protocol: 6, port },
-                    Key { address, prefix: None, kind: Kind::Fragment, protocol: (number % 251) as u8, port },
+                    Key { address, prefix: None, side: Side::Destination, kind: Kind::Port, protocol: 6, port },
+                    Key {
+                        address,
+                        prefix: None,
+                        side: Side::Destination,
+                        kind: Kind::Fragment,
+                        protocol: (number % 251) as u8,
+                        port,
+                    },
                 ]
             })
             .collect()
@@ -157,7 +166,14 @@ mod tests {
     #[test]
     fn the_smallest_table_works() {
         let address = IpAddr::from([203, 0, 113, 10]);
-        let keys = [Kind::Port, Kind::Fragment].map(|kind| Key { address, prefix: None, kind, protocol: 6, port: 80 });
+        let keys = [Kind::Port, Kind::Fragment].map(|kind| Key {
+            address,
+            prefix: None,
+            side: Side::Destination,
+            kind,
+            protocol: 6,
+            port: 80,
+        });
         assert_all_found(&keys, KEYS_PER_SERVICE * CELLS_PER_SERVICE);
         assert_eq!(find(&place(&[], 8).unwrap(), &[], &keys[0]), None);
     }
@@ -171,7 +187,8 @@ mod tests {
     #[test]
     fn an_ipv4_key_is_no_ipv6_key() {
         let (four, six) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::from_bits(0x0a00_0001));
-        let key = |address| Key { address, prefix: None, kind: Kind::Address, protocol: 0, port: 0 };
+        let key =
+            |address| Key { address, prefix: None, side: Side::Destination, kind: Kind::Address, protocol: 0, port: 0 };
         let keys = [key(four.into())];
         assert_eq!(find(&place(&keys, 8).unwrap(), &keys, &key(six.into())), None);
     }

@@ -16,12 +16,13 @@ use lb_common::{
 use super::{
     Error, Result,
     counters::Counters,
+    held,
     maps::{Mapped, Maps},
     pins::{Lock, Pins},
     program,
     snapshot::Snapshot,
 };
-use crate::netns;
+use crate::{config::model::Role, netns};
 
 /// How much a half can hold; fixed when the instance is made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,6 +67,8 @@ pub struct Wanted {
     pub slots: Option<u32>,
     /// As [`Capacities::servers`].
     pub servers: Option<u32>,
+    /// What the host is to do.
+    pub role: Option<Role>,
 }
 
 impl Wanted {
@@ -78,7 +81,10 @@ impl Wanted {
         }
     }
 
-    fn check(&self, have: &Capacities) -> Result<()> {
+    fn check(&self, have: &Capacities, role: Role) -> Result<()> {
+        if let Some(want) = self.role.filter(|want| *want != role) {
+            return Err(Error::FixedRole { want: want.name(), have: role.name() });
+        }
         for (option, want, have) in [
             ("--max-services", self.services, have.services),
             ("--max-slots", self.slots, have.slots),
@@ -98,6 +104,7 @@ pub struct Datapath {
     pub(super) pins: Pins,
     pub(super) maps: Maps,
     pub(super) capacities: Capacities,
+    pub(super) role: Role,
     pub(super) servers: Counters,
     pub(super) outcomes: Counters,
 }
@@ -131,16 +138,21 @@ impl Datapath {
         Self::with(pins, &record)
     }
 
+    /// What the host does.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
     fn with(pins: Pins, record: &Instance) -> Result<Self> {
         let capacities = Capacities { services: record.services, slots: record.slots, servers: record.servers };
         let maps = Maps::open(&pins)?;
         let (servers, outcomes) = (Counters::servers(&pins)?, Counters::outcomes(&pins)?);
-        Ok(Self { pins, maps, capacities, servers, outcomes })
+        Ok(Self { pins, maps, capacities, role: role(record), servers, outcomes })
     }
 
     /// What is in force.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::read(&self.maps, &self.capacities)
+        Snapshot::read(&self.maps, &self.capacities, self.role)
     }
 
     /// How much it can hold.
@@ -183,13 +195,14 @@ impl Writer {
         if let Some(record) = record(&pins)? {
             check(&pins, &record)?;
             let datapath = Datapath::with(pins, &record)?;
-            wanted.check(&datapath.capacities)?;
+            wanted.check(&datapath.capacities, datapath.role)?;
             return Ok(Self { datapath, new: false, _lock: lock });
         }
+        held::give_back(&pins, None)?;
         pins.clear()?;
         let capacities = wanted.capacities();
         let made = program::make_maps(&pins, &capacities)
-            .and_then(|()| Datapath::with(pins.clone(), &new_record(&capacities, 0)));
+            .and_then(|()| Datapath::with(pins.clone(), &new_record(&capacities, wanted.role.unwrap_or_default(), 0)));
         match made {
             Ok(datapath) => Ok(Self { datapath, new: true, _lock: lock }),
             Err(error) => {
@@ -209,7 +222,7 @@ impl Writer {
         if self.new {
             let cookie = netns::cookie()
                 .map_err(|error| Error::Io("identifying the network namespace".into(), std::io::Error::other(error)))?;
-            let record = new_record(&self.datapath.capacities, cookie);
+            let record = new_record(&self.datapath.capacities, self.datapath.role, cookie);
             self.datapath.maps.instance.write(0, &[Instance { magic: 0, ..record }]);
             self.datapath.maps.instance.write(0, &[record]);
         }
@@ -218,11 +231,12 @@ impl Writer {
 
     /// Removes an instance that was made just now and could not be put in force; leaves any other alone.
     pub fn abandon(self) -> Result<()> {
-        if self.new { self.pins.remove() } else { Ok(()) }
+        if self.new { self.remove() } else { Ok(()) }
     }
 
     /// Removes the instance and everything that belongs to it.
     pub fn remove(self) -> Result<()> {
+        held::give_back(&self.pins, None)?;
         self.pins.remove()
     }
 
@@ -241,12 +255,27 @@ impl Writer {
 pub fn remove(instance: &str) -> Result<()> {
     let pins = Pins::new(instance);
     let _lock = pins.lock()?;
+    held::give_back(&pins, None)?;
     pins.remove()
 }
 
-fn new_record(capacities: &Capacities, netns_cookie: u64) -> Instance {
+fn new_record(capacities: &Capacities, role: Role, netns_cookie: u64) -> Instance {
     let Capacities { services, slots, servers } = *capacities;
-    Instance { magic: MAGIC, abi: ABI, role: 0, netns_cookie, services, slots, servers, reserved: 0 }
+    let role = match role {
+        Role::Balancer => 0,
+        Role::Member => 1,
+        Role::Steer => 2,
+    };
+    Instance { magic: MAGIC, abi: ABI, role, netns_cookie, services, slots, servers, reserved: 0 }
+}
+
+/// A number that no version of this ABI writes cannot be met.
+const fn role(record: &Instance) -> Role {
+    match record.role {
+        1 => Role::Member,
+        2 => Role::Steer,
+        _ => Role::Balancer,
+    }
 }
 
 /// What the instance says of itself; `None`: there is none, or it was never completed.

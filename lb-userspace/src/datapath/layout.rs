@@ -10,10 +10,10 @@ use std::{
 use lb_common::{
     control::Contents,
     formula::powers,
-    key::Kind,
+    key::{Kind, Side},
     limits::MAX_NAME_BYTES,
     mac::Mac,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    record::{GroupRecord, HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
 };
 
@@ -25,7 +25,7 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    config::model::{Config, Formula, Fragments, Selection, Server, ServerMac, Service, State},
+    config::model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State},
     slots::SlotTable,
 };
 
@@ -102,7 +102,7 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
     for ((service, places), table) in services.iter().zip(&placed.places).zip(&tables) {
         let addresses: Vec<_> = service.servers.iter().map(|server| server.address).collect();
         let account = ledger.account(&service.name, &addresses)?;
-        cells.push(layout.add(service, places, table, &account, half * capacities.slots)?);
+        cells.push(layout.add((placed.config.role, service), places, table, &account, half * capacities.slots)?);
     }
     let addresses: Vec<Vec<IpAddr>> =
         services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect();
@@ -119,17 +119,20 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         slots: layout.slots.len() as u32,
         retired: layout.retired.len() as u32,
         departed: remains.departed,
+        group: group_record(&placed.config.group),
     };
     layout.prefixes = prefix_lengths(services);
-    layout.place_cells(services, &cells, &placed.own, capacities)?;
+    layout.place_cells(&placed.config, &cells, &placed.own, capacities)?;
     Ok(layout)
 }
 
 fn check(services: &[Service], tables: &[SlotTable], capacities: &Capacities) -> Result<()> {
     let servers: u64 = services.iter().map(|service| service.servers.len() as u64).sum();
     let slots: u64 = tables.iter().map(|table| u64::from(table.len())).sum();
+    // In both directions a service has twice the keys.
+    let both = services.iter().filter(|service| service.direction == Direction::Both).count();
     for (what, needed, capacity, option) in [
-        ("services", services.len() as u64, capacities.services, "--max-services"),
+        ("services", (services.len() + both) as u64, capacities.services, "--max-services"),
         ("server entries", servers, capacities.servers, "--max-servers"),
         ("slots", slots, capacities.slots, "--max-slots"),
     ] {
@@ -144,7 +147,7 @@ impl Layout {
     /// Appends a service with its servers and slots; returns its cell, which has no key yet.
     fn add(
         &mut self,
-        service: &Service,
+        (role, service): (Role, &Service),
         places: &[Place],
         table: &SlotTable,
         account: &Account,
@@ -155,7 +158,7 @@ impl Layout {
         let mut entries = Vec::with_capacity(service.servers.len());
         for ((server, place), counter) in service.servers.iter().zip(places).zip(&account.counters) {
             self.servers.push(server_record(server, *place, *counter));
-            entries.push(self.slot(service, server, *place, *counter, account.first)?);
+            entries.push(self.slot((role, service), server, *place, *counter, account.first)?);
         }
         if !table.all_down() {
             let slots =
@@ -184,12 +187,21 @@ impl Layout {
         })
     }
 
-    /// A server's slot. That of one that is down is never used, so it need not have a MAC.
-    fn slot(&mut self, service: &Service, server: &Server, place: Place, counter: u32, first: u32) -> Result<Slot> {
+    /// A server's slot. That of one that is down is never used, so it need not have a MAC; nor need that of another
+    /// member, to whom nothing is sent.
+    fn slot(
+        &mut self,
+        (role, service): (Role, &Service),
+        server: &Server,
+        place: Place,
+        counter: u32,
+        first: u32,
+    ) -> Result<Slot> {
         let relative = (counter - first) as u16;
         let mac = match (server.mac.get(), server.state, place) {
             (Some(mac), _, _) => mac,
             (None, State::Down, _) | (None, State::Up, Place::Here) => Mac::ZERO,
+            (None, State::Up, Place::Back) if role == Role::Member => Mac::ZERO,
             (None, State::Up, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
         };
         let (interface, source) = match place {
@@ -206,13 +218,16 @@ impl Layout {
     /// Gives every service its keys and every key its place.
     fn place_cells(
         &mut self,
-        services: &[Service],
+        config: &Config,
         cells: &[ServiceCell],
         own: &[IpAddr],
         capacities: &Capacities,
     ) -> Result<()> {
-        let own = own.iter().map(|address| (own_key(*address), ServiceCell::default()));
-        let (keys, values): (Vec<_>, Vec<_>) = keyed(services, cells).into_iter().chain(own).unzip();
+        let bare = |kind| move |address: &IpAddr| (bare_key(*address, kind), ServiceCell::default());
+        let announced = announced(config);
+        let bare = own.iter().map(bare(Kind::Own)).chain(announced.iter().map(bare(Kind::Announced)));
+        let sides = [Side::Destination, Side::Source].into_iter().flat_map(|side| keyed(&config.services, cells, side));
+        let (keys, values): (Vec<_>, Vec<_>) = sides.chain(bare).unzip();
         let table = cells::place(&keys, capacities.cells())?;
         let cell = |index: usize| {
             let key = &keys[index];
@@ -224,19 +239,25 @@ impl Layout {
             any_port: keys.iter().any(|key| key.kind == Kind::Protocol),
             any_protocol: keys.iter().any(|key| key.kind == Kind::Address),
             prefix: keys.iter().any(|key| key.prefix.is_some()),
+            reply: keys.iter().any(|key| key.side == Side::Source),
             seed: table.seed,
         };
         Ok(())
     }
 }
 
-/// Every key with the cell that it leads to: one for each service, and one for the fragments of each address and
-/// protocol.
-fn keyed(services: &[Service], cells: &[ServiceCell]) -> Vec<(Key, ServiceCell)> {
-    let mut keyed: Vec<_> = services.iter().zip(cells).map(|(service, cell)| (key(service), *cell)).collect();
-    let whole: HashSet<_> = services.iter().filter(|s| s.protocol.is_none()).map(|s| s.address).collect();
+/// Every key of one side with the cell that it leads to: one for each service, and one for the fragments of each address
+/// and protocol.
+fn keyed(services: &[Service], cells: &[ServiceCell], side: Side) -> Vec<(Key, ServiceCell)> {
+    let takes = |service: &Service| match side {
+        Side::Destination => service.direction.takes_forward(),
+        Side::Source => service.direction.takes_reply(),
+    };
+    let services: Vec<_> = services.iter().zip(cells).filter(|(service, _)| takes(service)).collect();
+    let mut keyed: Vec<_> = services.iter().map(|(service, cell)| (key(service, side), **cell)).collect();
+    let whole: HashSet<_> = services.iter().filter(|(s, _)| s.protocol.is_none()).map(|(s, _)| s.address).collect();
     let mut fragments: HashMap<Key, (u8, ServiceCell)> = HashMap::new();
-    for (service, cell) in services.iter().zip(cells) {
+    for (service, cell) in services {
         let Some(protocol) = service.protocol else { continue };
         // Who says so comes first, then who has no port, and then nobody, unless there is a service of all protocols,
         // which the datapath finds by itself.
@@ -247,7 +268,7 @@ fn keyed(services: &[Service], cells: &[ServiceCell]) -> Vec<(Key, ServiceCell)>
             (Fragments::Pass, Some(_)) => (0, ServiceCell { flags: ServiceCell::PASS, ..ServiceCell::default() }),
         };
         let kind = if service.is_prefix() { Kind::PrefixFragment } else { Kind::Fragment };
-        let key = Key { kind, protocol, port: 0, ..key(service) };
+        let key = Key { kind, protocol, port: 0, ..key(service, side) };
         let best = fragments.entry(key).or_insert((rank, cell));
         if best.0 < rank {
             *best = (rank, cell);
@@ -259,7 +280,7 @@ fn keyed(services: &[Service], cells: &[ServiceCell]) -> Vec<(Key, ServiceCell)>
     keyed
 }
 
-fn key(service: &Service) -> Key {
+fn key(service: &Service, side: Side) -> Key {
     let kind = match (service.is_prefix(), service.protocol, service.port) {
         (false, Some(_), Some(_)) => Kind::Port,
         (false, Some(_), None) => Kind::Protocol,
@@ -271,14 +292,21 @@ fn key(service: &Service) -> Key {
     Key {
         address: service.address.addr(),
         prefix: service.is_prefix().then(|| length(service)),
+        side,
         kind,
         protocol: service.protocol.unwrap_or_default(),
         port: service.port.unwrap_or_default(),
     }
 }
 
-const fn own_key(address: IpAddr) -> Key {
-    Key { address, prefix: None, kind: Kind::Own, protocol: 0, port: 0 }
+const fn bare_key(address: IpAddr, kind: Kind) -> Key {
+    Key { address, prefix: None, side: Side::Destination, kind, protocol: 0, port: 0 }
+}
+
+/// The addresses whose MAC is told to who asks.
+fn announced(config: &Config) -> BTreeSet<IpAddr> {
+    let services = config.services.iter().filter(|service| config.group.answer_arp && service.is_announced());
+    services.map(|service| service.address.addr()).collect()
 }
 
 /// The length of a service's prefix, of 128 bits.
@@ -334,8 +362,28 @@ fn service_record(service: &Service) -> ServiceRecord {
             Fragments::Pass => 0,
             Fragments::Balance => 1,
         },
-        reserved: 0,
+        direction: match service.direction {
+            Direction::Forward => 1,
+            Direction::Reply => 2,
+            Direction::Both => 3,
+        },
+        reserved: [0; 3],
     }
+}
+
+fn group_record(group: &Group) -> GroupRecord {
+    let mut record = GroupRecord { own_count: group.own.len() as u32, ..GroupRecord::default() };
+    for (place, address) in record.own.iter_mut().zip(&group.own) {
+        *place = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+    }
+    record.mac = group.mac.unwrap_or_default().0;
+    for (flag, on) in [(GroupRecord::PROMISCUOUS, group.promiscuous), (GroupRecord::ANSWER_ARP, group.answer_arp)] {
+        record.flags |= if on { flag } else { 0 };
+    }
+    record
 }
 
 fn server_record(server: &Server, place: Place, counter: u32) -> ServerRecord {

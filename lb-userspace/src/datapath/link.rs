@@ -2,6 +2,8 @@
 
 use std::{os::fd::AsRawFd as _, path::Path};
 
+use aya::programs::ProgramInfo;
+
 use super::{
     Error, Result,
     sys::{bpf, open_pin},
@@ -9,9 +11,33 @@ use super::{
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
-/// A pinned link of an XDP program.
+/// What holds a program at its interface.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Holder {
+    /// A link of XDP.
+    Xdp,
+    /// A link of TCX.
+    Tcx,
+    /// A filter of clsact.
+    Clsact,
+}
+
+impl Holder {
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Xdp => "bpf_link",
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
+}
+
+/// A program at its interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Link {
+    /// What holds it.
+    pub holder: Holder,
     /// The index of its interface; `None`: the interface is gone, and the link holds nothing any more.
     pub interface: Option<u32>,
     /// The id of its program.
@@ -20,7 +46,10 @@ pub struct Link {
 
 /// Asks the kernel about a pinned link.
 pub(super) fn look(path: &Path) -> Result<Link> {
-    /// The head of `struct bpf_link_info`, as far as `xdp.ifindex`.
+    /// `BPF_LINK_TYPE_TCX`.
+    const TCX: u32 = 11;
+
+    /// The head of `struct bpf_link_info`, as far as `xdp.ifindex`, which is where `tcx.ifindex` is, too.
     #[repr(C)]
     #[derive(Default)]
     struct Info {
@@ -42,5 +71,11 @@ pub(super) fn look(path: &Path) -> Result<Link> {
     let mut info = Info::default();
     let query = Query { fd: link.as_raw_fd() as u32, length: size_of::<Info>() as u32, info: &raw mut info as u64 };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &query).map_err(failed())?;
-    Ok(Link { interface: Some(info.interface).filter(|index| *index != 0), program: info.program })
+    let holder = if info.kind == TCX { Holder::Tcx } else { Holder::Xdp };
+    Ok(Link { holder, interface: Some(info.interface).filter(|index| *index != 0), program: info.program })
+}
+
+/// The id of a pinned program; 0 if it cannot be had.
+pub(super) fn program_id(path: &Path) -> u32 {
+    ProgramInfo::from_pin(path).map_or(0, |info| info.id())
 }

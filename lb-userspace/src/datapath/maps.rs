@@ -12,7 +12,7 @@ use aya::maps::{MapData, MapError, MapInfo};
 use lb_common::{
     abi::Instance,
     control::Control,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::{PrefixLengths, Remote, ServiceCell, Slot},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
@@ -36,6 +36,7 @@ macro_rules! plain {
 }
 
 plain!(u64, Instance, HalfRecord, ServiceRecord, ServerRecord, RetiredRecord, ServiceCell, Slot, Remote, PrefixLengths);
+plain!(HeldRecord);
 
 /// An array map in this process's memory.
 ///
@@ -163,6 +164,8 @@ pub struct Maps {
     pub slots: Mapped<Slot>,
     /// Servers that a slot alone does not describe.
     pub remotes: Mapped<Remote>,
+    /// What is held of interfaces.
+    pub held: Mapped<HeldRecord>,
 }
 
 impl Maps {
@@ -179,6 +182,7 @@ impl Maps {
             prefixes: Mapped::open(pins, "PREFIXES")?,
             slots: Mapped::open(pins, "SLOTS")?,
             remotes: Mapped::open(pins, "REMOTES")?,
+            held: Mapped::open(pins, "HELD")?,
         })
     }
 }

@@ -10,17 +10,21 @@
 //! link       what the kernel says of a link                   sys        calls of bpf(2)
 //! devices    interfaces that frames are redirected to         variant    one buffer for a frame, or several
 //! trial      a program that is attached to nothing
+//! egress     the same for what a host sends                   held       what is held of interfaces beside links
 //! ```
 
 pub mod cells;
 pub mod counters;
 mod devices;
+mod egress;
 pub mod grace;
+pub mod held;
 pub mod instance;
 pub mod layout;
 pub mod ledger;
 pub mod link;
 pub mod maps;
+mod nic;
 pub mod pins;
 pub mod program;
 pub mod publish;
@@ -32,6 +36,7 @@ mod variant;
 
 pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
 pub use layout::{Place, Placed};
+pub use link::Holder;
 pub use program::{Mode, pass};
 pub use snapshot::Snapshot;
 pub use totals::Totals;
@@ -91,6 +96,19 @@ pub enum Error {
         /// What is.
         have: u32,
     },
+    /// A role is asked for that a running instance does not have.
+    #[error(
+        "role {want:?}: the instance was made with role {have:?}, which stays as long as it runs; `modlb detach` first"
+    )]
+    FixedRole {
+        /// What was asked for.
+        want: &'static str,
+        /// What is.
+        have: &'static str,
+    },
+    /// More is to be held of interfaces than can be remembered.
+    #[error("{0} multicast MACs and interface settings are needed, at most {1} are possible")]
+    TooMuchHeld(usize, u32),
     /// No seed places every service within reach; does not happen with distinct services.
     #[error("the service table cannot be built: too many services meet in one place")]
     Unplaceable,

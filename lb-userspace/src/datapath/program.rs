@@ -14,16 +14,26 @@ use aya::{
         xdp::XdpLink,
     },
 };
-use lb_common::{limits::MAX_INTERFACES, mac::Mac};
+use lb_common::{
+    limits::{MAX_HELD, MAX_INTERFACES},
+    mac::Mac,
+};
 
 use super::{
     Error, Result,
+    egress::{self, Egress},
+    held,
     instance::{Capacities, Writer},
-    link::{self, Link},
+    link::{self, Holder, Link},
+    nic::Nic,
     pins::Pins,
     variant::{attach, loaded, name_of, xdp},
 };
-use crate::{net::Interface, netns};
+use crate::{
+    config::model::{Group, Role},
+    net::Interface,
+    netns,
+};
 
 #[cfg(not(without_datapath))]
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf"));
@@ -32,6 +42,9 @@ static OBJECT: &[u8] = &[];
 
 /// The program of role `balancer`.
 pub(super) const BALANCER: &str = "balancer";
+
+/// The program of role `member`.
+const MEMBER: &str = "member";
 
 /// The program that takes every packet as it comes.
 const PASS: &str = "pass";
@@ -48,6 +61,8 @@ pub enum Mode {
     Native,
     /// In the network stack.
     Generic,
+    /// Of role `steer`: as on kernels without TCX.
+    Clsact,
 }
 
 /// A program on an interface whose link is not pinned yet: dropped, it is detached again.
@@ -55,30 +70,58 @@ pub enum Mode {
 pub struct Attached {
     interface: u32,
     ebpf: Ebpf,
-    program: String,
-    link: FdLink,
+    /// The name of an XDP program; that of role `steer` has only one.
+    program: Option<String>,
+    link: Egress,
+}
+
+/// What a program knows from the start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Constants {
+    /// The index of its interface.
+    pub interface: u32,
+    /// Its interface's MAC.
+    pub mac: Mac,
+    /// What a member takes for its group's MAC.
+    pub group: u64,
 }
 
 /// Makes and pins the maps of an instance.
 pub(super) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
-    load(pins, capacities, 0, Mac::ZERO).map(drop)
+    load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0 }).map(drop)
 }
 
 /// Loads the object, with the pinned maps or, where they are not there, new ones.
-pub(super) fn load(pins: &Pins, capacities: &Capacities, interface: u32, mac: Mac) -> Result<Ebpf> {
-    let [a, b, c, d, e, f] = mac.0;
-    let mac = u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]);
+pub(super) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Ebpf> {
+    let Constants { interface, mac, group } = constants;
+    let mac = wide(mac);
     let (mask, counters) = (capacities.cells() - 1, capacities.counters());
     let mut loader = EbpfLoader::new();
     loader
         .override_global("INTERFACE", &interface, true)
         .override_global("INTERFACE_MAC", &mac, true)
+        .override_global("GROUP_MAC", &group, true)
         .override_global("CELL_MASK", &mask, true)
         .override_global("COUNTER_CAPACITY", &counters, true);
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
     object(&mut loader)
+}
+
+/// A MAC as the datapath has it: in the first six bytes of a number in memory.
+const fn wide(mac: Mac) -> u64 {
+    let [a, b, c, d, e, f] = mac.0;
+    u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// What a member's program takes for its group's MAC. One that receives everything and names no MAC takes it all.
+fn group_mac(group: &Group) -> u64 {
+    match group.mac {
+        Some(mac) => wide(mac),
+        None if group.promiscuous => u64::MAX,
+        None => 0,
+    }
 }
 
 fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
@@ -89,7 +132,7 @@ fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
 }
 
 /// The length of each map.
-const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 13] {
+const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 14] {
     let Capacities { services, slots, servers } = *capacities;
     [
         ("CONTROL", 1),
@@ -105,6 +148,7 @@ const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 13] {
         ("SERVICES", 2 * services),
         ("SERVERS", 2 * servers),
         ("RETIRED", 2 * capacities.retired()),
+        ("HELD", MAX_HELD),
     ]
 }
 
@@ -114,54 +158,95 @@ impl Writer {
     /// # Errors
     ///
     /// [`Error::Attach`] says why and what helps.
-    pub fn attach(&self, interface: &Interface, mode: Mode) -> Result<Attached> {
+    pub fn attach(&mut self, interface: &Interface, mode: Mode, group: &Group) -> Result<Attached> {
         let mac = interface.mac.ok_or_else(|| {
             refused(interface, "it has no Ethernet address, so no frame of it can be sent to a server")
         })?;
-        let mut ebpf = load(&self.pins, &self.capacities, interface.index, mac)?;
-        let (program, link) = attach(&mut ebpf, BALANCER, interface, mode)?;
+        let mut ebpf = self.load_for(interface.index, mac, group)?;
+        let (program, link) = match xdp_name(self.role) {
+            Some(name) => {
+                let (name, link) = attach(&mut ebpf, name, interface, mode_of(self.role, interface, mode)?)?;
+                (Some(name), Egress::Link(link))
+            }
+            None => (None, self.attach_egress(&mut ebpf, interface, mode)?),
+        };
         Ok(Attached { interface: interface.index, ebpf, program, link })
+    }
+
+    fn attach_egress(&mut self, ebpf: &mut Ebpf, interface: &Interface, mode: Mode) -> Result<Egress> {
+        let program = egress::program(ebpf)?;
+        program.load()?;
+        if mode == Mode::Clsact || !egress::has_tcx() {
+            egress::attach_clsact(self, program, interface)
+        } else {
+            egress::attach_tcx(program, interface)
+        }
+    }
+
+    fn load_for(&self, interface: u32, mac: Mac, group: &Group) -> Result<Ebpf> {
+        load(&self.pins, &self.capacities, Constants { interface, mac, group: group_mac(group) })
     }
 
     /// Pins what was attached: it outlives this command.
     pub fn pin(&self, attached: Attached) -> Result<()> {
         let Attached { interface, mut ebpf, program, link } = attached;
-        self.pin_program(&mut ebpf, &program, interface)?;
+        self.pin_program(&mut ebpf, program.as_deref(), interface)?;
         self.pins.remove_pin(&self.pins.link(interface))?;
-        let pin = link.pin(self.pins.link(interface)).map_err(pin_error)?;
-        drop(pin);
+        match link {
+            Egress::Link(link) => link.pin(self.pins.link(interface)).map(drop).map_err(pin_error)?,
+            Egress::Filter(filter) => egress::keep(filter),
+        }
         Ok(())
     }
 
     /// Puts a newly loaded program in the place of the one that is attached to an interface, in the same variant. No packet
     /// meets neither.
-    pub fn replace(&self, interface: &Interface) -> Result<()> {
-        let mac = interface.mac.unwrap_or_default();
-        let mut ebpf = load(&self.pins, &self.capacities, interface.index, mac)?;
-        let name = name_of(BALANCER, self.is_multi_buffer(interface.index));
-        let program = loaded(&mut ebpf, &name)?;
-        let link = PinnedLink::from_pin(self.pins.link(interface.index))?;
-        let link = XdpLink::try_from(FdLink::from(link))?;
-        program
-            .attach_to_link(link)
-            .map_err(|error| refused(interface, &format!("the program cannot be replaced: {}", root_cause(&error))))?;
-        self.pin_program(&mut ebpf, &name, interface.index)
+    pub fn replace(&self, interface: &Interface, group: &Group) -> Result<()> {
+        let mut ebpf = self.load_for(interface.index, interface.mac.unwrap_or_default(), group)?;
+        let pin = self.pins.link(interface.index);
+        let filter = self.filters().into_iter().find(|(index, ..)| *index == interface.index);
+        let name = xdp_name(self.role).map(|name| name_of(name, self.is_multi_buffer(interface.index)));
+        match (&name, filter) {
+            (Some(name), _) => {
+                let link = XdpLink::try_from(FdLink::from(PinnedLink::from_pin(pin)?))?;
+                let replaced = loaded(&mut ebpf, name)?.attach_to_link(link);
+                replaced.map_err(|error| {
+                    refused(interface, &format!("the program cannot be replaced: {}", root_cause(&error)))
+                })?;
+            }
+            (None, filter) => {
+                let program = egress::program(&mut ebpf)?;
+                program.load()?;
+                match filter {
+                    Some((_, priority, handle)) => {
+                        egress::replace_filter(program, &interface.name, priority, handle)?;
+                    }
+                    None => egress::replace_link(program, &pin)?,
+                }
+            }
+        }
+        self.pin_program(&mut ebpf, name.as_deref(), interface.index)
     }
 
     /// Detaches from an interface behind which there is no server any more.
     pub fn detach(&self, interface: u32) -> Result<()> {
         self.remove_device(interface)?;
+        held::give_back(&self.pins, Some(interface))?;
         self.pins.remove_pin(&self.pins.link(interface))?;
         self.pins.remove_pin(&self.pins.program(interface))
     }
 
     /// The pin of a program is replaced by renaming, so that there always is one. Trap: names with a dot are reserved in
     /// the BPF file system.
-    fn pin_program(&self, ebpf: &mut Ebpf, name: &str, interface: u32) -> Result<()> {
+    fn pin_program(&self, ebpf: &mut Ebpf, name: Option<&str>, interface: u32) -> Result<()> {
         let path = self.pins.program(interface);
         let new = self.pins.map("program-new");
         self.pins.remove_pin(&new)?;
-        xdp(ebpf, name)?.pin(&new).map_err(pin_error)?;
+        match name {
+            Some(name) => xdp(ebpf, name)?.pin(&new),
+            None => egress::program(ebpf)?.pin(&new),
+        }
+        .map_err(pin_error)?;
         fs::rename(&new, &path).map_err(Error::io(format!("pinning {}", path.display())))
     }
 }
@@ -169,7 +254,16 @@ impl Writer {
 impl super::Datapath {
     /// The links, by the index that their interface had when they were made.
     pub fn links(&self) -> Result<Vec<(u32, Link)>> {
-        self.pins.links()?.into_iter().map(|index| Ok((index, link::look(&self.pins.link(index))?))).collect()
+        let mut links = Vec::new();
+        for index in self.pins.links()? {
+            links.push((index, link::look(&self.pins.link(index))?));
+        }
+        for (index, ..) in self.filters() {
+            let program = link::program_id(&self.pins.program(index));
+            let interface = Nic::open(index).is_ok().then_some(index);
+            links.push((index, Link { holder: Holder::Clsact, interface, program }));
+        }
+        Ok(links)
     }
 }
 
@@ -195,7 +289,38 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     link.pin(pin).map(drop).map_err(pin_error)
 }
 
-pub(super) fn attach_as(program: &mut Xdp, interface: &Interface, mode: XdpMode) -> std::result::Result<FdLink, ProgramError> {
+/// The XDP program of a role; `None`: its program is not one of XDP.
+const fn xdp_name(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Balancer => Some(BALANCER),
+        Role::Member => Some(MEMBER),
+        Role::Steer => None,
+    }
+}
+
+/// Where a role's program runs.
+///
+/// Trap: a veth's end decides whom a packet is for before it runs a program natively, and never again. What a member
+/// accepts would be dropped as somebody else's.
+fn mode_of(role: Role, interface: &Interface, mode: Mode) -> Result<Mode> {
+    match (role, mode) {
+        (Role::Member, Mode::Auto) if interface.veth => Ok(Mode::Generic),
+        (Role::Member, Mode::Native) if interface.veth => Err(refused(
+            interface,
+            "a veth that runs a member's program natively drops what the member accepts; use `--mode generic`, or auto",
+        )),
+        (Role::Balancer | Role::Member, Mode::Clsact) => {
+            Err(refused(interface, "clsact is for role steer; leave out `--clsact`"))
+        }
+        _ => Ok(mode),
+    }
+}
+
+pub(super) fn attach_as(
+    program: &mut Xdp,
+    interface: &Interface,
+    mode: XdpMode,
+) -> std::result::Result<FdLink, ProgramError> {
     let id = program.attach_to_if_index(interface.index, mode)?;
     // What is no file descriptor is an attachment by netlink; dropping it detaches.
     let link = program.take_link(id)?;

@@ -13,12 +13,14 @@ use lb_common::{
     control::Control,
     formula::Formula,
     mac::Mac,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    record::{GroupRecord, HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::Remote,
 };
 
 use super::{instance::Capacities, layout::Place, maps::Maps};
-use crate::config::model::{Config, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan};
+use crate::config::model::{
+    Config, Direction, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
+};
 
 /// The contents of the active half.
 #[derive(Clone, Debug, Default)]
@@ -41,17 +43,17 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads the active half.
-    pub fn read(maps: &Maps, capacities: &Capacities) -> Self {
+    pub fn read(maps: &Maps, capacities: &Capacities, role: Role) -> Self {
         loop {
             let control = maps.control.load();
-            let snapshot = Self::read_half(maps, capacities, control);
+            let snapshot = Self::read_half(maps, capacities, control, role);
             if maps.control.load().generation() == control.generation() {
                 return snapshot;
             }
         }
     }
 
-    fn read_half(maps: &Maps, capacities: &Capacities, control: Control) -> Self {
+    fn read_half(maps: &Maps, capacities: &Capacities, control: Control, role: Role) -> Self {
         let half = control.half() as usize;
         let record = maps.halves.get(half);
         let first = |capacity: u32| half * capacity as usize;
@@ -63,7 +65,8 @@ impl Snapshot {
         let mut snapshot = Self { control, record, services, servers, retired, ..Self::default() };
         snapshot.config = Config {
             interfaces: Vec::new(),
-            role: Role::Balancer,
+            role,
+            group: group(&snapshot.record.group),
             services: snapshot.services.iter().map(|record| service(record, snapshot.servers_of(record))).collect(),
         };
         let place = |server: &ServerRecord| match server.place {
@@ -119,7 +122,22 @@ fn service(record: &ServiceRecord, servers: &[ServerRecord]) -> Service {
             slots => Selection::Resilient { slots },
         },
         fragments: if record.fragments == 1 { Fragments::Balance } else { Fragments::Pass },
+        direction: match record.direction {
+            2 => Direction::Reply,
+            3 => Direction::Both,
+            _ => Direction::Forward,
+        },
         servers: servers.iter().map(|server| self::server(server, record.family)).collect(),
+    }
+}
+
+fn group(record: &GroupRecord) -> Group {
+    let own = record.own.iter().take(record.own_count as usize);
+    Group {
+        own: own.map(|octets| Ipv6Addr::from(*octets).to_canonical()).collect(),
+        mac: Some(Mac(record.mac)).filter(|mac| *mac != Mac::ZERO),
+        promiscuous: record.flags & GroupRecord::PROMISCUOUS != 0,
+        answer_arp: record.flags & GroupRecord::ANSWER_ARP != 0,
     }
 }
 

@@ -3,6 +3,7 @@
 use lb_common::{outcome::Outcome, record::RetiredRecord, table::Counter};
 
 use super::{Datapath, Result, Snapshot};
+use crate::config::model::Role;
 
 /// Everything that an instance counted.
 #[derive(Clone, Debug)]
@@ -59,12 +60,14 @@ impl Datapath {
             }
         }
         services.iter().for_each(|service| sum += service.total);
-        // Packets for this host count for their server, too, but were not sent.
-        let local = outcomes[Outcome::Local.index() as usize];
-        outcomes[Outcome::Forwarded.index() as usize] = Counter {
-            packets: sum.packets.saturating_sub(local.packets),
-            bytes: sum.bytes.saturating_sub(local.bytes),
+        // Packets for this host count for their server, too, but were not sent, or not left to others.
+        let (kept, rest) = match snapshot.config.role {
+            Role::Balancer | Role::Steer => (Outcome::Local, Outcome::Forwarded),
+            Role::Member => (Outcome::Accepted, Outcome::Others),
         };
+        let kept = outcomes[kept.index() as usize];
+        outcomes[rest.index() as usize] =
+            Counter { packets: sum.packets.saturating_sub(kept.packets), bytes: sum.bytes.saturating_sub(kept.bytes) };
         Ok(Totals { snapshot, outcomes, services })
     }
 }

@@ -18,7 +18,8 @@ use super::{
     Error, Placed, Result, Totals,
     instance::{Wanted, Writer},
     pins::BPFFS,
-    program::{self, BALANCER},
+    program::{self, BALANCER, Constants},
+    variant::xdp,
 };
 use crate::slots::SlotTable;
 
@@ -86,8 +87,8 @@ impl Laboratory {
         let mut writer = Writer::create(&format!("trial-{}", self.trials), &room(placed))?;
         let prepared = writer.prepare(placed)?;
         writer.publish(&prepared)?;
-        let mut ebpf = program::load(&writer.pins, &writer.capacities, 0, mac)?;
-        program::xdp(&mut ebpf, BALANCER)?.load()?;
+        let mut ebpf = program::load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0 })?;
+        xdp(&mut ebpf, BALANCER)?.load()?;
         let mut trial = Trial { writer, ebpf, out: Vec::new(), longest: 0, before: Vec::new() };
         trial.probe()?;
         Ok(trial)
@@ -100,6 +101,7 @@ fn room(placed: &Placed) -> Wanted {
     let slots = services.iter().map(|service| SlotTable::build(service).len()).sum::<u32>();
     let servers = services.iter().map(|service| service.servers.len()).sum::<usize>();
     Wanted {
+        role: Some(placed.config.role),
         services: Some(services.len().max(1) as u32),
         slots: Some(slots.max(1)),
         servers: Some(servers.max(1) as u32),

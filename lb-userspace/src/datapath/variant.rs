@@ -46,7 +46,8 @@ pub(super) fn attach(ebpf: &mut Ebpf, program: &str, interface: &Interface, mode
     let native = match mode {
         // The network stack hands over every frame in one buffer.
         Mode::Generic => return generic(ebpf, program, interface),
-        Mode::Native | Mode::Auto => native(ebpf, program, interface)?,
+        // Egress is no place for XDP; whoever asks for it there is refused before.
+        Mode::Native | Mode::Auto | Mode::Clsact => native(ebpf, program, interface)?,
     };
     match native {
         Ok(attached) => Ok(attached),
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
 
     fn of(mtu: u32, errno: i32, too_old: bool) -> String {
-        let interface = Interface { index: 2, name: "eth0".into(), mac: None, mtu, up: true, xdp: None, vlan_of: None };
+        let interface = Interface { index: 2, name: "eth0".into(), mac: None, mtu, up: true, xdp: None, veth: false, vlan_of: None };
         reason("eth0", &interface, Some(errno), "the cause", too_old)
     }
 

@@ -18,6 +18,7 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
         mac: None,
         mtu: 0,
         up: link.header.flags.contains(LinkFlags::Up),
+        veth: false,
         xdp: None,
         vlan_of: None,
     };
@@ -29,6 +30,8 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
             interface.mtu = mtu;
         } else if let LinkAttribute::Address(bytes) = attribute {
             interface.mac = mac_of(&bytes);
+        } else if let LinkAttribute::LinkInfo(info) = attribute {
+            interface.veth = info.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Veth)));
         } else if let LinkAttribute::Xdp(attributes) = attribute {
             interface.xdp = xdp_of(&attributes);
         } else if let LinkAttribute::Link(index) = attribute {

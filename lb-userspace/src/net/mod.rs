@@ -78,6 +78,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Whether it is up administratively; the cable may be out nevertheless.
     pub up: bool,
+    /// Whether it is one end of a virtual cable (veth).
+    pub veth: bool,
     /// The XDP program on it.
     pub xdp: Option<XdpInfo>,
     /// The index of the interface whose VLAN it is, if it is one's.

@@ -6,6 +6,7 @@ use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
 use serde::{Serialize, Serializer};
 
 use super::{Render, or_dash, serialize_mac, table};
+use crate::config::model::Direction;
 
 /// What happens to a packet, and why. Parts that do not apply are `None`.
 #[derive(Clone, Debug, Serialize)]
@@ -18,6 +19,9 @@ pub struct ExplainView {
     /// What is added up.
     #[serde(serialize_with = "serialize_formula")]
     pub formula: Option<Formula>,
+    /// Whether the packet goes to the service or comes from it; then its fields are swapped first.
+    #[serde(serialize_with = "serialize_direction")]
+    pub direction: Option<Direction>,
     /// The exact sum, in decimal digits: it may have more than 128 bits.
     pub sum: Option<String>,
     /// N, the sum of the weights.
@@ -44,17 +48,25 @@ impl Render for ExplainView {
         if let Some(formula) = self.formula {
             let _ = writeln!(text, "formula  {}", formula.name());
         }
+        if self.direction == Some(Direction::Reply) {
+            text += "direction  reply: the packet comes from the service, so source and destination are swapped\n";
+        }
         if let Some(sum) = &self.sum {
             let _ = write!(text, "\n{}\n{}\n", self.render_sum(sum), self.render_slot(sum));
         }
         if let Some(server) = self.server {
-            let mac = self.mac.map_or_else(|| "whose MAC is not known".to_owned(), |mac| format!("at {mac}"));
             let vlan = match self.vlan {
                 None => String::new(),
                 Some(0) => ", without a VLAN tag".to_owned(),
                 Some(vlan) => format!(", in VLAN {vlan}"),
             };
-            let _ = writeln!(text, "server   {server} {mac}{vlan}");
+            let where_it_is = match (self.outcome, self.mac) {
+                (Outcome::Accepted, _) => ", which is this host".to_owned(),
+                (Outcome::Others, _) => ", which is not this host".to_owned(),
+                (_, Some(mac)) => format!(" at {mac}{vlan}"),
+                (_, None) => format!(" whose MAC is not known{vlan}"),
+            };
+            let _ = writeln!(text, "server   {server}{where_it_is}");
         }
         let _ = write!(text, "outcome  {}: {}", self.outcome, meaning(self.outcome));
         text
@@ -68,6 +80,7 @@ impl ExplainView {
             outcome,
             service: None,
             formula: None,
+            direction: None,
             sum: None,
             n: None,
             slots: None,
@@ -118,11 +131,18 @@ const fn meaning(outcome: Outcome) -> &'static str {
         Outcome::TooManyHeaders => "passed untouched, too many extension headers",
         Outcome::Fragment => "passed untouched, a fragment that no service takes",
         Outcome::NoService => "passed untouched, no service matches",
+        Outcome::Accepted => "passed to this host, which the formula names",
+        Outcome::Others => "dropped here, the member that the formula names accepts it",
+        Outcome::Answered => "answered with the group's MAC",
     }
 }
 
 fn serialize_outcome<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(outcome.name())
+}
+
+fn serialize_direction<S: Serializer>(direction: &Option<Direction>, serializer: S) -> Result<S::Ok, S::Error> {
+    direction.map(Direction::name).serialize(serializer)
 }
 
 fn serialize_formula<S: Serializer>(formula: &Option<Formula>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -139,6 +159,7 @@ mod tests {
             outcome: Outcome::Forwarded,
             service: Some("web".into()),
             formula: Some(Formula::ThreeTuple),
+            direction: Some(Direction::Forward),
             sum: Some("6731060940".into()),
             n: Some(3),
             slots: Some(3),
@@ -162,11 +183,11 @@ mod tests {
     fn json() {
         assert_eq!(
             serde_json::to_string(&forwarded()).unwrap(),
-            r#"{"outcome":"forwarded","service":"web","formula":"3-tuple","sum":"6731060940","n":3,"slots":3,"slot":0,"server":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null}"#
+            r#"{"outcome":"forwarded","service":"web","formula":"3-tuple","direction":"forward","sum":"6731060940","n":3,"slots":3,"slot":0,"server":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null}"#
         );
         assert_eq!(
             serde_json::to_string(&unmatched()).unwrap(),
-            r#"{"outcome":"no_service","service":null,"formula":null,"sum":null,"n":null,"slots":null,"slot":null,"server":null,"mac":null,"vlan":null}"#
+            r#"{"outcome":"no_service","service":null,"formula":null,"direction":null,"sum":null,"n":null,"slots":null,"slot":null,"server":null,"mac":null,"vlan":null}"#
         );
     }
 

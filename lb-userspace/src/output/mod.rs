@@ -15,7 +15,9 @@ pub use self::{
     explain::ExplainView,
     replay::{ChangeView, CutView, JudgedView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
     stats::{OutcomesView, ServerStats, ServiceStats, StatsRates, StatsView, Traffic},
-    status::{Activity, InterfaceView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView},
+    status::{
+        Activity, InterfaceView, MemberView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView,
+    },
 };
 
 mod explain;

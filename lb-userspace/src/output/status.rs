@@ -6,7 +6,7 @@ use lb_common::{formula::Formula, mac::Mac};
 use serde::{Serialize, Serializer};
 
 use super::{Render, or_dash, serialize_mac, table};
-use crate::config::model::{Selection, State, Vlan};
+use crate::config::model::{Direction, Selection, State, Vlan};
 
 /// An instance, as `modlb status` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -21,10 +21,39 @@ pub struct StatusView {
     pub state: Activity,
     /// The digest of everything that decides where packets go: equal on balancers that agree.
     pub digest: String,
+    /// Of a member, who it is, and its group.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberView>,
     /// The interfaces that it is attached to.
     pub interfaces: Vec<InterfaceView>,
     /// What is balanced, in the order of the configuration.
     pub services: Vec<ServiceView>,
+}
+
+/// Who a member is, and its group.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberView {
+    /// The servers of its services that it is.
+    #[serde(rename = "self")]
+    pub own: Vec<IpAddr>,
+    /// The MAC to which the group's packets are addressed.
+    #[serde(serialize_with = "serialize_mac")]
+    pub group_mac: Option<Mac>,
+    /// Whether its interfaces take every frame.
+    pub promiscuous: bool,
+    /// Whether who asks for a service's MAC is told that of the group.
+    pub answer_arp: bool,
+}
+
+impl MemberView {
+    fn render(&self) -> String {
+        let own: Vec<_> = self.own.iter().map(ToString::to_string).collect();
+        let own = if own.is_empty() { "no server of any service".to_owned() } else { own.join(", ") };
+        let mac = self.group_mac.map_or_else(String::new, |mac| format!(", group {mac}"));
+        let promiscuous = if self.promiscuous { ", promiscuous" } else { "" };
+        let answers = if self.answer_arp { ", answers for its services' addresses" } else { "" };
+        format!("self: {own}{mac}{promiscuous}{answers}\n\n")
+    }
 }
 
 /// Whether an instance forwards.
@@ -78,6 +107,9 @@ pub struct ServiceView {
     /// What is added up.
     #[serde(serialize_with = "serialize_formula")]
     pub formula: Formula,
+    /// Which packets of its sessions are taken.
+    #[serde(serialize_with = "serialize_direction")]
+    pub direction: Direction,
     /// How the slots are dealt.
     #[serde(serialize_with = "serialize_selection")]
     pub selection: Selection,
@@ -172,6 +204,7 @@ impl Render for StatusView {
         let (role, state) = (&self.role, self.state.name());
         let mut text =
             format!("modlb {} (ABI {}): {role}, {state}, digest {}\n\n", self.version, self.abi, self.digest);
+        text += &self.member.as_ref().map_or_else(String::new, MemberView::render);
         if self.interfaces.is_empty() {
             text += "not attached to any interface\n\n";
         } else {
@@ -237,6 +270,10 @@ const fn state_name(state: State) -> &'static str {
         State::Up => "up",
         State::Down => "down",
     }
+}
+
+fn serialize_direction<S: Serializer>(direction: &Direction, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(direction.name())
 }
 
 fn serialize_formula<S: Serializer>(formula: &Formula, serializer: S) -> Result<S::Ok, S::Error> {

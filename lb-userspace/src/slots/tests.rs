@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::config::{
-    model::{Formula, Fragments, ServerMac},
+    model::{Direction, Formula, Fragments, ServerMac},
     testing,
 };
 
@@ -17,6 +17,7 @@ fn service(selection: Selection, servers: &[(&str, u32, State)]) -> Service {
         formula: Formula::ThreeTuple,
         selection,
         fragments: Fragments::Pass,
+        direction: Direction::Forward,
         servers: servers
             .iter()
             .map(|(address, weight, state)| server(address.parse().unwrap(), *weight, *state))

@@ -95,13 +95,13 @@ fn parts_that_do_not_apply_are_null() {
     let client = ["198.51.100.7:51234", "203.0.113.10:443"];
     assert_eq!(
         explain(&directory, &down, &client),
-        json!({"outcome": "no_server", "service": "v", "formula": "3-tuple", "sum": "6731060940", "n": 3, "slots": 3,
-               "slot": null, "server": null, "mac": null, "vlan": null})
+        json!({"outcome": "no_server", "service": "v", "formula": "3-tuple", "direction": "forward",
+               "sum": "6731060940", "n": 3, "slots": 3, "slot": null, "server": null, "mac": null, "vlan": null})
     );
     assert_eq!(
         explain(&directory, "", &client),
-        json!({"outcome": "no_service", "service": null, "formula": null, "sum": null, "n": null, "slots": null,
-               "slot": null, "server": null, "mac": null, "vlan": null})
+        json!({"outcome": "no_service", "service": null, "formula": null, "direction": null, "sum": null, "n": null,
+               "slots": null, "slot": null, "server": null, "mac": null, "vlan": null})
     );
 }
 
@@ -180,5 +180,31 @@ fn packets_that_cannot_be() {
     ] {
         let found = fails(&[&["explain", "--config", &path], arguments].concat(), 1);
         assert!(found.starts_with(&format!("error: {error}")), "{found}");
+    }
+}
+
+/// What a group's member says of packets in both directions: they are one session's, and one member's.
+#[test]
+fn both_directions_of_a_session() {
+    let directory = tempfile::tempdir().unwrap();
+    for own in ["10.9.9.1", "10.9.9.2", "10.9.9.3"] {
+        let mut text = format!("role = \"member\"\nself = \"{own}\"\n[[service]]\nname = \"net\"\naddress = ");
+        text += "\"203.0.113.0/24\"\ndirection = \"both\"\n";
+        for number in 1..4 {
+            text += &format!("[[service.server]]\naddress = \"10.9.9.{number}\"\n");
+        }
+        let (client, server) = ("198.51.100.7:51234", "203.0.113.10:443");
+        let there = explain(&directory, &text, &[client, server]);
+        let back = explain(&directory, &text, &[server, client]);
+        assert_eq!((&there["direction"], &back["direction"]), (&json!("forward"), &json!("reply")));
+        for key in ["sum", "slot", "server", "outcome"] {
+            assert_eq!(there[key], back[key], "{key}");
+        }
+        // The first vector's remainder is 0.
+        let accepts = if own == "10.9.9.1" { "accepted" } else { "others" };
+        assert_eq!((&there["server"], &there["outcome"]), (&json!("10.9.9.1"), &json!(accepts)));
+        let path = file(&directory, &text).display().to_string();
+        let said = fails(&["explain", "203.0.113.10", client, "--config", &path], 1);
+        assert!(said.contains("203.0.113.10:PORT"), "{said}");
     }
 }

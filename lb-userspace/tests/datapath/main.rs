@@ -11,10 +11,13 @@ mod ipv4;
 mod ipv6;
 mod limits;
 mod link_layer;
+mod member;
+mod neighbours;
 mod odd;
 mod prefix;
 mod second_interface;
 mod services;
+mod steer;
 mod vlan;
 
 use std::{

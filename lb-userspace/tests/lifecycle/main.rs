@@ -7,6 +7,7 @@ mod attach;
 mod buffers;
 mod counters;
 mod foreign;
+mod group;
 mod killed;
 mod resolve;
 mod vlan;

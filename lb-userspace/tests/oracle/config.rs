@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use lb_common::mac::Mac;
-use lb_userspace::config::model::{Config, Formula, Fragments, Role, Selection, Server, ServerMac, Service, State, Vlan};
+use lb_userspace::config::model::{
+    Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
+};
 
 use crate::random::Random;
 
@@ -53,11 +55,11 @@ fn prefix(random: &mut Random, six: bool) -> IpNet {
 }
 
 /// Some services, valid together.
-pub fn any(random: &mut Random) -> Config {
+pub fn any(random: &mut Random, role: Role) -> Config {
     let mut services: Vec<Service> = Vec::new();
     let mut slots = 0;
     for number in 0..random.below(9) {
-        let service = service(random, number);
+        let service = service(random, number, role);
         let needed = match service.selection {
             // Refined tables have up to this many.
             Selection::Modulo => service.n().max(8_192),
@@ -69,7 +71,7 @@ pub fn any(random: &mut Random) -> Config {
             services.push(service);
         }
     }
-    Config { interfaces: Vec::new(), role: Role::Balancer, services }
+    Config { interfaces: Vec::new(), role, group: Group::default(), services }
 }
 
 fn clash(a: &Service, b: &Service) -> bool {
@@ -78,7 +80,7 @@ fn clash(a: &Service, b: &Service) -> bool {
     both && (a.port == b.port || (balance(a) && balance(b)))
 }
 
-fn service(random: &mut Random, number: usize) -> Service {
+fn service(random: &mut Random, number: usize, role: Role) -> Service {
     let six = random.once_in(2);
     let protocol = (!random.once_in(6)).then(|| {
         loop {
@@ -103,6 +105,10 @@ fn service(random: &mut Random, number: usize) -> Service {
             Selection::Modulo
         },
         fragments: if random.once_in(3) { Fragments::Balance } else { Fragments::Pass },
+        direction: match role {
+            Role::Member => random.pick(&[Direction::Forward, Direction::Reply, Direction::Both]),
+            Role::Balancer | Role::Steer => Direction::Forward,
+        },
         servers: servers(random, six),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use lb_userspace::config::model::Config;
+use lb_userspace::config::model::{Config, Role};
 
 use crate::{
     config::{PORTS, PROTOCOLS, address},
@@ -76,7 +76,11 @@ fn packet(random: &mut Random, config: &Config, six: bool, depth: usize) -> Vec<
     }
     let any = random.port();
     let mine = random.pick(&[any, 0, 65_535, port]);
-    let backwards = depth > 0 && !random.once_in(5);
+    let backwards = match depth {
+        // Members have services of both directions.
+        0 => config.role == Role::Member && random.once_in(2),
+        _ => !random.once_in(5),
+    };
     let ports_of = if backwards { (port, mine) } else { (mine, port) };
     let payload = payload(random, config, six, protocol, ports_of, depth);
     let (from, to) = if backwards { (service, client) } else { (client, service) };

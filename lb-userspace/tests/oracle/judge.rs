@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_userspace::config::model::{Config, Formula, Fragments, ServerMac, Service, Vlan};
+use lb_userspace::config::model::{Config, Direction, Formula, Fragments, Role, ServerMac, Service, Vlan};
 use num_bigint::BigUint;
 
 use crate::{
@@ -46,8 +46,8 @@ impl Judge {
             Ok(tuple) => tuple,
             Err(outcome) => return verdict(XDP_PASS, outcome),
         };
-        let index = match self.service(&tuple) {
-            Ok(index) => index,
+        let (index, tuple) = match self.oriented(&tuple) {
+            Ok(found) => found,
             Err(outcome) => return verdict(XDP_PASS, outcome),
         };
         let service = &self.config.services[index];
@@ -56,6 +56,15 @@ impl Judge {
         };
         let server = &service.servers[owner];
         let own = OWN.iter().any(|own| own.parse::<IpAddr>().unwrap() == server.address);
+        if self.config.role == Role::Member {
+            let mut accepted = frame.to_vec();
+            accepted[..6].copy_from_slice(&GATEWAY);
+            let server = Some((index, owner));
+            return match own {
+                true => Verdict { frame: accepted, server, ..verdict(XDP_PASS, Outcome::Accepted) },
+                false => Verdict { server, ..verdict(XDP_DROP, Outcome::Others) },
+            };
+        }
         let ServerMac::Given(mac) = server.mac else { panic!("a server without a MAC") };
         let sent = if own { frame.to_vec() } else { [&mac.0[..], &GATEWAY, &tagged(&frame[12..], server.vlan)].concat() };
         Verdict {
@@ -66,16 +75,42 @@ impl Judge {
         }
     }
 
+    /// The service that a packet goes to or comes from, and the tuple with the client first.
+    fn oriented(&self, tuple: &Tuple) -> Result<(usize, Tuple), Outcome> {
+        match self.service(tuple, Direction::Reply) {
+            Err(Outcome::NoService) => {
+                let swapped = Tuple {
+                    source: tuple.destination,
+                    destination: tuple.source,
+                    source_port: tuple.destination_port,
+                    destination_port: tuple.source_port,
+                    ..*tuple
+                };
+                Ok((self.service(&swapped, Direction::Forward)?, swapped))
+            }
+            found => Ok((found?, tuple.clone())),
+        }
+    }
+
     /// The service that a packet belongs to, or why it passes: an exact one, or that of the longest prefix that has one.
-    fn service(&self, tuple: &Tuple) -> Result<usize, Outcome> {
-        let services =
-            || self.config.services.iter().enumerate().filter(|(_, s)| s.address.contains(&tuple.destination));
+    ///
+    /// Services of the direction `not` do not count.
+    fn service(&self, tuple: &Tuple, not: Direction) -> Result<usize, Outcome> {
+        let services = || {
+            let all = self.config.services.iter().enumerate();
+            all.filter(|(_, s)| s.direction != not && s.address.contains(&tuple.destination))
+        };
+        // What comes from the gateway's own addresses no prefix is kept from.
+        let kept = |address| match not {
+            Direction::Forward => special(address),
+            Direction::Reply | Direction::Both => nobody_s(address),
+        };
         let mut lengths: Vec<_> = services().map(|(_, service)| service.address.prefix_len()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
         for length in lengths {
             let whole = length == if tuple.destination.is_ipv4() { 32 } else { 128 };
-            if !whole && nobody_s(tuple.destination) {
+            if !whole && kept(tuple.destination) {
                 continue;
             }
             let here: Vec<_> =
@@ -126,6 +161,11 @@ fn nobody_s(address: IpAddr) -> bool {
     if OWN.iter().chain(&["10.0.0.255"]).any(|own| own.parse::<IpAddr>().unwrap() == address) {
         return true;
     }
+    special(address)
+}
+
+/// The same but for the gateway's.
+fn special(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let [a, b, _, _] = address.octets();

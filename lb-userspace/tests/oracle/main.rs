@@ -22,8 +22,10 @@ use std::{
 
 use combinations::Way;
 use compare::Subject;
-use lb_userspace::config::file;
-use lb_userspace::config::model::Config;
+use lb_userspace::config::{
+    file,
+    model::{Config, Role},
+};
 use random::Random;
 use support::bench::Bench;
 
@@ -46,9 +48,20 @@ fn say(text: &str) {
 #[test]
 fn the_datapath_does_what_the_oracle_says() {
     need_root!();
-    let packets = number("MODLB_ORACLE_PACKETS").unwrap_or(PACKETS);
+    run(Role::Balancer, PACKETS);
+}
+
+/// The same for a member of a group.
+#[test]
+fn a_member_does_what_the_oracle_says() {
+    need_root!();
+    run(Role::Member, PACKETS / 4);
+}
+
+fn run(role: Role, packets: u64) {
+    let packets = number("MODLB_ORACLE_PACKETS").unwrap_or(packets);
     let mut seed = number("MODLB_ORACLE_SEED").unwrap_or(1);
-    let mut subject = Subject::new(Bench::new(""));
+    let mut subject = Subject::new(role, Bench::new(&format!("role = \"{}\"", role.name())));
     let Some(minutes) = number("MODLB_ORACLE_MINUTES") else {
         compare(&mut subject, seed, packets, frames::any);
         subject.assert_every_outcome_was_met();
@@ -69,7 +82,7 @@ fn the_datapath_does_what_the_oracle_says() {
 fn so_does_the_program_for_several_buffers() {
     need_root!();
     let packets = number("MODLB_ORACLE_PACKETS").unwrap_or(PACKETS) / 10;
-    let mut subject = Subject::new(Bench::jumbo(""));
+    let mut subject = Subject::new(Role::Balancer, Bench::jumbo(""));
     compare(&mut subject, number("MODLB_ORACLE_SEED").unwrap_or(1), packets, frames::any_length);
     // In a shorter run than usual some outcome may not come up.
     if packets >= PACKETS / 10 {
@@ -83,7 +96,7 @@ fn compare(subject: &mut Subject, seed: u64, packets: u64, frame: impl Fn(&mut R
     let mut random = Random::new(seed);
     let mut compared = 0;
     while compared < packets {
-        let configuration = config::any(&mut random);
+        let configuration = config::any(&mut random, subject.configuration().role);
         subject.configure(configuration, seed);
         let some = PER_CONFIGURATION.min(packets - compared);
         for _ in 0..some {
@@ -152,7 +165,7 @@ fn every_combination_of_headers_at_every_length() {
     }
     let each = (PACKETS / number("MODLB_ORACLE_PACKETS").unwrap_or(PACKETS).clamp(1, PACKETS)) as usize;
     let start = Instant::now();
-    let mut subject = Subject::new(Bench::new(""));
+    let mut subject = Subject::new(Role::Balancer, Bench::new(""));
     let way = |client: &str, service: &str| Way {
         client: client.parse().unwrap(),
         service: service.parse().unwrap(),

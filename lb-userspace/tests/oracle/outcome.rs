@@ -6,6 +6,8 @@ use std::fmt;
 pub enum Outcome {
     Forwarded,
     Local,
+    Accepted,
+    Others,
     NotOurs,
     NotIp,
     Malformed,
@@ -16,9 +18,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Forwarded,
         Self::Local,
+        Self::Accepted,
+        Self::Others,
         Self::NotOurs,
         Self::NotIp,
         Self::Malformed,
@@ -32,6 +36,8 @@ impl Outcome {
         match self {
             Self::Forwarded => "forwarded",
             Self::Local => "local",
+            Self::Accepted => "accepted",
+            Self::Others => "others",
             Self::NotOurs => "not_ours",
             Self::NotIp => "not_ip",
             Self::Malformed => "malformed",

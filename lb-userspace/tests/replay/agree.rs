@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use lb_userspace::config::{
     file,
-    model::{Config, Server, State},
+    model::{Config, Role, Server, State},
 };
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn some_frames(random: &mut Random, config: &Config, count: usize) -> Vec<Vec<u8
 /// A configuration with services and servers enough that something moves.
 fn rich(random: &mut Random) -> Config {
     loop {
-        let config = config::any(random);
+        let config = config::any(random, Role::Balancer);
         let served = config.services.iter().filter(|service| service.servers.len() > 2).count();
         let addresses = config.services.iter().any(|service| !service.is_prefix());
         if served >= 4 && addresses && config.services.iter().any(|service| service.is_prefix()) {
@@ -53,7 +53,7 @@ fn grown(config: &Config) -> Config {
             continue;
         };
         let address: IpAddr = if service.address.addr().is_ipv6() { "fd00::999" } else { "10.0.9.99" }.parse().unwrap();
-        service.servers.push(Server { address, mac, weight: 1, state: State::Up });
+        service.servers.push(Server { address, mac, vlan: None, weight: 1, state: State::Up });
     }
     config
 }

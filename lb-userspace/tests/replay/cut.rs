@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_userspace::{
-    config::model::Config,
+    config::model::{Config, Role},
     replay::{Method, Progress, Setting, Tally, capture::Capture, replay},
 };
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn no_cut_changes_a_verdict() {
     let mut random = Random::new(3);
     let (mut judged, mut undecided) = (0, 0);
     for _ in 0..60 {
-        let config = config::any(&mut random);
+        let config = config::any(&mut random, Role::Balancer);
         for _ in 0..12 {
             let frame = frames::any(&mut random, &config);
             let whole = met(&counted(&config, File::with(PCAP, [&frame])));

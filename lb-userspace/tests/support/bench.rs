@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions, Xdp};
 use aya_obj::programs::XdpAttachType;
 use lb_common::{outcome::Outcome, table::Counter};
-use lb_userspace::datapath::Datapath;
+use lb_userspace::{config::model::Role, datapath::Datapath};
 
 use super::{frame, modlb::Modlb, namespace::Namespace};
 
@@ -19,6 +19,8 @@ const INTERFACES: [[&str; 4]; 2] = [
     ["eth0", "02:00:00:00:00:01", "10.0.0.1/24", "fd00::1/64"],
     ["eth1", "02:00:00:00:02:01", "10.1.0.1/24", "fd01::1/64"],
 ];
+pub const TC_NEXT: u32 = u32::MAX;
+pub const TC_DROP: u32 = 2;
 
 /// The gateway.
 pub struct Bench {
@@ -26,7 +28,13 @@ pub struct Bench {
     pub modlb: Modlb,
     pub gateway: Namespace,
     datapath: Datapath,
-    program: Xdp,
+    program: Program,
+}
+
+/// The program of a role.
+enum Program {
+    Xdp(Xdp),
+    Steer(SchedClassifier),
 }
 
 /// What should become of a frame.
@@ -52,6 +60,31 @@ pub enum Expect<'a> {
         /// The frame as it leaves.
         frame: &'a [u8],
     },
+    /// Passed to this host, addressed to it: it is the member that the formula names.
+    Accepted {
+        /// The service's name.
+        service: &'a str,
+        /// The server's address.
+        server: &'a str,
+    },
+    /// Dropped for another member, which accepts it.
+    Others {
+        /// The service's name.
+        service: &'a str,
+        /// The server's address.
+        server: &'a str,
+    },
+    /// Sent by this host to the router with this MAC.
+    Steered {
+        /// The service's name.
+        service: &'a str,
+        /// The router's address.
+        server: &'a str,
+        /// The router's MAC.
+        mac: [u8; 6],
+    },
+    /// Sent back as this frame.
+    Answered(&'a [u8]),
     /// Passed because the server is this host.
     Local {
         /// The service's name.
@@ -72,20 +105,25 @@ impl Bench {
     /// Attaches to an interface with the MAC [`frame::GATEWAY`]. It stays down, so that nothing but the test's frames
     /// is counted.
     pub fn new(configuration: &str) -> Self {
-        Self::with(&INTERFACES[..1], 1_500, "generic", configuration)
+        Self::with("--mode generic", configuration)
+    }
+
+    /// The same with these options.
+    pub fn with(options: &str, configuration: &str) -> Self {
+        Self::on(&INTERFACES[..1], 1_500, options, configuration)
     }
 
     /// The same with the program for frames in several buffers.
     pub fn jumbo(configuration: &str) -> Self {
-        Self::with(&INTERFACES[..1], 9_000, "native", configuration)
+        Self::on(&INTERFACES[..1], 9_000, "--mode native", configuration)
     }
 
     /// The same with a second interface, eth1, whose MAC is 02:00:00:00:02:01. Frames are given to eth0's program.
     pub fn two(mtu: u16, mode: &str, configuration: &str) -> Self {
-        Self::with(&INTERFACES, mtu, mode, configuration)
+        Self::on(&INTERFACES, mtu, &format!("--mode {mode}"), configuration)
     }
 
-    fn with(interfaces: &[[&str; 4]], mtu: u16, mode: &str, configuration: &str) -> Self {
+    fn on(interfaces: &[[&str; 4]], mtu: u16, options: &str, configuration: &str) -> Self {
         let gateway = Namespace::new("bench");
         for [name, mac, four, six] in interfaces {
             gateway.ip(&format!("link add {name} address {mac} mtu {mtu} type veth peer name peer-{name} mtu {mtu}"));
@@ -95,9 +133,9 @@ impl Bench {
         let modlb = Modlb::new(&gateway);
         let names = interfaces.iter().map(|[name, ..]| *name).collect::<Vec<_>>().join(" ");
         let capacity = "--max-services 64 --max-slots 70000 --max-servers 1024";
-        modlb.attach(&format!("{names} --mode {mode} {capacity}"), configuration);
+        modlb.attach(&format!("{names} {options} {capacity}"), configuration);
         let datapath = gateway.within(|| Datapath::open(modlb.instance()).unwrap());
-        let program = program(&modlb, "eth0");
+        let program = program(&modlb, datapath.role(), "eth0");
         Self { modlb, gateway, datapath, program }
     }
 
@@ -112,7 +150,11 @@ impl Bench {
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut out);
-        let result = self.program.test_run(options).unwrap_or_else(|error| panic!("{frame:02x?}: {error}"));
+        let result = match &self.program {
+            Program::Xdp(program) => program.test_run(options),
+            Program::Steer(program) => program.test_run(options),
+        };
+        let result = result.unwrap_or_else(|error| panic!("{frame:02x?}: {error}"));
         out.truncate(result.data_size_out as usize);
         (result.return_value, out)
     }
@@ -128,7 +170,8 @@ impl Bench {
         options.data_in = Some(&data);
         options.ctx_in = Some(&context);
         options.data_out = Some(&mut out);
-        let result = self.program.test_run(options).ok()?;
+        let Program::Xdp(program) = &self.program else { panic!("metadata is XDP's") };
+        let result = program.test_run(options).ok()?;
         out.truncate(result.data_size_out as usize);
         Some((result.return_value, out))
     }
@@ -138,16 +181,28 @@ impl Bench {
         let before = self.counters();
         let (action, out) = self.run(frame);
         let after = self.counters();
+        let (pass, drop) = match self.program {
+            Program::Xdp(_) => (XDP_PASS, XDP_DROP),
+            Program::Steer(_) => (TC_NEXT, TC_DROP),
+        };
         let (action_wanted, frame_wanted, moved) = match expect {
+            Expect::Accepted { service, server } => {
+                (XDP_PASS, frame::addressed_to(frame::GATEWAY, frame), counted("accepted", service, server))
+            }
+            Expect::Others { service, server } => (XDP_DROP, frame.to_vec(), counted("others", service, server)),
+            Expect::Steered { service, server, mac } => {
+                (TC_NEXT, frame::addressed_to(mac, frame), counted("forwarded", service, server))
+            }
+            Expect::Answered(answer) => (XDP_TX, answer.to_vec(), vec!["outcome answered".to_owned()]),
             Expect::Sent { service, server, mac } => {
                 (XDP_TX, frame::sent_to(mac, frame), counted("forwarded", service, server))
             }
             Expect::Out { service, server, action, frame } => {
                 (action, frame.to_vec(), counted("forwarded", service, server))
             }
-            Expect::Local { service, server } => (XDP_PASS, frame.to_vec(), counted("local", service, server)),
-            Expect::Passed(outcome) => (XDP_PASS, frame.to_vec(), vec![format!("outcome {outcome}")]),
-            Expect::Dropped(outcome) => (XDP_DROP, frame.to_vec(), vec![format!("outcome {outcome}")]),
+            Expect::Local { service, server } => (pass, frame.to_vec(), counted("local", service, server)),
+            Expect::Passed(outcome) => (pass, frame.to_vec(), vec![format!("outcome {outcome}")]),
+            Expect::Dropped(outcome) => (drop, frame.to_vec(), vec![format!("outcome {outcome}")]),
         };
         let found = difference(&before, &after);
         assert_eq!(action, action_wanted, "{what}: verdict, having counted {found}");
@@ -191,9 +246,13 @@ fn difference(before: &Counters, after: &Counters) -> String {
 }
 
 /// The program that the command attached to an interface, by its pin.
-fn program(modlb: &Modlb, interface: &str) -> Xdp {
+fn program(modlb: &Modlb, role: Role, interface: &str) -> Program {
     let status = modlb.json("status");
     let mut interfaces = status["interfaces"].as_array().unwrap().iter();
     let index = &interfaces.find(|found| found["name"] == interface).unwrap()["index"];
-    Xdp::from_pin(modlb.pins().join(format!("program-{index}")), XdpAttachType::Interface).unwrap()
+    let pin = modlb.pins().join(format!("program-{index}"));
+    match role {
+        Role::Balancer | Role::Member => Program::Xdp(Xdp::from_pin(pin, XdpAttachType::Interface).unwrap()),
+        Role::Steer => Program::Steer(SchedClassifier::from_pin(pin).unwrap()),
+    }
 }

@@ -117,3 +117,8 @@ pub fn fragment(next: u8, offset: u16, more: bool) -> Vec<u8> {
 pub fn sent_to(server: [u8; 6], frame: &[u8]) -> Vec<u8> {
     [&server[..], &GATEWAY, &frame[12..]].concat()
 }
+
+/// The frame with another destination, from the same source.
+pub fn addressed_to(destination: [u8; 6], frame: &[u8]) -> Vec<u8> {
+    [&destination[..], &frame[6..]].concat()
+}

@@ -3,11 +3,15 @@
 
 pub mod bench;
 pub mod capture;
+pub mod cluster;
+pub mod documents;
 pub mod frame;
 pub mod modlb;
 pub mod namespace;
 pub mod network;
+pub mod nft;
 pub mod paced;
+pub mod routers;
 pub mod vlan_switch;
 
 /// Whether tests that load programs can run here. They must where `CI` is true; elsewhere leaving them out is said aloud.

@@ -65,10 +65,11 @@ pub struct Network {
 }
 
 /// A server.
-struct Host {
-    namespace: Namespace,
+pub struct Host {
+    pub namespace: Namespace,
     stop: Arc<AtomicBool>,
-    datagrams: Arc<AtomicU64>,
+    /// How many it received.
+    pub datagrams: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -151,7 +152,7 @@ pub fn name(service: IpAddr) -> &'static str {
 }
 
 /// The address of a client.
-fn client_address(six: bool, number: u8) -> IpAddr {
+pub fn client_address(six: bool, number: u8) -> IpAddr {
     if six {
         Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 1, number.into()).into()
     } else {
@@ -185,10 +186,16 @@ pub fn host(switch: &Namespace, label: &str, number: u8) -> Namespace {
 }
 
 impl Host {
-    fn new(switch: &Namespace, number: u8) -> Self {
+    /// A server at 10.0.0.11 + `number`.
+    pub fn new(switch: &Namespace, number: u8) -> Self {
         let namespace = host(switch, &format!("s{number}"), 11 + number);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/server-setup.sh");
         run(Command::new(script).args(["--netns", namespace.name()]).args(SERVICES.map(|service| service.to_string())));
+        Self::serving(namespace, number)
+    }
+
+    /// A server that is there already, and starts to serve.
+    pub fn serving(namespace: Namespace, number: u8) -> Self {
         let (stop, datagrams) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut threads = Vec::new();
         for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {

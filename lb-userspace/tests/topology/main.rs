@@ -5,9 +5,12 @@ mod support;
 
 mod answers;
 mod change;
+mod cluster;
+mod disagreement;
 mod fragments;
 mod jumbo;
 mod path_mtu;
+mod routers;
 mod second_interface;
 mod upgrade;
 mod vlan;

@@ -29,7 +29,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 11] = [
+const PROGRAMS: [Program; 13] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
@@ -37,6 +37,8 @@ const PROGRAMS: [Program; 11] = [
     Program::new("curl", "curl", BOTH),
     Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", &[Need::Demo]) },
     Program { service: Some("keepalived.service"), ..Program::new("keepalived", "keepalived", BOTH) },
+    Program::new("nft", "nftables", BOTH),
+    Program::new("tc", "iproute2", &[Need::Test]),
     Program::new("bpftool", "bpftool", &[Need::Test]),
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),

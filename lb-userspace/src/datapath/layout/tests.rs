@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::config::{model::Role, testing};
 
-const CAPACITIES: Capacities = Capacities { services: 8, slots: 200_000, servers: 30 };
+const CAPACITIES: Capacities = Capacities { services: 16, slots: 200_000, servers: 30 };
 
 /// What a reader finds once a layout is published.
 fn published(placed: &Placed, have: &Snapshot, layout: &Layout) -> Snapshot {
@@ -188,7 +188,7 @@ fn config_of(servers: usize) -> Config {
             state: State::Up,
         })
         .collect();
-    Config { interfaces: Vec::new(), role: Role::Balancer, services: vec![service] }
+    Config { interfaces: Vec::new(), role: Role::Balancer, group: Group::default(), services: vec![service] }
 }
 
 /// As many servers as a service can have, and all of them replaced again and again.

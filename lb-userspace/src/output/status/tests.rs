@@ -11,6 +11,7 @@ fn status() -> StatusView {
         protocol: Some("tcp".into()),
         port: Some(443),
         formula: Formula::ThreeTuple,
+        direction: Direction::Forward,
         selection: Selection::Modulo,
         n: 2,
         slots: 4096,
@@ -26,6 +27,7 @@ fn status() -> StatusView {
         protocol: None,
         port: None,
         formula: Formula::FiveTuple,
+        direction: Direction::Both,
         selection: Selection::Resilient { slots: 16_381 },
         n: 0,
         slots: 0,
@@ -46,13 +48,14 @@ fn status() -> StatusView {
         role: "balancer".into(),
         state: Activity::Active,
         digest: "00112233445566ff".into(),
+        member: None,
         interfaces: vec![interface],
         services: vec![web, all],
     }
 }
 
-const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up"},{"address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down"}]}"#;
-const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null,"port":null,"formula":"5-tuple","selection":"resilient","n":0,"slots":0,"digest":"fedcba9876543210","servers":[]}"#;
+const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","direction":"forward","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up"},{"address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down"}]}"#;
+const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null,"port":null,"formula":"5-tuple","direction":"both","selection":"resilient","n":0,"slots":0,"digest":"fedcba9876543210","servers":[]}"#;
 
 #[test]
 fn json_of_status_and_services() {
@@ -113,4 +116,20 @@ service  server     mac                    vlan  weight  state
 web      10.0.0.11  02:00:00:00:00:11        20       1  up
 web      10.0.0.12  -                  untagged       1  down"
     );
+}
+
+#[test]
+fn a_member() {
+    let member = MemberView {
+        own: vec!["10.0.0.11".parse().unwrap()],
+        group_mac: Some(Mac([1, 0, 0x5e, 0, 0, 9])),
+        promiscuous: false,
+        answer_arp: true,
+    };
+    let status = StatusView { role: "member".into(), member: Some(member), ..status() };
+    let json = serde_json::to_string(&status).unwrap();
+    let expected = r#""state":"active","self":["10.0.0.11"],"group_mac":"01:00:5e:00:00:09","promiscuous":false,"answer_arp":true,"interfaces""#;
+    assert!(json.contains(expected), "{json}");
+    let expected = "\n\nself: 10.0.0.11, group 01:00:5e:00:00:09, answers for its services' addresses\n\ninterface";
+    assert!(status.render().contains(expected), "{}", status.render());
 }

@@ -1,0 +1,147 @@
+//! What a member takes from its interface it gives back, however its commands end.
+
+use std::{fs, thread, time::Instant};
+
+use crate::{
+    need_root,
+    support::{modlb::Modlb, namespace::Namespace},
+};
+
+const GROUP: &str = "01:00:5e:7f:00:09";
+/// How often `attach` is killed, each time a little later.
+const ROUNDS: u32 = 24;
+
+const OTHER: &str = "01:00:5e:7f:00:0a";
+
+fn host() -> Namespace {
+    let host = Namespace::new("member");
+    host.ip("link add eth0 type veth peer name peer0");
+    host.ip("addr add 10.0.0.11/24 dev eth0");
+    host
+}
+
+fn configuration(head: &str) -> String {
+    let service = |name: &str, address: &str, server: &str| {
+        format!("[[service]]\nname = \"{name}\"\naddress = \"{address}\"\n[[service.server]]\naddress = \"{server}\"\n")
+    };
+    let services = service("four", "203.0.113.10", "10.0.0.11") + &service("six", "2001:db8::1:203", "fd00::b");
+    format!("role = \"member\"\n{head}\n{services}")
+}
+
+/// The multicast MACs that somebody entered by hand or by command.
+fn macs(host: &Namespace) -> Vec<String> {
+    let text = host.run("ip", "maddr show dev eth0");
+    let entered = text.lines().filter(|line| line.contains(" static"));
+    entered.map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect()
+}
+
+fn is_promiscuous(host: &Namespace) -> bool {
+    host.run("ip", "link show eth0").contains("PROMISC")
+}
+
+#[test]
+fn macs_follow_the_configuration() {
+    need_root!();
+    let host = host();
+    let modlb = Modlb::new(&host);
+    let said = modlb.attach("eth0", &configuration(&format!("group_mac = \"{GROUP}\"")));
+    assert!(said.contains(&format!("eth0 receives {GROUP} now\n")), "{said}");
+    assert_eq!(macs(&host), [GROUP]);
+    let exported = modlb.ok("export");
+    assert!(exported.contains("role = \"member\"\ngroup_mac = \"01:00:5e:7f:00:09\"\n"), "{exported}");
+
+    let said = modlb.apply(&configuration(&format!("group_mac = \"{OTHER}\"\nanswer_arp = true")));
+    assert!(said.contains(&format!("~ group_mac {GROUP} → {OTHER}\n")), "{said}");
+    assert!(said.contains(&format!("eth0 receives {GROUP} no longer\n")), "{said}");
+    let mut found = macs(&host);
+    found.sort();
+    assert_eq!(found, [OTHER, "33:33:ff:01:02:03"]);
+
+    assert!(modlb.apply(&configuration("promiscuous = true")).contains("takes every frame now"));
+    assert!(macs(&host).is_empty() && is_promiscuous(&host));
+    modlb.ok("detach");
+    assert!(!is_promiscuous(&host));
+}
+
+#[test]
+fn what_was_there_before_stays() {
+    need_root!();
+    let host = host();
+    host.ip("link set eth0 promisc on");
+    let modlb = Modlb::new(&host);
+    let said = modlb.attach("eth0", &configuration("promiscuous = true"));
+    assert!(said.contains("promiscuous already"), "{said}");
+    modlb.ok("detach");
+    assert!(is_promiscuous(&host));
+}
+
+#[test]
+fn a_member_that_is_nobody() {
+    need_root!();
+    let host = host();
+    let modlb = Modlb::new(&host);
+    for (head, reason) in [("self = \"10.0.0.99\"", "self: 10.0.0.99 is no server"), ("", "say self")] {
+        let text = configuration(head).replace("10.0.0.11", "10.0.0.12");
+        let file = modlb.file("modlb.toml", &text);
+        let output = modlb.output(&format!("attach eth0 --config {}", file.display()));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && error.contains(reason), "{error}");
+        assert!(!modlb.pins().exists() && macs(&host).is_empty());
+    }
+}
+
+/// Killed at any moment, `attach` leaves nothing that the next `detach` does not find.
+#[test]
+fn killed_half_way() {
+    need_root!();
+    let host = host();
+    let file = |modlb: &Modlb| {
+        modlb.file("modlb.toml", &configuration(&format!("group_mac = \"{GROUP}\"\nanswer_arp = true")))
+    };
+    let time = {
+        let (modlb, start) = (Modlb::new(&host), Instant::now());
+        modlb.ok(&format!("attach eth0 --config {}", file(&modlb).display()));
+        start.elapsed()
+    };
+    let mut joined = 0;
+    for round in 0..ROUNDS {
+        let modlb = Modlb::new(&host);
+        let mut attach = modlb.command(&format!("attach eth0 --config {}", file(&modlb).display()));
+        let mut attach =
+            attach.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
+        // The last ones come when it has ended, or nearly so.
+        thread::sleep(time * round / (ROUNDS - 4));
+        let _ = attach.kill();
+        attach.wait().unwrap();
+        joined += macs(&host).len();
+        let _ = modlb.output("detach");
+        assert_eq!(macs(&host), [""; 0], "round {round}");
+        assert!(!modlb.pins().exists(), "round {round}: {:?}", fs::read_dir(modlb.pins()).map(Iterator::count));
+    }
+    // Otherwise the kills came too soon to show anything.
+    assert!(joined > 0);
+}
+
+#[test]
+fn a_filter_of_clsact_is_given_back() {
+    need_root!();
+    let host = host();
+    let modlb = Modlb::new(&host);
+    let filters = || host.run("tc", "filter show dev eth0 egress").matches("handle 0x").count();
+    let text = "role = \"steer\"\n[[service]]\nname = \"own\"\naddress = \"10.0.0.0/24\"\n";
+    modlb.attach("eth0 --clsact", text);
+    assert_eq!(filters(), 1);
+    let program = || modlb.json("status")["interfaces"][0]["program_id"].as_u64().unwrap();
+    let before = program();
+    modlb.ok("upgrade");
+    modlb.ok("attach eth0");
+    assert!(program() > before && filters() == 1);
+    // Another instance's filter is another's.
+    let other = Modlb::new(&host);
+    other.attach("eth0 --clsact", text);
+    assert_eq!(filters(), 2);
+    modlb.ok("detach eth0");
+    assert_eq!(filters(), 1);
+    other.ok("detach");
+    assert_eq!(filters(), 0);
+}

@@ -1,0 +1,187 @@
+//! Servers that all receive everything: each request is answered once, by the member that the formula names.
+
+use std::{net::IpAddr, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::{
+    HTTP, expected, need_root,
+    support::{
+        cluster::Cluster,
+        documents,
+        namespace::{Namespace, run},
+        network::{SERVICES, name, request, server_address},
+        nft,
+    },
+};
+
+const MEMBERS: u8 = 3;
+const CLIENTS: u8 = 60;
+
+/// What a client's host sends to the services, and resets that it receives.
+const COUNT: &str = "
+table inet count {
+    counter web4 { }
+    counter web6 { }
+    counter resets { }
+    chain out {
+        type filter hook output priority 0;
+        ip daddr 203.0.113.10 tcp dport 80 counter name web4
+        ip6 daddr 2001:db8:f00::10 tcp dport 80 counter name web6
+    }
+    chain in {
+        type filter hook input priority 0;
+        tcp flags & rst == rst counter name resets
+    }
+}";
+
+/// Ten requests from every address to both services. Returns who answered each address.
+fn ask(cluster: &Cluster, what: &str) -> Vec<(IpAddr, u8)> {
+    cluster.client.within(|| {
+        let mut answers = Vec::new();
+        for service in SERVICES {
+            for client in cluster.client_addresses(service) {
+                let mut servers: Vec<_> = (0..10)
+                    .map(|_| request(client, service).unwrap_or_else(|error| panic!("{what}: {client}: {error}")).1)
+                    .collect();
+                servers.dedup();
+                assert_eq!(servers.len(), 1, "{what}: {client} → {service} was answered by several");
+                answers.push((client, servers[0]));
+            }
+        }
+        answers
+    })
+}
+
+fn service<'a>(stats: &'a Value, name: &str) -> &'a Value {
+    stats["services"].as_array().unwrap().iter().find(|service| service["name"] == name).unwrap()
+}
+
+/// Every member saw every packet, and the accepted ones of all are all of them, each once.
+fn counters_add_up(cluster: &Cluster, client: &Namespace) {
+    let all: Vec<_> = cluster.members.iter().map(|member| member.json("stats")).collect();
+    let sent: u64 = SERVICES.iter().map(|service| nft::packets(client, name(*service))).sum();
+    for address in SERVICES {
+        let sent = nft::packets(client, name(address));
+        for (number, stats) in all.iter().enumerate() {
+            let service = service(stats, name(address));
+            assert_eq!(service["packets"], sent, "member {number} saw others than were sent to {address}");
+            assert_eq!(service["servers"], self::service(&all[0], name(address))["servers"], "members disagree");
+        }
+    }
+    let outcome = |stats: &Value, name: &str| stats["outcomes"][name]["packets"].as_u64().unwrap();
+    let accepted: Vec<_> = all.iter().map(|stats| outcome(stats, "accepted")).collect();
+    assert_eq!(accepted.iter().sum::<u64>(), sent, "{accepted:?}");
+    for (number, (stats, accepted)) in all.iter().zip(&accepted).enumerate() {
+        let own = |address: &IpAddr| {
+            let server = &service(stats, name(*address))["servers"][number];
+            assert_eq!(server["address"], server_address(address.is_ipv6(), number as u8).to_string());
+            server["packets"].as_u64().unwrap()
+        };
+        assert_eq!(SERVICES.iter().map(own).sum::<u64>(), *accepted, "member {number}");
+        assert_eq!(outcome(stats, "others"), sent - accepted, "member {number}");
+        assert!(*accepted > 0, "member {number} accepted nothing");
+        assert_eq!(outcome(stats, "no_server") + outcome(stats, "malformed"), 0, "member {number}");
+    }
+}
+
+fn each_request_is_answered_once(mode: &str) {
+    let cluster = Cluster::new(MEMBERS, CLIENTS);
+    nft::load(&cluster.client, COUNT);
+    cluster.attach(mode, &documents::toml("CLUSTER.md", "cluster: servers"));
+    let before = ask(&cluster, "before");
+    let home = |client: IpAddr| {
+        let service = if client.is_ipv4() { SERVICES[0] } else { SERVICES[1] };
+        expected(client, 0, service, "3-tuple", MEMBERS)
+    };
+    assert!(before.iter().all(|(client, server)| *server == home(*client)), "{before:?}");
+    counters_add_up(&cluster, &cluster.client);
+    for member in &cluster.members {
+        let stats = member.json("stats");
+        assert!(stats["outcomes"]["answered"]["packets"].as_u64() > Some(1), "nobody asked for a MAC: {stats}");
+    }
+
+    group(&cluster, "down");
+    let digests: Vec<_> = cluster.members.iter().map(|member| digests(&member.json("status"))).collect();
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+    let during = ask(&cluster, "down");
+    for ((client, was), (_, is)) in before.iter().zip(&during) {
+        assert!(if *was == 1 { *is != 1 } else { is == was }, "{client}: {was} → {is}");
+    }
+    assert!(before.iter().any(|(_, was)| *was == 1));
+    // The member that is down sees its packets go to the others.
+    group(&cluster, "up");
+    assert_eq!(ask(&cluster, "after"), before);
+    counters_add_up(&cluster, &cluster.client);
+    assert_eq!(nft::packets(&cluster.client, "resets"), 0);
+}
+
+/// Takes the second member down or up in both services, by the script that does so over ssh.
+fn group(cluster: &Cluster, verb: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/group.sh");
+    // A host is called by its network namespace and its instance; the script adds `modlb` and what it is to do.
+    let via = cluster.members[0].file(
+        "via",
+        &format!(
+            "#!/bin/sh\nhost=$1; shift 2; exec {} --netns ${{host%:*}} --instance ${{host#*:}} \"$@\"\n",
+            env!("CARGO_BIN_EXE_modlb")
+        ),
+    );
+    let hosts = cluster.hosts.iter().zip(&cluster.members);
+    let hosts: Vec<_> =
+        hosts.map(|(host, member)| format!("{}:{}", host.namespace.name(), member.instance())).collect();
+    for service in SERVICES {
+        let server = server_address(service.is_ipv6(), 1).to_string();
+        let mut group = Command::new(&script);
+        group.arg("--via").arg(format!("sh {}", via.display())).args([verb, name(service), &server]).args(&hosts);
+        let said = String::from_utf8(run(&mut group).stdout).unwrap();
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), cluster.members.len() + 1, "{said}");
+        assert!(lines[lines.len() - 1].starts_with("all members agree: digest "), "{said}");
+    }
+    let mut nobody = Command::new(&script);
+    nobody.args(["--via", "false", verb, "web4", "10.0.0.12", "nobody"]);
+    assert!(verb == "down" || !nobody.status().unwrap().success());
+}
+
+fn digests(status: &Value) -> Vec<String> {
+    status["services"].as_array().unwrap().iter().map(|service| service["digest"].to_string()).collect()
+}
+
+#[test]
+fn one_answer_each() {
+    need_root!();
+    each_request_is_answered_once("auto");
+}
+
+#[test]
+fn a_veth_cannot_do_it_natively() {
+    need_root!();
+    let cluster = Cluster::new(1, 1);
+    let file = cluster.members[0].file("modlb.toml", &cluster.configuration("", HTTP));
+    let error = cluster.members[0].fails(&format!("attach eth0 --mode native --config {}", file.display()));
+    assert!(error.contains("use `--mode generic`"), "{error}");
+    assert!(!cluster.members[0].pins().exists());
+}
+
+/// A port that mirrors: the frames are addressed to somebody else, here to a MAC that nobody has.
+#[test]
+fn promiscuous() {
+    need_root!();
+    let cluster = Cluster::new(MEMBERS, 6);
+    cluster.attach("generic", &cluster.configuration("promiscuous = true", HTTP));
+    for (number, host) in cluster.hosts.iter().enumerate() {
+        assert!(host.namespace.run("ip", "link show eth0").contains("PROMISC"), "member {number}");
+    }
+    for service in SERVICES {
+        cluster.client.ip(&format!("neigh replace {service} lladdr 02:00:00:00:77:77 dev eth0 nud permanent"));
+    }
+    for (client, server) in ask(&cluster, "mirrored") {
+        let service = if client.is_ipv4() { SERVICES[0] } else { SERVICES[1] };
+        assert_eq!(server, expected(client, 0, service, "3-tuple", MEMBERS));
+    }
+    cluster.on_all("detach");
+    for host in &cluster.hosts {
+        assert!(!host.namespace.run("ip", "link show eth0").contains("PROMISC"));
+    }
+}

@@ -1,0 +1,90 @@
+#!/bin/sh
+# Takes a server down, or up, on every member of a group, in the order that no packet is taken twice in: who loses flows is
+# told before who gains them.
+set -eu
+
+usage() {
+    cat <<'USAGE'
+Usage: group.sh [--via COMMAND] up|down SERVICE SERVER HOST...
+
+Runs `modlb server up|down SERVICE SERVER` on every HOST. For `down` the member that is SERVER goes first and the others
+follow at the same time; for `up` the others go first, at the same time, and SERVER last. Then it compares the members'
+digests. A member that is SERVER and does not answer is left out of a `down`: it takes nothing any more.
+
+  --via COMMAND  how to reach a host: COMMAND HOST modlb … (default: ssh -o BatchMode=yes -o ConnectTimeout=3)
+
+Exit status: 0 if all agree afterwards, 1 if not or if a host failed.
+
+Example:
+  group.sh down web 10.0.0.12 lb1 lb2 lb3
+USAGE
+}
+
+fail() {
+    echo "group.sh: $*" >&2
+    exit 1
+}
+
+via='ssh -o BatchMode=yes -o ConnectTimeout=3'
+while [ $# -gt 0 ]; do
+    case $1 in
+    --via) [ $# -ge 2 ] || fail "--via needs a command"; via=$2; shift 2 ;;
+    -h | --help) usage; exit ;;
+    -*) fail "unknown option $1; see --help" ;;
+    *) break ;;
+    esac
+done
+[ $# -ge 4 ] || { usage >&2; exit 2; }
+verb=$1 service=$2 server=$3
+shift 3
+case $verb in up | down) ;; *) fail "$verb: say up or down" ;; esac
+
+# The words of $via are meant to be split.
+on() {
+    host=$1
+    shift
+    # shellcheck disable=SC2086
+    $via "$host" modlb "$@" </dev/null
+}
+
+own='' others='' silent=''
+for host in "$@"; do
+    if ! status=$(on "$host" status); then
+        silent="$silent $host"
+    elif echo "$status" | sed -n 's/^self: //p' | tr ', ' '\n\n' | grep -qxF "$server"; then
+        own="$own $host"
+    else
+        others="$others $host"
+    fi
+done
+if [ -n "$silent" ] && { [ "$verb" = up ] || [ -n "$own" ]; }; then
+    fail "no answer from$silent; nothing was changed"
+fi
+[ -z "$silent" ] || echo "group.sh: no answer from$silent, which is left out" >&2
+
+change() {
+    pids=''
+    for host in "$@"; do
+        on "$host" server "$verb" "$service" "$server" &
+        pids="$pids $!"
+    done
+    ok=true
+    for pid in $pids; do
+        wait "$pid" || ok=false
+    done
+    $ok || fail "a host failed; the members may disagree, run this again"
+}
+
+# The words are hosts.
+# shellcheck disable=SC2086
+if [ "$verb" = down ]; then
+    change $own
+    change $others
+else
+    change $others
+    change $own
+fi
+
+digests=$(for host in $own $others; do on "$host" status | awk -v s="$service" '$1 == s { print $NF }'; done | sort -u)
+[ "$(echo "$digests" | wc -l)" = 1 ] || fail "the members do not agree: their digests of $service are" $digests
+echo "all members agree: digest $digests"
