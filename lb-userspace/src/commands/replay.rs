@@ -89,9 +89,12 @@ fn setting(options: &Replay) -> Result<Setting> {
     Ok(Setting { config, own_macs: options.own_mac.clone(), own_addresses: options.own_address.clone(), scenarios })
 }
 
+/// A capture file, or whatever else it comes from.
+type Input = Box<dyn Read>;
+
 /// A capture, and its size where it can be read again; `-` is standard input.
-fn open(path: &Path) -> Result<(Capture<Box<dyn Read>>, Option<u64>)> {
-    let (input, size): (Box<dyn Read>, _) = if path == Path::new("-") {
+fn open(path: &Path) -> Result<(Capture<Input>, Option<u64>)> {
+    let (input, size): (Input, _) = if path == Path::new("-") {
         (Box::new(io::stdin()), None)
     } else {
         let file = File::open(path).with_context(|| path.display().to_string())?;

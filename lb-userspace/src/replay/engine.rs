@@ -15,49 +15,35 @@ pub type Taken = Option<(usize, usize)>;
 pub type Outcomes = [Counter; Outcome::COUNT as usize];
 
 /// A configuration in force.
-pub enum Engine<'a> {
-    /// In the loaded program.
-    Kernel(Kernel<'a>),
-    /// In this process.
-    Host(Host<'a>),
+pub trait Engine {
+    /// Who takes the frame, whose tuple (or why it has none) is known already.
+    ///
+    /// # Errors
+    ///
+    /// The datapath cannot be tried on it.
+    fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error>;
+
+    /// What was counted for each outcome.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not what was seen.
+    fn outcomes(&self) -> Result<Outcomes, Error>;
+
+    /// What the loaded program judged itself.
+    fn judged_by_kernel(&self) -> Counter;
 }
 
 /// An engine for each configuration.
-pub fn start(method: Method, placed: &[Placed], mac: Mac) -> Result<Vec<Engine<'_>>, Error> {
+pub fn start(method: Method, placed: &[Placed], mac: Mac) -> Result<Vec<Box<dyn Engine + '_>>, Error> {
     match method {
-        Method::Host => Ok(placed.iter().map(|placed| Engine::Host(Host::new(placed))).collect()),
+        Method::Host => Ok(placed.iter().map(|placed| Box::new(Host::new(placed)) as Box<dyn Engine>).collect()),
         Method::Kernel => {
             let mut laboratory = Laboratory::enter()?;
-            placed
-                .iter()
-                .map(|placed| Ok(Engine::Kernel(Kernel::new(laboratory.start(placed, mac)?, placed))))
-                .collect()
-        }
-    }
-}
-
-impl Engine<'_> {
-    /// Who takes the frame, whose tuple (or why it has none) is known already.
-    pub fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
-        match self {
-            Self::Kernel(kernel) => kernel.run(frame, parsed),
-            Self::Host(host) => Ok(host.run(frame, parsed)),
-        }
-    }
-
-    /// What was counted for each outcome.
-    pub fn outcomes(&self) -> Result<Outcomes, Error> {
-        match self {
-            Self::Kernel(kernel) => kernel.outcomes(),
-            Self::Host(host) => Ok(host.outcomes()),
-        }
-    }
-
-    /// What the loaded program judged itself.
-    pub fn judged_by_kernel(&self) -> Counter {
-        match self {
-            Self::Kernel(kernel) => kernel.judged(),
-            Self::Host(_) => Counter::default(),
+            let mut engine = |placed| -> Result<Box<dyn Engine>, Error> {
+                Ok(Box::new(Kernel::new(laboratory.start(placed, mac)?, placed)))
+            };
+            placed.iter().map(&mut engine).collect()
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use lb_common::{outcome::Outcome, table::Counter};
 
-use super::engine::{Outcomes, Taken};
+use super::{
+    Error,
+    engine::{Engine, Outcomes, Taken},
+};
 use crate::{
     datapath::Placed,
     judge::{Judge, Tuple},
@@ -19,15 +22,21 @@ impl<'a> Host<'a> {
     pub fn new(placed: &'a Placed) -> Self {
         Self { judge: Judge::new(&placed.config.services, &placed.own), outcomes: Outcomes::default() }
     }
+}
 
-    pub fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Taken {
+impl Engine for Host<'_> {
+    fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
         let taken = parsed.and_then(|tuple| self.judge.server(&tuple));
         let outcome = taken.err().unwrap_or(Outcome::Forwarded);
         self.outcomes[outcome.index() as usize] += Counter { packets: 1, bytes: frame.len() as u64 };
-        taken.ok()
+        Ok(taken.ok())
     }
 
-    pub const fn outcomes(&self) -> Outcomes {
-        self.outcomes
+    fn outcomes(&self) -> Result<Outcomes, Error> {
+        Ok(self.outcomes)
+    }
+
+    fn judged_by_kernel(&self) -> Counter {
+        Counter::default()
     }
 }

@@ -8,7 +8,7 @@ use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
 
 use super::{
     Error,
-    engine::{Outcomes, Taken},
+    engine::{Engine, Outcomes, Taken},
     host::Host,
 };
 use crate::{
@@ -50,9 +50,20 @@ impl<'a> Kernel<'a> {
         Self { trial, host: Host::new(placed), servers, sent, judged: Counter::default() }
     }
 
-    pub fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
+    fn number(&self, mac: Mac) -> Result<usize, Error> {
+        let [a, b, number @ ..] = mac.0;
+        let number = u32::from_be_bytes(number) as usize;
+        if [a, b] != STAND_IN || number >= self.servers.len() {
+            return Err(Error::Contradiction(format!("a frame was sent to {mac}, which is no server's")));
+        }
+        Ok(number)
+    }
+}
+
+impl Engine for Kernel<'_> {
+    fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
         if !self.trial.takes(frame.len()) {
-            return Ok(self.host.run(frame, parsed));
+            return self.host.run(frame, parsed);
         }
         let one = Counter { packets: 1, bytes: frame.len() as u64 };
         self.judged += one;
@@ -66,22 +77,8 @@ impl<'a> Kernel<'a> {
         }
     }
 
-    fn number(&self, mac: Mac) -> Result<usize, Error> {
-        let [a, b, number @ ..] = mac.0;
-        let number = u32::from_be_bytes(number) as usize;
-        if [a, b] != STAND_IN || number >= self.servers.len() {
-            return Err(Error::Contradiction(format!("a frame was sent to {mac}, which is no server's")));
-        }
-        Ok(number)
-    }
-
-    /// What the program judged itself.
-    pub const fn judged(&self) -> Counter {
-        self.judged
-    }
-
     /// What the program counted, compared with where its frames went, and the rest.
-    pub fn outcomes(&self) -> Result<Outcomes, Error> {
+    fn outcomes(&self) -> Result<Outcomes, Error> {
         let totals = self.trial.totals()?;
         for (number, (server, sent)) in self.servers.iter().zip(&self.sent).enumerate() {
             let counted = totals.services[server.0].servers[server.1];
@@ -93,7 +90,7 @@ impl<'a> Kernel<'a> {
             }
         }
         let mut all = Counter::default();
-        let mut outcomes = self.host.outcomes();
+        let mut outcomes = self.host.outcomes()?;
         for (outcome, counted) in outcomes.iter_mut().zip(&totals.outcomes) {
             all += *counted;
             *outcome += *counted;
@@ -106,5 +103,9 @@ impl<'a> Kernel<'a> {
             )));
         }
         Ok(outcomes)
+    }
+
+    fn judged_by_kernel(&self) -> Counter {
+        self.judged
     }
 }

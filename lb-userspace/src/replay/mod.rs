@@ -135,7 +135,7 @@ fn one(
     mac: Mac,
     captured: Frame<'_>,
     buffer: &mut Vec<u8>,
-    engines: &mut [Engine<'_>],
+    engines: &mut [Box<dyn Engine + '_>],
     tally: &mut Tally,
 ) -> Result<(), Error> {
     buffer.clear();

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 20] = [
     &["attach"],
     &["detach"],
     &["apply"],
@@ -20,6 +20,7 @@ const COMMANDS: [&[&str]; 19] = [
     &["servers"],
     &["stats"],
     &["explain"],
+    &["replay"],
     &["activate"],
     &["standby"],
     &["upgrade"],
@@ -38,7 +39,7 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn reading_commands_offer_json() {
-    for command in ["status", "services", "servers", "stats", "explain", "export", "check"] {
+    for command in ["status", "services", "servers", "stats", "explain", "replay", "export", "check"] {
         assert!(ok(&[command, "--help"]).contains("--json"), "{command}");
     }
 }

@@ -35,51 +35,51 @@ use std::{
 use serde_json::Value;
 use support::capture::{FORMATS, File, Format};
 
-pub const PCAP: Format = FORMATS[0];
+const PCAP: Format = FORMATS[0];
 
 /// The addresses of the oracle's gateway and the broadcast address of its network.
-pub const OWN_ADDRESSES: &str = "10.0.0.1,fd00::1,10.0.0.255";
+const OWN_ADDRESSES: &str = "10.0.0.1,fd00::1,10.0.0.255";
 
 /// A directory with a capture and configurations.
-pub struct Desk {
+struct Desk {
     directory: tempfile::TempDir,
 }
 
 impl Desk {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
     /// A file of this name.
-    pub fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// A capture of these frames.
-    pub fn capture<'a>(&self, name: &str, frames: impl IntoIterator<Item = &'a Vec<u8>>) -> PathBuf {
+    fn capture<'a>(&self, name: &str, frames: impl IntoIterator<Item = &'a Vec<u8>>) -> PathBuf {
         self.put(name, File::with(PCAP, frames))
     }
 
     /// `modlb replay` in this directory.
-    pub fn command(&self, arguments: &str) -> Command {
+    fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_modlb"));
         command.arg("replay").args(arguments.split_whitespace()).current_dir(self.directory.path());
         command.stdin(Stdio::null());
         command
     }
 
-    pub fn output(&self, arguments: &str) -> Output {
+    fn output(&self, arguments: &str) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// What it prints, as JSON; it must succeed.
-    pub fn json(&self, arguments: &str) -> Value {
+    fn json(&self, arguments: &str) -> Value {
         let output = self.output(&format!("{arguments} --json"));
         assert!(output.status.success(), "{arguments}: {}", stderr(&output));
         assert!(output.stderr.is_empty(), "{arguments}: {}", stderr(&output));
@@ -87,7 +87,7 @@ impl Desk {
     }
 
     /// The error of a call that must fail with status 1, and what it prints nevertheless.
-    pub fn fails(&self, arguments: &str) -> (String, String) {
+    fn fails(&self, arguments: &str) -> (String, String) {
         let output = self.output(arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments}: {}", stderr(&output));
         let error = stderr(&output);
@@ -96,18 +96,18 @@ impl Desk {
     }
 }
 
-pub fn stderr(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The figures without who found them.
-pub fn figures(mut replay: Value) -> Value {
+fn figures(mut replay: Value) -> Value {
     assert!(replay.as_object_mut().unwrap().remove("judged_by").is_some());
     replay
 }
 
 /// A service for web servers, as many as are numbered.
-pub fn web(servers: &[u8]) -> String {
+fn web(servers: &[u8]) -> String {
     let mut text =
         "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 80\n".to_owned();
     for number in servers {
@@ -117,7 +117,7 @@ pub fn web(servers: &[u8]) -> String {
 }
 
 /// A packet of that service, 66 bytes long.
-pub fn web_frame(client: u32) -> Vec<u8> {
+fn web_frame(client: u32) -> Vec<u8> {
     use support::frame::{TCP, ip, ports, to_gateway};
     let client = std::net::Ipv4Addr::from_bits(0xc633_6400 + client);
     to_gateway(&ip(client.into(), [203, 0, 113, 10].into(), TCP, &ports(40_000, 80)))
