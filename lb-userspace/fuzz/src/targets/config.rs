@@ -10,7 +10,7 @@ use crate::{
 use lb_common::limits::MAX_SLOTS_PER_SERVICE;
 
 /// Dealing slots takes their number times the servers' weights; what takes longer than this is not tried.
-const MAX_WORK: u64 = 1 << 22;
+const MAX_WORK: u64 = 1 << 18;
 
 /// Reads a configuration, writes it, reads it once more, and deals the slots.
 ///
