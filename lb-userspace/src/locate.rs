@@ -208,18 +208,14 @@ async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Way
         (Some(_), None, _) => Err(format!(
             "it is reached by {name}, which is no VLAN of an interface that modlb is attached to; give its mac, or add a route"
         )),
-        (None, ..) => Err(format!(
-            "it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac"
-        )),
+        (None, ..) => {
+            Err(format!("it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac"))
+        }
     }
 }
 
 /// Asks all at once, enters the answers, and returns a line for each server that needs one and gave none.
-async fn ask(
-    net: &Net,
-    config: &mut Config,
-    questions: &[Question],
-) -> Result<Vec<String>, net::Error> {
+async fn ask(net: &Net, config: &mut Config, questions: &[Question]) -> Result<Vec<String>, net::Error> {
     let asked =
         |question: &Question| (config.services[question.service].servers[question.server].address, question.way.ask);
     let answers = net.resolve_all(&questions.iter().map(asked).collect::<Vec<_>>(), TIMEOUT).await?;

@@ -50,8 +50,7 @@ fragments = "balance"
 
 #[test]
 fn everything_that_can_be_said() {
-    let server =
-        |last, mac, vlan, weight, state| Server { address: [10, 0, 0, last].into(), mac, vlan, weight, state };
+    let server = |last, mac, vlan, weight, state| Server { address: [10, 0, 0, last].into(), mac, vlan, weight, state };
     let web = Service {
         name: "web".to_owned(),
         address: "203.0.113.10/32".parse().unwrap(),
@@ -138,10 +137,7 @@ fn servers_that_are_refused() {
         ("address = \"10.0.0.7\"\nmac = \"00:00:00:00:00:00\"", "server 10.0.0.7: mac 00:00:00:00:00:00 is nobody's"),
         ("address = \"10.0.0.7\"\nweight = 0", "server 10.0.0.7: weight 0 is not from 1 to 65536"),
         ("address = \"10.0.0.7\"\nweight = -1", "server 10.0.0.7: weight -1 is not from 1 to 65536"),
-        (
-            "address = \"10.0.0.7\"\nvlan = 4095",
-            "server 10.0.0.7: vlan 4095 is not from 1 to 4094, nor 0 for no tag",
-        ),
+        ("address = \"10.0.0.7\"\nvlan = 4095", "server 10.0.0.7: vlan 4095 is not from 1 to 4094, nor 0 for no tag"),
         ("address = \"10.0.0.7\"\nvlan = -1", "server 10.0.0.7: vlan -1 is not from 1 to 4094, nor 0 for no tag"),
         (
             "address = \"10.0.0.7\"\nstate = \"drain\"",

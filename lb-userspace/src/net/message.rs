@@ -119,8 +119,7 @@ mod tests {
     fn only_a_vlan_is_another_interface_s() {
         let below = |kind| {
             let mut message = LinkMessage::default();
-            message.attributes =
-                vec![LinkAttribute::Link(7), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)])];
+            message.attributes = vec![LinkAttribute::Link(7), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)])];
             interface_of(message).vlan_of
         };
         assert_eq!(below(InfoKind::Vlan), Some(7));

@@ -86,7 +86,12 @@ fn quotes_beyond_the_first_buffer() {
             (DESTINATION_OPTIONS, [extension(DESTINATION_OPTIONS, next, 255), rest].concat())
         });
         let quote = ipv6(web, client, next, &payload);
-        to_gateway(&ipv6("2001:db8::1".parse().unwrap(), web, ICMPV6, &[&[2, 0, 0, 0, 0, 0, 5, 0][..], &quote].concat()))
+        to_gateway(&ipv6(
+            "2001:db8::1".parse().unwrap(),
+            web,
+            ICMPV6,
+            &[&[2, 0, 0, 0, 0, 0, 5, 0][..], &quote].concat(),
+        ))
     };
     let sum = sum(client.into(), web.into(), &[443]);
     sent(&bench, "within", &error(1), ("web", WEB6), &sum, 11..14);

@@ -75,7 +75,14 @@ fn no_payload() {
         }
         for protocol in [ESP, 47, 59, 89, 253, 255] {
             let sum = sum(clients(address)[0], address.parse().unwrap(), &[protocol.into()]);
-            sent(&bench, &format!("protocol {protocol}"), &to_service(address, protocol, &[]), ("all", address), &sum, 11..14);
+            sent(
+                &bench,
+                &format!("protocol {protocol}"),
+                &to_service(address, protocol, &[]),
+                ("all", address),
+                &sum,
+                11..14,
+            );
         }
     }
 }

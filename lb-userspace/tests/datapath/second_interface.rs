@@ -35,9 +35,12 @@ fn a_server_behind_each() {
     for (mtu, mode) in [(1_500, "generic"), (1_500, "native"), (9_000, "native")] {
         let bench = Bench::two(mtu, mode, "");
         up(&bench);
-        for (address, vlan, tags) in
-            [(WEB, "", None), (WEB6, "", None), (WEB, "vlan = 20\n", Some((0x8100, 20))), (WEB6, "vlan = 20\n", Some((0x8100, 20)))]
-        {
+        for (address, vlan, tags) in [
+            (WEB, "", None),
+            (WEB6, "", None),
+            (WEB, "vlan = 20\n", Some((0x8100, 20))),
+            (WEB6, "vlan = 20\n", Some((0x8100, 20))),
+        ] {
             bench.apply(&far(address, vlan));
             for client in clients(address) {
                 let packet = ip(client, address.parse().unwrap(), TCP, &ports(1, 443));
@@ -90,8 +93,12 @@ fn devices_come_and_go_with_interfaces() {
     let bench = Bench::two(1_500, "native", &service("web", WEB, HTTPS, 11..13));
     let indices = || {
         let status = bench.modlb.json("status");
-        let mut indices: Vec<_> =
-            status["interfaces"].as_array().unwrap().iter().map(|found| found["index"].as_u64().unwrap() as u32).collect();
+        let mut indices: Vec<_> = status["interfaces"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|found| found["index"].as_u64().unwrap() as u32)
+            .collect();
         indices.sort_unstable();
         indices
     };

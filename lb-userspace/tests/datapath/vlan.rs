@@ -91,10 +91,11 @@ fn the_least_that_a_frame_can_be() {
 fn each_server_has_its_own() {
     need_root!();
     for address in [WEB, WEB6] {
-        let text = format!("{}vlan = 20\n", service("web", address, HTTPS, 11..13)) + &{
-            let (address, mac) = (server(address, 13), "02:00:00:00:01:0d");
-            format!("[[service.server]]\naddress = \"{address}\"\nmac = \"{mac}\"\nvlan = 0\n")
-        };
+        let text = format!("{}vlan = 20\n", service("web", address, HTTPS, 11..13))
+            + &{
+                let (address, mac) = (server(address, 13), "02:00:00:00:01:0d");
+                format!("[[service.server]]\naddress = \"{address}\"\nmac = \"{mac}\"\nvlan = 0\n")
+            };
         let bench = Bench::new(&text);
         for client in clients(address) {
             let packet = ip(client, address.parse().unwrap(), TCP, &ports(1, 443));

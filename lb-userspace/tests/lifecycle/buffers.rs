@@ -21,7 +21,10 @@ fn each_interface_has_the_program_for_its_mtu() {
     gateway.namespace.ip("link set eth1 mtu 9000");
     gateway.namespace.ip("link set peer1 mtu 9000");
     let said = gateway.modlb.attach("eth0 eth1 --mode native", &web(&[11]));
-    assert!(said.starts_with("attached to eth0 (native mode)\nattached to eth1 (native mode, multi-buffer)\n"), "{said}");
+    assert!(
+        said.starts_with("attached to eth0 (native mode)\nattached to eth1 (native mode, multi-buffer)\n"),
+        "{said}"
+    );
     let expected = [found("eth0", "native", false), found("eth1", "native", true)];
     assert_eq!(multi_buffer(&gateway), expected);
     assert!(gateway.modlb.ok("status").contains("native, multi-buffer  bpf_link"));

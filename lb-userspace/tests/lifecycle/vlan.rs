@@ -26,7 +26,10 @@ fn a_vlan_is_kept_and_told() {
     assert_eq!(modlb.apply(&exported), "nothing to change\n");
     let changed = exported.replace("vlan = 20", "vlan = 21");
     assert_eq!(modlb.apply(&changed), "~ server web 10.0.0.12: vlan 20 → 21\n");
-    assert_eq!(modlb.apply(&changed.replace("vlan = 0\n", "")), "~ server web 10.0.0.13: vlan untagged → as it comes\n");
+    assert_eq!(
+        modlb.apply(&changed.replace("vlan = 0\n", "")),
+        "~ server web 10.0.0.13: vlan untagged → as it comes\n"
+    );
 
     // 198.51.100.0 and on: each of three servers is named by one of three addresses that follow each other.
     let explained: Vec<_> = (0..3)
@@ -69,7 +72,10 @@ fn macs_of_servers_in_a_vlan() {
     assert_eq!(modlb.json("servers")[1]["mac"], "02:00:00:00:00:77");
 
     let error = modlb.fails("server add web 10.0.1.78 --vlan 20");
-    assert!(error.contains("server 10.0.1.78: no answer on eth1 within 1s") && error.contains("Give its mac"), "{error}");
+    assert!(
+        error.contains("server 10.0.1.78: no answer on eth1 within 1s") && error.contains("Give its mac"),
+        "{error}"
+    );
     let error = modlb.fails("server add web 192.0.2.1 --vlan 20");
     assert!(error.contains("there is no route to 192.0.2.1") && error.contains("give its mac"), "{error}");
 
@@ -77,6 +83,9 @@ fn macs_of_servers_in_a_vlan() {
     modlb.ok("attach eth1");
     gateway.namespace.ip("addr add 10.0.9.1/24 dev peer1");
     let error = modlb.fails("server add web 10.0.9.5 --vlan 20");
-    assert!(error.contains("it is reached by peer1, which is no VLAN of an interface that modlb is attached to"), "{error}");
+    assert!(
+        error.contains("it is reached by peer1, which is no VLAN of an interface that modlb is attached to"),
+        "{error}"
+    );
     modlb.ok("server add web 10.0.9.5 --vlan 20 --mac 02:00:00:00:00:95");
 }

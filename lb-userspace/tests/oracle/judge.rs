@@ -66,7 +66,8 @@ impl Judge {
             };
         }
         let ServerMac::Given(mac) = server.mac else { panic!("a server without a MAC") };
-        let sent = if own { frame.to_vec() } else { [&mac.0[..], &GATEWAY, &tagged(&frame[12..], server.vlan)].concat() };
+        let sent =
+            if own { frame.to_vec() } else { [&mac.0[..], &GATEWAY, &tagged(&frame[12..], server.vlan)].concat() };
         Verdict {
             action: if own { XDP_PASS } else { XDP_TX },
             frame: sent,

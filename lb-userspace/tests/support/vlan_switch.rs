@@ -126,9 +126,8 @@ fn set(socket: &OwnedFd, option: i32) -> io::Result<()> {
 fn set_option<T>(socket: &OwnedFd, option: i32, value: &T) -> io::Result<()> {
     let size = mem::size_of::<T>() as u32;
     // SAFETY: the value is of the size that is given.
-    let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, ptr::from_ref(value).cast(), size)
-    };
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, ptr::from_ref(value).cast(), size) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -158,7 +157,8 @@ fn receive(socket: &OwnedFd) -> Option<(Vec<u8>, Option<u16>)> {
         return None;
     }
     // SAFETY: that is what such a part holds.
-    let beside: libc::tpacket_auxdata = unsafe { libc::CMSG_DATA(part).cast::<libc::tpacket_auxdata>().read_unaligned() };
+    let beside: libc::tpacket_auxdata =
+        unsafe { libc::CMSG_DATA(part).cast::<libc::tpacket_auxdata>().read_unaligned() };
     let tagged = beside.tp_status & libc::TP_STATUS_VLAN_VALID != 0;
     Some((frame, tagged.then_some(beside.tp_vlan_tci)))
 }
