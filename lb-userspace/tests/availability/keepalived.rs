@@ -74,8 +74,11 @@ impl<'a> Keepalived<'a> {
     }
 
     fn end(&mut self) {
-        for pid in self.namespace_pids() {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        // Trap: whoever sees its parent die first still has the time to end in an orderly way.
+        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+            for pid in self.namespace_pids() {
+                let _ = kill(Pid::from_raw(pid), signal);
+            }
         }
         let _ = self.child.wait();
     }

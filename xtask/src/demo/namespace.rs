@@ -45,11 +45,13 @@ pub fn remove(host: &str) {
     }
 }
 
-/// Kills what runs in one.
+/// Kills what runs in one, all at once: who saw its parent die first would still have the time to end in an orderly way.
 pub fn kill_all(host: &str) {
-    let pids = capture(Command::new("ip").args(["netns", "pids", &name(host)]).process_group(0));
-    for pid in pids.unwrap_or_default().lines().filter_map(|line| line.parse().ok()) {
-        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    let pids = capture(Command::new("ip").args(["netns", "pids", &name(host)]).process_group(0)).unwrap_or_default();
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in pids.lines().filter_map(|line| line.parse().ok()) {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
     }
 }
 
