@@ -28,6 +28,7 @@ mod nic;
 pub mod pins;
 pub mod program;
 pub mod publish;
+mod records;
 pub mod snapshot;
 mod sys;
 pub mod totals;

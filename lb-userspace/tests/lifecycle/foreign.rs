@@ -35,7 +35,8 @@ fn another_abi_is_refused() {
     ] {
         let error = gateway.modlb.fails(arguments);
         assert!(
-            error.contains("does not understand (ABI 200, this is 2)") && error.contains("detach"),
+            error.contains(&format!("does not understand (ABI 200, this is {})", lb_common::abi::ABI))
+                && error.contains("detach"),
             "{arguments}: {error}"
         );
     }

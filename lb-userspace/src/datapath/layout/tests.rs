@@ -4,7 +4,10 @@ use lb_common::limits::COUNTERS_PER_SERVER;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::config::{model::Role, testing};
+use crate::config::{
+    model::{Group, Role, ServerMac},
+    testing,
+};
 
 const CAPACITIES: Capacities = Capacities { services: 16, slots: 200_000, servers: 30 };
 
