@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use lb_common::mac::Mac;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
-use super::model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan};
+use super::model::{
+    Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
+};
 
 /// Any valid configuration.
 pub(crate) fn config() -> impl Strategy<Value = Config> {

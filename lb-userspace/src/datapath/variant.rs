@@ -184,7 +184,16 @@ mod tests {
     use super::*;
 
     fn of(mtu: u32, errno: i32, too_old: bool) -> String {
-        let interface = Interface { index: 2, name: "eth0".into(), mac: None, mtu, up: true, xdp: None, veth: false, vlan_of: None };
+        let interface = Interface {
+            index: 2,
+            name: "eth0".into(),
+            mac: None,
+            mtu,
+            up: true,
+            xdp: None,
+            veth: false,
+            vlan_of: None,
+        };
         reason("eth0", &interface, Some(errno), "the cause", too_old)
     }
 

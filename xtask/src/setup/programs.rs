@@ -29,7 +29,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 13] = [
+const PROGRAMS: [Program; 14] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
