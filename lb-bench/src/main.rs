@@ -12,6 +12,9 @@
 
 mod command;
 mod control;
+mod driver;
+mod frame;
+mod gateway;
 mod interrupt;
 mod modlb;
 mod namespace;
@@ -19,7 +22,9 @@ mod packets;
 mod program;
 mod progress;
 mod result;
+mod rounds;
 mod scaling;
+mod table;
 
 use std::{path::PathBuf, process::ExitCode};
 
