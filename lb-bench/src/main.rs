@@ -10,9 +10,11 @@
 //! control    what commands take
 //! ```
 
+mod case;
 mod command;
 mod control;
 mod driver;
+mod floor;
 mod frame;
 mod gateway;
 mod interrupt;
