@@ -6,7 +6,7 @@
 //! Trap: for every test run of a program that is attached nowhere the kernel rewrites the code that calls XDP programs, and
 //! waits for a grace period each time. So the driver is attached to an interface, where it sees nothing.
 
-use std::{os::fd::AsFd as _, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{
