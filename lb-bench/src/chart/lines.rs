@@ -40,7 +40,7 @@ impl Lines {
         let mut svg = Svg::new(WIDTH, HEIGHT);
         svg.text("title", (16.0, 26.0), Anchor::Start, &self.title);
         let names: Vec<_> = self.curves.iter().map(|curve| curve.name.clone()).collect();
-        svg.legend((16.0, 50.0), &names);
+        svg.legend((LEFT, 50.0), &names);
         let points = || self.curves.iter().flat_map(|curve| &curve.points);
         let ticks = ticks(points().map(|(_, value)| value.high).fold(0.0, f64::max));
         let end = ticks.last().copied().unwrap_or(1.0);
