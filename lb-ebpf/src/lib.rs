@@ -9,6 +9,8 @@
 mod chain;
 pub mod headers;
 mod icmp;
+#[cfg(feature = "bench")]
+pub mod load;
 pub mod packet;
 pub mod parse;
 mod quote;

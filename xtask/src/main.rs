@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything that a developer types.
 
+mod bench;
 mod build;
 mod demo;
 mod fuzz;
@@ -82,6 +83,13 @@ enum Task {
         #[arg(long, value_name = "PATH", hide = true)]
         modlb: Option<PathBuf>,
     },
+    /// Measure how fast modlb is, as ratios to what nothing can be faster than
+    #[command(
+        after_help = "Examples: everything; in under two minutes; one part; what got slower since\n  cargo xtask bench\n  \
+                      cargo xtask bench --quick\n  cargo xtask bench --only program\n  \
+                      cargo xtask bench --compare docs/benchmarks/results.json"
+    )]
+    Bench(bench::Options),
     /// Check format and lints of every crate
     #[command(after_help = "Example:\n  cargo xtask lint")]
     Lint,
@@ -111,6 +119,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { cluster: true, modlb, .. } => demo::run(demo::Story::Cluster, modlb),
         Task::Demo { routers: true, modlb, .. } => demo::run(demo::Story::Routers, modlb),
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
+        Task::Bench(options) => bench::run(&options),
         Task::Lint => lint::run(),
     }
 }

@@ -1,0 +1,156 @@
+//! Test runs: a packet that the driver writes afresh for each repeat, and the program that it calls.
+//!
+//! Trap: the kernel reports whole nanoseconds for a repeat, far too coarse for programs that take twenty, so the time of
+//! the system call is taken: this thread's CPU time, which counts nothing while something else has the CPU.
+//!
+//! Trap: for every test run of a program that is attached nowhere the kernel rewrites the code that calls XDP programs, and
+//! waits for a grace period each time. So the driver is attached to an interface, where it sees nothing.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Array, ProgramArray},
+    programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp, xdp::XdpMode},
+};
+use lb_common::mac::Mac;
+use lb_ebpf::load::Load;
+use nix::errno::Errno;
+
+use crate::{
+    frame::{Frame, Spread},
+    namespace::Namespace,
+};
+
+/// A program's place in the driver's table.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Slot(u32);
+
+/// What became of a frame.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The program's verdict.
+    pub action: u32,
+    /// The frame before.
+    pub before: Vec<u8>,
+    /// The frame after.
+    pub after: Vec<u8>,
+}
+
+/// The driver, and the programs that it can call.
+pub struct Driver {
+    ebpf: Ebpf,
+    programs: ProgramArray<aya::maps::MapData>,
+    load: Array<aya::maps::MapData, Words>,
+    next: u32,
+    _namespace: Namespace,
+}
+
+/// A [`Load`], as words that aya knows how to write.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+struct Words(Load);
+
+// SAFETY: a `Load` is numbers without padding.
+unsafe impl aya::Pod for Words {}
+
+/// Any number but 0 will do; the same for each run, so that all runs see the same packets.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Driver {
+    /// Loads the driver and what is measured against. Frames come to `interface` and are sent to `server`.
+    pub fn new(interface: Mac, server: Mac) -> Result<Self> {
+        let (interface, server) = (number(interface), number(server));
+        let mut ebpf = EbpfLoader::new()
+            .override_global("INTERFACE_MAC", &interface, true)
+            .override_global("SERVER_MAC", &server, true)
+            .load(object())
+            .context("the kernel refused the benchmark's programs")?;
+        let programs = ebpf.take_map("PROGRAMS").context("no map PROGRAMS")?.try_into()?;
+        let load = ebpf.take_map("LOAD").context("no map LOAD")?.try_into()?;
+        let driver: &mut Xdp = ebpf.program_mut("driver").context("no program driver")?.try_into()?;
+        driver.load()?;
+        let namespace = Namespace::new("driver")?;
+        namespace.ip("link add eth0 type veth peer name peer0")?;
+        namespace.within(|| Ok(driver.attach("eth0", XdpMode::Skb)?))?;
+        Ok(Self { ebpf, programs, load, next: 0, _namespace: namespace })
+    }
+
+    /// One of the benchmark's own programs.
+    pub fn add_own(&mut self, name: &str) -> Result<Slot> {
+        let program: &mut Xdp =
+            self.ebpf.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
+        program.load().with_context(|| format!("the kernel refused {name}"))?;
+        let fd = program.fd()?.try_clone()?;
+        self.add(&fd)
+    }
+
+    /// A program of somebody else's.
+    pub fn add(&mut self, program: &ProgramFd) -> Result<Slot> {
+        let slot = self.next;
+        self.programs.set(slot, program, 0).context("the kernel refuses to call this program from the driver")?;
+        self.next += 1;
+        Ok(Slot(slot))
+    }
+
+    /// Gives a program one frame of many, chosen by `seed`, which must not be 0.
+    pub fn once(&mut self, slot: Slot, frame: &Frame, spread: Spread, echo: Slot, seed: u64) -> Result<Run> {
+        let (_, before) = self.look(echo, frame, spread, seed)?;
+        let (action, after) = self.look(slot, frame, spread, seed)?;
+        Ok(Run { action, before, after })
+    }
+
+    fn look(&mut self, slot: Slot, frame: &Frame, spread: Spread, seed: u64) -> Result<(u32, Vec<u8>)> {
+        self.load.set(0, Words(frame.load(spread, slot.0, seed)), 0)?;
+        let mut out = vec![0; frame.bytes.len() + 64];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(&frame.bytes);
+        options.data_out = Some(&mut out);
+        let result = self.driver()?.test_run(options)?;
+        out.truncate(result.data_size_out as usize);
+        Ok((result.return_value, out))
+    }
+
+    /// Gives a program so many frames; returns nanoseconds of CPU time for each.
+    pub fn time(&mut self, slot: Slot, frame: &Frame, spread: Spread, repeat: u32) -> Result<f64> {
+        self.load.set(0, Words(frame.load(spread, slot.0, SEED)), 0)?;
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(&frame.bytes);
+        options.repeat = repeat;
+        let driver = self.driver()?;
+        let start = cpu_time()?;
+        let result = driver.test_run(options)?;
+        let end = cpu_time()?;
+        ensure!(result.return_value != 0, "the driver could not make the packet, or there is no program to call");
+        Ok((end - start).as_nanos() as f64 / f64::from(repeat))
+    }
+
+    fn driver(&self) -> Result<&Xdp> {
+        Ok(self.ebpf.program("driver").context("no program driver")?.try_into()?)
+    }
+}
+
+/// A MAC as a number whose first six bytes in memory are the MAC.
+fn number(mac: Mac) -> u64 {
+    let [a, b, c, d, e, f] = mac.0;
+    u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+fn cpu_time() -> Result<Duration> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one `timespec`, which outlives the call.
+    Errno::result(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) })?;
+    Ok(Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32))
+}
+
+#[cfg(not(without_datapath))]
+fn object() -> &'static [u8] {
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench"))
+}
+
+/// There is none; loading it says so.
+#[cfg(without_datapath)]
+fn object() -> &'static [u8] {
+    &[]
+}

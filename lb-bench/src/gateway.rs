@@ -1,0 +1,99 @@
+//! An instance that the command attached to an interface that stays down, and its program.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::programs::Xdp;
+use aya_obj::programs::XdpAttachType;
+use lb_common::outcome::Outcome;
+use lb_userspace::datapath::Datapath;
+
+use crate::{
+    driver::{Driver, Slot},
+    frame::{Frame, INTERFACE, Shape, Spread},
+    modlb::Modlb,
+    namespace::Namespace,
+    table::Table,
+};
+
+/// The verdicts.
+pub const XDP_PASS: u32 = 2;
+/// As above.
+pub const XDP_TX: u32 = 3;
+
+/// How many packets each program is checked with before it is timed.
+const CHECKS: u64 = 50;
+
+/// The instance.
+pub struct Gateway {
+    /// What it was configured with.
+    pub table: Table,
+    /// Where the driver finds its program.
+    pub slot: Slot,
+    datapath: Datapath,
+    // Before the namespace, so that it is detached first.
+    _modlb: Modlb,
+    _namespace: Namespace,
+}
+
+impl Gateway {
+    /// Attaches, and gives the driver the program.
+    pub fn new(modlb: &Path, driver: &mut Driver, table: Table) -> Result<Self> {
+        let namespace = Namespace::new("gateway")?;
+        namespace.ip(&format!("link add eth0 address {INTERFACE} type veth peer name peer0"))?;
+        let modlb = Modlb::new(modlb, &namespace)?;
+        modlb.attach(&format!("eth0 --mode generic {}", table.capacity()), &table.configuration())?;
+        let datapath = namespace.within(|| Ok(Datapath::open(modlb.instance())?))?;
+        let slot = driver.add(program(&modlb)?.fd()?)?;
+        Ok(Self { table, slot, datapath, _modlb: modlb, _namespace: namespace })
+    }
+
+    /// Checks that the program forwards these packets: the verdict, every byte, and every outcome's counter.
+    pub fn check_forwards(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
+        let frame = Frame::new(shape);
+        self.check(Outcome::Forwarded, |seed| {
+            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
+            let (client, service) = frame.numbers(&run.before, spread);
+            let server = self.table.expected(shape, client, service);
+            let wanted = [&server.0, &INTERFACE.0, &run.before[12..]].concat();
+            ensure!(run.action == XDP_TX, "the verdict is {}", run.action);
+            ensure!(run.after == wanted, "{:02x?} became {:02x?} instead of {wanted:02x?}", run.before, run.after);
+            Ok(())
+        })
+        .with_context(|| format!("the program does not forward {shape:?}, {spread:?}"))
+    }
+
+    /// Checks that the program passes these packets, which match no service.
+    pub fn check_passes(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
+        let frame = Frame::new(shape);
+        self.check(Outcome::NoService, |seed| {
+            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
+            ensure!(run.action == XDP_PASS, "the verdict is {}", run.action);
+            ensure!(run.after == run.before, "{:02x?} became {:02x?}", run.before, run.after);
+            Ok(())
+        })
+        .with_context(|| format!("the program does not pass {shape:?}, {spread:?}"))
+    }
+
+    fn check(&self, outcome: Outcome, mut packet: impl FnMut(u64) -> Result<()>) -> Result<()> {
+        let before = self.datapath.totals()?.outcomes;
+        (1..=CHECKS).try_for_each(|seed| packet(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))?;
+        let after = self.datapath.totals()?.outcomes;
+        for ((counted, before), after) in Outcome::ALL.iter().zip(before).zip(after) {
+            let (moved, wanted) = (after.packets - before.packets, if *counted == outcome { CHECKS } else { 0 });
+            ensure!(moved == wanted, "{moved} packets were counted as {counted} instead of {wanted}");
+        }
+        Ok(())
+    }
+}
+
+/// The program that the command attached, by its pin.
+fn program(modlb: &Modlb) -> Result<Xdp> {
+    let pins = modlb.pins();
+    let entries = fs::read_dir(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
+    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let pin = paths
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("program-")))
+        .with_context(|| format!("no program is pinned in {}", pins.display()))?;
+    Ok(Xdp::from_pin(pin, XdpAttachType::Interface)?)
+}
