@@ -3,13 +3,13 @@
 //! Trap: the kernel reports whole nanoseconds for a repeat, far too coarse for programs that take twenty, so the time of
 //! the system call is taken: this thread's CPU time, which counts nothing while something else has the CPU.
 
-use std::{os::fd::AsFd as _, time::Duration};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, ProgramArray},
-    programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
+    programs::{ProgramFd, TestRun as _, TestRunAttrs, TestRunOptions, Xdp},
 };
 use lb_common::mac::Mac;
 use lb_ebpf::load::Load;
@@ -20,6 +20,13 @@ use crate::frame::{Frame, Spread};
 /// A program's place in the driver's table.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Slot(u32);
+
+impl Slot {
+    /// As the driver knows it.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
 
 /// What became of a frame.
 #[derive(Clone, Debug)]
@@ -74,6 +81,43 @@ impl Driver {
         program.load().with_context(|| format!("the kernel refused {name}"))?;
         let fd = program.fd()?.try_clone()?;
         self.add(&fd)
+    }
+
+    /// One of the benchmark's own programs, loaded, to be attached.
+    pub fn own(&mut self, name: &str) -> Result<&mut Xdp> {
+        let program: &mut Xdp =
+            self.ebpf.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
+        if program.fd().is_err() {
+            program.load().with_context(|| format!("the kernel refused {name}"))?;
+        }
+        Ok(program)
+    }
+
+    /// One of the benchmark's maps.
+    pub fn map(&self, name: &str) -> Result<&aya::maps::Map> {
+        self.ebpf.map(name).with_context(|| format!("no map {name}"))
+    }
+
+    /// The same to write to.
+    pub fn map_mut(&mut self, name: &str) -> Result<&mut aya::maps::Map> {
+        self.ebpf.map_mut(name).with_context(|| format!("no map {name}"))
+    }
+
+    /// Sends so many frames by an interface of this thread's network namespace, on this CPU, in batches of `batch`;
+    /// returns how long it took.
+    pub fn send(&mut self, load: &Load, frame: &[u8], interface: u32, batch: u32, repeat: u32) -> Result<Duration> {
+        self.load.set(0, Words(*load), 0)?;
+        // A `struct xdp_md`: where the data is, and what it came in by. A live frame whose verdict is XDP_TX goes out there.
+        let context = [0, frame.len() as u32, 0, interface, 0, 0].map(u32::to_ne_bytes).concat();
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.ctx_in = Some(&context);
+        options.repeat = repeat;
+        options.attrs = TestRunAttrs::new().xdp_live_frames(batch);
+        let driver = self.driver()?;
+        let start = Instant::now();
+        driver.test_run(options).context("the kernel does not send live frames, which it does since 5.18")?;
+        Ok(start.elapsed())
     }
 
     /// A program of somebody else's.

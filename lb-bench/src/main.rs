@@ -12,6 +12,7 @@
 
 mod command;
 mod control;
+mod cpu;
 mod driver;
 mod frame;
 mod gateway;
@@ -25,6 +26,7 @@ mod result;
 mod rounds;
 mod scaling;
 mod table;
+mod wire;
 
 use std::{path::PathBuf, process::ExitCode};
 
