@@ -83,6 +83,11 @@ impl Shape {
     pub const fn tcp(family: Family) -> Self {
         Self { family, protocol: TCP, port: 443, stride: 0, first: 0, tags: 0, extensions: 0, error: false }
     }
+
+    /// What the driver has the same work with.
+    pub const fn plain(self) -> Self {
+        Self { stride: self.stride, error: self.error, ..Self::tcp(self.family) }
+    }
 }
 
 /// Which packets come.

@@ -10,10 +10,12 @@
 //! control    what commands take
 //! ```
 
+mod case;
 mod command;
 mod control;
 mod cpu;
 mod driver;
+mod floor;
 mod frame;
 mod gateway;
 mod interrupt;

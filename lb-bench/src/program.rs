@@ -1,44 +1,121 @@
 //! How long the program takes for a packet.
 
+use std::path::Path;
+
 use anyhow::Result;
-use lb_common::mac::Mac;
 
 use crate::{
     Options,
+    case::{self, Case},
     driver::Driver,
-    frame::{Family, Shape, Spread},
+    floor::{self, Floors},
+    frame::{Family, Shape, Spread, UDP},
     gateway::Gateway,
     progress::Progress,
     result::{Group, Row},
-    rounds::{self, Length, Subject},
+    rounds::{Length, Subject},
     table::{Kind, Table},
 };
 
+/// Both loads.
+const SPREADS: [Spread; 2] = [Spread::HOT, Spread::MANY];
+
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    progress.step("program: attaching");
-    let mut driver = Driver::new(crate::frame::INTERFACE, Mac([2, 0, 0, 0, 0, 9]))?;
-    let empty = driver.add_own("empty")?;
-    let rewrite = driver.add_own("rewrite")?;
-    let parse = driver.add_own("parse_and_rewrite")?;
-    let pass = driver.add_own("parse_and_pass")?;
-    let mut named = Vec::new();
-    let mut keep = Vec::new();
+    let (mut driver, floors) = floor::load()?;
+    let mut cases = Vec::new();
+    let mut gateways = Vec::new();
     for family in [Family::V4, Family::V6] {
-        let gateway = Gateway::new(&options.modlb, &mut driver, Table::usual(family, Kind::Port))?;
-        for spread in [Spread::HOT, Spread::MANY] {
-            let shape = Shape::tcp(family);
-            gateway.check_forwards(&mut driver, empty, &shape, spread)?;
-            for (what, slot) in
-                [("empty", empty), ("rewrite", rewrite), ("parse", parse), ("pass", pass), ("modlb", gateway.slot)]
-            {
-                let name = format!("{} {what}, {}", family.name(), spread.name());
-                named.push((name, Subject { slot, shape, spread }));
-            }
+        cases.extend(bare(family, &mut driver, &floors)?);
+        for kind in [Kind::Port, Kind::Portless, Kind::Prefix] {
+            progress.step(format!("program: attaching for {}, {kind:?}", family.name()));
+            let work = Work { modlb: &options.modlb, driver: &mut driver, floors };
+            let (gateway, more) = work.gateway(family, kind)?;
+            gateways.push(gateway);
+            cases.extend(more);
         }
-        keep.push(gateway);
     }
     progress.step("program: measuring");
-    let times = rounds::measure(&mut driver, named.iter().map(|(_, s)| *s), Length::new(options.quick), progress)?;
-    Ok(named.into_iter().map(|(name, s)| Row::new(Group::Program, name, "ns", times.of(&s))).collect())
+    case::measure(Group::Program, &cases, &mut driver, floors.empty, Length::new(options.quick), progress)
+}
+
+/// What modlb is measured against.
+fn bare(family: Family, driver: &mut Driver, floors: &Floors) -> Result<Vec<Case>> {
+    let (shape, name) = (Shape::tcp(family), family.name());
+    let mut cases = Vec::new();
+    for spread in SPREADS {
+        floors.check(driver, &shape, spread)?;
+        for (what, slot) in [
+            ("return XDP_TX (empty)", floors.empty),
+            ("MAC rewrite (floor)", floors.rewrite),
+            ("parse + MAC rewrite", floors.parse_and_rewrite),
+            ("parse + pass", floors.parse_and_pass),
+        ] {
+            let case = Case::new(&format!("{name}: {what}"), Subject { slot, shape, spread });
+            let floor = Subject { slot: floors.rewrite, shape, spread };
+            cases.push(if slot == floors.rewrite { case } else { case.against(FLOOR, floor) });
+        }
+    }
+    Ok(cases)
+}
+
+/// What most ratios are to.
+const FLOOR: &str = "floor";
+
+struct Work<'a> {
+    modlb: &'a Path,
+    driver: &'a mut Driver,
+    floors: Floors,
+}
+
+impl Work<'_> {
+    /// An instance of its own for each kind of services, since a kind that is in use costs those that come after it.
+    fn gateway(self, family: Family, kind: Kind) -> Result<(Gateway, Vec<Case>)> {
+        let table = Table::usual(family, kind);
+        let gateway = Gateway::new(self.modlb, self.driver, table)?;
+        let mut cases = Vec::new();
+        for (what, shape, targets) in forwarded(family, &table) {
+            for (number, spread) in SPREADS.into_iter().enumerate() {
+                gateway.check_forwards(self.driver, self.floors.empty, &shape, spread)?;
+                let floor = Subject { slot: self.floors.rewrite, shape: Shape::tcp(family), spread };
+                let case =
+                    Case::new(&format!("{} {what}", family.name()), Subject { slot: gateway.slot, shape, spread });
+                let case = case.against(FLOOR, floor);
+                cases.push(targets.map_or(case.clone(), |targets| case.at_most(targets[number])));
+            }
+        }
+        if kind == Kind::Port {
+            // Beyond all services' addresses.
+            let shape = Shape { first: 0x8000, ..Shape::tcp(family) };
+            for (spread, target) in SPREADS.into_iter().zip([1.20, 1.35]) {
+                gateway.check_passes(self.driver, self.floors.empty, &shape, spread)?;
+                let name = format!("{} no match", family.name());
+                let pass = Subject { slot: self.floors.parse_and_pass, shape, spread };
+                let case = Case::new(&name, Subject { slot: gateway.slot, shape, spread });
+                cases.push(case.against("parse + pass", pass).at_most(target));
+            }
+        }
+        Ok((gateway, cases))
+    }
+}
+
+/// What packets are forwarded by services of a kind, and the ratios that are aimed at, hot and many.
+fn forwarded(family: Family, table: &Table) -> Vec<(&'static str, Shape, Option<[f64; 2]>)> {
+    let tcp = Shape { stride: table.stride(), ..Shape::tcp(family) };
+    let target = match family {
+        Family::V4 => [1.25, 1.40],
+        Family::V6 => [1.35, 1.50],
+    };
+    match table.kind {
+        Kind::Port => vec![
+            ("TCP", tcp, Some(target)),
+            ("TCP, 5-tuple", Shape { port: 8443, ..tcp }, None),
+            ("UDP", Shape { protocol: UDP, ..tcp }, None),
+            ("TCP, one VLAN tag", Shape { tags: 1, ..tcp }, None),
+            ("TCP, two VLAN tags", Shape { tags: 2, ..tcp }, None),
+            ("ICMP error", Shape { error: true, ..tcp }, None),
+        ],
+        Kind::Portless => vec![("TCP, portless service", tcp, None)],
+        Kind::Prefix => vec![("TCP, prefix service", tcp, None)],
+    }
 }

@@ -50,6 +50,36 @@ pub struct Row {
     pub ratio: Option<Ratio>,
     /// What is aimed at: judged by the ratio if there is one, else by the median.
     pub target: Option<Target>,
+    /// The same without what the measurement itself takes, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<Net>,
+    /// Where it stands in a chart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<Point>,
+}
+
+/// A time without what an empty program took in the same round.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Net {
+    /// The median over the rounds.
+    pub median: f64,
+    /// The lower quartile over the rounds.
+    pub low: f64,
+    /// The upper quartile over the rounds.
+    pub high: f64,
+    /// Against the other program's, also without.
+    pub ratio: Option<Ratio>,
+}
+
+/// A point of a curve.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Point {
+    /// What grows, such as "services".
+    pub axis: String,
+    /// How much of it there is.
+    pub x: f64,
+    /// Which curve, such as "hot".
+    pub series: String,
 }
 
 /// A ratio that was taken within each round.
@@ -75,6 +105,14 @@ pub enum Target {
     AtLeast(f64),
 }
 
+impl Ratio {
+    /// From one value for each round.
+    pub fn new(against: impl Into<String>, rounds: &[f64]) -> Self {
+        let [low, median, high] = quartiles(rounds);
+        Self { against: against.into(), median, low, high }
+    }
+}
+
 impl Target {
     /// Whether a figure is good enough.
     pub fn is_met(self, figure: f64) -> bool {
@@ -89,14 +127,29 @@ impl Row {
     /// A row without ratio and target, from what the rounds measured.
     pub fn new(group: Group, name: impl Into<String>, unit: impl Into<String>, rounds: &[f64]) -> Self {
         let [low, median, high] = quartiles(rounds);
-        Self { group, name: name.into(), unit: unit.into(), median, low, high, ratio: None, target: None }
+        let (name, unit) = (name.into(), unit.into());
+        Self { group, name, unit, median, low, high, ratio: None, target: None, net: None, point: None }
     }
 
     /// With the ratio to another program, one value for each round.
     #[must_use]
     pub fn with_ratio(mut self, against: impl Into<String>, rounds: &[f64]) -> Self {
+        self.ratio = Some(Ratio::new(against, rounds));
+        self
+    }
+
+    /// With what remains without the measurement's own share, one value for each round, and the ratio of that.
+    #[must_use]
+    pub fn with_net(mut self, rounds: &[f64], ratio: Option<Ratio>) -> Self {
         let [low, median, high] = quartiles(rounds);
-        self.ratio = Some(Ratio { against: against.into(), median, low, high });
+        self.net = Some(Net { median, low, high, ratio });
+        self
+    }
+
+    /// With its place in a chart.
+    #[must_use]
+    pub fn with_point(mut self, axis: &str, x: f64, series: &str) -> Self {
+        self.point = Some(Point { axis: axis.to_owned(), x, series: series.to_owned() });
         self
     }
 

@@ -1,10 +1,108 @@
-//! How the program's time grows with the configuration and the packet.
+//! How the program's time grows: with services, with servers, and with a packet's headers.
 
 use anyhow::Result;
 
-use crate::{Options, progress::Progress, result::Row};
+use crate::{
+    Options,
+    case::{self, Case},
+    driver::Driver,
+    floor::{self, Floors},
+    frame::{Family, Shape, Spread},
+    gateway::Gateway,
+    progress::Progress,
+    result::{Group, Row},
+    rounds::{Length, Subject},
+    table::{Kind, Table},
+};
+
+/// Numbers of services, each at an address of its own.
+const SERVICES: [u32; 5] = [1, 16, 256, 1_024, 4_096];
+
+/// Numbers of servers of one service.
+const SERVERS: [u32; 5] = [1, 16, 256, 4_096, 65_536];
+
+/// IPv6 extension headers; with one more the packet would be passed.
+const DEPTHS: usize = 8;
 
 /// Measures this part.
-pub fn run(_options: &Options, _progress: &mut Progress) -> Result<Vec<Row>> {
-    Ok(Vec::new())
+pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
+    let (mut driver, floors) = floor::load()?;
+    let mut cases = Vec::new();
+    let mut gateways = Vec::new();
+    let mut attach = |driver: &mut Driver, table: Table| {
+        progress.step(format!("scaling: attaching for {} × {}", table.services, table.servers));
+        Gateway::new(&options.modlb, driver, table)
+    };
+    for services in SERVICES {
+        let table = Table { family: Family::V4, kind: Kind::Port, services, addresses: services, servers: 7 };
+        let gateway = attach(&mut driver, table)?;
+        let many = Spread { clients: 0xffff, services: (services - 1) as u16 };
+        cases.extend(loads(&gateway, &mut driver, &floors, ("services", services), many)?);
+        gateways.push(gateway);
+    }
+    for servers in SERVERS {
+        let table = Table { family: Family::V4, kind: Kind::Port, services: 1, addresses: 1, servers };
+        let gateway = attach(&mut driver, table)?;
+        let many = Spread { clients: 0xffff, services: 0 };
+        cases.extend(loads(&gateway, &mut driver, &floors, ("servers", servers), many)?);
+        gateways.push(gateway);
+    }
+    let gateway = attach(&mut driver, Table::usual(Family::V6, Kind::Port))?;
+    cases.extend(depths(&gateway, &mut driver, &floors)?);
+    let (cases, length) = (compared(cases), Length::new(options.quick));
+    progress.step("scaling: measuring");
+    let rows = case::measure(Group::Scaling, &cases, &mut driver, floors.empty, length, progress);
+    drop((gateways, gateway));
+    rows
+}
+
+/// Hot and many, for so much of something.
+fn loads(
+    gateway: &Gateway,
+    driver: &mut Driver,
+    floors: &Floors,
+    (axis, x): (&'static str, u32),
+    many: Spread,
+) -> Result<Vec<Case>> {
+    let shape = Shape::tcp(gateway.table.family);
+    let one = |spread| {
+        gateway.check_forwards(driver, floors.empty, &shape, spread)?;
+        let case = Case::new(&format!("{axis}: {x}"), Subject { slot: gateway.slot, shape, spread });
+        Ok(Case { point: Some((axis, x.into())), ..case })
+    };
+    [Spread::HOT, many].into_iter().map(one).collect()
+}
+
+fn depths(gateway: &Gateway, driver: &mut Driver, floors: &Floors) -> Result<Vec<Case>> {
+    let one = |depth: usize| {
+        let shape = Shape { extensions: depth, ..Shape::tcp(Family::V6) };
+        let spread = Spread::HOT;
+        gateway.check_forwards(driver, floors.empty, &shape, spread)?;
+        let case = Case::new(&format!("extension headers: {depth}"), Subject { slot: gateway.slot, shape, spread });
+        Ok(Case { point: Some(("extension headers", depth as f64)), ..case })
+    };
+    (0..=DEPTHS).map(one).collect()
+}
+
+/// Each compared with the least of its curve.
+fn compared(cases: Vec<Case>) -> Vec<Case> {
+    let mut least: Vec<Case> = Vec::new();
+    let mut compared = Vec::with_capacity(cases.len());
+    for case in cases {
+        let same = |other: &&Case| {
+            other.point.map(|(axis, _)| axis) == case.point.map(|(axis, _)| axis)
+                && other.subject.spread.name() == case.subject.spread.name()
+        };
+        let Some(first) = least.iter().find(same) else {
+            least.push(case.clone());
+            compared.push(case);
+            continue;
+        };
+        let against = if case.point.is_some_and(|(axis, _)| axis == "extension headers") { "none" } else { "one" };
+        let case = case.clone().against(against, first.subject);
+        // Nothing that a hot packet touches depends on how many services there are.
+        let flat = case.name == format!("services: {}, hot", SERVICES[SERVICES.len() - 1]);
+        compared.push(if flat { case.at_most(1.05) } else { case });
+    }
+    compared
 }

@@ -15,7 +15,7 @@ use std::{fs, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     maps::{Array, PerCpuArray},
-    programs::{XdpMode, xdp::XdpLinkId},
+    programs::xdp::{XdpLinkId, XdpMode},
 };
 use lb_common::mac::Mac;
 use lb_ebpf::{

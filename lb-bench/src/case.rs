@@ -1,0 +1,98 @@
+//! What is timed, and what it is compared with.
+//!
+//! Trap: most of a test run is not the program's: the kernel's loop, the driver, and a tail call that mitigations make
+//! dear. Times and ratios are of whole repeats, packets included, since a program never runs without a packet coming and
+//! going; beside them stands what is left net of an empty program.
+
+use anyhow::Result;
+
+use crate::{
+    driver::{Driver, Slot},
+    progress::Progress,
+    result::{Group, Ratio, Row, Target},
+    rounds::{self, Length, Subject, Times},
+};
+
+/// One row to be.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// What is timed.
+    pub subject: Subject,
+    /// What it is compared with, and what that is called.
+    pub against: Option<(&'static str, Subject)>,
+    /// What is aimed at.
+    pub target: Option<Target>,
+    /// Its place in a chart: what grows, how much there is of it.
+    pub point: Option<(&'static str, f64)>,
+}
+
+impl Case {
+    /// Compared with nothing.
+    pub fn new(name: &str, subject: Subject) -> Self {
+        let name = format!("{name}, {}", subject.spread.name());
+        Self { name, subject, against: None, target: None, point: None }
+    }
+
+    /// Compared with something.
+    #[must_use]
+    pub fn against(mut self, name: &'static str, subject: Subject) -> Self {
+        self.against = Some((name, subject));
+        self
+    }
+
+    /// With something to aim at.
+    #[must_use]
+    pub const fn at_most(mut self, ratio: f64) -> Self {
+        self.target = Some(Target::AtMost(ratio));
+        self
+    }
+}
+
+/// Times all cases, each net of the program `empty` as well.
+pub fn measure(
+    group: Group,
+    cases: &[Case],
+    driver: &mut Driver,
+    empty: Slot,
+    length: Length,
+    progress: &mut Progress,
+) -> Result<Vec<Row>> {
+    let all = cases.iter().flat_map(|case| {
+        let against = case.against.map(|(_, against)| against);
+        let subjects = [Some(case.subject), against].into_iter().flatten();
+        subjects.flat_map(move |subject| [subject, nothing(&subject, empty)])
+    });
+    let times = rounds::measure(driver, all, length, progress)?;
+    Ok(cases.iter().map(|case| row(group, case, &times, empty)).collect())
+}
+
+/// The same packets, and the program that does nothing with them.
+fn nothing(subject: &Subject, empty: Slot) -> Subject {
+    Subject { slot: empty, shape: subject.shape.plain(), ..*subject }
+}
+
+fn row(group: Group, case: &Case, times: &Times, empty: Slot) -> Row {
+    let raw = times.of(&case.subject);
+    let net = |subject: &Subject| pairwise(times.of(subject), times.of(&nothing(subject, empty)), |a, b| a - b);
+    let mut row = Row::new(group, &case.name, "ns", raw);
+    let mut net_ratio = None;
+    if let Some((name, against)) = &case.against {
+        row = row.with_ratio(*name, &pairwise(raw, times.of(against), |a, b| a / b));
+        net_ratio = Some(Ratio::new(*name, &pairwise(&net(&case.subject), &net(against), |a, b| a / b)));
+    }
+    if case.subject.slot != empty {
+        row = row.with_net(&net(&case.subject), net_ratio);
+    }
+    if let Some((axis, x)) = case.point {
+        row = row.with_point(axis, x, case.subject.spread.name());
+    }
+    row.target = case.target;
+    row
+}
+
+/// Round by round.
+fn pairwise(a: &[f64], b: &[f64], with: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| with(*a, *b)).collect()
+}
