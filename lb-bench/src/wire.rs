@@ -10,7 +10,7 @@
 //! All of it happens on the CPU that the generator runs on: a veth hands frames over by a ring that is emptied on the same
 //! CPU, right after each batch and before the next. So a ring never overflows as long as a batch fits in (256 frames).
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{

@@ -110,9 +110,9 @@ fn nftables(wire: &Wire, table: &Table) -> Result<()> {
     };
     let map: Vec<_> = (0..table.servers).map(|server| format!("{server} : {}", mac(0, server))).collect();
     let rules = format!(
-        "table netdev bench {{ chain ingress {{ type filter hook ingress device \"{GATEWAY}\" priority 0;\n\
+        "table netdev bench {{\nchain ingress {{\ntype filter hook ingress device \"{GATEWAY}\" priority 0\n\
          {ip} daddr {address} tcp dport 443 ether saddr set {INTERFACE} \
-         ether daddr set jhash {ip} saddr mod {} map {{ {} }} fwd to \"{GATEWAY}\"\n}} }}",
+         ether daddr set jhash {ip} saddr mod {} map {{ {} }} fwd to \"{GATEWAY}\"\n}}\n}}\n",
         table.servers,
         map.join(", ")
     );

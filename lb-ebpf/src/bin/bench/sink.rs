@@ -32,12 +32,7 @@ static RECORDED_COUNT: Array<u32, 1> = Array::new();
 pub fn sink(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
     let packet = unsafe { Packet::new(context.ctx) };
-    let place = server(&packet).unwrap_or(SERVERS as u32);
-    if let Some(counter) = ARRIVED.get_ptr_mut(place) {
-        // SAFETY: the pointer is to this CPU's live value.
-        unsafe { *counter += 1 };
-    }
-    xdp_action::XDP_DROP
+    count(&packet)
 }
 
 /// The same, and keeps what a balancer sent. One frame at a time, or some are lost.
@@ -48,7 +43,17 @@ pub fn record(context: XdpContext) -> u32 {
     if server(&packet).is_ok() {
         keep(&packet);
     }
-    sink(context)
+    count(&packet)
+}
+
+#[inline(always)]
+fn count(packet: &Packet<impl Context>) -> u32 {
+    let place = server(packet).unwrap_or(SERVERS as u32);
+    if let Some(counter) = ARRIVED.get_ptr_mut(place) {
+        // SAFETY: the pointer is to this CPU's live value.
+        unsafe { *counter += 1 };
+    }
+    xdp_action::XDP_DROP
 }
 
 /// The number of the server that a frame was sent to.
