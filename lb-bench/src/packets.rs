@@ -12,7 +12,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use self::path::{Path, SERVERS, Way, one_service};
+use self::path::{Path, Way};
+pub use self::{
+    path::{SERVERS, one_service},
+    stream::Stream,
+};
 use crate::{
     Options,
     frame::Family,
