@@ -83,30 +83,27 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     }
     progress.step("control: packets lost by detach");
     let fate = bed.detach()?;
-    rows.push(row(name_of("detach, neither forwarded nor passed to the kernel", &fate), "packets", &[fate.lost()]));
+    rows.push(row(name_of("`modlb detach`", &fate), "packets", &[fate.lost()]));
     Ok(rows)
 }
 
 fn name_of(what: &str, fate: &Fate) -> String {
-    format!("lost by {what}")
-        + &match fate.commands {
-            1 => String::new(),
-            _ => format!(", repeated under {} million packets", PACKETS / 1_000_000),
-        }
+    let often = if fate.commands > 1 { "repeatedly " } else { "" };
+    format!("{what}, {often}under more than 1,000,000 packets: lost")
 }
 
 type Change = fn(&Modlb, &Table) -> Result<()>;
 
 /// What is done again and again while packets come.
 const COMMANDS_UNDER_TRAFFIC: [(&str, Change); 4] = [
-    ("attach over a running instance", |modlb, table| modlb.attach(GATEWAY, &table.configuration()).map(drop)),
-    ("upgrade", |modlb, _| modlb.run("upgrade").map(drop)),
-    ("apply", |modlb, table| {
+    ("`modlb attach` over a running instance", |modlb, table| modlb.attach(GATEWAY, &table.configuration()).map(drop)),
+    ("`modlb upgrade`", |modlb, _| modlb.run("upgrade").map(drop)),
+    ("`modlb apply`", |modlb, table| {
         let fewer = Table { servers: table.servers - 1, ..*table };
         modlb.apply(&fewer.configuration())?;
         modlb.apply(&table.configuration()).map(drop)
     }),
-    ("server down and up", |modlb, table| {
+    ("`modlb server down` and `up`", |modlb, table| {
         modlb.run(&format!("server down s0 {}", table.server(0)))?;
         modlb.run(&format!("server up s0 {}", table.server(0))).map(drop)
     }),
