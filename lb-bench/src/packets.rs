@@ -93,7 +93,9 @@ fn count(path: &mut Path, time: Duration) -> Result<u32> {
 
 fn rows(family: Family, subjects: &[Subject]) -> Vec<Row> {
     let of = |way: Way, services: u32| {
-        let found = subjects.iter().find(|subject| subject.path.way == way && (subject.path.table.services > 1) == (services > 1));
+        let found = subjects
+            .iter()
+            .find(|subject| subject.path.way == way && (subject.path.table.services > 1) == (services > 1));
         found.map_or(&[][..], |subject| &subject.rates)
     };
     let row = |what: &str, rates: &[f64]| Row::new(Group::Packets, format!("{} {what}", family.name()), "Mpps", rates);

@@ -14,7 +14,9 @@ use super::{
     publish::{configuration, milliseconds},
     row,
 };
-use crate::{Options, command::capture, interrupt, modlb::Modlb, namespace::Namespace, progress::Progress, result::Row};
+use crate::{
+    Options, command::capture, interrupt, modlb::Modlb, namespace::Namespace, progress::Progress, result::Row,
+};
 
 /// Services of the large configuration, and servers of each.
 const SERVICES: u32 = 4_000;
@@ -79,7 +81,10 @@ fn peak(command: &mut Command) -> Result<f64> {
     let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, process, 0_usize, at_exit) };
     Errno::result(seized).with_context(|| format!("cannot watch {name}"))?;
     let stop = stopped(process)?;
-    ensure!(stop >> 8 == libc::SIGTRAP | libc::PTRACE_EVENT_EXIT << 8, "{name} was stopped by something else ({stop:#x})");
+    ensure!(
+        stop >> 8 == libc::SIGTRAP | libc::PTRACE_EVENT_EXIT << 8,
+        "{name} was stopped by something else ({stop:#x})"
+    );
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     // SAFETY: as above.
     Errno::result(unsafe { libc::ptrace(libc::PTRACE_CONT, process, 0_usize, 0_usize) })?;

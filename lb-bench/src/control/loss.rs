@@ -73,7 +73,12 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         thread::sleep(Duration::from_millis(50));
         Ok(())
     })?;
-    ensure!(quiet.lost() == 0.0, "{} of {} packets are lost without any command: the figures would mean nothing", quiet.lost(), quiet.sent);
+    ensure!(
+        quiet.lost() == 0.0,
+        "{} of {} packets are lost without any command: the figures would mean nothing",
+        quiet.lost(),
+        quiet.sent
+    );
     let mut rows = Vec::new();
     for (name, command) in COMMANDS_UNDER_TRAFFIC {
         progress.step(format!("control: packets lost by {name}"));

@@ -15,7 +15,10 @@ use crate::{Options, modlb::Modlb, namespace::Namespace, progress::Progress, res
 const CAPACITIES: [(&str, &str); 3] = [
     ("for 64 services, 65,536 slots, 1,024 servers", "--max-services 64 --max-slots 65536 --max-servers 1024"),
     ("by default: 4,096 services, 262,144 slots, 65,536 servers", ""),
-    ("for 16,384 services, 1,048,576 slots, 262,144 servers", "--max-services 16384 --max-slots 1048576 --max-servers 262144"),
+    (
+        "for 16,384 services, 1,048,576 slots, 262,144 servers",
+        "--max-services 16384 --max-slots 1048576 --max-servers 262144",
+    ),
 ];
 
 /// Measures this part.
@@ -38,11 +41,17 @@ fn memory(modlb: &Modlb) -> Result<u64> {
     for entry in fs::read_dir(modlb.pins())? {
         let path = entry?.path();
         // Links and programs are there, too, and are named in small letters.
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(|first: char| first.is_ascii_uppercase())) {
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(|first: char| first.is_ascii_uppercase()))
+        {
             let map = MapData::from_pin(&path)?;
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd()))?;
             let line = text.lines().find_map(|line| line.strip_prefix("memlock:"));
-            bytes += line.with_context(|| format!("the kernel does not say what {} takes", path.display()))?.trim().parse::<u64>()?;
+            bytes += line
+                .with_context(|| format!("the kernel does not say what {} takes", path.display()))?
+                .trim()
+                .parse::<u64>()?;
         }
     }
     Ok(bytes)

@@ -38,7 +38,8 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     modlb.attach("eth0 --mode generic", &table.configuration())?;
     let probe = Probe { program: program(&modlb)?, frame: Frame::new(&Shape::tcp(Family::V4)).bytes };
     let usual = probe.destination()?;
-    let number = (0..SERVERS).find(|server| crate::table::mac(0, *server).0 == usual).context("no server gets the packet")?;
+    let number =
+        (0..SERVERS).find(|server| crate::table::mac(0, *server).0 == usual).context("no server gets the packet")?;
     let address = table.server(number);
     let (mut down, mut up) = (Vec::new(), Vec::new());
     let rounds = if options.quick { 7 } else { 31 };
@@ -51,7 +52,10 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         ensure!(probe.destination()? == usual, "`server up` did not move the packet back");
     }
     let what = "command start to the first packet by the new table";
-    Ok(vec![row(format!("`modlb server down`, {what}"), "ms", &down), row(format!("`modlb server up`, {what}"), "ms", &up)])
+    Ok(vec![
+        row(format!("`modlb server down`, {what}"), "ms", &down),
+        row(format!("`modlb server up`, {what}"), "ms", &up),
+    ])
 }
 
 /// A packet that shows which table is in force.

@@ -14,7 +14,12 @@ use lb_userspace::{
 
 use super::row;
 use crate::{
-    Options, command::capture, interrupt, modlb::Modlb, namespace::Namespace, progress::Progress,
+    Options,
+    command::capture,
+    interrupt,
+    modlb::Modlb,
+    namespace::Namespace,
+    progress::Progress,
     result::{Row, Target},
 };
 

@@ -60,11 +60,14 @@ fn one(path: &Path, bytes: &[u8], (client, service): (u16, u16)) -> Result<Mac> 
     let (client, service) = (client_base + u128::from(client), service_base + u128::from(service));
     let (found, hop_limit) = match path.table.family {
         Family::V4 => {
-            let address = |at: usize| u128::from(Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]).to_bits());
+            let address =
+                |at: usize| u128::from(Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]).to_bits());
             ((address(26), address(30)), bytes[22])
         }
         Family::V6 => {
-            let address = |at: usize| -> Result<u128> { Ok(Ipv6Addr::from(<[u8; 16]>::try_from(&bytes[at..at + 16])?).to_bits()) };
+            let address = |at: usize| -> Result<u128> {
+                Ok(Ipv6Addr::from(<[u8; 16]>::try_from(&bytes[at..at + 16])?).to_bits())
+            };
             ((address(22)?, address(38)?), bytes[21])
         }
     };
