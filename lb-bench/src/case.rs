@@ -88,8 +88,10 @@ fn row(group: Group, case: &Case, times: &Times, empty: Slot) -> Row {
     if let Some((axis, x)) = case.point {
         row = row.with_point(axis, x, case.subject.spread.name());
     }
-    row.target = case.target;
-    row
+    match case.target {
+        Some(target) => row.with_target(target),
+        None => row,
+    }
 }
 
 /// Round by round.

@@ -5,13 +5,23 @@
 //!
 //! ```text
 //! program    how long the program takes for a packet       result     what a measurement yields
-//! scaling    how that grows                                 progress   what is going on, on stderr
-//! packets    packets per second from end to end             interrupt  Ctrl-C, so that nothing is left behind
-//! control    what commands take
+//! scaling    how that grows                                 report     all of them: the table, the JSON
+//! packets    packets per second from end to end             chart      the charts
+//! control    what commands take                             compare    what got slower
+//!
+//! driver     test runs of a program                         machine    where and when
+//! frame      the packets                                    progress   what is going on, on stderr
+//! table      the configurations                             interrupt  Ctrl-C, so that nothing is left behind
+//! gateway    an instance, its program checked               namespace  network namespaces
+//! floor      what modlb is measured against                 modlb      the command
+//! rounds     interleaved measuring                          command    other programs
+//! case       what is timed, and compared with what
 //! ```
 
 mod case;
+mod chart;
 mod command;
+mod compare;
 mod control;
 mod cpu;
 mod driver;
@@ -19,26 +29,29 @@ mod floor;
 mod frame;
 mod gateway;
 mod interrupt;
+mod machine;
 mod modlb;
 mod namespace;
 mod packets;
 mod program;
 mod progress;
+mod report;
 mod result;
 mod rounds;
 mod scaling;
 mod table;
 mod wire;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 
-use self::{
-    progress::Progress,
-    result::{Group, Row},
-};
+use self::{compare::compare, machine::Machine, progress::Progress, report::Report, result::Group};
 
 /// What the user asked for.
 #[derive(Debug, Parser)]
@@ -61,9 +74,22 @@ pub struct Options {
     pub modlb: PathBuf,
 }
 
+/// Where a run of everything at full length is written unless the user says where.
+const DIRECTORY: &str = "docs/benchmarks";
+
 fn main() -> ExitCode {
     match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(nothing_slower) => {
+            if nothing_slower {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(_) if interrupt::happened() => {
+            eprintln!("\ninterrupted; everything has been removed");
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("\nerror: {error:#}");
             ExitCode::FAILURE
@@ -71,24 +97,48 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<()> {
+/// Returns whether nothing is slower than what the user wants it compared with.
+fn run(options: &Options) -> Result<bool> {
     interrupt::install()?;
+    // What cannot be read or written is better found before minutes of measuring.
+    let before = options.compare.as_deref().map(Report::read).transpose()?;
+    let directory = directory(options);
+    if let Some(directory) = directory {
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    let report = measure(options)?;
+    print!("{}", report.table());
+    if let Some(directory) = directory {
+        report.write(directory)?;
+        let charts = chart::write(&report, directory)?;
+        println!("\nWritten to {}: {}, {}", directory.display(), report::JSON, charts.join(", "));
+    }
+    let Some(before) = before else { return Ok(true) };
+    let comparison = compare(&before, &report);
+    println!("\nAgainst commit {} ({} UTC):\n{}", before.machine.commit, before.machine.date, comparison.text());
+    Ok(comparison.slower.is_empty())
+}
+
+/// A part of it, or a shorter run, is not written over a whole one unless the user says so.
+fn directory(options: &Options) -> Option<&Path> {
+    let whole = !options.quick && options.only.is_none() && options.compare.is_none();
+    options.out.as_deref().or(whole.then_some(Path::new(DIRECTORY)))
+}
+
+fn measure(options: &Options) -> Result<Report> {
+    let machine = Machine::here()?;
     let mut progress = Progress::new();
     let mut rows = Vec::new();
     for group in Group::ALL {
         if options.only.is_none_or(|only| only == group) {
-            rows.extend(measure(group, options, &mut progress)?);
+            rows.extend(match group {
+                Group::Program => program::run(options, &mut progress)?,
+                Group::Scaling => scaling::run(options, &mut progress)?,
+                Group::Packets => packets::run(options, &mut progress)?,
+                Group::Control => control::run(options, &mut progress)?,
+            });
         }
     }
-    println!("{rows:#?}");
-    Ok(())
-}
-
-fn measure(group: Group, options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    match group {
-        Group::Program => program::run(options, progress),
-        Group::Scaling => scaling::run(options, progress),
-        Group::Packets => packets::run(options, progress),
-        Group::Control => control::run(options, progress),
-    }
+    progress.finish();
+    Ok(Report { machine, quick: options.quick, rows })
 }

@@ -160,6 +160,11 @@ impl Row {
         self
     }
 
+    /// Whether a larger figure is a worse one: of all but rates, and of ratios of all but rates.
+    pub fn more_is_worse(&self) -> bool {
+        !self.unit.ends_with("pps")
+    }
+
     /// What the target is judged by.
     pub fn figure(&self) -> f64 {
         self.ratio.as_ref().map_or(self.median, |ratio| ratio.median)

@@ -4,7 +4,7 @@
 
 use std::{os::unix::process::CommandExt as _, path::PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::{
     build,
@@ -32,9 +32,9 @@ pub struct Options {
 /// Builds, then becomes the benchmark.
 pub fn run(options: &Options) -> Result<()> {
     ensure!(!setup::datapath_is_skipped(), "AYA_BUILD_SKIP is set: there is no datapath to measure");
-    setup::programs(&[Need::Test])?;
-    let modlb = build::run()?;
-    let mut bench = as_root(binary()?)?;
+    setup::programs(&[Need::Test, Need::Bench])?;
+    let directory = build()?;
+    let mut bench = as_root(directory.join("lb-bench"))?;
     if options.quick {
         bench.arg("--quick");
     }
@@ -48,13 +48,13 @@ pub fn run(options: &Options) -> Result<()> {
         bench.arg("--compare").arg(file);
     }
     // In place of this process, so that Ctrl-C and the exit status are the benchmark's own.
-    let error = bench.arg("--modlb").arg(modlb).exec();
+    let error = bench.arg("--modlb").arg(directory.join("modlb")).exec();
     bail!("cannot run {}: {error}", process::shown(&bench))
 }
 
-fn binary() -> Result<PathBuf> {
+/// Both by one call, since cargo would build what they share twice for two: with other features for each. Returns where they are.
+fn build() -> Result<PathBuf> {
     let mut build = build::with_toolchain(cargo())?;
-    process::run(build.args(["build", "--release", "--package", "lb-bench"]))?;
-    let path = build::target_directory()?.join("release/lb-bench");
-    path.canonicalize().with_context(|| format!("{} was not built", path.display()))
+    process::run(build.args(["build", "--release", "--package", "lb-userspace", "--package", "lb-bench"]))?;
+    Ok(build::target_directory()?.join("release"))
 }

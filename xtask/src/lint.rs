@@ -35,7 +35,7 @@ fn step(what: &str) {
 fn datapath_clippy(toolchain: setup::Toolchain) -> Result<Command> {
     let mut clippy = Command::new("rustup");
     clippy
-        .args(["run", toolchain.name(), "cargo", "clippy", "--package", "lb-ebpf", "--release"])
+        .args(["run", toolchain.name(), "cargo", "clippy", "--package", "lb-ebpf", "--release", "--features", "bench"])
         .args(["--target", "bpfel-unknown-none", "-Z", "build-std=core", "--target-dir"])
         .arg(build::target_directory()?.join("clippy-ebpf"))
         .args(["--", "-D", "warnings"])

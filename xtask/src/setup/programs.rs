@@ -12,6 +12,8 @@ pub enum Need {
     Demo,
     /// `cargo xtask test`.
     Test,
+    /// `cargo xtask bench`, besides what tests need.
+    Bench,
     /// `cargo xtask test --kernel`.
     Emulator,
 }
@@ -27,7 +29,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
@@ -35,6 +37,7 @@ const PROGRAMS: [Program; 10] = [
     Program::new("curl", "curl", BOTH),
     Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", &[Need::Demo]) },
     Program::new("bpftool", "bpftool", &[Need::Test]),
+    Program::new("nft", "nftables", &[Need::Bench]),
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),
     Program::new("cpio", "cpio", &[Need::Emulator]),
