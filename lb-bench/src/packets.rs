@@ -50,7 +50,11 @@ fn lvs() -> &'static str {
     // There as soon as the module is loaded.
     let loaded = FilePath::new("/proc/net/ip_vs").exists();
     let found = || capture(Command::new("modprobe").args(["--dry-run", "--quiet", "ip_vs"])).is_ok();
-    if loaded || found() { "this kernel has it, but nobody has written the comparison yet" } else { "not in this kernel" }
+    if loaded || found() {
+        "this kernel has it, but nobody has written the comparison yet"
+    } else {
+        "not in this kernel"
+    }
 }
 
 /// A way to forward, and its packets per second in each round, in millions.
@@ -88,9 +92,9 @@ fn measure(family: Family, options: &Options, progress: &mut Progress) -> Result
 
 /// Millions of packets per second; all must arrive.
 fn rate(path: &mut Path, count: u32) -> Result<f64> {
-    let before = path.wire.arrived()?.total();
+    let before = path.wire.arrived()?;
     let time = path.wire.send(&path.stream.load, &path.stream.frame.bytes, count)?;
-    let arrived = path.wire.arrived()?.total() - before;
+    let arrived = path.wire.arrived()? - before;
     ensure!(arrived == u64::from(count), "{}: only {arrived} of {count} packets arrived", path.way.name());
     Ok(f64::from(count) / time.as_secs_f64() / 1e6)
 }

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use aya::{
     maps::{Array, PerCpuArray},
     programs::xdp::{XdpLinkId, XdpMode},
@@ -41,22 +41,6 @@ const BATCH: u32 = 64;
 
 /// The floor sends everything to this MAC.
 pub const FLOOR_SERVER: Mac = Mac([2, 0, 0, 0, 0, 9]);
-
-/// What came to the sink.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Arrived {
-    /// For each server, by the last byte of its MAC.
-    pub servers: Vec<u64>,
-    /// What no balancer sent.
-    pub others: u64,
-}
-
-impl Arrived {
-    /// For all servers.
-    pub fn total(&self) -> u64 {
-        self.servers.iter().sum()
-    }
-}
 
 /// The cable.
 pub struct Wire {
@@ -126,9 +110,14 @@ impl Wire {
         self.transmit
     }
 
-    /// What came to the sinks so far.
-    pub fn arrived(&self) -> Result<Arrived> {
-        arrived(&self.driver)
+    /// How many frames came to the sinks so far that a balancer had sent to some server.
+    pub fn arrived(&self) -> Result<u64> {
+        let counters: PerCpuArray<_, u64> = self.driver.map("ARRIVED")?.try_into()?;
+        let mut arrived = 0;
+        for place in 0..SERVERS as u32 {
+            arrived += counters.get(&place, 0)?.iter().sum::<u64>();
+        }
+        Ok(arrived)
     }
 
     /// Sends frames one by one, and returns what the sinks got to see.
@@ -170,19 +159,4 @@ impl Sender<'_> {
     pub fn send(&mut self, load: &Load, frame: &[u8], count: u32) -> Result<Duration> {
         self.driver.send(load, frame, self.near, BATCH, count)
     }
-
-    /// What came to the sinks so far.
-    pub fn arrived(&self) -> Result<Arrived> {
-        arrived(self.driver)
-    }
-}
-
-fn arrived(driver: &Driver) -> Result<Arrived> {
-    let counters: PerCpuArray<_, u64> = driver.map("ARRIVED")?.try_into()?;
-    let mut servers = Vec::with_capacity(SERVERS + 1);
-    for place in 0..=SERVERS as u32 {
-        servers.push(counters.get(&place, 0)?.iter().sum());
-    }
-    let others = servers.pop().context("the map of arrivals is empty")?;
-    Ok(Arrived { servers, others })
 }

@@ -157,7 +157,7 @@ impl Bed {
     /// Sends until `work` ends, which is told when enough has been sent.
     fn under_traffic(&mut self, work: impl FnOnce(&Modlb, &Table, &AtomicBool) -> Result<usize>) -> Result<Fate> {
         let Self { table, stream, modlb, wire } = self;
-        let before = wire.arrived()?.total();
+        let before = wire.arrived()?;
         let passed_before = passed(wire)?;
         let (enough, end) = (AtomicBool::new(false), AtomicBool::new(false));
         let (sent, commands) = thread::scope(|scope| -> Result<(u64, usize)> {
@@ -181,7 +181,7 @@ impl Bed {
             let sent = sender.join().map_err(|_| anyhow!("the sender panicked"))??;
             Ok((sent, commands?))
         })?;
-        let forwarded = wire.arrived()?.total() - before;
+        let forwarded = wire.arrived()? - before;
         Ok(Fate { sent, forwarded, passed: passed(wire)? - passed_before, commands })
     }
 }

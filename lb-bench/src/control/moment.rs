@@ -1,6 +1,7 @@
 //! How soon traffic notices a command: from its start to the first packet by the new table.
 
 use std::{
+    os::unix::process::CommandExt as _,
     process::Stdio,
     thread,
     time::{Duration, Instant},
@@ -79,7 +80,7 @@ impl Probe {
     fn moment(&self, modlb: &Modlb, command: &str, before: [u8; 6]) -> Result<f64> {
         let mut child = modlb.command(command);
         let start = Instant::now();
-        let mut child = child.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let mut child = child.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn()?;
         while self.destination()? == before {
             if start.elapsed() > TOO_LONG {
                 let _ = child.kill();
