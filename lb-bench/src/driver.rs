@@ -6,13 +6,13 @@
 //! Trap: for every test run of a program that is attached nowhere the kernel rewrites the code that calls XDP programs, and
 //! waits for a grace period each time. So the driver is attached to an interface, where it sees nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, ProgramArray},
-    programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp, xdp::XdpMode},
+    programs::{ProgramFd, TestRun as _, TestRunAttrs, TestRunOptions, Xdp, xdp::XdpMode},
 };
 use lb_common::mac::Mac;
 use lb_ebpf::load::Load;
@@ -26,6 +26,13 @@ use crate::{
 /// A program's place in the driver's table.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Slot(u32);
+
+impl Slot {
+    /// As the driver knows it.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
 
 /// What became of a frame.
 #[derive(Clone, Debug)]
@@ -84,6 +91,38 @@ impl Driver {
         program.load().with_context(|| format!("the kernel refused {name}"))?;
         let fd = program.fd()?.try_clone()?;
         self.add(&fd)
+    }
+
+    /// One of the benchmark's own programs, loaded, to be attached.
+    pub fn own(&mut self, name: &str) -> Result<&mut Xdp> {
+        let program: &mut Xdp =
+            self.ebpf.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
+        if program.fd().is_err() {
+            program.load().with_context(|| format!("the kernel refused {name}"))?;
+        }
+        Ok(program)
+    }
+
+    /// One of the benchmark's maps.
+    pub fn map(&self, name: &str) -> Result<&aya::maps::Map> {
+        self.ebpf.map(name).with_context(|| format!("no map {name}"))
+    }
+
+    /// Sends so many frames by an interface of this thread's network namespace, on this CPU, in batches of `batch`;
+    /// returns how long it took.
+    pub fn send(&mut self, load: &Load, frame: &[u8], interface: u32, batch: u32, repeat: u32) -> Result<Duration> {
+        self.load.set(0, Words(*load), 0)?;
+        // A `struct xdp_md`: where the data is, and what it came in by. A live frame whose verdict is XDP_TX goes out there.
+        let context = [0, frame.len() as u32, 0, interface, 0, 0].map(u32::to_ne_bytes).concat();
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.ctx_in = Some(&context);
+        options.repeat = repeat;
+        options.attrs = TestRunAttrs::new().xdp_live_frames(batch);
+        let driver = self.driver()?;
+        let start = Instant::now();
+        driver.test_run(options).context("the kernel does not send live frames, which it does since 5.18")?;
+        Ok(start.elapsed())
     }
 
     /// A program of somebody else's.

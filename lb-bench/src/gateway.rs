@@ -88,7 +88,7 @@ impl Gateway {
 }
 
 /// The program that the command attached, by its pin.
-fn program(modlb: &Modlb) -> Result<Xdp> {
+pub fn program(modlb: &Modlb) -> Result<Xdp> {
     let pins = modlb.pins();
     let entries = fs::read_dir(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
     let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));

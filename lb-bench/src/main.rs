@@ -15,7 +15,7 @@
 //! gateway    an instance, its program checked               namespace  network namespaces
 //! floor      what modlb is measured against                 modlb      the command
 //! rounds     interleaved measuring                          command    other programs
-//! case       what is timed, and compared with what
+//! case       what is timed, and compared with what          wire       a generator, a gateway, and a sink
 //! ```
 
 mod case;
@@ -23,6 +23,7 @@ mod chart;
 mod command;
 mod compare;
 mod control;
+mod cpu;
 mod driver;
 mod floor;
 mod frame;
@@ -39,6 +40,7 @@ mod result;
 mod rounds;
 mod scaling;
 mod table;
+mod wire;
 
 use std::{
     fs,

@@ -64,6 +64,12 @@ impl Modlb {
         let file = self.file("modlb.toml", configuration)?;
         self.run(&format!("attach {arguments} --config {}", file.display()))
     }
+
+    /// Applies this configuration.
+    pub fn apply(&self, configuration: &str) -> Result<String> {
+        let file = self.file("modlb.toml", configuration)?;
+        self.run(&format!("apply {}", file.display()))
+    }
 }
 
 impl Drop for Modlb {

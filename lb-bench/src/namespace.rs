@@ -1,7 +1,7 @@
 //! Network namespaces that go away with the value.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
@@ -45,6 +45,12 @@ impl Namespace {
     /// Runs `ip` in it.
     pub fn ip(&self, arguments: &str) -> Result<()> {
         capture(Command::new("ip").args(["-netns", &self.name]).args(arguments.split(' '))).map(drop)
+    }
+
+    /// Sets a value under /proc/sys.
+    pub fn set(&self, key: &str, value: &str) -> Result<()> {
+        let path = Path::new("/proc/sys").join(key);
+        self.within(|| fs::write(&path, value).with_context(|| format!("cannot write {}", path.display())))
     }
 
     /// A program in it. Unlike `ip netns exec`, this leaves the file systems as they are, so that pins stay.

@@ -118,7 +118,8 @@ impl Table {
         }
     }
 
-    fn server(&self, number: u32) -> String {
+    /// A server's address.
+    pub fn server(&self, number: u32) -> String {
         match self.family {
             Family::V4 => std::net::Ipv4Addr::from(0x0a01_0001 + number).to_string(),
             Family::V6 => format!("fd00::{:x}:{:x}", number >> 16, number & 0xffff),
@@ -127,7 +128,7 @@ impl Table {
 }
 
 /// That of a server of a service; no two have the same.
-fn mac(service: u32, server: u32) -> Mac {
+pub fn mac(service: u32, server: u32) -> Mac {
     let ([.., a, b], [.., c, d]) = (service.to_be_bytes(), server.to_be_bytes());
     Mac([2, 0, a, b, c, d])
 }

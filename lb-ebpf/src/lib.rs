@@ -6,6 +6,8 @@
 #![no_std]
 #![expect(missing_docs, reason = "what is self-evident needs no words; whatever has a shape or a trap is documented")]
 
+#[cfg(feature = "bench")]
+pub mod arrival;
 mod chain;
 pub mod headers;
 mod icmp;

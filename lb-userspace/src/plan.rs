@@ -1,6 +1,6 @@
 //! What has to change for one configuration to become another: pure.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::HashMap, fmt, net::IpAddr};
 
 use lb_common::mac::Mac;
 use serde::{Serialize, Serializer};
@@ -170,22 +170,27 @@ impl fmt::Display for Change {
 /// neighbour table, since nobody configured it; one that was given and no longer is, or the reverse, counts if both are
 /// known to differ.
 pub fn diff(have: &Config, want: &Config) -> Plan {
-    let find = |config: &'_ Config, name: &str| config.services.iter().position(|service| service.name == name);
-    let gone = have.services.iter().filter(|service| find(want, &service.name).is_none());
+    let (before, after) = (by_name(have), by_name(want));
+    let gone = have.services.iter().filter(|service| !after.contains_key(service.name.as_str()));
     let mut changes = setting_changes(&have.group, &want.group);
     changes.extend(gone.map(|service| Change::ServiceRemoved { service: service.name.clone() }));
     for service in &want.services {
-        if let Some(index) = find(have, &service.name) {
-            changes.extend(service_changes(&have.services[index], service));
+        if let Some(before) = before.get(service.name.as_str()) {
+            changes.extend(service_changes(before, service));
         }
     }
-    let come = want.services.iter().filter(|service| find(have, &service.name).is_none());
+    let come = want.services.iter().filter(|service| !before.contains_key(service.name.as_str()));
     changes.extend(come.map(|service| Change::ServiceAdded {
         service: service.name.clone(),
         target: service.target(),
         servers: service.servers.len(),
     }));
     Plan { changes }
+}
+
+/// Comparing every name with every other would take longest of all where there are thousands of services.
+fn by_name(config: &Config) -> HashMap<&str, &Service> {
+    config.services.iter().map(|service| (service.name.as_str(), service)).collect()
 }
 
 fn setting_changes(have: &Group, want: &Group) -> Vec<Change> {
@@ -225,32 +230,37 @@ fn service_changes(have: &Service, want: &Service) -> Vec<Change> {
     changes
 }
 
+/// The places of a service's servers.
+fn by_address(service: &Service) -> HashMap<IpAddr, usize> {
+    service.servers.iter().enumerate().map(|(index, server)| (server.address, index)).collect()
+}
+
 /// Servers that go, change, come, or change places.
 fn list_changes(have: &Service, want: &Service) -> Vec<Change> {
-    let find = |service: &'_ Service, server: &Server| service.servers.iter().position(|s| s.address == server.address);
+    let (before, after) = (by_address(have), by_address(want));
     let name = || want.name.clone();
-    let gone = have.servers.iter().filter(|server| find(want, server).is_none());
+    let gone = have.servers.iter().filter(|server| !after.contains_key(&server.address));
     let mut changes: Vec<_> =
         gone.map(|server| Change::ServerRemoved { service: name(), server: server.address }).collect();
     let mut places = Vec::new();
     for server in &want.servers {
-        if let Some(index) = find(have, server) {
+        if let Some(&index) = before.get(&server.address) {
             places.push(index);
             changes.extend(server_changes(&want.name, &have.servers[index], server));
         }
     }
-    let come = want.servers.iter().filter(|server| find(have, server).is_none());
+    let comes = |server: &Server| !before.contains_key(&server.address);
+    let come = want.servers.iter().filter(|server| comes(server));
     changes.extend(come.map(|server| Change::ServerAdded { service: name(), server: server.address }));
-    if !places.is_sorted() || misplaced(have, want) {
+    if !places.is_sorted() || misplaced(want, comes) {
         changes.push(Change::Reordered { service: name() });
     }
     changes
 }
 
 /// Whether a server that comes is put before one that stays, with as many going: then nothing else tells of it.
-fn misplaced(have: &Service, want: &Service) -> bool {
-    let comes = |server: &Server| have.servers.iter().all(|s| s.address != server.address);
-    let first = want.servers.iter().position(comes);
+fn misplaced(want: &Service, comes: impl Fn(&Server) -> bool) -> bool {
+    let first = want.servers.iter().position(&comes);
     first.is_some_and(|first| want.servers[first..].iter().any(|server| !comes(server)))
 }
 

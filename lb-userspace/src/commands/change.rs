@@ -1,5 +1,7 @@
 //! The command's way, for whatever changes a running instance: have → want → difference → print → publish.
 
+use std::collections::HashMap;
+
 use anyhow::{Result, bail};
 
 use crate::{
@@ -94,11 +96,14 @@ pub fn show(plan: &Plan, moved: &[String], json: bool) -> Result<()> {
 /// A line for each server that answers with another MAC than before.
 fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
     let mut lines = Vec::new();
+    let before = have.config.services.iter().flat_map(|service| {
+        service.servers.iter().map(|server| ((service.name.as_str(), server.address), server.mac.get()))
+    });
+    let before: HashMap<_, _> = before.collect();
     for service in &placed.config.services {
-        let Some(before) = have.config.services.iter().find(|before| before.name == service.name) else { continue };
         for server in &service.servers {
-            let same = before.servers.iter().find(|before| before.address == server.address);
-            if let (Some(was), ServerMac::Resolved(is)) = (same.and_then(|server| server.mac.get()), server.mac)
+            let same = before.get(&(service.name.as_str(), server.address));
+            if let (Some(Some(was)), ServerMac::Resolved(is)) = (same.copied(), server.mac)
                 && was != is
             {
                 lines.push(format!("~ server {} {}: found at {is}, was {was}", service.name, server.address));

@@ -17,6 +17,8 @@ pub struct Ledger<'a> {
     windows: Vec<Window>,
     used: Vec<bool>,
     kept: HashMap<(&'a str, IpAddr), u32>,
+    /// The window of each service.
+    homes: HashMap<&'a str, u32>,
     /// Counters that have to be zero before they are published.
     pub fresh: Vec<u32>,
 }
@@ -59,7 +61,10 @@ impl<'a> Ledger<'a> {
             Window { start, end, free: end - start, next: start }
         });
         let used = vec![false; capacity as usize];
-        let mut ledger = Self { have, windows: windows.collect(), used, kept: have.counters(), fresh: Vec::new() };
+        let names = have.config.services.iter().map(|service| service.name.as_str());
+        let homes = names.zip(have.services.iter().map(|record| record.first_counter / COUNTER_WINDOW)).collect();
+        let (windows, kept, fresh) = (windows.collect(), have.counters(), Vec::new());
+        let mut ledger = Self { have, windows, used, kept, homes, fresh };
         let named = have.servers.iter().map(|server| server.counter);
         for counter in named.chain(have.retired.iter().map(|retired| retired.counter)) {
             ledger.take(counter);
@@ -75,7 +80,7 @@ impl<'a> Ledger<'a> {
     pub fn account(&mut self, service: &'a str, servers: &[IpAddr]) -> Result<Account> {
         let kept: Vec<_> = servers.iter().map(|server| self.kept.get(&(service, *server)).copied()).collect();
         let missing = kept.iter().filter(|counter| counter.is_none()).count() as u32;
-        let home = self.have.service(service).map(|record| record.first_counter / COUNTER_WINDOW);
+        let home = self.homes.get(service).copied();
         if let Some(home) = home.filter(|home| self.windows[*home as usize].free >= missing) {
             return Ok(self.fill(home as usize, kept));
         }

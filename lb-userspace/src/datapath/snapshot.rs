@@ -89,11 +89,6 @@ impl Snapshot {
         self.servers.get(first..first + service.servers as usize).unwrap_or_default()
     }
 
-    /// The record of the service with this name.
-    pub fn service(&self, name: &str) -> Option<&ServiceRecord> {
-        self.config.services.iter().position(|service| service.name == name).map(|index| &self.services[index])
-    }
-
     /// Every server of every service, with its counter.
     pub fn counted(&self) -> impl Iterator<Item = (&str, IpAddr, u32)> {
         self.config.services.iter().zip(&self.services).flat_map(|(service, record)| {

@@ -10,7 +10,7 @@ use crate::process::find;
 pub enum Need {
     /// `cargo xtask demo`.
     Demo,
-    /// `cargo xtask test`.
+    /// `cargo xtask test` and `bench`.
     Test,
     /// `cargo xtask test --kernel`.
     Emulator,

@@ -1,0 +1,58 @@
+//! How much memory an instance's maps take.
+
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+use anyhow::{Context as _, Result};
+use aya::maps::MapData;
+
+use super::{publish::configuration, row};
+use crate::{Options, modlb::Modlb, namespace::Namespace, progress::Progress, result::Row};
+
+/// A name for each capacity, and the options of `attach` that ask for it.
+const CAPACITIES: [(&str, &str); 3] = [
+    ("for 64 services, 65,536 slots, 1,024 servers", "--max-services 64 --max-slots 65536 --max-servers 1024"),
+    ("by default: 4,096 services, 262,144 slots, 65,536 servers", ""),
+    (
+        "for 16,384 services, 1,048,576 slots, 262,144 servers",
+        "--max-services 16384 --max-slots 1048576 --max-servers 262144",
+    ),
+];
+
+/// Measures this part.
+pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
+    progress.step("control: memory of maps");
+    let mut rows = Vec::new();
+    for (name, capacity) in CAPACITIES {
+        let namespace = Namespace::new("maps")?;
+        namespace.ip("link add eth0 type veth peer name peer0")?;
+        let modlb = Modlb::new(&options.modlb, &namespace)?;
+        modlb.attach(&format!("eth0 --mode generic {capacity}"), &configuration(1, 1, 1, 0))?;
+        rows.push(row(format!("maps {name}"), "MiB", &[memory(&modlb)? as f64 / f64::from(1 << 20)]));
+    }
+    Ok(rows)
+}
+
+/// What the kernel says that all pinned maps take, in bytes.
+fn memory(modlb: &Modlb) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(modlb.pins())? {
+        let path = entry?.path();
+        // Links and programs are there, too, and are named in small letters.
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(|first: char| first.is_ascii_uppercase()))
+        {
+            let map = MapData::from_pin(&path)?;
+            let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd()))?;
+            let line = text.lines().find_map(|line| line.strip_prefix("memlock:"));
+            bytes += line
+                .with_context(|| format!("the kernel does not say what {} takes", path.display()))?
+                .trim()
+                .parse::<u64>()?;
+        }
+    }
+    Ok(bytes)
+}
