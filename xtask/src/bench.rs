@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: builds what is measured and what measures, optimised, and runs it.
 //!
-//! What measures is a crate of its own, `lb-bench`: it depends on the datapath, which the other tasks must not wait for.
+//! What measures is a crate of its own beside this one, `lb-bench`: it depends on the datapath, which the other tasks must not wait for.
 
 use std::{os::unix::process::CommandExt as _, path::PathBuf};
 

@@ -10,7 +10,7 @@ const LINKED: &str = "modlb-ebpf";
 
 fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed=MODLB_EBPF_TOOLCHAIN");
-    println!("cargo:rerun-if-changed=../lb-common/src");
+    println!("cargo:rerun-if-changed=../../lb-common/src");
     println!("cargo::rustc-check-cfg=cfg(without_datapath)");
     if env::var("AYA_BUILD_SKIP").is_ok_and(|value| value == "1" || value.eq_ignore_ascii_case("true")) {
         println!("cargo:rustc-cfg=without_datapath");
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
         unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
     }
     aya_build::build_ebpf(
-        [Package { name: "lb-ebpf", root_dir: "../lb-ebpf", features: &["bench"], ..Package::default() }],
+        [Package { name: "lb-ebpf", root_dir: "../../lb-ebpf", features: &["bench"], ..Package::default() }],
         Toolchain::Custom(&toolchain),
     )
 }
