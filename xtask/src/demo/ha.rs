@@ -59,7 +59,7 @@ pub fn perform(modlb: &Path) -> Result<()> {
 
     step("keepalived on both, with scripts/keepalived/plain.conf and this segment's addresses");
     let start = |host| Keepalived::start(modlb, host, &group.instance(host));
-    let (mut master, _backup) = (start(FIRST)?, start(SECOND)?);
+    let (master, _backup) = (start(FIRST)?, start(SECOND)?);
     settle(&group, ["active", "standby"])?;
     states(&group)?;
 
@@ -72,7 +72,7 @@ pub fn perform(modlb: &Path) -> Result<()> {
 
     step(&format!("kill -9 for keepalived on {FIRST}, and its interface is down"));
     let dead = Instant::now();
-    master.kill();
+    drop(master);
     ip(FIRST, "link set eth0 down")?;
     settle(&group, ["active", "active"])?;
     println!("  {SECOND} is active {} ms later ({FIRST} does not know that it is dead)", dead.elapsed().as_millis());
@@ -92,7 +92,7 @@ pub fn perform(modlb: &Path) -> Result<()> {
     ip(FIRST, "link set eth0 up")?;
     // A link that goes down loses what it had of IPv6.
     ip(FIRST, &address_add(Family::V6.host(BALANCERS[0].1), Family::V6.prefix()))?;
-    master = start(FIRST)?;
+    let master = start(FIRST)?;
     settle(&group, ["active", "standby"])?;
     pause(Duration::from_millis(500))?;
     states(&group)?;
@@ -107,7 +107,7 @@ pub fn perform(modlb: &Path) -> Result<()> {
     step(&format!("modlb status on {FIRST}"));
     println!("{}", group.modlb(FIRST, "status")?);
     step("detaching, and removing everything");
-    master.kill();
+    drop(master);
     group.detach()
 }
 

@@ -18,7 +18,7 @@ use super::super::{
 };
 use crate::process::{find, root};
 
-/// keepalived in a host's namespace; dropped, it is gone.
+/// keepalived in a host's namespace, where nothing else runs; dropped, all of its processes are killed (`kill -9`).
 pub struct Keepalived {
     host: &'static str,
     child: Child,
@@ -46,17 +46,12 @@ impl Keepalived {
         keepalived.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         Ok(Self { host, child: keepalived.spawn().context("cannot start keepalived")? })
     }
-
-    /// `kill -9` for all of its processes.
-    pub fn kill(&mut self) {
-        namespace::kill_all(self.host);
-        let _ = self.child.wait();
-    }
 }
 
 impl Drop for Keepalived {
     fn drop(&mut self) {
-        self.kill();
+        namespace::kill_all(self.host);
+        let _ = self.child.wait();
     }
 }
 
