@@ -54,13 +54,13 @@ pub struct Memory<'a>(pub &'a [u8]);
 impl Context for Memory<'_> {
     unsafe fn bounds(context: *mut Self) -> (usize, usize) {
         // SAFETY: the caller's.
-        let range = unsafe { (&(*context).0).as_ptr_range() };
+        let range = unsafe { (*context).0 }.as_ptr_range();
         (range.start.expose_provenance(), range.end.expose_provenance())
     }
 
     unsafe fn length(context: *mut Self) -> usize {
         // SAFETY: the caller's.
-        unsafe { (&(*context).0).len() }
+        unsafe { (*context).0 }.len()
     }
 }
 
