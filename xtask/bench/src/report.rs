@@ -131,7 +131,7 @@ pub fn figure(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 1_000.0 => format!("{value:.0}"),
         magnitude if magnitude >= 20.0 => format!("{value:.1}"),
-        magnitude if magnitude == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         _ => format!("{value:.2}"),
     }
 }
