@@ -44,12 +44,13 @@ pub const FLOOR_SERVER: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
 /// The cable.
 pub struct Wire {
-    /// Both ends are in it.
-    pub namespace: Namespace,
+    // Before the namespace, so that what is attached goes first.
     driver: Driver,
     transmit: Slot,
     near: u32,
     sinks: (&'static str, Vec<XdpLinkId>),
+    /// Both ends are in it.
+    pub namespace: Namespace,
 }
 
 impl Wire {
