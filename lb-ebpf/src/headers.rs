@@ -1,18 +1,21 @@
 //! Headers with named fields, where network-types has none that fits.
 
 /// Ethernet II, each address split so that it is moved by two wide loads or stores instead of six narrow ones.
+///
+/// Trap: fields are arrays of bytes, never numbers. The compiler sees through a cast to the type that a field already has,
+/// remembers that the header is packed, and moves the number byte by byte.
 #[repr(C, packed)]
 pub struct Ethernet {
     /// The first four bytes of the destination.
-    pub destination_head: u32,
+    pub destination_head: [u8; 4],
     /// Its last two.
-    pub destination_tail: u16,
+    pub destination_tail: [u8; 2],
     /// The first two bytes of the source.
-    pub source_head: u16,
+    pub source_head: [u8; 2],
     /// Its last four.
-    pub source_tail: u32,
+    pub source_tail: [u8; 4],
     /// What follows, in network byte order.
-    pub ether_type: u16,
+    pub ether_type: [u8; 2],
 }
 
 const _: () = assert!(size_of::<Ethernet>() == 14);

@@ -4,7 +4,6 @@ mod arithmetic;
 mod change;
 mod family;
 mod gateway;
-mod interrupt;
 mod namespace;
 mod stream;
 mod table;
@@ -21,7 +20,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::{
-    build,
+    build, interrupt,
     process::{as_root, is_root},
     setup::{self, Need},
 };

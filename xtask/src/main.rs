@@ -2,6 +2,8 @@
 
 mod build;
 mod demo;
+mod fuzz;
+mod interrupt;
 mod lint;
 mod process;
 mod setup;
@@ -44,6 +46,23 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Feed the parsers of frames, configurations and captures with what is likely to break them
+    #[command(
+        after_help = "Examples: each target for five minutes; one of them for six seconds; a finding once more\n  \
+                      cargo xtask fuzz 5\n  cargo xtask fuzz 0.1 parse\n  \
+                      cargo xtask fuzz --repeat target/fuzz/findings/parse/crash-0123abcd"
+    )]
+    Fuzz {
+        /// How long, for each target
+        #[arg(required_unless_present = "repeat")]
+        minutes: Option<f64>,
+        /// Only this one
+        #[arg(value_enum)]
+        target: Option<fuzz::Target>,
+        /// Try one input, in a directory named after its target
+        #[arg(long, value_name = "PATH", conflicts_with = "minutes")]
+        repeat: Option<PathBuf>,
+    },
     /// Watch real HTTP requests being balanced, in network namespaces that go away afterwards
     #[command(after_help = "Example:\n  cargo xtask demo")]
     Demo {
@@ -74,6 +93,8 @@ fn run(task: Task) -> Result<()> {
         Task::Test { soak: Some(minutes), args, .. } => test::soak(minutes, &args),
         Task::Test { kernel: Some(version), .. } => test::kernel::run(&version),
         Task::Test { args, .. } => test::run(&args),
+        Task::Fuzz { repeat: Some(input), .. } => fuzz::repeat(&input),
+        Task::Fuzz { minutes, target, .. } => fuzz::run(minutes.unwrap_or_default(), target),
         Task::Demo { modlb } => demo::run(modlb),
         Task::Lint => lint::run(),
     }

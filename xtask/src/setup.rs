@@ -1,6 +1,7 @@
 //! Installs what is missing, says so before, and does nothing when nothing is.
 
 mod debian;
+mod fuzzer;
 mod guide;
 mod packages;
 mod programs;
@@ -10,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+pub use fuzzer::install as fuzzer;
 pub use programs::Need;
 pub use toolchain::Toolchain;
 

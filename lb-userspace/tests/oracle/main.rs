@@ -1,5 +1,5 @@
 //! The loaded program against a second implementation of everything that it does: written from the design alone, on big
-//! integers and byte slices, sharing no code with the datapath or with the tables' maker.
+//! integers and with etherparse's headers, sharing no code with the datapath or with the tables' maker.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -50,7 +50,10 @@ fn the_datapath_does_what_the_oracle_says() {
     let Some(minutes) = number("MODLB_ORACLE_MINUTES") else {
         compare(&mut subject, seed, packets);
         subject.assert_every_outcome_was_met();
-        return subject.assert_n_was(&[0, 1, config::MAX_N]);
+        if packets >= PACKETS {
+            subject.assert_n_was(&[0, 1, config::MAX_N]);
+        }
+        return;
     };
     let end = Instant::now() + Duration::from_secs(minutes * 60);
     while Instant::now() < end {
@@ -124,10 +127,15 @@ const SERVICES: &str = r#"
     server = [{ address = "fd00::14", mac = "02:00:00:00:00:24" }, { address = "fd00::15", mac = "02:00:00:00:00:25" }]
 "#;
 
-/// Every combination of headers, whole and cut off at every length.
+/// Every combination of headers, whole and cut off at every length; fewer lengths where `MODLB_ORACLE_PACKETS` asks for fewer
+/// packets, and none where random packets are to be compared for a while.
 #[test]
 fn every_combination_of_headers_at_every_length() {
     need_root!();
+    if number("MODLB_ORACLE_MINUTES").is_some() {
+        return;
+    }
+    let each = (PACKETS / number("MODLB_ORACLE_PACKETS").unwrap_or(PACKETS).clamp(1, PACKETS)) as usize;
     let start = Instant::now();
     let mut subject = Subject::new();
     let way = |client: &str, service: &str| Way {
@@ -142,7 +150,8 @@ fn every_combination_of_headers_at_every_length() {
         combinations::all(way, |frame| {
             frames += 1;
             // The kernel runs programs on no less than an Ethernet header.
-            for length in 14..=frame.len() {
+            let lengths = (14 + frames as usize % each..frame.len()).step_by(each);
+            for length in lengths.chain([frame.len()]) {
                 packets += 1;
                 subject.run(&frame[..length]);
             }

@@ -14,6 +14,8 @@ pub enum Need {
     Test,
     /// `cargo xtask test --kernel`.
     Emulator,
+    /// `cargo xtask fuzz`.
+    Fuzz,
 }
 
 /// A program.
@@ -27,7 +29,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
@@ -38,6 +40,7 @@ const PROGRAMS: [Program; 10] = [
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),
     Program::new("cpio", "cpio", &[Need::Emulator]),
+    Program::new("c++", "g++", &[Need::Fuzz]),
 ];
 
 impl Program {

@@ -1,4 +1,4 @@
-//! Ctrl-C ends the demonstration like a failure does: with everything removed.
+//! Ctrl-C ends a task like a failure does: with everything removed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,0 +1,55 @@
+//! A text → the configuration's parser, and what follows from a configuration that was accepted.
+
+use crate::{
+    config::{
+        file,
+        model::{Selection, Service},
+    },
+    slots::SlotTable,
+};
+use lb_common::limits::MAX_SLOTS_PER_SERVICE;
+
+/// Dealing slots takes their number times the servers' weights; what takes longer than this is not tried.
+const MAX_WORK: u64 = 1 << 22;
+
+/// Reads a configuration, writes it, reads it once more, and deals the slots.
+///
+/// # Panics
+///
+/// Something is accepted that cannot be, or is not what is read back.
+pub fn config(text: &[u8]) {
+    let Ok(text) = str::from_utf8(text) else { return };
+    let config = match file::parse(text) {
+        Ok(config) => config,
+        Err(error) => return assert!(!error.to_string().is_empty(), "an error without words: {error:?}"),
+    };
+    config.check().unwrap_or_else(|error| panic!("accepted from a file, refused in memory: {error}\n{config:?}"));
+    let written = file::write(&config);
+    match file::parse(&written) {
+        Ok(again) => assert_eq!(again, config, "read back from:\n{written}"),
+        Err(error) => panic!("what was written is refused: {error}\n{written}"),
+    }
+    config.services.iter().for_each(deal);
+}
+
+fn deal(service: &Service) {
+    let n = service.n();
+    let most = match service.selection {
+        Selection::Modulo => n.max(8_192),
+        Selection::Resilient { slots } => slots,
+    };
+    if u64::from(most) * u64::from(n) > MAX_WORK {
+        return;
+    }
+    let table = SlotTable::build(service);
+    match service.selection {
+        _ if n == 0 => assert!(table.is_empty(), "{} slots of nobody", table.len()),
+        Selection::Modulo => assert!(table.len().is_multiple_of(n), "{} slots for N = {n}", table.len()),
+        Selection::Resilient { slots } => assert_eq!(table.len(), slots),
+    }
+    assert!(table.len() <= MAX_SLOTS_PER_SERVICE, "{} slots", table.len());
+    let servers = service.servers.len();
+    assert!(table.iter().flatten().all(|server| usize::from(server) < servers), "a slot of a server that is none");
+    assert!(table.all_down() || table.iter().all(|server| server.is_some()), "a slot of nobody");
+    table.digest(service);
+}
