@@ -247,3 +247,6 @@ fn is_special(address: IpAddr) -> bool {
             IpAddr::V6(address) => address.is_unicast_link_local(),
         }
 }
+
+#[cfg(test)]
+mod tests;
