@@ -79,27 +79,19 @@ struct Times {
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     progress.step("control: publishing");
-    let namespace = Namespace::new("publish")?;
-    namespace.ip("link add eth0 type veth peer name peer0")?;
-    let modlb = Modlb::new(&options.modlb, &namespace)?;
-    modlb.attach("eth0 --mode generic", &configuration(1, 1, 1, 0))?;
+    // Each size has an instance of its own, so that none finds what another left to be settled.
+    let beds = SIZES.iter().map(|size| Bed::new(size, options)).collect::<Result<Vec<_>>>()?;
     let rounds = if options.quick { 5 } else { 21 };
     let mut times = SIZES.map(|_| Times::default());
     let mut waits = Vec::new();
     for round in 0..rounds {
         progress.done(round, rounds);
-        for (size, times) in SIZES.iter().zip(&mut times) {
+        for (bed, times) in beds.iter().zip(&mut times) {
             interrupt::check()?;
-            let text = |variant| configuration(size.services, size.servers, size.weight, variant);
-            // What is measured begins with the same size in force, so that there is a half to read.
-            library(&namespace, &modlb, &text(0))?;
-            let (prepare, publish) = library(&namespace, &modlb, &text(1))?;
+            let (prepare, publish) = bed.library()?;
             times.prepare.push(prepare);
             times.publish.push(publish);
-            let file = modlb.file("next.toml", &text(2))?;
-            let start = Instant::now();
-            capture(&mut modlb.command(&format!("apply {}", file.display())))?;
-            times.command.push(milliseconds(start.elapsed()));
+            times.command.push(bed.command()?);
         }
         let start = Instant::now();
         grace::wait()?;
@@ -115,19 +107,47 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Puts a configuration in force by the library; returns how long it took to prepare and to publish, in milliseconds.
-fn library(namespace: &Namespace, modlb: &Modlb, text: &str) -> Result<(f64, f64)> {
-    let config = file::parse(text).context("the benchmark's configuration")?;
-    let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
-    let placed = Placed { config, places, own: Vec::new() };
-    namespace.within(|| {
-        let mut writer = Writer::open(modlb.instance())?;
+/// An instance with a configuration of some size, and others of the same size to put in force in its place.
+struct Bed {
+    texts: [String; 2],
+    modlb: Modlb,
+    // After the instance, so that it is detached first.
+    namespace: Namespace,
+}
+
+impl Bed {
+    fn new(size: &Size, options: &Options) -> Result<Self> {
+        let namespace = Namespace::new("publish")?;
+        namespace.ip("link add eth0 type veth peer name peer0")?;
+        let modlb = Modlb::new(&options.modlb, &namespace)?;
+        let texts = [0, 1].map(|variant| configuration(size.services, size.servers, size.weight, variant));
+        modlb.attach("eth0 --mode generic", &texts[0])?;
+        Ok(Self { texts, modlb, namespace })
+    }
+
+    /// Puts the second configuration in force by the library; returns how long it took to prepare and to publish, in
+    /// milliseconds.
+    fn library(&self) -> Result<(f64, f64)> {
+        let config = file::parse(&self.texts[1]).context("the benchmark's configuration")?;
+        let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
+        let placed = Placed { config, places, own: Vec::new() };
+        self.namespace.within(|| {
+            let mut writer = Writer::open(self.modlb.instance())?;
+            let start = Instant::now();
+            let prepared = writer.prepare(&placed)?;
+            let middle = Instant::now();
+            writer.publish(&prepared)?;
+            Ok((milliseconds(middle - start), milliseconds(middle.elapsed())))
+        })
+    }
+
+    /// Puts the first one in force again by the command; returns how long that took, in milliseconds.
+    fn command(&self) -> Result<f64> {
+        let file = self.modlb.file("next.toml", &self.texts[0])?;
         let start = Instant::now();
-        let prepared = writer.prepare(&placed)?;
-        let middle = Instant::now();
-        writer.publish(&prepared)?;
-        Ok((milliseconds(middle - start), milliseconds(middle.elapsed())))
-    })
+        capture(&mut self.modlb.command(&format!("apply {}", file.display())))?;
+        Ok(milliseconds(start.elapsed()))
+    }
 }
 
 /// As a number.
