@@ -62,8 +62,25 @@ pub(super) fn problems(role: Role, group: &Group, services: &[Draft]) -> Vec<Str
                 service.direction.name()
             )
         }));
+    } else {
+        problems.extend(tagged(services));
     }
     problems
+}
+
+/// Servers in a VLAN of their own: only who sends frames on can tag them.
+fn tagged(services: &[Draft]) -> impl Iterator<Item = String> {
+    services.iter().flat_map(|service| {
+        let servers = service.servers.iter().filter(|server| server.vlan.is_some());
+        servers.map(|server| {
+            let address =
+                server.address.as_ref().map_or_else(|text| text.escape_debug().to_string(), ToString::to_string);
+            format!(
+                "service {}: server {address}: vlan needs role = \"balancer\", which alone sends frames on",
+                service.name.escape_debug()
+            )
+        })
+    })
 }
 
 /// Keys that say nothing to who is no member.
@@ -135,6 +152,18 @@ mod tests {
         good("role = \"member\"\nself = \"10.0.0.11\"");
         good("role = \"member\"\npromiscuous = true\ngroup_mac = \"02:00:5e:00:00:09\"");
         good("role = \"member\"\npromiscuous = true");
+    }
+
+    #[test]
+    fn only_a_balancer_s_servers_have_vlans() {
+        for role in ["member", "steer"] {
+            let server = "[[service.server]]\naddress = \"10.0.0.11\"\nvlan = 20\n";
+            let found = problems(&format!("role = \"{role}\"\n{SERVICE}{server}"));
+            assert_eq!(
+                found,
+                ["service web: server 10.0.0.11: vlan needs role = \"balancer\", which alone sends frames on"]
+            );
+        }
     }
 
     #[test]

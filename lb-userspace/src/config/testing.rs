@@ -16,12 +16,24 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     let services = subsequence((0..5).collect::<Vec<_>>(), 0..=5)
         .prop_shuffle()
         .prop_flat_map(|indices| indices.into_iter().map(service).collect::<Vec<_>>());
-    (interfaces, services).prop_map(|(interfaces, services)| Config {
-        interfaces: interfaces.into_iter().map(str::to_owned).collect(),
-        role: Role::Member,
-        group: Group::default(),
-        services,
+    (interfaces, services, any::<bool>()).prop_map(|(interfaces, mut services, balancer)| {
+        services.iter_mut().for_each(|service| restrict(service, balancer));
+        Config {
+            interfaces: interfaces.into_iter().map(str::to_owned).collect(),
+            role: if balancer { Role::Balancer } else { Role::Member },
+            group: Group::default(),
+            services,
+        }
     })
+}
+
+/// What only a balancer can say, and what it cannot.
+fn restrict(service: &mut Service, balancer: bool) {
+    if balancer {
+        service.direction = Direction::Forward;
+    } else {
+        service.servers.iter_mut().for_each(|server| server.vlan = None);
+    }
 }
 
 /// Any valid service with the name and the destination that belong to this index.

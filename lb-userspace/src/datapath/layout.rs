@@ -201,10 +201,12 @@ impl Layout {
         let mac = match (server.mac.get(), server.state, place) {
             (Some(mac), _, _) => mac,
             (None, State::Down, _) | (None, State::Up, Place::Here) => Mac::ZERO,
-            (None, State::Up, Place::Back) if role == Role::Member => Mac::ZERO,
+            (None, State::Up, Place::Back | Place::Behind { .. }) if role == Role::Member => Mac::ZERO,
             (None, State::Up, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
         };
         let (interface, source) = match place {
+            // What is not this host itself needs no more than a MAC where nothing is sent on: a mark would mean "mine".
+            Place::Back | Place::Behind { .. } if role != Role::Balancer => return Ok(Slot::new(mac, relative)),
             Place::Back if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
             Place::Back => (Remote::BACK, Mac::ZERO),
             Place::Here => (Remote::HERE, Mac::ZERO),

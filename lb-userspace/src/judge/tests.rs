@@ -35,7 +35,7 @@ const NET: &str = "address = \"203.0.113.0/24\"";
 const WORLD_80: &str = "address = \"0.0.0.0/0\"\nprotocol = \"tcp\"\nport = 80";
 
 fn judge(tables: &[&str], own: &[IpAddr], tuple: &Tuple) -> Result<usize, Outcome> {
-    Judge::new(&services(tables), own).service(tuple)
+    Judge::new(&services(tables), own).service(tuple).map(|(index, _)| index)
 }
 
 /// Whatever order services are listed in.
@@ -108,4 +108,20 @@ fn an_ipv6_address_counts_whole() {
     // 2^128 - 1 + 2001:db8::7 + 1 + 2 + 17
     let expected = (BigUint::from(1_u8) << 128) + BigUint::from(0x2001_0db8_u32) * (BigUint::from(1_u8) << 96) + 26_u8;
     assert_eq!(sum, expected);
+}
+
+/// Of services that take both directions, a packet's destination is looked at first, and its source only where that finds
+/// none.
+#[test]
+fn the_destination_before_the_source() {
+    let mut services = services(&[TCP_80, "address = \"198.51.100.0/24\""]);
+    services.iter_mut().for_each(|service| service.direction = Direction::Both);
+    let own = ["198.51.100.7".parse().unwrap()];
+    let there = tuple("203.0.113.10", TCP, WHOLE);
+    assert_eq!(Judge::new(&services, &[]).service(&there), Ok((0, Direction::Forward)));
+    assert_eq!(Judge::new(&services, &[]).service(&there.swapped()), Ok((1, Direction::Forward)));
+    // A prefix is not asked for this host's own addresses, so the packet counts as one from the first service.
+    assert_eq!(Judge::new(&services, &own).service(&there.swapped()), Ok((0, Direction::Reply)));
+    services[0].direction = Direction::Forward;
+    assert_eq!(Judge::new(&services, &own).service(&there.swapped()), Err(Outcome::NoService));
 }

@@ -30,14 +30,13 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
             interface.mtu = mtu;
         } else if let LinkAttribute::Address(bytes) = attribute {
             interface.mac = mac_of(&bytes);
-        } else if let LinkAttribute::LinkInfo(info) = attribute {
-            interface.veth = info.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Veth)));
         } else if let LinkAttribute::Xdp(attributes) = attribute {
             interface.xdp = xdp_of(&attributes);
         } else if let LinkAttribute::Link(index) = attribute {
             below = Some(index);
         } else if let LinkAttribute::LinkInfo(infos) = attribute {
             is_vlan = infos.contains(&LinkInfo::Kind(InfoKind::Vlan));
+            interface.veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth));
         }
     }
     // A veth has something below it as well: its peer, maybe that of another namespace.

@@ -109,11 +109,11 @@ fn service(random: &mut Random, number: usize, role: Role) -> Service {
             Role::Member => random.pick(&[Direction::Forward, Direction::Reply, Direction::Both]),
             Role::Balancer | Role::Steer => Direction::Forward,
         },
-        servers: servers(random, six),
+        servers: servers(random, six, role),
     }
 }
 
-fn servers(random: &mut Random, six: bool) -> Vec<Server> {
+fn servers(random: &mut Random, six: bool, role: Role) -> Vec<Server> {
     let count = match random.below(10) {
         0 => 0,
         1 => 1,
@@ -122,7 +122,7 @@ fn servers(random: &mut Random, six: bool) -> Vec<Server> {
     };
     let downs = random.pick(&[0, 0, 2, 3, 1]);
     let large = random.once_in(6).then(|| random.pick(&LARGE));
-    let vlans = random.once_in(3);
+    let vlans = role == Role::Balancer && random.once_in(3);
     // Number 1 is the gateway itself.
     let first = if random.once_in(5) { 1 } else { 11 };
     let mut servers: Vec<_> = (0..count)

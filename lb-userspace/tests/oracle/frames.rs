@@ -25,6 +25,7 @@ pub fn any(random: &mut Random, config: &Config) -> Vec<u8> {
 }
 
 /// The same, some of them with so much behind the packet that they need several buffers.
+#[cfg_attr(test, allow(dead_code, reason = "tests of captures use only some of these"))]
 pub fn any_length(random: &mut Random, config: &Config) -> Vec<u8> {
     let mut frame = any(random, config);
     if random.once_in(4) {

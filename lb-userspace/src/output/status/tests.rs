@@ -128,7 +128,7 @@ fn a_member() {
     };
     let status = StatusView { role: "member".into(), member: Some(member), ..status() };
     let json = serde_json::to_string(&status).unwrap();
-    let expected = r#""state":"active","self":["10.0.0.11"],"group_mac":"01:00:5e:00:00:09","promiscuous":false,"answer_arp":true,"interfaces""#;
+    let expected = r#""state":"active","digest":"00112233445566ff","self":["10.0.0.11"],"group_mac":"01:00:5e:00:00:09","promiscuous":false,"answer_arp":true,"interfaces""#;
     assert!(json.contains(expected), "{json}");
     let expected = "\n\nself: 10.0.0.11, group 01:00:5e:00:00:09, answers for its services' addresses\n\ninterface";
     assert!(status.render().contains(expected), "{}", status.render());
