@@ -105,6 +105,12 @@ impl Control {
         self.0 & REPLY != 0
     }
 
+    /// Whether some service is found by another kind of key than [`crate::key::Kind::Port`], fragments aside.
+    #[inline(always)]
+    pub const fn others(self) -> bool {
+        self.0 & (ANY_PORT | ANY_PROTOCOL | PREFIX) != 0
+    }
+
     /// The seed of the service table's hash.
     #[inline(always)]
     pub const fn seed(self) -> u16 {

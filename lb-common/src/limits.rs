@@ -57,11 +57,12 @@ pub const MAX_INTERFACES: u32 = 256;
 /// The largest number that a VLAN can have (IEEE 802.1Q: 0 and 4095 are none).
 pub const MAX_VLAN: u16 = 4_094;
 
-/// The most services that an instance can be made for.
-pub const MAX_SERVICES: u32 = 1 << 20;
+/// The most services that an instance can be made for. The verifier lets a program go less than 2^29 bytes into a value
+/// (`BPF_MAX_VAR_OFF`), which the table of services is; so many fill half of that.
+pub const MAX_SERVICES: u32 = 1 << 17;
 
-/// The most slots, over all services, that an instance can be made for.
-pub const MAX_SLOTS: u32 = 1 << 26;
+/// The most slots, over all services, that an instance can be made for: their table is one value, too.
+pub const MAX_SLOTS: u32 = 1 << 24;
 
 /// The most server entries, over all services, that an instance can be made for.
 pub const MAX_SERVERS: u32 = 1 << 22;

@@ -27,6 +27,10 @@ const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 static CONTROL: Array<u64, 1, MMAPABLE> = Array::new();
 
 /// The open-addressing table of services, both halves.
+///
+/// This table and [`SLOTS`] are each the one value of their map, not its entries. A lookup of entry 0 does not depend on the
+/// packet, so the processor has it done long before it knows the index; only the index and one comparison are left on the
+/// way from the packet to the entry. User space makes these maps, as large as they are to be.
 #[btf_map]
 static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
 
@@ -97,6 +101,10 @@ static GROUP_MAC: Global<u64> = Global::new(0);
 #[unsafe(no_mangle)]
 static CELL_MASK: Global<u32> = Global::new(0);
 
+/// The number of slots, both halves.
+#[unsafe(no_mangle)]
+static SLOT_CAPACITY: Global<u32> = Global::new(0);
+
 /// The number of counters, which is the length of a half of [`REMOTES`].
 #[unsafe(no_mangle)]
 static COUNTER_CAPACITY: Global<u32> = Global::new(0);
@@ -119,14 +127,34 @@ pub fn cell_mask() -> u32 {
 
 /// The number of a cell, halves included.
 #[inline(always)]
-pub fn cell_number(half: u32, place: u32) -> u32 {
-    half * (cell_mask() + 1) + place
+pub fn cell_number(half: u32, place: u32) -> u64 {
+    half as u64 * (cell_mask() as u64 + 1) + place as u64
+}
+
+/// The cell at this place of a half.
+#[inline(always)]
+pub fn cell(half: u32, place: u32) -> Result<&'static ServiceCell, Outcome> {
+    numbered_cell(cell_number(half, place))
 }
 
 /// The cell with this number, halves included.
 #[inline(always)]
-pub fn numbered_cell(number: u32) -> Option<&'static ServiceCell> {
-    CELLS.get(number)
+pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
+    entry(CELLS.get_ptr(0), number, 2 * (cell_mask() as u64 + 1)).ok_or(Outcome::NoService)
+}
+
+/// An entry of a table that is the one value of its map; see [`CELLS`].
+///
+/// Trap: indices are numbers of 64 bits. One of 32 the compiler would widen twice, once for the comparison and once for the
+/// address, and the verifier does not know that both are the same.
+#[inline(always)]
+fn entry<T>(table: Option<*const T>, index: u64, length: u64) -> Option<&'static T> {
+    let table = table?;
+    if index >= length {
+        return None;
+    }
+    // SAFETY: the table has `length` entries, and lives as long as the program.
+    Some(unsafe { &*table.add(index as usize) })
 }
 
 /// The lengths of a half's prefixes of a family.
@@ -138,7 +166,7 @@ pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
 /// The slot with this number, halves included.
 #[inline(always)]
 pub fn slot(number: u32) -> Option<Slot> {
-    SLOTS.get(number).copied()
+    entry(SLOTS.get_ptr(0), number as u64, SLOT_CAPACITY.load() as u64).copied()
 }
 
 /// Where the server with this counter is.

@@ -2,89 +2,23 @@
 //!
 //! For packets that no exact service takes, which are none of the hot ones. Every length that is in use is tried, the
 //! longest first, in the same table as everything else, so that prefixes change with the same store.
-//!
-//! Trap: unrolled into the program the search would multiply what the verifier has to follow, so it is a function of its
-//! own that is handed numbers and returns one.
 
 use lb_common::{
     control::Control,
-    flow::{Address, Flow, V6, protocol},
+    flow::{Address as _, V6, protocol},
     key::{self, Kind, Side},
-    limits::MAX_PROBES,
-    outcome::Outcome,
-    table::{PrefixLengths, ServiceCell},
+    table::PrefixLengths,
 };
 
-use crate::maps;
-
-/// The cell of the service that the flow belongs to.
-#[inline(always)]
-pub fn find<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Result<&'static ServiceCell, Outcome> {
-    find_number(flow, control, side).and_then(maps::numbered_cell).ok_or(Outcome::NoService)
-}
-
-/// The same as the cell's number.
-#[inline(always)]
-pub fn find_number<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option<u32> {
-    if !control.prefix() {
-        return None;
-    }
-    let [high, low] = flow.destination.halves();
-    match search(high, low, Wanted::of(flow, side).pack(), control.0) {
-        0 => None,
-        number => Some(number as u32 - 1),
-    }
-}
-
-/// What a service must have, beside the address.
-#[derive(Clone, Copy)]
-pub struct Wanted {
-    /// With the side.
-    pub family: u8,
-    fragment: bool,
-    protocol: u8,
-    port: u16,
-}
-
-impl Wanted {
-    #[inline(always)]
-    pub fn of<A: Address>(flow: &Flow<A>, side: Side) -> Self {
-        let Flow { fragment, protocol, destination_port: port, .. } = *flow;
-        Self { family: side.of(A::FAMILY), fragment, protocol, port }
-    }
-
-    #[inline(always)]
-    pub fn side(self) -> Side {
-        if self.family & Side::Source as u8 != 0 { Side::Source } else { Side::Destination }
-    }
-
-    /// A flow that wants it; its source is no part of it.
-    #[inline(always)]
-    pub fn flow<A: Address>(self, destination: A) -> Flow<A> {
-        let Self { fragment, protocol, port: destination_port, .. } = self;
-        Flow { source: destination, destination, source_port: 0, destination_port, protocol, fragment }
-    }
-
-    #[inline(always)]
-    pub fn pack(self) -> u32 {
-        (self.port as u32) << 16 | (self.protocol as u32) << 8 | (self.fragment as u32) << 4 | self.family as u32
-    }
-
-    #[inline(always)]
-    pub fn unpack(packed: u32) -> Self {
-        Self {
-            family: packed as u8 & 0x0f,
-            fragment: packed & 0x10 != 0,
-            protocol: (packed >> 8) as u8,
-            port: (packed >> 16) as u16,
-        }
-    }
-}
+use crate::{
+    maps,
+    service::{Wanted, probe},
+};
 
 /// The number of a cell and 1, or 0: none.
-#[inline(never)]
-fn search(high: u64, low: u64, wanted: u32, control: u64) -> u64 {
-    let (side, control) = (Wanted::unpack(wanted).side(), Control(control));
+#[inline(always)]
+pub fn search([high, low]: [u64; 2], wanted: u32, control: Control) -> u64 {
+    let side = Wanted::unpack(wanted).side();
     let family = key::family_of(Wanted::unpack(wanted).family);
     let six = family == V6::FAMILY;
     // What comes from an address of this host's is what a steering host sends.
@@ -105,70 +39,36 @@ fn search(high: u64, low: u64, wanted: u32, control: u64) -> u64 {
     0
 }
 
-/// Where services of one prefix are.
-struct Place {
-    halves: [u64; 2],
-    length: u32,
-    hash: u64,
-}
-
-/// The search among services of one length: the number of a cell and 1, or 0.
-///
-/// Trap: the verifier follows a function that only this program can call anew from each call, and gives up at 8,192
-/// branches that are still to be followed. One that is global it verifies once, whatever it is handed.
+/// The search among services of one length: the number of a cell and 1, or 0. Global: see `service`.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn modlb_search_length(high: u64, low: u64, length: u32, wanted: u32, control: u64) -> u64 {
-    let (wanted, control) = (Wanted::unpack(wanted), Control(control));
+    let (Wanted { family, fragment, protocol, port }, control) = (Wanted::unpack(wanted), Control(control));
     let halves = key::mask([high, low], length);
-    let place = Place { halves, length, hash: key::hash_prefix(halves, length, control.seed()) };
-    let Wanted { protocol, port, .. } = wanted;
-    let first = match (wanted.fragment, protocol::has_ports(protocol)) {
-        (true, _) => probe(&place, tag(wanted, Kind::PrefixFragment, protocol, 0), control),
-        (false, true) => probe(&place, tag(wanted, Kind::PrefixPort, protocol, port), control),
-        (false, false) => 0,
-    };
-    if first != 0 {
-        return first;
-    }
-    if !wanted.fragment {
-        let second = probe(&place, tag(wanted, Kind::PrefixProtocol, protocol, 0), control);
-        if second != 0 {
-            return second;
+    let hash = key::hash_prefix(halves, length, control.seed());
+    let of = |kind, protocol, port| probe(halves, length, key::tag(family, kind, protocol, port), hash, control);
+    let mut found = 0;
+    if fragment {
+        found = of(Kind::PrefixFragment, protocol, 0);
+    } else {
+        if protocol::has_ports(protocol) {
+            found = of(Kind::PrefixPort, protocol, port);
+        }
+        if found == 0 {
+            found = of(Kind::PrefixProtocol, protocol, 0);
         }
     }
-    probe(&place, tag(wanted, Kind::PrefixAddress, 0, 0), control)
-}
-
-#[inline(always)]
-fn tag(wanted: Wanted, kind: Kind, protocol: u8, port: u16) -> u32 {
-    key::tag(wanted.family, kind, protocol, port)
-}
-
-/// The number of the cell with this key and 1, or 0.
-#[inline(always)]
-fn probe(place: &Place, tag: u32, control: Control) -> u64 {
-    let mask = maps::cell_mask();
-    let mut at = key::first_cell(place.hash, tag, mask);
-    for _ in 0..MAX_PROBES {
-        let number = maps::cell_number(control.half(), at);
-        let Some(cell) = maps::numbered_cell(number) else { return 0 };
-        if cell.tag == tag && cell.prefix == place.length && cell.address == place.halves {
-            return number as u64 + 1;
-        }
-        if cell.tag == 0 {
-            return 0;
-        }
-        at = (at + 1) & mask;
+    if found == 0 {
+        found = of(Kind::PrefixAddress, 0, 0);
     }
-    0
+    found
 }
 
 /// Whether the address is this host's, or one of its networks' broadcast addresses.
 #[inline(always)]
 fn is_own(halves: [u64; 2], family: u8, control: Control) -> bool {
-    let place = Place { halves, length: 0, hash: key::hash_halves(halves, control.seed()) };
-    probe(&place, key::tag(family, Kind::Own, 0, 0), control) != 0
+    let hash = key::hash_halves(halves, control.seed());
+    probe(halves, 0, key::tag(family, Kind::Own, 0, 0), hash, control) != 0
 }
 
 /// Multicast, broadcast, link-local, loopback and unspecified addresses, which no prefix service takes.

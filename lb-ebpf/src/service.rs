@@ -1,4 +1,12 @@
 //! Flow → service: the most specific first.
+//!
+//! Nearly every packet is done with the first cell that is looked at: it is the service's, or it is empty and no other kind
+//! of service is in use. That much stands in the programs. The rest is functions of their own that are handed numbers and
+//! return one: a path that calls them seldom need not carry their registers and branches.
+//!
+//! Trap: the verifier follows a function that only one program can call anew from each call, with everything that is known
+//! there, and gives up at 8,192 branches that are still to be followed. One that is global it verifies once, whatever it
+//! is handed.
 
 use lb_common::{
     control::Control,
@@ -14,86 +22,129 @@ use crate::{maps, prefix};
 /// The cell of the service that the flow belongs to, among those of packets that have the service at this side.
 #[inline(always)]
 pub fn find<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Result<&'static ServiceCell, Outcome> {
-    match exact(flow, control, side) {
-        Some((_, cell)) => Ok(cell),
-        None => prefix::find(flow, control, side),
+    let halves = flow.destination.halves();
+    if !flow.fragment && protocol::has_ports(flow.protocol) {
+        let tag = key::tag(side.of(A::FAMILY), Kind::Port, flow.protocol, flow.destination_port);
+        let hash = key::hash_halves(halves, control.seed());
+        let cell = maps::cell(control.half(), key::first_cell(hash, tag, maps::cell_mask()))?;
+        if cell.tag == tag && cell.address == halves {
+            return Ok(cell);
+        }
+        if cell.tag == 0 && !control.others() {
+            return Err(Outcome::NoService);
+        }
     }
+    numbered(search(flow, control, side))
 }
 
-/// The same as the cell's number.
+/// The number of the cell of the service that the flow belongs to and 1, or 0: none.
 #[inline(always)]
-pub fn find_number<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option<u32> {
-    match exact(flow, control, side) {
-        Some((number, _)) => Some(number),
-        None => prefix::find_number(flow, control, side),
-    }
+pub fn search<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> u64 {
+    let [high, low] = flow.destination.halves();
+    modlb_search(high, low, Wanted::of(flow, side).pack(), control.0)
 }
 
-/// A cell and its number.
-type Found = (u32, &'static ServiceCell);
+/// The cell of a number that [`search`] returned.
+#[inline(always)]
+pub fn numbered(number: u64) -> Result<&'static ServiceCell, Outcome> {
+    if number == 0 { Err(Outcome::NoService) } else { maps::numbered_cell(number - 1) }
+}
 
 /// Whether this host tells the group's MAC to who asks for an address.
 #[inline(always)]
 pub fn announces<A: Address>(address: A, control: Control) -> bool {
-    Search::new(address, control, Side::Destination).probe(Kind::Announced, 0, 0).is_some()
+    let halves = address.halves();
+    let tag = key::tag(A::FAMILY, Kind::Announced, 0, 0);
+    probe(halves, 0, tag, key::hash_halves(halves, control.seed()), control) != 0
 }
 
-#[inline(always)]
-fn exact<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option<Found> {
-    let search = Search::new(flow.destination, control, side);
-    if flow.fragment {
-        return search.probe(Kind::Fragment, flow.protocol, 0).or_else(|| search.any_protocol());
-    }
-    if protocol::has_ports(flow.protocol)
-        && let Some(cell) = search.probe(Kind::Port, flow.protocol, flow.destination_port)
-    {
-        return Some(cell);
-    }
-    if control.any_port()
-        && let Some(cell) = search.probe(Kind::Protocol, flow.protocol, 0)
-    {
-        return Some(cell);
-    }
-    search.any_protocol()
+/// What a service must have, beside the address.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// With the side.
+    pub family: u8,
+    pub fragment: bool,
+    pub protocol: u8,
+    pub port: u16,
 }
 
-/// A search for one address in the active half.
-struct Search<A> {
-    address: A,
-    hash: u64,
-    control: Control,
-    side: Side,
-}
-
-impl<A: Address> Search<A> {
+impl Wanted {
     #[inline(always)]
-    fn new(address: A, control: Control, side: Side) -> Self {
-        Self { address, hash: key::hash_address(address, control.seed()), control, side }
+    fn of<A: Address>(flow: &Flow<A>, side: Side) -> Self {
+        let Flow { fragment, protocol, destination_port: port, .. } = *flow;
+        Self { family: side.of(A::FAMILY), fragment, protocol, port }
     }
 
-    /// The service of the whole address, if there are any such services.
     #[inline(always)]
-    fn any_protocol(&self) -> Option<Found> {
-        if self.control.any_protocol() { self.probe(Kind::Address, 0, 0) } else { None }
+    pub fn side(self) -> Side {
+        if self.family & Side::Source as u8 != 0 { Side::Source } else { Side::Destination }
     }
 
-    /// Looks at the cells from the key's place on until one has the key or is empty.
     #[inline(always)]
-    fn probe(&self, kind: Kind, protocol: u8, port: u16) -> Option<Found> {
-        let tag = key::tag(self.side.of(A::FAMILY), kind, protocol, port);
-        let mask = maps::cell_mask();
-        let mut place = key::first_cell(self.hash, tag, mask);
-        for _ in 0..MAX_PROBES {
-            let number = maps::cell_number(self.control.half(), place);
-            let cell = maps::numbered_cell(number)?;
-            if cell.tag == tag && cell.address == self.address.halves() {
-                return Some((number, cell));
-            }
-            if cell.tag == 0 {
-                return None;
-            }
-            place = (place + 1) & mask;
+    pub fn pack(self) -> u32 {
+        (self.port as u32) << 16 | (self.protocol as u32) << 8 | (self.fragment as u32) << 4 | self.family as u32
+    }
+
+    #[inline(always)]
+    pub fn unpack(packed: u32) -> Self {
+        Self {
+            family: packed as u8 & 0x0f,
+            fragment: packed & 0x10 != 0,
+            protocol: (packed >> 8) as u8,
+            port: (packed >> 16) as u16,
         }
-        None
     }
+}
+
+/// The whole search, prefixes included.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn modlb_search(high: u64, low: u64, wanted: u32, control: u64) -> u64 {
+    let (Wanted { family, fragment, protocol, port }, control) = (Wanted::unpack(wanted), Control(control));
+    let hash = key::hash_halves([high, low], control.seed());
+    let exact = |kind, protocol, port| probe([high, low], 0, key::tag(family, kind, protocol, port), hash, control);
+    let mut found = 0;
+    if fragment {
+        found = exact(Kind::Fragment, protocol, 0);
+    } else {
+        if protocol::has_ports(protocol) {
+            found = exact(Kind::Port, protocol, port);
+        }
+        if found == 0 && control.any_port() {
+            found = exact(Kind::Protocol, protocol, 0);
+        }
+    }
+    if found == 0 && control.any_protocol() {
+        found = exact(Kind::Address, 0, 0);
+    }
+    if found == 0 && control.prefix() {
+        found = prefix::search([high, low], wanted, control);
+    }
+    found
+}
+
+/// The number of the cell with this key and 1, or 0. A length is that of a prefix, else 0.
+#[inline(always)]
+pub fn probe(halves: [u64; 2], length: u32, tag: u32, hash: u64, control: Control) -> u64 {
+    modlb_probe(halves[0], halves[1], (length as u64) << 32 | tag as u64, hash, control.0)
+}
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn modlb_probe(high: u64, low: u64, key: u64, hash: u64, control: u64) -> u64 {
+    let (tag, length, half) = (key as u32, (key >> 32) as u32, Control(control).half());
+    let mask = maps::cell_mask();
+    let mut place = key::first_cell(hash, tag, mask);
+    for _ in 0..MAX_PROBES {
+        let number = maps::cell_number(half, place);
+        let Ok(cell) = maps::numbered_cell(number) else { return 0 };
+        if cell.tag == tag && cell.prefix == length && cell.address == [high, low] {
+            return number + 1;
+        }
+        if cell.tag == 0 {
+            return 0;
+        }
+        place = (place + 1) & mask;
+    }
+    0
 }

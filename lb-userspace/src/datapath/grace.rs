@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Error, Result,
-    sys::{Create, create, update},
+    sys::{BPF_MAP_TYPE_ARRAY, Create, create, update},
 };
 
 /// `MEMBARRIER_CMD_GLOBAL` of membarrier(2): waits for an RCU grace period.
@@ -27,7 +27,6 @@ pub fn wait() -> Result<()> {
     update_map_of_maps().map_err(Error::io("waiting for running programs to end"))
 }
 
-const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
 
 fn update_map_of_maps() -> io::Result<()> {

@@ -38,7 +38,7 @@ macro_rules! plain {
 plain!(u64, Instance, HalfRecord, ServiceRecord, ServerRecord, RetiredRecord, ServiceCell, Slot, Remote, PrefixLengths);
 plain!(HeldRecord);
 
-/// An array map in this process's memory.
+/// An array map in this process's memory: its values, or the entries of the table that is its one value.
 ///
 /// Trap: the kernel rounds the distance between values up to 8 bytes, so values of any other size would not lie where they
 /// are looked for.
@@ -63,10 +63,13 @@ impl<T: Plain> Mapped<T> {
             instance: pins.instance().to_owned(),
             reason,
         };
-        if info.value_size() as usize != size_of::<T>() {
-            return Err(foreign(format!("values of {name} have {} bytes, not {}", info.value_size(), size_of::<T>())));
+        let (value, entries) = (info.value_size() as usize, info.max_entries() as usize);
+        // A table of the datapath's is one value.
+        let is_table = entries == 1 && value.is_multiple_of(size_of::<T>());
+        if value != size_of::<T>() && !is_table {
+            return Err(foreign(format!("values of {name} have {value} bytes, not {}", size_of::<T>())));
         }
-        let length = info.max_entries() as usize;
+        let length = entries * (value / size_of::<T>());
         let bytes = NonZeroUsize::new(length * size_of::<T>()).ok_or_else(|| foreign(format!("{name} is empty")))?;
         // SAFETY: a new mapping of the map's values, nowhere in particular.
         let start = unsafe {

@@ -4,7 +4,7 @@
 //! the pinned maps. Trap: aya falls back from bpf_link to netlink when the kernel refuses a link; such an attachment ends
 //! with nobody knowing and cannot be pinned, so it is undone and refused here.
 
-use std::{fs, io};
+use std::{fs, io, os::fd::AsFd as _};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -17,6 +17,7 @@ use aya::{
 use lb_common::{
     limits::{MAX_HELD, MAX_INTERFACES},
     mac::Mac,
+    table::{ServiceCell, Slot},
 };
 
 use super::{
@@ -27,6 +28,7 @@ use super::{
     link::{self, Holder, Link},
     nic::Nic,
     pins::Pins,
+    sys::{self, Create},
     variant::{attach, loaded, name_of, xdp},
 };
 use crate::{
@@ -95,14 +97,19 @@ pub(super) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
 pub(super) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Ebpf> {
     let Constants { interface, mac, group } = constants;
     let mac = wide(mac);
-    let (mask, counters) = (capacities.cells() - 1, capacities.counters());
+    let (mask, slots, counters) = (capacities.cells() - 1, 2 * capacities.slots, capacities.counters());
     let mut loader = EbpfLoader::new();
     loader
         .override_global("INTERFACE", &interface, true)
         .override_global("INTERFACE_MAC", &mac, true)
         .override_global("GROUP_MAC", &group, true)
         .override_global("CELL_MASK", &mask, true)
+        .override_global("SLOT_CAPACITY", &slots, true)
         .override_global("COUNTER_CAPACITY", &counters, true);
+    for (name, bytes) in tables(capacities) {
+        make_table(pins, name, bytes)?;
+        loader.map_pin_path(name, pins.map(name));
+    }
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
@@ -131,14 +138,38 @@ fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
     Ok(loader.load(OBJECT)?)
 }
 
-/// The length of each map.
-const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 14] {
-    let Capacities { services, slots, servers } = *capacities;
+/// The tables that are each the one value of their map, and their bytes.
+const fn tables(capacities: &Capacities) -> [(&'static str, u32); 2] {
+    [
+        ("CELLS", 2 * capacities.cells() * size_of::<ServiceCell>() as u32),
+        ("SLOTS", 2 * capacities.slots * size_of::<Slot>() as u32),
+    ]
+}
+
+/// Makes and pins the map of such a table, unless it is there. The object file says nothing of its length, which the loader
+/// could not change.
+fn make_table(pins: &Pins, name: &'static str, bytes: u32) -> Result<()> {
+    let pin = pins.map(name);
+    if pin.exists() {
+        return Ok(());
+    }
+    let array = Create {
+        map_type: sys::BPF_MAP_TYPE_ARRAY,
+        key_size: 4,
+        value_size: bytes,
+        max_entries: 1,
+        map_flags: sys::BPF_F_MMAPABLE,
+        ..Create::default()
+    };
+    sys::create(&array).and_then(|map| sys::pin(map.as_fd(), &pin)).map_err(Error::io(format!("making the map {name}")))
+}
+
+/// The length of each other map.
+const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 12] {
+    let Capacities { services, servers, .. } = *capacities;
     [
         ("CONTROL", 1),
-        ("CELLS", 2 * capacities.cells()),
         ("PREFIXES", 4),
-        ("SLOTS", 2 * slots),
         ("REMOTES", 2 * capacities.counters()),
         ("DEVICES", MAX_INTERFACES),
         ("COUNTERS", capacities.counters()),

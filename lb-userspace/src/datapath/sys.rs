@@ -12,7 +12,12 @@ use std::{
 
 const BPF_MAP_CREATE: libc::c_int = 0;
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
+const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
+
+/// Array maps, and what lets user space map their memory.
+pub(super) const BPF_MAP_TYPE_ARRAY: u32 = 2;
+pub(super) const BPF_F_MMAPABLE: u32 = 1 << 10;
 
 /// Calls bpf(2) with the head of a `union bpf_attr`; the kernel takes what is missing as zeros.
 pub(super) fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<RawFd> {
@@ -53,16 +58,23 @@ pub(super) fn update<T>(map: BorrowedFd<'_>, key: u32, value: &[T]) -> io::Resul
     bpf(BPF_MAP_UPDATE_ELEM, &update).map(drop)
 }
 
+/// What pins, or opens a pin.
+#[repr(C)]
+struct Pin {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
 /// Opens what is pinned at a path.
 pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
-    #[repr(C)]
-    struct Get {
-        path: u64,
-        fd: u32,
-        flags: u32,
-    }
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let get = Get { path: path.as_ptr() as u64, fd: 0, flags: 0 };
     // SAFETY: the kernel has just made the descriptor for this process.
-    bpf(BPF_OBJ_GET, &get).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+    bpf(BPF_OBJ_GET, &Pin { path: path.as_ptr() as u64, fd: 0, flags: 0 }).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Pins something at a path.
+pub(super) fn pin(what: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    bpf(BPF_OBJ_PIN, &Pin { path: path.as_ptr() as u64, fd: what.as_raw_fd() as u32, flags: 0 }).map(drop)
 }

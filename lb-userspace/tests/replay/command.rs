@@ -36,6 +36,7 @@ outcome           packets  bytes
 forwarded             300  19800
 local                   0      0
 no_server               0      0
+unreachable             0      0
 standby                 0      0
 not_ours                0      0
 not_ip                  0      0
@@ -43,6 +44,9 @@ malformed               0      0
 too_many_headers        0      0
 fragment                0      0
 no_service              0      0
+accepted                0      0
+others                  0      0
+answered                0      0
 
 web (203.0.113.10:80/tcp): 300 packets, 19800 bytes, 300 flows
 server     packets  bytes  flows   share    fair
