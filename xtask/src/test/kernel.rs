@@ -32,7 +32,14 @@ const ORACLE_PACKETS: u32 = 100_000;
 const PROGRAMS: [&str; 5] = ["dash", "ip", "nsenter", "ethtool", "unshare"];
 
 /// In the order in which they need each other.
-const MODULES: [&str; 4] = ["net/llc/llc", "net/802/stp", "net/bridge/bridge", "drivers/net/veth"];
+const MODULES: [&str; 6] = [
+    "net/llc/llc",
+    "net/802/stp",
+    "net/bridge/bridge",
+    "drivers/net/veth",
+    "net/sched/sch_ingress",
+    "net/sched/cls_bpf",
+];
 
 /// What the machine prints when all went well.
 const GOOD: &str = "ALL TESTS PASSED";
