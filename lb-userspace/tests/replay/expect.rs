@@ -94,6 +94,17 @@ impl Expected {
         }
     }
 
+    /// The addresses of the two servers with the most packets.
+    pub fn busiest(&self) -> [IpAddr; 2] {
+        let mut packets: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        for ((service, server), counted) in &self.servers {
+            *packets.entry(self.judge.config.services[*service].servers[*server].address).or_default() += counted.0;
+        }
+        let mut ranked: Vec<_> = packets.into_iter().map(|(address, count)| (count, address)).collect();
+        ranked.sort_unstable();
+        [ranked[ranked.len() - 1].1, ranked[ranked.len() - 2].1]
+    }
+
     /// Asserts that a replay found all of this.
     pub fn assert_found(&self, found: &Value) {
         let traffic = |(packets, bytes): (u64, u64)| json!({"packets": packets, "bytes": bytes});
