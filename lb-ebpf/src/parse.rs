@@ -61,7 +61,7 @@ pub const EVERY_MAC: u64 = u64::MAX;
 pub fn group(packet: &Packet<impl Context>, own: u64, group: u64) -> Result<Frame, Outcome> {
     link_layer(packet, |head, tail| {
         let destination = head as u64 | (tail as u64) << 32;
-        is_ours(head, tail, own) || destination == group || group == EVERY_MAC
+        is_ours(head, tail, own) || (group != 0 && destination == group) || group == EVERY_MAC
     })
 }
 
