@@ -1,5 +1,6 @@
 //! modlb's user space: everything but the parsing of the command line, so that tests can use it.
 
+pub mod agent;
 pub mod agreement;
 pub mod cli;
 pub mod commands;
