@@ -48,6 +48,12 @@ pub trait Address: Copy {
     /// The address as a 128-bit number, the more significant half first. An IPv4 address fills the last 32 bits.
     fn halves(self) -> [u64; 2];
 
+    /// Whether these halves, of an address of the same family, are of this one.
+    #[inline(always)]
+    fn is(self, halves: [u64; 2]) -> bool {
+        self.halves() == halves
+    }
+
     /// A number below 2^52 that is congruent to `self + other` modulo the `T` whose powers are given: `powers[i]` is
     /// `2^(32 * (i + 1)) mod T`.
     fn sum_modulo(self, other: Self, powers: &[u32; 3]) -> u64;
@@ -67,6 +73,12 @@ impl Address for V4 {
     #[inline(always)]
     fn halves(self) -> [u64; 2] {
         [0, self.0 as u64]
+    }
+
+    /// Of IPv4 addresses the first half is always 0.
+    #[inline(always)]
+    fn is(self, [_, low]: [u64; 2]) -> bool {
+        self.0 as u64 == low
     }
 
     #[inline(always)]

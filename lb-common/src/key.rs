@@ -1,7 +1,5 @@
 //! How a service is found: its key, and the key's place in the table.
 
-use crate::flow::Address;
-
 /// How much of a packet a key names. The datapath tries them in this order.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -61,26 +59,18 @@ pub const fn tag(family: u8, kind: Kind, protocol: u8, port: u16) -> u32 {
     (port as u32) << 16 | (protocol as u32) << 8 | (kind as u32) << 4 | family as u32
 }
 
-/// The address's part of the hash: computed once for a packet, whatever the number of keys that are tried.
-///
-/// Multiply-shift (Dietzfelbinger et al., 1997) with odd 64-bit constants; the seed changes with each table, so that
-/// user space can always find one in which no service lies too far from its place.
+/// The address's part of the hash, computed once for a packet, whatever the number of keys that are tried. An IPv4 address is
+/// its own.
 #[inline(always)]
-pub fn hash_address<A: Address>(address: A, seed: u16) -> u64 {
-    hash_halves(address.halves(), seed)
-}
-
-/// The same for an address in halves.
-#[inline(always)]
-pub const fn hash_halves([high, low]: [u64; 2], seed: u16) -> u64 {
-    let mixed = (high ^ (seed as u64) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed ^ mixed >> 32 ^ low).wrapping_add(seed as u64).wrapping_mul(0xd6e8_feb8_6659_fd93)
+pub const fn hash_halves([high, low]: [u64; 2]) -> u64 {
+    let mixed = high.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32 ^ low
 }
 
 /// The same for a prefix, which may have the same bits as another of another length.
 #[inline(always)]
-pub const fn hash_prefix(halves: [u64; 2], length: u32, seed: u16) -> u64 {
-    hash_halves(halves, seed) ^ (length as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+pub const fn hash_prefix(halves: [u64; 2], length: u32) -> u64 {
+    hash_halves(halves) ^ (length as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// The first `length` bits of 128, as halves.
@@ -95,9 +85,19 @@ pub const fn mask([high, low]: [u64; 2], length: u32) -> [u64; 2] {
     }
 }
 
-/// The place where the search for a key starts, of `mask + 1` cells (a power of two).
+/// The key's hash, of which the first bits are the place where the search for it starts.
+///
+/// Multiply-shift (Dietzfelbinger et al., 1997): one multiplication by an odd number. That of an IPv4 address and a tag, which
+/// fill 64 bits, loses nothing. Each table has a seed of its own, so that user space can always find one in which no service
+/// lies too far from its place; the seed changes the factor all along, since what differs between two keys may be at either end.
 #[inline(always)]
-pub const fn first_cell(address_hash: u64, tag: u32, mask: u32) -> u32 {
-    let mixed = (address_hash ^ address_hash >> 32 ^ tag as u64).wrapping_mul(0xa076_1d64_78bd_642f);
-    (mixed >> 32) as u32 & mask
+pub const fn hash(address_hash: u64, tag: u32, seed: u16) -> u64 {
+    let factor = 0xd6e8_feb8_6659_fd93 ^ (seed as u64).wrapping_mul(0x0002_0002_0002_0002);
+    (address_hash ^ (tag as u64) << 32).wrapping_mul(factor)
+}
+
+/// The place where the search starts, of 2^`bits` cells; `bits` is 1 to 32.
+#[inline(always)]
+pub const fn first_cell(hash: u64, bits: u32) -> u32 {
+    (hash >> (64 - bits)) as u32
 }

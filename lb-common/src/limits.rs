@@ -57,16 +57,27 @@ pub const MAX_INTERFACES: u32 = 256;
 /// The largest number that a VLAN can have (IEEE 802.1Q: 0 and 4095 are none).
 pub const MAX_VLAN: u16 = 4_094;
 
-/// The most services that an instance can be made for. The verifier lets a program go less than 2^29 bytes into a value
-/// (`BPF_MAX_VAR_OFF`), which the table of services is; so many fill half of that.
+/// How long a map's value may be that programs go about in: the verifier lets them go less than 2^29 bytes into it
+/// (`BPF_MAX_VAR_OFF`).
+pub const MAX_VALUE_BYTES: u32 = (1 << 29) - 64;
+
+/// The most services that an instance can be made for; their table fills half of a value.
 pub const MAX_SERVICES: u32 = 1 << 17;
 
 /// The most slots, over all services, that an instance can be made for: their table is one value, too.
 pub const MAX_SLOTS: u32 = 1 << 24;
 
-/// The most server entries, over all services, that an instance can be made for.
+/// The most server entries, over all services, that an instance can be made for; fewer on machines of more than two CPUs, whose
+/// counters are one value.
 pub const MAX_SERVERS: u32 = 1 << 22;
 
 /// An instance has this many counters for each server entry: those in force, those of servers that just left, and those
 /// of servers that are about to come.
 pub const COUNTERS_PER_SERVER: u32 = 3;
+
+/// Counters that fill a cache line of 64 bytes.
+pub const COUNTERS_PER_LINE: u32 = 4;
+
+/// The counters of outcomes that each CPU has, a few more than there are: so many fill whole cache lines, and no line belongs to
+/// two CPUs.
+pub const OUTCOME_COUNTERS: u32 = 16;

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::limits::OUTCOME_COUNTERS;
+
 macro_rules! outcomes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
         /// What happened to a packet. The number is the index of its counter.
@@ -66,6 +68,8 @@ impl Outcome {
         self as u32
     }
 }
+
+const _: () = assert!(Outcome::COUNT <= OUTCOME_COUNTERS);
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ pub struct ServiceCell {
     pub address: [u64; 2],
     /// [`crate::key::tag`]; 0: the cell is empty, and a search ends here.
     pub tag: u32,
-    /// T, the number of slots; 0: no server is up.
+    /// T, the number of slots; 0: no server is up, or [`ServiceCell::PASS`].
     pub slots: u32,
     /// The index of the service's first slot in the map of slots, the half included.
     pub first_slot: u32,
@@ -31,7 +31,7 @@ const _: () = assert!(size_of::<ServiceCell>() == 64);
 impl ServiceCell {
     /// The service adds up the 5-tuple.
     pub const FIVE_TUPLE: u32 = 1;
-    /// Matching packets pass: fragments for a service that does not take them.
+    /// Matching packets pass: fragments for a service that does not take them. Such a cell has no slots.
     pub const PASS: u32 = 1 << 1;
 
     /// The formula that the flags name.

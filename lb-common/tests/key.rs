@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use lb_common::{
-    flow::{V4, V6},
-    key::{Kind, first_cell, hash_address, tag},
+    flow::{Address as _, V4, V6},
+    key::{Kind, first_cell, hash, hash_halves, tag},
 };
 use proptest::prelude::*;
 
@@ -28,16 +28,25 @@ fn tags_are_distinct_and_never_that_of_an_empty_cell() {
 
 proptest! {
     #[test]
-    fn a_place_is_within_the_table(address: [u32; 4], seed: u16, tag: u32, bits in 0..24_u32) {
-        let mask = (1 << bits) - 1;
-        prop_assert!(first_cell(hash_address(V6(address), seed), tag, mask) <= mask);
-        prop_assert!(first_cell(hash_address(V4(address[0]), seed), tag, mask) <= mask);
+    fn a_place_is_within_the_table(address: [u32; 4], seed: u16, tag: u32, bits in 1..=24_u32) {
+        for halves in [V6(address).halves(), V4(address[0]).halves()] {
+            prop_assert!(first_cell(hash(hash_halves(halves), tag, seed), bits) < 1 << bits);
+        }
     }
 
-    /// A seed is worth nothing if it leaves every key where it was.
+    /// A seed is worth nothing if it leaves keys as far from each other as they were: those of one address as well as those
+    /// of neighbours.
     #[test]
-    fn seeds_move_keys(address: [u32; 4], seed: u16) {
-        let places = |seed| (0..8).map(|tag| first_cell(hash_address(V6(address), seed), tag, 0xffff)).collect::<Vec<_>>();
-        prop_assert_ne!(places(seed), places(seed.wrapping_add(1)));
+    fn seeds_move_keys_apart(address: [u32; 4], seed: u16, port in 0..u16::MAX) {
+        let tag = |port| tag(4, Kind::Port, 6, port);
+        let place = |address, port, seed| first_cell(hash(hash_halves(V4(address).halves()), tag(port), seed), 16);
+        let (one, next) = (address[0], address[0] ^ 1);
+        let distances = |(other, other_port): (u32, u16)| {
+            (0..8).map(|more: u16| seed.wrapping_add(more)).map(move |seed| {
+                place(other, other_port, seed).wrapping_sub(place(one, port, seed)) & 0xffff
+            }).collect::<HashSet<_>>().len()
+        };
+        prop_assert!(distances((one, port + 1)) > 1);
+        prop_assert!(distances((next, port)) > 1);
     }
 }

@@ -18,7 +18,7 @@ pub fn outcome_of(outcome: Outcome, frames: u64, bytes: usize) {
 
 /// Counts a packet for the server that it goes to; the one counter of the forwarding path.
 #[inline(always)]
-pub fn server(number: u32, frames: u64, bytes: usize) {
+pub fn server(number: u64, frames: u64, bytes: usize) {
     add(maps::server_counter(number), frames, bytes);
 }
 

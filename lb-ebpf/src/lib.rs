@@ -15,4 +15,19 @@ mod icmp;
 pub mod load;
 pub mod packet;
 pub mod parse;
+pub mod plain;
 mod quote;
+
+/// Says of a condition that it nearly always holds, so that what happens then is laid out in one line.
+#[inline(always)]
+pub fn likely(condition: bool) -> bool {
+    if !condition {
+        cold();
+    }
+    condition
+}
+
+/// Calls of it make a branch one that is seldom taken.
+#[cold]
+#[inline(always)]
+const fn cold() {}

@@ -8,6 +8,7 @@
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
 mod answer;
+mod balancer;
 mod count;
 mod maps;
 mod member;
@@ -23,28 +24,19 @@ use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use lb_common::{
-    control::Control,
-    flow::{Address, Flow},
-    key::Side,
-    outcome::Outcome,
-};
-use lb_ebpf::{
-    packet::{Context, MultiBuffer, Packet},
-    parse::{self, Parsed},
-};
-use select::Server;
+use lb_common::outcome::Outcome;
+use lb_ebpf::packet::{Context, MultiBuffer, Packet};
 
 /// Role `balancer`: sends each packet of a service to the server that the formula names.
 #[xdp]
 pub fn balancer(context: XdpContext) -> u32 {
-    balance(context.ctx)
+    balancer::balance(context.ctx)
 }
 
 /// The same for frames that need more than one buffer.
 #[xdp(frags)]
 pub fn balancer_frags(context: XdpContext) -> u32 {
-    balance(context.ctx.cast::<MultiBuffer>())
+    balancer::balance(context.ctx.cast::<MultiBuffer>())
 }
 
 /// Role `member`: takes each packet of a service that the formula gives to this host, and drops those of other members.
@@ -82,55 +74,19 @@ pub fn pass_frags(_context: XdpContext) -> u32 {
 }
 
 #[inline(always)]
-fn balance<C: Context>(context: *mut C) -> u32 {
-    // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context) };
-    match forward(&packet) {
-        Ok(action) => action,
-        Err(outcome) => {
-            count::outcome(outcome, packet.len());
-            action(outcome)
-        }
-    }
-}
-
-#[inline(always)]
 fn join<C: Context>(context: *mut C) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
     let packet = unsafe { Packet::new(context) };
-    match member::take(&packet) {
-        Ok(action) => action,
-        Err(outcome) => {
-            count::outcome(outcome, packet.len());
-            action(outcome)
-        }
-    }
+    finish(&packet, member::take(&packet))
 }
 
+/// What becomes of the packet; outcomes that end before a server are counted.
 #[inline(always)]
-fn forward(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
-    let control = maps::control();
-    let frame = parse::ethernet(packet, maps::interface_mac())?;
-    if control.standby() {
-        return Err(Outcome::Standby);
-    }
-    match parse::network(packet, &frame)? {
-        Parsed::V4(flow) => forward_flow(packet, control, &flow),
-        Parsed::V6(flow) => forward_flow(packet, control, &flow),
-    }
-}
-
-#[inline(always)]
-fn forward_flow<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Result<u32, Outcome> {
-    let service = service::find(flow, control, Side::Destination)?;
-    match select::server(flow, service, control, packet.len())? {
-        Server::Near(slot) => rewrite::near(packet, slot),
-        Server::Far { remote, counter } => {
-            let action = rewrite::far(packet, remote)?;
-            count::server(counter, 1, packet.len());
-            Ok(action)
-        }
-    }
+fn finish(packet: &Packet<impl Context>, result: Result<u32, Outcome>) -> u32 {
+    result.unwrap_or_else(|outcome| {
+        count::outcome(outcome, packet.len());
+        action(outcome)
+    })
 }
 
 /// Outcomes that end here rather than at a server: what to do with the packet.

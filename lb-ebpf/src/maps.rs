@@ -5,20 +5,22 @@
 //!
 //! Array maps are looked up by instructions that the verifier puts inline: no call leaves the program.
 
+use core::mem;
+
 use aya_ebpf::{
-    Global,
-    bindings::BPF_F_MMAPABLE,
-    btf_maps::{Array, DevMapHash, PerCpuArray},
+    bindings::{BPF_F_MMAPABLE, bpf_func_id::BPF_FUNC_get_smp_processor_id},
+    btf_maps::{Array, DevMapHash},
     macros::btf_map,
 };
 use lb_common::{
     abi::Instance,
     control::Control,
-    limits::{MAX_HELD, MAX_INTERFACES},
+    limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
     outcome::Outcome,
     record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
 };
+use lb_ebpf::likely;
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -53,13 +55,17 @@ static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
 #[btf_map]
 static PREFIXES: Array<PrefixLengths, 4, MMAPABLE> = Array::new();
 
-/// What each server was sent. Written by the programs; zeroed by user space before a counter is used anew.
+/// What each server was sent: for each CPU a value that is a table of counters. Written by the programs; zeroed by user space
+/// before a counter is used anew.
+///
+/// A per-CPU map would keep a pointer for each counter and CPU. It is looked up between the slot and the counter, one more wait
+/// for memory where many servers are in use. Which CPU this is does not depend on the packet.
 #[btf_map]
-static COUNTERS: PerCpuArray<Counter, 1> = PerCpuArray::new();
+static COUNTERS: Array<Counter, 1, MMAPABLE> = Array::new();
 
-/// What came to each outcome but `forwarded`, which is the sum over the servers.
+/// What came to each outcome but `forwarded`, which is the sum over the servers; laid out in the same way.
 #[btf_map]
-static OUTCOMES: PerCpuArray<Counter, { Outcome::COUNT as usize }> = PerCpuArray::new();
+static OUTCOMES: Array<Counter, 1, MMAPABLE> = Array::new();
 
 /// User space only: what the instance is.
 #[btf_map]
@@ -85,62 +91,99 @@ static RETIRED: Array<RetiredRecord, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static HELD: Array<HeldRecord, { MAX_HELD as usize }, MMAPABLE> = Array::new();
 
+/// What user space knows when it loads a program. The verifier knows it as well, since nobody can change it any more.
+#[repr(transparent)]
+struct Constant<T>(T);
+
+impl<T: Copy> Constant<T> {
+    #[inline(always)]
+    fn load(&self) -> T {
+        // SAFETY: a valid value; volatile, since it is not the one that the compiler sees.
+        unsafe { (&raw const self.0).read_volatile() }
+    }
+}
+
 /// The index of the interface that this program is attached to.
 #[unsafe(no_mangle)]
-static INTERFACE: Global<u32> = Global::new(0);
+static INTERFACE: Constant<u32> = Constant(0);
 
 /// Its MAC in the first six bytes.
 #[unsafe(no_mangle)]
-static INTERFACE_MAC: Global<u64> = Global::new(0);
+static INTERFACE_MAC: Constant<u64> = Constant(0);
 
 /// The MAC of the group that a member belongs to, in the first six bytes; 0: none, all ones: every MAC.
 #[unsafe(no_mangle)]
-static GROUP_MAC: Global<u64> = Global::new(0);
+static GROUP_MAC: Constant<u64> = Constant(0);
 
-/// The number of cells in a half (a power of two) less one.
+/// By how many bits a hash of 64, of which the first is the half, is shifted to be the number of a cell: both halves together
+/// have 2^64 >> this many.
 #[unsafe(no_mangle)]
-static CELL_MASK: Global<u32> = Global::new(0);
+static CELL_SHIFT: Constant<u64> = Constant(0);
 
 /// The number of slots, both halves.
 #[unsafe(no_mangle)]
-static SLOT_CAPACITY: Global<u32> = Global::new(0);
+static SLOT_CAPACITY: Constant<u64> = Constant(0);
 
-/// The number of counters, which is the length of a half of [`REMOTES`].
+/// The length of [`COUNTERS`], over all CPUs.
 #[unsafe(no_mangle)]
-static COUNTER_CAPACITY: Global<u32> = Global::new(0);
+static COUNTERS_LENGTH: Constant<u64> = Constant(0);
+
+/// The length of [`OUTCOMES`], over all CPUs.
+#[unsafe(no_mangle)]
+static OUTCOMES_LENGTH: Constant<u64> = Constant(0);
+
+/// The number of counters that each CPU has, which is the length of a half of [`REMOTES`].
+#[unsafe(no_mangle)]
+static COUNTER_CAPACITY: Constant<u64> = Constant(0);
+
+/// Where tables lie that are each the one value of their map. There are no such symbols: user space, when it loads a program,
+/// writes the address of the map of the same name into the instructions that refer to them. So a table is found without a lookup,
+/// by an instruction that waits for nothing, and with no call around which registers would have to be saved.
+mod tables {
+    use lb_common::table::{Counter, ServiceCell, Slot};
+
+    unsafe extern "C" {
+        pub static modlb_table_CONTROL: u64;
+        pub static modlb_table_CELLS: ServiceCell;
+        pub static modlb_table_SLOTS: Slot;
+        pub static modlb_table_COUNTERS: Counter;
+        pub static modlb_table_OUTCOMES: Counter;
+    }
+}
 
 /// The word that says what is in force. Read it once for a packet.
 #[inline(always)]
 pub fn control() -> Control {
-    match CONTROL.get_ptr(0) {
-        // SAFETY: the pointer is to a live, aligned u64; volatile, since user space stores to it at any time.
-        Some(word) => Control(unsafe { word.read_volatile() }),
-        None => Control::default().with_standby(true),
-    }
+    // SAFETY: a live, aligned u64; volatile, since user space stores to it at any time.
+    Control(unsafe { (&raw const tables::modlb_table_CONTROL).read_volatile() })
 }
 
-/// The number of cells in a half, less one.
+/// The number of the cell where the search for a key starts: the first bits of its hash, behind that of the half.
 #[inline(always)]
-pub fn cell_mask() -> u32 {
-    CELL_MASK.load()
+pub fn first_cell(hash: u64, half: u32) -> u64 {
+    (hash >> 1 | (half as u64) << 63) >> CELL_SHIFT.load()
 }
 
-/// The number of a cell, halves included.
+/// The number of the cell behind this one, of the same half.
 #[inline(always)]
-pub fn cell_number(half: u32, place: u32) -> u64 {
-    half as u64 * (cell_mask() as u64 + 1) + place as u64
+pub fn next_cell(number: u64) -> u64 {
+    let mask = (u64::MAX >> CELL_SHIFT.load()) >> 1;
+    number & !mask | number + 1 & mask
 }
 
-/// The cell at this place of a half.
+/// A cell whose number is one of these two functions'.
 #[inline(always)]
-pub fn cell(half: u32, place: u32) -> Result<&'static ServiceCell, Outcome> {
-    numbered_cell(cell_number(half, place))
+pub fn cell(number: u64) -> &'static ServiceCell {
+    // SAFETY: so many cells there are. The verifier sees it, too, since it knows the shift.
+    unsafe { &*(&raw const tables::modlb_table_CELLS).add(number as usize) }
 }
 
 /// The cell with this number, halves included.
 #[inline(always)]
 pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
-    entry(CELLS.get_ptr(0), number, 2 * (cell_mask() as u64 + 1)).ok_or(Outcome::NoService)
+    let cell = entry(&raw const tables::modlb_table_CELLS, number, (u64::MAX >> CELL_SHIFT.load()) + 1);
+    // SAFETY: the table lives as long as the program.
+    cell.map(|cell| unsafe { &*cell }).ok_or(Outcome::NoService)
 }
 
 /// An entry of a table that is the one value of its map; see [`CELLS`].
@@ -148,13 +191,12 @@ pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
 /// Trap: indices are numbers of 64 bits. One of 32 the compiler would widen twice, once for the comparison and once for the
 /// address, and the verifier does not know that both are the same.
 #[inline(always)]
-fn entry<T>(table: Option<*const T>, index: u64, length: u64) -> Option<&'static T> {
-    let table = table?;
-    if index >= length {
+fn entry<T>(table: *const T, index: u64, length: u64) -> Option<*const T> {
+    if !likely(index < length) {
         return None;
     }
-    // SAFETY: the table has `length` entries, and lives as long as the program.
-    Some(unsafe { &*table.add(index as usize) })
+    // SAFETY: the table has `length` entries.
+    Some(unsafe { table.add(index as usize) })
 }
 
 /// The lengths of a half's prefixes of a family.
@@ -165,14 +207,16 @@ pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
 
 /// The slot with this number, halves included.
 #[inline(always)]
-pub fn slot(number: u32) -> Option<Slot> {
-    entry(SLOTS.get_ptr(0), number as u64, SLOT_CAPACITY.load() as u64).copied()
+pub fn slot(number: u64) -> Option<Slot> {
+    entry(&raw const tables::modlb_table_SLOTS, number, SLOT_CAPACITY.load())
+        // SAFETY: the table lives as long as the program.
+        .map(|slot| unsafe { *slot })
 }
 
 /// Where the server with this counter is.
 #[inline(always)]
-pub fn remote(half: u32, counter: u32) -> Option<&'static Remote> {
-    REMOTES.get(half * COUNTER_CAPACITY.load() + counter)
+pub fn remote(half: u32, counter: u64) -> Option<&'static Remote> {
+    REMOTES.get(half * COUNTER_CAPACITY.load() as u32 + counter as u32)
 }
 
 /// The action that sends the frame by another interface, or `unreachable`.
@@ -181,16 +225,30 @@ pub fn redirect(interface: u32) -> Result<u32, Outcome> {
     DEVICES.redirect(interface, 0).map_err(|_| Outcome::Unreachable)
 }
 
+/// The number of this CPU. Programs are not moved to another while they run.
+///
+/// `bpf_get_smp_processor_id`, the helper with this number, returns 64 bits; told that it were 32, the compiler would cut them off.
+#[inline(always)]
+fn cpu() -> u64 {
+    // SAFETY: helpers are called by their numbers; this one takes nothing and only reads.
+    unsafe {
+        let helper: unsafe extern "C" fn() -> u64 = mem::transmute(BPF_FUNC_get_smp_processor_id as usize);
+        helper()
+    }
+}
+
 /// A server's counter on this CPU.
 #[inline(always)]
-pub fn server_counter(number: u32) -> Option<*mut Counter> {
-    COUNTERS.get_ptr_mut(number)
+pub fn server_counter(number: u64) -> Option<*mut Counter> {
+    let index = cpu() * COUNTER_CAPACITY.load() + number;
+    entry(&raw const tables::modlb_table_COUNTERS, index, COUNTERS_LENGTH.load()).map(|entry| entry.cast_mut())
 }
 
 /// An outcome's counter on this CPU.
 #[inline(always)]
 pub fn outcome_counter(outcome: Outcome) -> Option<*mut Counter> {
-    OUTCOMES.get_ptr_mut(outcome.index())
+    let index = cpu() * OUTCOME_COUNTERS as u64 + outcome.index() as u64;
+    entry(&raw const tables::modlb_table_OUTCOMES, index, OUTCOMES_LENGTH.load()).map(|entry| entry.cast_mut())
 }
 
 /// The index of the interface that this program is attached to.

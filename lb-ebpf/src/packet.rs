@@ -53,7 +53,8 @@ impl Context for xdp_md {
     unsafe fn length(context: *mut Self) -> usize {
         // SAFETY: the caller's.
         unsafe {
-            ((&raw const (*context).data_end).read_volatile() - (&raw const (*context).data).read_volatile()) as usize
+            let end = (&raw const (*context).data_end).read_volatile() as usize;
+            end - (&raw const (*context).data).read_volatile() as usize
         }
     }
 }

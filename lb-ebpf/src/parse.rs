@@ -94,8 +94,9 @@ fn link_layer(packet: &Packet<impl Context>, is_ours: impl FnOnce(u32, u16) -> b
     Ok(Frame { offset: size_of::<Ethernet>(), ether_type: u16::from_be(ether_type) })
 }
 
+/// Whether a frame with this destination is for an interface with the MAC `own`.
 #[inline(always)]
-fn is_ours(head: u32, tail: u16, own: u64) -> bool {
+pub fn is_ours(head: u32, tail: u16, own: u64) -> bool {
     let destination = head as u64 | (tail as u64) << 32;
     destination == own || (head == VRRP_HEAD && matches!(tail.to_ne_bytes()[0], 1 | 2))
 }

@@ -45,7 +45,7 @@ pub fn search([high, low]: [u64; 2], wanted: u32, control: Control) -> u64 {
 extern "C" fn modlb_search_length(high: u64, low: u64, length: u32, wanted: u32, control: u64) -> u64 {
     let (Wanted { family, fragment, protocol, port }, control) = (Wanted::unpack(wanted), Control(control));
     let halves = key::mask([high, low], length);
-    let hash = key::hash_prefix(halves, length, control.seed());
+    let hash = key::hash_prefix(halves, length);
     let of = |kind, protocol, port| probe(halves, length, key::tag(family, kind, protocol, port), hash, control);
     let mut found = 0;
     if fragment {
@@ -67,7 +67,7 @@ extern "C" fn modlb_search_length(high: u64, low: u64, length: u32, wanted: u32,
 /// Whether the address is this host's, or one of its networks' broadcast addresses.
 #[inline(always)]
 fn is_own(halves: [u64; 2], family: u8, control: Control) -> bool {
-    let hash = key::hash_halves(halves, control.seed());
+    let hash = key::hash_halves(halves);
     probe(halves, 0, key::tag(family, Kind::Own, 0, 0), hash, control) != 0
 }
 

@@ -8,6 +8,8 @@ use lb_common::{
     table::{Remote, ServiceCell, Slot},
 };
 
+use lb_ebpf::likely;
+
 use crate::{count, maps};
 
 /// Where the packet goes.
@@ -20,7 +22,7 @@ pub enum Server {
         /// How to reach it.
         remote: &'static Remote,
         /// The number of its counter.
-        counter: u32,
+        counter: u64,
     },
 }
 
@@ -51,23 +53,20 @@ pub fn slot<A: Address>(flow: &Flow<A>, service: &ServiceCell, frames: u64, byte
 
 /// The slot that names the server, and the number of the server's counter.
 #[inline(always)]
-fn named<A: Address>(flow: &Flow<A>, service: &ServiceCell) -> Result<(Slot, u32), Outcome> {
-    if service.flags & ServiceCell::PASS != 0 {
-        return Err(Outcome::Fragment);
-    }
+pub fn named<A: Address>(flow: &Flow<A>, service: &ServiceCell) -> Result<(Slot, u64), Outcome> {
     let slots = service.slots;
-    if slots == 0 {
-        return Err(Outcome::NoServer);
+    if !likely(slots != 0) {
+        return Err(if service.flags & ServiceCell::PASS != 0 { Outcome::Fragment } else { Outcome::NoServer });
     }
     let number = formula::slot(flow, service.formula(), slots, &service.powers);
-    let slot = maps::slot(service.first_slot.wrapping_add(number)).ok_or(Outcome::NoServer)?;
-    let counter = service.first_counter.wrapping_add(slot.counter() as u32);
+    let slot = maps::slot(service.first_slot as u64 + number as u64).ok_or(Outcome::NoServer)?;
+    let counter = service.first_counter as u64 + slot.counter() as u64;
     Ok((slot, counter))
 }
 
 /// The rare server that is this host, behind another interface or in a VLAN of its own.
 #[inline(always)]
-fn indirect(control: Control, counter: u32, bytes: usize) -> Result<Server, Outcome> {
+fn indirect(control: Control, counter: u64, bytes: usize) -> Result<Server, Outcome> {
     match maps::remote(control.half(), counter) {
         Some(remote) if remote.interface != Remote::HERE => Ok(Server::Far { remote, counter }),
         Some(_) | None => {

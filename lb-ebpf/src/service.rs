@@ -1,8 +1,8 @@
 //! Flow → service: the most specific first.
 //!
 //! Nearly every packet is done with the first cell that is looked at: it is the service's, or it is empty and no other kind
-//! of service is in use. That much stands in the programs. The rest is functions of their own that are handed numbers and
-//! return one: a path that calls them seldom need not carry their registers and branches.
+//! of service is in use. The search, which knows every kind, is made of functions of their own that are handed numbers and
+//! return one.
 //!
 //! Trap: the verifier follows a function that only one program can call anew from each call, with everything that is known
 //! there, and gives up at 8,192 branches that are still to be followed. One that is global it verifies once, whatever it
@@ -17,24 +17,28 @@ use lb_common::{
     table::ServiceCell,
 };
 
+use lb_ebpf::likely;
+
 use crate::{maps, prefix};
 
-/// The cell of the service that the flow belongs to, among those of packets that have the service at this side.
+/// The cell of the service that the flow belongs to.
 #[inline(always)]
-pub fn find<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Result<&'static ServiceCell, Outcome> {
+pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static ServiceCell, Outcome> {
+    numbered(search(flow, control, Side::Destination))
+}
+
+/// The same by one look, for a whole packet of a protocol with ports: at the cell where its most specific key belongs.
+/// `Some(None)`: there is no such service. `None`: whether there is one takes a search.
+#[inline(always)]
+pub fn first<A: Address>(flow: &Flow<A>, control: Control) -> Option<Option<&'static ServiceCell>> {
     let halves = flow.destination.halves();
-    if !flow.fragment && protocol::has_ports(flow.protocol) {
-        let tag = key::tag(side.of(A::FAMILY), Kind::Port, flow.protocol, flow.destination_port);
-        let hash = key::hash_halves(halves, control.seed());
-        let cell = maps::cell(control.half(), key::first_cell(hash, tag, maps::cell_mask()))?;
-        if cell.tag == tag && cell.address == halves {
-            return Ok(cell);
-        }
-        if cell.tag == 0 && !control.others() {
-            return Err(Outcome::NoService);
-        }
+    let tag = key::tag(A::FAMILY, Kind::Port, flow.protocol, flow.destination_port);
+    let hash = key::hash(key::hash_halves(halves), tag, control.seed());
+    let cell = maps::cell(maps::first_cell(hash, control.half()));
+    if likely(cell.tag == tag) && likely(flow.destination.is(cell.address)) {
+        return Some(Some(cell));
     }
-    numbered(search(flow, control, side))
+    (cell.tag == 0 && !control.others()).then_some(None)
 }
 
 /// The number of the cell of the service that the flow belongs to and 1, or 0: none.
@@ -55,7 +59,7 @@ pub fn numbered(number: u64) -> Result<&'static ServiceCell, Outcome> {
 pub fn announces<A: Address>(address: A, control: Control) -> bool {
     let halves = address.halves();
     let tag = key::tag(A::FAMILY, Kind::Announced, 0, 0);
-    probe(halves, 0, tag, key::hash_halves(halves, control.seed()), control) != 0
+    probe(halves, 0, tag, key::hash_halves(halves), control) != 0
 }
 
 /// What a service must have, beside the address.
@@ -101,7 +105,7 @@ impl Wanted {
 #[unsafe(no_mangle)]
 extern "C" fn modlb_search(high: u64, low: u64, wanted: u32, control: u64) -> u64 {
     let (Wanted { family, fragment, protocol, port }, control) = (Wanted::unpack(wanted), Control(control));
-    let hash = key::hash_halves([high, low], control.seed());
+    let hash = key::hash_halves([high, low]);
     let exact = |kind, protocol, port| probe([high, low], 0, key::tag(family, kind, protocol, port), hash, control);
     let mut found = 0;
     if fragment {
@@ -132,19 +136,17 @@ pub fn probe(halves: [u64; 2], length: u32, tag: u32, hash: u64, control: Contro
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn modlb_probe(high: u64, low: u64, key: u64, hash: u64, control: u64) -> u64 {
-    let (tag, length, half) = (key as u32, (key >> 32) as u32, Control(control).half());
-    let mask = maps::cell_mask();
-    let mut place = key::first_cell(hash, tag, mask);
+    let (tag, length, control) = (key as u32, (key >> 32) as u32, Control(control));
+    let mut number = maps::first_cell(key::hash(hash, tag, control.seed()), control.half());
     for _ in 0..MAX_PROBES {
-        let number = maps::cell_number(half, place);
-        let Ok(cell) = maps::numbered_cell(number) else { return 0 };
+        let cell = maps::cell(number);
         if cell.tag == tag && cell.prefix == length && cell.address == [high, low] {
             return number + 1;
         }
         if cell.tag == 0 {
             return 0;
         }
-        place = (place + 1) & mask;
+        number = maps::next_cell(number);
     }
     0
 }

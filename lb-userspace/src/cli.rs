@@ -195,7 +195,7 @@ pub struct Capacity {
     /// The most slots, over all services; 262,144 unless said
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SLOTS))]
     pub max_slots: Option<u32>,
-    /// The most server entries, over all services; 65,536 unless said
+    /// The most server entries, over all services; 65,536 unless said, or what more than 170 CPUs can count
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVERS))]
     pub max_servers: Option<u32>,
 }

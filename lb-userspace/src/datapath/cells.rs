@@ -50,12 +50,12 @@ impl Key {
     }
 
     /// The cell at which the search for it starts.
-    fn home(&self, seed: u16, mask: u32) -> u32 {
+    fn home(&self, seed: u16, bits: u32) -> u32 {
         let hash = match self.prefix {
-            None => key::hash_halves(self.halves(), seed),
-            Some(length) => key::hash_prefix(self.halves(), length, seed),
+            None => key::hash_halves(self.halves()),
+            Some(length) => key::hash_prefix(self.halves(), length),
         };
-        key::first_cell(hash, self.tag(), mask)
+        key::first_cell(key::hash(hash, self.tag(), seed), bits)
     }
 }
 
@@ -87,7 +87,7 @@ pub fn place(keys: &[Key], length: u32) -> Result<Cells> {
 fn place_with(keys: &[Key], length: u32, seed: u16) -> Option<Vec<Option<usize>>> {
     let mut cells: Vec<Option<(usize, u32)>> = vec![None; length as usize];
     for (index, key) in keys.iter().enumerate() {
-        insert(&mut cells, index, key.home(seed, length - 1))?;
+        insert(&mut cells, index, key.home(seed, length.ilog2()))?;
     }
     Some(cells.into_iter().map(|cell| cell.map(|(index, _)| index)).collect())
 }
@@ -121,7 +121,7 @@ mod tests {
     /// The search as the datapath does it.
     fn find(table: &Cells, keys: &[Key], wanted: &Key) -> Option<usize> {
         let mask = table.cells.len() - 1;
-        let home = wanted.home(table.seed, mask as u32) as usize;
+        let home = wanted.home(table.seed, table.cells.len().ilog2()) as usize;
         (0..MAX_PROBES as usize)
             .map_while(|step| table.cells[(home + step) & mask])
             .find(|index| keys[*index].tag() == wanted.tag() && keys[*index].halves() == wanted.halves())

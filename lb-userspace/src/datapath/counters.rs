@@ -1,48 +1,17 @@
-//! Per-CPU counters: read in batches, summed over the CPUs.
+//! Counters: a stretch of them for each CPU, summed here. Reading takes no system call, whatever their number.
 
-use std::{
-    io,
-    os::fd::{AsFd as _, AsRawFd as _},
-};
+use std::{fs, io};
 
-use aya::{
-    maps::{MapData, MapInfo},
-    util::nr_cpus,
-};
 use lb_common::{outcome::Outcome, table::Counter};
 
-use super::{
-    Error, Result,
-    maps::map_error,
-    pins::Pins,
-    sys::{bpf, update},
-};
+use super::{Error, Result, maps::Mapped, pins::Pins};
 
-const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
-
-/// How many counters one system call reads.
-const BATCH: usize = 4_096;
-
-/// The head of `union bpf_attr` for `BPF_MAP_LOOKUP_BATCH`.
-#[repr(C)]
-struct Batch {
-    in_batch: u64,
-    out_batch: u64,
-    keys: u64,
-    values: u64,
-    count: u32,
-    map_fd: u32,
-    elem_flags: u64,
-    flags: u64,
-}
-
-/// A per-CPU array of counters.
+/// Counters of one kind, of all CPUs.
 #[derive(Debug)]
 pub struct Counters {
-    map: MapData,
-    name: &'static str,
+    /// CPU after CPU.
+    values: Mapped<Counter>,
     length: usize,
-    cpus: usize,
 }
 
 impl Counters {
@@ -57,10 +26,9 @@ impl Counters {
     }
 
     fn open(pins: &Pins, name: &'static str) -> Result<Self> {
-        let map = MapData::from_pin(pins.map(name)).map_err(map_error(name))?;
-        let length = MapInfo::from_pin(pins.map(name)).map_err(map_error(name))?.max_entries() as usize;
-        let cpus = nr_cpus().map_err(|(path, error)| Error::Io(format!("reading {path}"), error))?;
-        Ok(Self { map, name, length, cpus })
+        let values = Mapped::open_table(pins, name)?;
+        let length = values.len() / cpus()? as usize;
+        Ok(Self { values, length })
     }
 
     /// How many there are.
@@ -74,67 +42,45 @@ impl Counters {
     }
 
     /// The values of the given counters, in their order.
-    pub fn get(&self, numbers: &[u32]) -> Result<Vec<Counter>> {
-        let mut chunks: Vec<Option<Vec<Counter>>> = vec![None; self.length.div_ceil(BATCH)];
-        numbers
-            .iter()
-            .map(|&number| {
-                let (chunk, place) = (number as usize / BATCH, number as usize % BATCH);
-                if chunks[chunk].is_none() {
-                    chunks[chunk] = Some(self.read(chunk * BATCH)?);
-                }
-                Ok(chunks[chunk].as_ref().map_or_else(Counter::default, |values| values[place]))
-            })
-            .collect()
+    pub fn get(&self, numbers: &[u32]) -> Vec<Counter> {
+        numbers.iter().map(|number| self.sum(*number)).collect()
     }
 
     /// The sum for each outcome, in [`Outcome::ALL`]'s order.
-    pub fn all(&self) -> Result<Vec<Counter>> {
-        self.get(&Outcome::ALL.iter().map(|outcome| outcome.index()).collect::<Vec<_>>())
+    pub fn all(&self) -> Vec<Counter> {
+        Outcome::ALL.iter().map(|outcome| self.sum(outcome.index())).collect()
     }
 
-    /// Sets counters to zero that nobody uses. Those that are zero already, which is most, are not written.
-    pub fn zero(&self, numbers: &[u32]) -> Result<()> {
-        let values = self.get(numbers)?;
-        let zeros = vec![0_u64; self.cpus * 2];
-        for (&number, _) in numbers.iter().zip(&values).filter(|(_, value)| **value != Counter::default()) {
-            update(self.map.fd().as_fd(), number, &zeros).map_err(Error::io(format!("zeroing {}", self.name)))?;
-        }
-        Ok(())
-    }
-
-    /// A batch from `first` on, summed over the CPUs.
-    fn read(&self, first: usize) -> Result<Vec<Counter>> {
-        let count = BATCH.min(self.length - first);
-        let mut keys = vec![0_u32; count];
-        let mut values = vec![0_u64; count * self.cpus * 2];
-        // The kernel goes on after the key that it is given, and from the start without one.
-        let before = (first as u32).wrapping_sub(1);
-        let mut after = 0_u32;
-        let batch = Batch {
-            in_batch: if first == 0 { 0 } else { &raw const before as u64 },
-            out_batch: &raw mut after as u64,
-            keys: keys.as_mut_ptr() as u64,
-            values: values.as_mut_ptr() as u64,
-            count: count as u32,
-            map_fd: self.map.fd().as_fd().as_raw_fd() as u32,
-            elem_flags: 0,
-            flags: 0,
-        };
-        match bpf(BPF_MAP_LOOKUP_BATCH, &batch) {
-            // ENOENT: the last key was reached, with everything before it read.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io(format!("reading {}", self.name))(error))
+    /// Sets counters to zero that nobody uses. Those that are zero already, which is most, are not written: memory that was
+    /// never touched stays out of the caches.
+    pub fn zero(&mut self, numbers: &[u32]) {
+        for &number in numbers {
+            for place in self.places(number) {
+                if self.values.get(place) != Counter::default() {
+                    self.values.write(place, &[Counter::default()]);
+                }
             }
-            _ => Ok(values.chunks_exact(self.cpus * 2).map(sum).collect()),
         }
+    }
+
+    fn sum(&self, number: u32) -> Counter {
+        let mut sum = Counter::default();
+        self.places(number).for_each(|place| sum += self.values.get(place));
+        sum
+    }
+
+    /// Where a counter is, CPU by CPU.
+    fn places(&self, number: u32) -> impl Iterator<Item = usize> + use<> {
+        assert!((number as usize) < self.length, "a counter's number is beyond the last");
+        (number as usize..self.values.len()).step_by(self.length)
     }
 }
 
-fn sum(cpus: &[u64]) -> Counter {
-    let mut sum = Counter::default();
-    for value in cpus.chunks_exact(2) {
-        sum += Counter { packets: value[0], bytes: value[1] };
-    }
-    sum
+/// How many numbers CPUs may have: one more than the highest that is possible.
+pub fn cpus() -> Result<u32> {
+    const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
+    let text = fs::read_to_string(POSSIBLE).map_err(Error::io(format!("reading {POSSIBLE}")))?;
+    let last = text.trim().rsplit([',', '-']).next().and_then(|number| number.parse::<u32>().ok());
+    let last = last.ok_or_else(|| io::Error::other(format!("{:?} is no list of CPUs", text.trim())));
+    last.map(|last| last + 1).map_err(Error::io(format!("reading {POSSIBLE}")))
 }

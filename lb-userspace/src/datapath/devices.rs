@@ -5,7 +5,7 @@
 
 use aya::maps::{Map, MapData, MapError, xdp::DevMapHash};
 
-use super::{Error, Result, grace, instance::Writer, maps::map_error};
+use super::{Error, Result, grace, instance::Writer};
 use crate::net::Interface;
 
 const NAME: &str = "DEVICES";
@@ -31,12 +31,12 @@ impl Writer {
             // The kernel forgets interfaces that are gone by itself.
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
             Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(map_error(NAME)(error)),
+            Err(error) => Err(Error::Map(NAME, error)),
         }
     }
 
     fn devices(&self) -> Result<DevMapHash<MapData>> {
-        let data = MapData::from_pin(self.pins.map(NAME)).map_err(map_error(NAME))?;
+        let data = MapData::from_pin(self.pins.map(NAME)).map_err(|error| Error::Map(NAME, error))?;
         DevMapHash::try_from(Map::DevMapHash(data)).map_err(|error| Error::Map(NAME, error))
     }
 }

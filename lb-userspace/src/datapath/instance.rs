@@ -8,14 +8,15 @@ use std::ops::Deref;
 use lb_common::{
     abi::{ABI, Instance, MAGIC},
     limits::{
-        CELLS_PER_SERVICE, COUNTERS_PER_SERVER, DEFAULT_SERVERS, DEFAULT_SERVICES, DEFAULT_SLOTS, KEYS_PER_SERVICE,
-        OWN_ADDRESSES,
+        CELLS_PER_SERVICE, COUNTERS_PER_LINE, COUNTERS_PER_SERVER, DEFAULT_SERVERS, DEFAULT_SERVICES, DEFAULT_SLOTS,
+        KEYS_PER_SERVICE, MAX_SERVERS, MAX_VALUE_BYTES, OWN_ADDRESSES,
     },
+    table::Counter,
 };
 
 use super::{
     Error, Result,
-    counters::Counters,
+    counters::{Counters, cpus},
     held,
     maps::{Mapped, Maps},
     pins::{Lock, Pins},
@@ -47,9 +48,9 @@ impl Capacities {
         ((self.services * KEYS_PER_SERVICE + OWN_ADDRESSES) * CELLS_PER_SERVICE).next_power_of_two()
     }
 
-    /// Counters of servers, which have no halves.
+    /// Counters of servers, which have no halves; whole cache lines of them, so that no line belongs to two CPUs.
     pub const fn counters(&self) -> u32 {
-        self.servers * COUNTERS_PER_SERVER
+        (self.servers * COUNTERS_PER_SERVER).next_multiple_of(COUNTERS_PER_LINE)
     }
 
     /// Retired counters in a half: at most every server of the half before.
@@ -72,13 +73,21 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn capacities(&self) -> Capacities {
+    /// # Errors
+    ///
+    /// [`Error::TooManyServers`].
+    fn capacities(&self, cpus: u32) -> Result<Capacities> {
         let default = Capacities::default();
-        Capacities {
+        let most = most_servers(cpus);
+        let servers = self.servers.unwrap_or(default.servers.min(most));
+        if servers > most {
+            return Err(Error::TooManyServers { want: servers, most, cpus });
+        }
+        Ok(Capacities {
             services: self.services.unwrap_or(default.services),
             slots: self.slots.unwrap_or(default.slots),
-            servers: self.servers.unwrap_or(default.servers),
-        }
+            servers,
+        })
     }
 
     fn check(&self, have: &Capacities, role: Role) -> Result<()> {
@@ -96,6 +105,13 @@ impl Wanted {
         }
         Ok(())
     }
+}
+
+/// How many servers may have counters where CPUs may have so many numbers: the counters of all CPUs are one value.
+const fn most_servers(cpus: u32) -> u32 {
+    let counters = MAX_VALUE_BYTES / size_of::<Counter>() as u32 / cpus;
+    let most = (counters - counters % COUNTERS_PER_LINE) / COUNTERS_PER_SERVER;
+    if most < MAX_SERVERS { most } else { MAX_SERVERS }
 }
 
 /// A running instance, for readers: they never wait.
@@ -200,7 +216,7 @@ impl Writer {
         }
         held::give_back(&pins, None)?;
         pins.clear()?;
-        let capacities = wanted.capacities();
+        let capacities = wanted.capacities(cpus()?)?;
         let made = program::make_maps(&pins, &capacities)
             .and_then(|()| Datapath::with(pins.clone(), &new_record(&capacities, wanted.role.unwrap_or_default(), 0)));
         match made {
@@ -304,4 +320,21 @@ fn check(pins: &Pins, record: &Instance) -> Result<()> {
         return Err(Error::OtherNamespace(pins.instance().to_owned()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_all_cpus_are_one_value() {
+        for cpus in [1, 2, 7, 64, 171, 256, 4_096] {
+            let servers = most_servers(cpus);
+            let capacities = Capacities { servers, ..Capacities::default() };
+            let bytes = u64::from(capacities.counters()) * u64::from(cpus) * size_of::<Counter>() as u64;
+            assert!(bytes <= u64::from(MAX_VALUE_BYTES), "{cpus} CPUs: {bytes}");
+            assert!(Wanted { servers: Some(servers + 1), ..Wanted::default() }.capacities(cpus).is_err());
+            assert_eq!(Wanted::default().capacities(cpus).unwrap().servers, servers.min(DEFAULT_SERVERS));
+        }
+    }
 }

@@ -8,12 +8,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use aya::maps::{MapData, MapError, MapInfo};
+use aya::maps::{MapData, MapInfo};
 use lb_common::{
     abi::Instance,
     control::Control,
     record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{PrefixLengths, Remote, ServiceCell, Slot},
+    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -36,7 +36,7 @@ macro_rules! plain {
 }
 
 plain!(u64, Instance, HalfRecord, ServiceRecord, ServerRecord, RetiredRecord, ServiceCell, Slot, Remote, PrefixLengths);
-plain!(HeldRecord);
+plain!(HeldRecord, Counter);
 
 /// An array map in this process's memory: its values, or the entries of the table that is its one value.
 ///
@@ -55,6 +55,15 @@ unsafe impl<T> Send for Mapped<T> {}
 impl<T: Plain> Mapped<T> {
     /// Maps the map that is pinned under this name.
     pub fn open(pins: &Pins, name: &'static str) -> Result<Self> {
+        Self::map(pins, name, |bytes| bytes == size_of::<T>())
+    }
+
+    /// The same for a map whose one value is a table of `T`.
+    pub fn open_table(pins: &Pins, name: &'static str) -> Result<Self> {
+        Self::map(pins, name, |bytes| bytes.is_multiple_of(size_of::<T>()))
+    }
+
+    fn map(pins: &Pins, name: &'static str, fits: impl FnOnce(usize) -> bool) -> Result<Self> {
         const { assert!(size_of::<T>().is_multiple_of(8)) };
         let data = MapData::from_pin(pins.map(name)).map_err(|error| Error::Map(name, error))?;
         let info = MapInfo::from_pin(pins.map(name)).map_err(|error| Error::Map(name, error))?;
@@ -64,9 +73,7 @@ impl<T: Plain> Mapped<T> {
             reason,
         };
         let (value, entries) = (info.value_size() as usize, info.max_entries() as usize);
-        // A table of the datapath's is one value.
-        let is_table = entries == 1 && value.is_multiple_of(size_of::<T>());
-        if value != size_of::<T>() && !is_table {
+        if !fits(value) {
             return Err(foreign(format!("values of {name} have {value} bytes, not {}", size_of::<T>())));
         }
         let length = entries * (value / size_of::<T>());
@@ -181,16 +188,11 @@ impl Maps {
             services: Mapped::open(pins, "SERVICES")?,
             servers: Mapped::open(pins, "SERVERS")?,
             retired: Mapped::open(pins, "RETIRED")?,
-            cells: Mapped::open(pins, "CELLS")?,
+            cells: Mapped::open_table(pins, "CELLS")?,
             prefixes: Mapped::open(pins, "PREFIXES")?,
-            slots: Mapped::open(pins, "SLOTS")?,
+            slots: Mapped::open_table(pins, "SLOTS")?,
             remotes: Mapped::open(pins, "REMOTES")?,
             held: Mapped::open(pins, "HELD")?,
         })
     }
-}
-
-/// The error of a map that is not there.
-pub(crate) fn map_error(name: &'static str) -> impl FnOnce(MapError) -> Error {
-    move |error| Error::Map(name, error)
 }

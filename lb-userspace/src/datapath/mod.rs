@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod link;
 pub mod maps;
 mod nic;
+mod object;
 pub mod pins;
 pub mod program;
 pub mod publish;
@@ -83,6 +84,19 @@ pub enum Error {
         capacity: u64,
         /// The option of `attach` that sets the capacity.
         option: &'static str,
+    },
+    /// More servers are asked for than there can be counters.
+    #[error(
+        "`--max-servers {want}`: each CPU has counters of its own, and on this machine, where CPUs may have {cpus} numbers, there \
+         can be those of {most} servers"
+    )]
+    TooManyServers {
+        /// How many were asked for.
+        want: u32,
+        /// How many fit.
+        most: u32,
+        /// How many numbers CPUs may have.
+        cpus: u32,
     },
     /// A capacity is asked for that a running instance does not have.
     #[error(

@@ -15,18 +15,20 @@ use aya::{
     },
 };
 use lb_common::{
-    limits::{MAX_HELD, MAX_INTERFACES},
+    limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
     mac::Mac,
-    table::{ServiceCell, Slot},
+    table::{Counter, ServiceCell, Slot},
 };
 
 use super::{
     Error, Result,
+    counters::cpus,
     egress::{self, Egress},
     held,
     instance::{Capacities, Writer},
     link::{self, Holder, Link},
     nic::Nic,
+    object::{self, Programs},
     pins::Pins,
     sys::{self, Create},
     variant::{attach, loaded, name_of, xdp},
@@ -36,11 +38,6 @@ use crate::{
     net::Interface,
     netns,
 };
-
-#[cfg(not(without_datapath))]
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf"));
-#[cfg(without_datapath)]
-static OBJECT: &[u8] = &[];
 
 /// The program of role `balancer`.
 pub(super) const BALANCER: &str = "balancer";
@@ -71,7 +68,7 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Attached {
     interface: u32,
-    ebpf: Ebpf,
+    ebpf: Programs,
     /// The name of an XDP program; that of role `steer` has only one.
     program: Option<String>,
     link: Egress,
@@ -94,26 +91,32 @@ pub(super) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
 }
 
 /// Loads the object, with the pinned maps or, where they are not there, new ones.
-pub(super) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Ebpf> {
+pub(super) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Programs> {
     let Constants { interface, mac, group } = constants;
     let mac = wide(mac);
-    let (mask, slots, counters) = (capacities.cells() - 1, 2 * capacities.slots, capacities.counters());
+    let cpus = cpus()?;
+    let shift = u64::from(63 - capacities.cells().ilog2());
+    let slots = 2 * u64::from(capacities.slots);
+    let counters = u64::from(capacities.counters());
+    let (all_counters, all_outcomes) = (u64::from(cpus) * counters, u64::from(cpus * OUTCOME_COUNTERS));
     let mut loader = EbpfLoader::new();
     loader
         .override_global("INTERFACE", &interface, true)
         .override_global("INTERFACE_MAC", &mac, true)
         .override_global("GROUP_MAC", &group, true)
-        .override_global("CELL_MASK", &mask, true)
+        .override_global("CELL_SHIFT", &shift, true)
         .override_global("SLOT_CAPACITY", &slots, true)
-        .override_global("COUNTER_CAPACITY", &counters, true);
-    for (name, bytes) in tables(capacities) {
-        make_table(pins, name, bytes)?;
-        loader.map_pin_path(name, pins.map(name));
+        .override_global("COUNTER_CAPACITY", &counters, true)
+        .override_global("COUNTERS_LENGTH", &all_counters, true)
+        .override_global("OUTCOMES_LENGTH", &all_outcomes, true);
+    for table in Table::all(capacities, cpus) {
+        table.make(pins)?;
+        loader.map_pin_path(table.name, pins.map(table.name));
     }
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
-    object(&mut loader)
+    object::read(&mut loader, pins)
 }
 
 /// A MAC as the datapath has it: in the first six bytes of a number in memory.
@@ -131,49 +134,54 @@ fn group_mac(group: &Group) -> u64 {
     }
 }
 
-fn object(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
-    if OBJECT.is_empty() {
-        return Err(Error::WithoutDatapath);
-    }
-    Ok(loader.load(OBJECT)?)
+/// A table that is the one value of its map.
+struct Table {
+    name: &'static str,
+    bytes: u32,
 }
 
-/// The tables that are each the one value of their map, and their bytes.
-const fn tables(capacities: &Capacities) -> [(&'static str, u32); 2] {
-    [
-        ("CELLS", 2 * capacities.cells() * size_of::<ServiceCell>() as u32),
-        ("SLOTS", 2 * capacities.slots * size_of::<Slot>() as u32),
-    ]
-}
-
-/// Makes and pins the map of such a table, unless it is there. The object file says nothing of its length, which the loader
-/// could not change.
-fn make_table(pins: &Pins, name: &'static str, bytes: u32) -> Result<()> {
-    let pin = pins.map(name);
-    if pin.exists() {
-        return Ok(());
+impl Table {
+    const fn new<T>(name: &'static str, length: u32) -> Self {
+        Self { name, bytes: length * size_of::<T>() as u32 }
     }
-    let array = Create {
-        map_type: sys::BPF_MAP_TYPE_ARRAY,
-        key_size: 4,
-        value_size: bytes,
-        max_entries: 1,
-        map_flags: sys::BPF_F_MMAPABLE,
-        ..Create::default()
-    };
-    sys::create(&array).and_then(|map| sys::pin(map.as_fd(), &pin)).map_err(Error::io(format!("making the map {name}")))
+
+    const fn all(capacities: &Capacities, cpus: u32) -> [Self; 5] {
+        [
+            Self::new::<u64>("CONTROL", 1),
+            Self::new::<ServiceCell>("CELLS", 2 * capacities.cells()),
+            Self::new::<Slot>("SLOTS", 2 * capacities.slots),
+            Self::new::<Counter>("COUNTERS", cpus * capacities.counters()),
+            Self::new::<Counter>("OUTCOMES", cpus * OUTCOME_COUNTERS),
+        ]
+    }
+
+    /// Makes and pins the map, unless it is there. The object file says nothing of a table's length, which the loader could not
+    /// change.
+    fn make(&self, pins: &Pins) -> Result<()> {
+        let pin = pins.map(self.name);
+        if pin.exists() {
+            return Ok(());
+        }
+        let array = Create {
+            map_type: sys::BPF_MAP_TYPE_ARRAY,
+            key_size: 4,
+            value_size: self.bytes,
+            max_entries: 1,
+            map_flags: sys::BPF_F_MMAPABLE,
+            ..Create::default()
+        };
+        let made = sys::create(&array).and_then(|map| sys::pin(map.as_fd(), &pin));
+        made.map_err(Error::io(format!("making the map {}", self.name)))
+    }
 }
 
 /// The length of each other map.
-const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 12] {
+const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 9] {
     let Capacities { services, servers, .. } = *capacities;
     [
-        ("CONTROL", 1),
         ("PREFIXES", 4),
         ("REMOTES", 2 * capacities.counters()),
         ("DEVICES", MAX_INTERFACES),
-        ("COUNTERS", capacities.counters()),
-        ("OUTCOMES", lb_common::outcome::Outcome::COUNT),
         ("INSTANCE", 1),
         ("HALVES", 2),
         ("SERVICES", 2 * services),
@@ -214,7 +222,7 @@ impl Writer {
         }
     }
 
-    fn load_for(&self, interface: u32, mac: Mac, group: &Group) -> Result<Ebpf> {
+    fn load_for(&self, interface: u32, mac: Mac, group: &Group) -> Result<Programs> {
         load(&self.pins, &self.capacities, Constants { interface, mac, group: group_mac(group) })
     }
 
@@ -315,7 +323,7 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
         return found.then_some(()).ok_or_else(|| refused(interface, "`modlb dev pass` did not attach anything to it"));
     }
     pins.remove_pin(&pin)?;
-    let mut ebpf = object(&mut EbpfLoader::new())?;
+    let mut ebpf = object::read_without_tables(&mut EbpfLoader::new())?;
     let (_, link) = attach(&mut ebpf, PASS, interface, Mode::Native)?;
     link.pin(pin).map(drop).map_err(pin_error)
 }

@@ -34,7 +34,7 @@ impl Writer {
         let have = self.snapshot();
         grace::wait()?;
         let retired: Vec<_> = have.retired.iter().map(|retired| retired.counter).collect();
-        let settled: Vec<Counter> = self.servers.get(&retired)?;
+        let settled: Vec<Counter> = self.servers.get(&retired);
         let layout = lay_out(placed, &have, &settled, &self.capacities)?;
         Ok(Prepared { have, layout })
     }
@@ -42,7 +42,7 @@ impl Writer {
     /// Puts a configuration in force that was prepared by this writer just before.
     pub fn publish(&mut self, prepared: &Prepared) -> Result<()> {
         let Prepared { have, layout } = prepared;
-        self.servers.zero(&layout.fresh)?;
+        self.datapath.servers.zero(&layout.fresh);
         self.write(have.control.half() ^ 1, layout);
         // Publish after the half is written, else packets meet services without slots.
         // Nobody else publishes meanwhile, but a takeover does not wait for the lock: whether on standby is as it is now.

@@ -4,10 +4,7 @@
 //! process's own, mounted where nobody else sees it: whatever happens to the process, the kernel takes it all away, and
 //! no running instance can be touched.
 
-use aya::{
-    Ebpf,
-    programs::{ProgramError, TestRun as _, TestRunOptions, Xdp},
-};
+use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 use lb_common::{mac::Mac, table::Counter};
 use nix::{
     mount::{MsFlags, mount},
@@ -17,6 +14,7 @@ use nix::{
 use super::{
     Error, Placed, Result, Totals,
     instance::{Wanted, Writer},
+    object::Programs,
     pins::BPFFS,
     program::{self, BALANCER, Constants},
     variant::xdp,
@@ -42,7 +40,7 @@ pub struct Laboratory {
 /// A configuration in force in a loaded program.
 pub struct Trial {
     writer: Writer,
-    ebpf: Ebpf,
+    ebpf: Programs,
     out: Vec<u8>,
     longest: usize,
     /// What was counted before the first frame.
