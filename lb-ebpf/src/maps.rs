@@ -115,8 +115,7 @@ static INTERFACE_MAC: Constant<u64> = Constant(0);
 #[unsafe(no_mangle)]
 static GROUP_MAC: Constant<u64> = Constant(0);
 
-/// By how many bits a hash of 64, of which the first is the half, is shifted to be the number of a cell: both halves together
-/// have 2^64 >> this many.
+/// By how many bits a hash of 64 is shifted to be the number of a cell: a half has 2^64 >> this many.
 #[unsafe(no_mangle)]
 static CELL_SHIFT: Constant<u64> = Constant(0);
 
@@ -161,13 +160,15 @@ pub fn control() -> Control {
 /// The number of the cell where the search for a key starts: the first bits of its hash, behind that of the half.
 #[inline(always)]
 pub fn first_cell(hash: u64, half: u32) -> u64 {
-    (hash >> 1 | (half as u64) << 63) >> CELL_SHIFT.load()
+    let shift = CELL_SHIFT.load();
+    // Which half it is was known long before the hash.
+    (hash >> shift) + ((half as u64) << 63 >> (shift - 1))
 }
 
 /// The number of the cell behind this one, of the same half.
 #[inline(always)]
 pub fn next_cell(number: u64) -> u64 {
-    let mask = (u64::MAX >> CELL_SHIFT.load()) >> 1;
+    let mask = u64::MAX >> CELL_SHIFT.load();
     number & !mask | number + 1 & mask
 }
 
@@ -181,7 +182,7 @@ pub fn cell(number: u64) -> &'static ServiceCell {
 /// The cell with this number, halves included.
 #[inline(always)]
 pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
-    let cell = entry(&raw const tables::modlb_table_CELLS, number, (u64::MAX >> CELL_SHIFT.load()) + 1);
+    let cell = entry(&raw const tables::modlb_table_CELLS, number, 2 * ((u64::MAX >> CELL_SHIFT.load()) + 1));
     // SAFETY: the table lives as long as the program.
     cell.map(|cell| unsafe { &*cell }).ok_or(Outcome::NoService)
 }

@@ -115,8 +115,10 @@ impl Pattern {
 const KIND4: Pattern = Pattern::new([0xff, 0xff, 0xff, 0], [0x08, 0x00, 0x45, 0]);
 /// IPv6.
 const KIND6: Pattern = Pattern::new([0xff, 0xff, 0xf0, 0], [0x86, 0xdd, 0x60, 0]);
-/// No piece of a packet: neither more fragments nor an offset (RFC 791, 3.1).
-const WHOLE: Pattern = Pattern::new([0x3f, 0xff, 0, 0], [0, 0, 0, 0]);
+/// The protocol, and whether this is a piece of a packet: more fragments or an offset (RFC 791, 3.1).
+const PIECES: u32 = u32::from_ne_bytes([0x3f, 0xff, 0, 0xff]);
+const WHOLE_TCP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::TCP]);
+const WHOLE_UDP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::UDP]);
 
 /// The tuple of a plain IPv4 packet for this interface, whose MAC is the first six bytes of `own` in memory.
 #[inline(always)]
@@ -133,12 +135,13 @@ pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> 
     };
     // SAFETY: as before.
     let tagged = unsafe { T::are_tags(&raw const (*header).tags) };
-    if !likely(KIND4.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) || !likely(WHOLE.fits(pieces)) {
+    if !likely(KIND4.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) {
         return None;
     }
+    let pieces = pieces & PIECES;
     let [.., protocol] = pieces.to_ne_bytes();
     let total = u16::from_be(total) as usize;
-    if !likely(is_plain(protocol))
+    if !likely(matches!(pieces, WHOLE_TCP | WHOLE_UDP))
         || !likely(total >= IPV4 + PORTS)
         || !likely(ETHERNET + size_of::<T>() + total <= packet.len())
     {

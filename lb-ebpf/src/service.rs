@@ -24,6 +24,12 @@ use crate::{maps, prefix};
 /// The cell of the service that the flow belongs to.
 #[inline(always)]
 pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static ServiceCell, Outcome> {
+    if !flow.fragment
+        && protocol::has_ports(flow.protocol)
+        && let Some(found) = first(flow, control)
+    {
+        return found.ok_or(Outcome::NoService);
+    }
     numbered(search(flow, control, Side::Destination))
 }
 

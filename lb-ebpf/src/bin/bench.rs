@@ -26,6 +26,7 @@ use lb_ebpf::{
     load::Load,
     packet::{Context, Packet, store},
     parse::{self, Parsed},
+    plain::{self, Untagged},
 };
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
@@ -145,7 +146,14 @@ fn send(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
 
 #[inline(always)]
 fn read(packet: &Packet<impl Context>) -> Result<(), Outcome> {
-    let frame = parse::ethernet(packet, INTERFACE_MAC.load())?;
+    let own = INTERFACE_MAC.load();
+    if let Some(flow) = plain::v4::<Untagged>(packet, own) {
+        return used(&flow);
+    }
+    if let Some(flow) = plain::v6::<Untagged>(packet, own) {
+        return used(&flow);
+    }
+    let frame = parse::ethernet(packet, own)?;
     match parse::network(packet, &frame)? {
         Parsed::V4(flow) => used(&flow),
         Parsed::V6(flow) => used(&flow),

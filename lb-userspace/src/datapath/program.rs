@@ -95,7 +95,7 @@ pub(super) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -
     let Constants { interface, mac, group } = constants;
     let mac = wide(mac);
     let cpus = cpus()?;
-    let shift = u64::from(63 - capacities.cells().ilog2());
+    let shift = u64::from(64 - capacities.cells().ilog2());
     let slots = 2 * u64::from(capacities.slots);
     let counters = u64::from(capacities.counters());
     let (all_counters, all_outcomes) = (u64::from(cpus) * counters, u64::from(cpus * OUTCOME_COUNTERS));
