@@ -4,15 +4,15 @@
 //! What is plain is seen by a few wide loads and comparisons, all behind one check of the frame's length. What is not, and what
 //! is not right, is [`crate::parse`]'s to judge, from the start.
 //!
-//! Trap: these are shortcuts and no rules of their own. Whatever they accept, `parse` must read in the same way; a test holds
-//! the two against each other.
+//! Trap: these are shortcuts and no rules of their own. Whatever they accept, `parse` must read in the same way; the tests' oracle,
+//! which knows of no shortcut, holds both to it.
 
 use lb_common::flow::{Flow, V4, V6, protocol};
 
 use crate::{
     likely,
     packet::{Context, Packet, load},
-    parse::{ether_type, is_ours},
+    parse::{Parsed, ether_type, is_ours},
 };
 
 /// The VLAN tags that a plain packet may have.
@@ -119,6 +119,15 @@ const KIND6: Pattern = Pattern::new([0xff, 0xff, 0xf0, 0], [0x86, 0xdd, 0x60, 0]
 const PIECES: u32 = u32::from_ne_bytes([0x3f, 0xff, 0, 0xff]);
 const WHOLE_TCP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::TCP]);
 const WHOLE_UDP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::UDP]);
+
+/// The tuple of a plain packet of any kind for an interface with this MAC.
+#[inline(always)]
+pub fn any(packet: &Packet<impl Context>, own: u64) -> Option<Parsed> {
+    (v4::<Untagged>(packet, own).map(Parsed::V4))
+        .or_else(|| v6::<Untagged>(packet, own).map(Parsed::V6))
+        .or_else(|| v4::<Tagged>(packet, own).map(Parsed::V4))
+        .or_else(|| v6::<Tagged>(packet, own).map(Parsed::V6))
+}
 
 /// The tuple of a plain IPv4 packet for this interface, whose MAC is the first six bytes of `own` in memory.
 #[inline(always)]

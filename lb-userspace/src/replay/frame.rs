@@ -4,6 +4,7 @@ use lb_common::{mac::Mac, outcome::Outcome};
 use lb_ebpf::{
     packet::{Context, Packet},
     parse::{self, Parsed},
+    plain,
 };
 
 use crate::judge::Tuple;
@@ -61,8 +62,13 @@ impl<'a> Shown<'a> {
         let [a, b, c, d, e, f] = own.0;
         // SAFETY: `self` outlives the packet.
         let packet = unsafe { Packet::new(&raw mut *self) };
-        let frame = parse::ethernet(&packet, u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]))?;
-        Ok(match parse::network(&packet, &frame)? {
+        let own = u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]);
+        // As the program does it, plain packets first.
+        let parsed = match plain::any(&packet, own) {
+            Some(parsed) => parsed,
+            None => parse::network(&packet, &parse::ethernet(&packet, own)?)?,
+        };
+        Ok(match parsed {
             Parsed::V4(flow) => Tuple::from(&flow),
             Parsed::V6(flow) => Tuple::from(&flow),
         })
