@@ -66,8 +66,16 @@ Example: two interfaces, on standby at first
     #[command(after_help = "\
 Example: see what would change, then change it
   modlb apply /etc/modlb.toml --dry-run
-  modlb apply /etc/modlb.toml")]
+  modlb apply /etc/modlb.toml
+Example: from afar; what was before comes back after a minute unless `modlb confirm` is said
+  modlb apply /etc/modlb.toml --confirm 60")]
     Apply(Apply),
+    /// Keep a change that `apply --confirm` made
+    #[command(after_help = "\
+Example: from afar, with a way back if it locks you out
+  modlb apply /etc/modlb.toml --confirm 60
+  modlb confirm")]
+    Confirm(Confirm),
     /// Check a configuration and report every error in it; nothing is changed
     #[command(after_help = "Example: check what a program made\n  make-config | modlb check -")]
     Check(Check),
@@ -180,6 +188,9 @@ pub struct Attach {
     /// Pass every packet untouched until `modlb activate`
     #[arg(long)]
     pub standby: bool,
+    /// Even if a service takes the SSH connection that this command came by
+    #[arg(long)]
+    pub force: bool,
     /// How much the instance can hold.
     #[command(flatten)]
     pub capacity: Capacity,
@@ -228,9 +239,26 @@ pub struct Apply {
     /// Print what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Go back to what was before after so many seconds, unless `modlb confirm` is said; also when this terminal is gone
+    #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub confirm: Option<u32>,
+    /// Even if a service takes the SSH connection that this command came by
+    #[arg(long)]
+    pub force: bool,
     /// How to print.
     #[command(flatten)]
     pub format: Format,
+}
+
+/// `modlb confirm`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Confirm {
+    /// Go back to what was before at once
+    #[arg(long)]
+    pub undo: bool,
+    /// Be the process that waits for the confirmation
+    #[arg(long, hide = true, conflicts_with = "undo")]
+    pub wait: bool,
 }
 
 /// `modlb check`.

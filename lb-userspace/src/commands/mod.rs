@@ -13,6 +13,7 @@ mod attach;
 mod change;
 mod check;
 mod completions;
+mod confirm;
 mod detach;
 mod dev;
 mod explain;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Attach(options) => attach::run(instance, &options).await,
         Command::Detach(options) => detach::run(instance, &options).await,
         Command::Apply(options) => apply::run(instance, &options).await,
+        Command::Confirm(options) => confirm::run(instance, &options).await,
         Command::Check(options) => check::run(&options),
         Command::Export(format) => export::run(instance, format).await,
         Command::Server(Server::Up(name)) => server::up(instance, &name).await,

@@ -17,6 +17,7 @@ pub use self::{
     stats::{OutcomesView, ServerStats, ServiceStats, StatsRates, StatsView, Traffic},
     status::{
         Activity, InterfaceView, MemberView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView,
+        UnconfirmedView,
     },
 };
 
