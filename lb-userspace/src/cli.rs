@@ -129,6 +129,15 @@ Examples: how evenly a configuration spreads this traffic; what moves when a ser
     /// Replace the running datapath by the one in this program, without losing a packet
     #[command(after_help = "Example: after a new version has been installed\n  modlb upgrade")]
     Upgrade,
+    /// Look for what is wrong with this host, and say what mends it; nothing is changed
+    #[command(after_help = "\
+Exit status: 0 all is well, 1 something failed, 3 there are warnings
+
+Examples: the running instance; before the first `attach`; on a server
+  modlb doctor
+  modlb doctor --config /etc/modlb.toml
+  modlb doctor --server --service 203.0.113.10 --service 2001:db8:f00::10")]
+    Doctor(Doctor),
     /// Print a script that completes this command line in a shell
     #[command(after_help = "\
 Example: for bash, from the next login on
@@ -343,6 +352,29 @@ pub struct Explain {
     /// Go by this configuration instead of the one in force; `-`: standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct Doctor {
+    /// The interfaces to look at; omitted: those of the instance, or else of the configuration
+    #[arg(value_name = "IFACE", conflicts_with = "server")]
+    pub interfaces: Vec<String>,
+    /// Go by the services of this configuration instead of those in force; `-`: standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// This host is a server: does it take packets for the services, and keep quiet about it?
+    #[arg(long)]
+    pub server: bool,
+    /// With --server: a service's address
+    #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
+    pub service: Vec<IpAddr>,
+    /// With --server: a client that must be answered; omitted: clients anywhere
+    #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
+    pub client: Vec<IpAddr>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

@@ -16,6 +16,7 @@ mod completions;
 mod confirm;
 mod detach;
 mod dev;
+mod doctor;
 mod explain;
 mod export;
 mod input;
@@ -24,6 +25,11 @@ mod server;
 mod stats;
 mod status;
 mod upgrade;
+
+/// A command that has said all there is to say and ends with this exit status.
+#[derive(Debug, thiserror::Error)]
+#[error("exit status {0}")]
+pub struct Ended(pub u8);
 
 /// Runs a command. Must be called within a current-thread tokio runtime, in the network namespace that is meant.
 ///
@@ -53,6 +59,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,
         Command::Completions { shell } => completions::run(shell),
+        Command::Doctor(options) => doctor::run(&cli.global, &options).await,
         Command::Dev(Dev::Pass { interface, remove }) => dev::pass(&interface, remove).await,
     }
 }

@@ -12,6 +12,7 @@ use lb_common::mac::Mac;
 use serde::{Serialize, Serializer};
 
 pub use self::{
+    doctor::DoctorView,
     explain::ExplainView,
     replay::{ChangeView, CutView, JudgedView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
     stats::{OutcomesView, ServerStats, ServiceStats, StatsRates, StatsView, Traffic},
@@ -21,6 +22,7 @@ pub use self::{
     },
 };
 
+mod doctor;
 mod explain;
 mod replay;
 mod stats;
