@@ -45,10 +45,10 @@ fn what_passes_it_by_is_not_told_of() {
     ] {
         assert_eq!(judge(&Config::default(), &config(text), &host(Some(session), true)), Verdict::default(), "{text}");
     }
-    let here = file::parse(
-        "[[service]]\nname = \"own\"\naddress = \"10.0.0.1\"\nprotocol = \"tcp\"\nport = 22\n[[service.server]]\naddress = \"10.0.0.1\"",
-    );
-    let verdict = judge(&Config::default(), &here.unwrap(), &host(Some(session), true));
+    let mut host = host(Some(session), true);
+    host.own.push("10.0.0.11".parse().unwrap());
+    let text = "[[service]]\nname = \"own\"\naddress = \"10.0.0.1\"\nprotocol = \"tcp\"\nport = 22";
+    let verdict = judge(&Config::default(), &config(text), &host);
     assert!(verdict.refusal.is_none(), "its only server is this host");
 }
 

@@ -1,7 +1,5 @@
 //! The process and the host.
 
-use std::process::Command;
-
 use crate::{
     need_root,
     support::{modlb::Modlb, namespace::Namespace},
@@ -14,10 +12,8 @@ fn capabilities_are_missing() {
     let namespace = Namespace::new("host");
     namespace.ip("link add eth0 type veth peer name peer0");
     let modlb = Modlb::new(&namespace);
-    let call = modlb.command("doctor eth0 --json");
-    let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-bpf,-perfmon,-sys_admin", "--inh-caps=-all", "nsenter"]);
-    command.arg(format!("--net={}", namespace.path().display())).arg(call.get_program());
+    let mut command = namespace.command("setpriv");
+    command.args(["--bounding-set=-bpf,-perfmon,-sys_admin", "--inh-caps=-all", env!("CARGO_BIN_EXE_modlb")]);
     command.args(["--instance", modlb.instance(), "doctor", "eth0", "--json"]);
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -7,9 +7,10 @@ use std::{
 };
 
 use anyhow::Result;
+use lb_common::mac::Mac;
 
 use crate::{
-    config::model::{Config, ServerMac, State},
+    config::model::{Config, Server, ServerMac, State, Vlan},
     datapath::Datapath,
     doctor::{
         checks::services,
@@ -39,7 +40,7 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
         if facts.contains_key(&address) {
             continue;
         }
-        let way = way(net, &interfaces, address).await;
+        let way = way(net, &interfaces, attached, server).await;
         if let Ok(interface) = &way {
             // A request needs an address that the server would answer.
             let source = addresses
@@ -89,27 +90,37 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
 }
 
 /// Where an instance sends what is for each server.
-fn known_macs(datapath: Option<&Datapath>) -> HashMap<IpAddr, lb_common::mac::Mac> {
+fn known_macs(datapath: Option<&Datapath>) -> HashMap<IpAddr, Mac> {
     let config = datapath.map(|datapath| datapath.snapshot().config).unwrap_or_default();
     let servers = config.services.into_iter().flat_map(|service| service.servers);
     servers.filter_map(|server| Some((server.address, server.mac.get()?))).collect()
 }
 
 /// The interface on whose link a server is.
-async fn way<'a>(net: &Net, interfaces: &'a [Interface], address: IpAddr) -> Result<&'a Interface, String> {
+async fn way<'a>(
+    net: &Net,
+    interfaces: &'a [Interface],
+    attached: &[Interface],
+    server: &Server,
+) -> Result<&'a Interface, String> {
+    let address = server.address;
     let route = net.route(address).await.map_err(|error| error.to_string())?;
     if let Some(gateway) = route.gateway {
         return Err(format!("it is behind the router {gateway}, where its MAC means nothing"));
     }
     let found = interfaces.iter().find(|interface| interface.index == route.interface);
-    found.ok_or_else(|| "its interface is gone".to_owned())
+    let found = found.ok_or_else(|| "its interface is gone".to_owned())?;
+    match server.vlan {
+        // Without its tag nobody there would hear a question.
+        Some(Vlan::Tagged(vlan)) if attached.iter().any(|interface| interface.index == found.index) => {
+            Err(format!("it is in VLAN {vlan}, and this host has no interface in that"))
+        }
+        Some(Vlan::Tagged(_) | Vlan::Untagged) | None => Ok(found),
+    }
 }
 
 /// Asks on all links at once, twice: a switch may have forgotten where somebody is, and a question may be lost.
-fn ask(
-    interfaces: &[Interface],
-    questions: &HashMap<u32, Vec<Question>>,
-) -> Result<Vec<(String, IpAddr, lb_common::mac::Mac)>> {
+fn ask(interfaces: &[Interface], questions: &HashMap<u32, Vec<Question>>) -> Result<Vec<(String, IpAddr, Mac)>> {
     let (mut names, mut links) = (Vec::new(), Vec::new());
     for interface in interfaces {
         let (Some(asked), Some(mac)) = (questions.get(&interface.index), interface.mac) else { continue };

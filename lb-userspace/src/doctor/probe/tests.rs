@@ -16,7 +16,8 @@ fn solicitations_are_sound() {
         let Some(etherparse::NetHeaders::Ipv6(ip, _)) = &packet.net else { panic!("{packet:?}") };
         assert_eq!((ip.hop_limit, ip.destination_addr().to_string()), (255, "ff02::1:ff0a:b0c".to_owned()));
         let Some(etherparse::TransportHeader::Icmpv6(icmp)) = &packet.transport else { panic!("{packet:?}") };
-        assert!(icmp.is_checksum_valid(ip.source, ip.destination, packet.payload.slice()).unwrap());
+        let sum = icmp.icmp_type.calc_checksum(ip.source, ip.destination, packet.payload.slice()).unwrap();
+        assert_eq!(icmp.checksum, sum);
         assert_eq!(frame.len(), ICMP + 24 + if source.is_some() { 8 } else { 0 });
     }
 }
