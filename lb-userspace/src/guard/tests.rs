@@ -10,8 +10,8 @@ fn connection(client: &str, here: &str) -> Connection {
 }
 
 fn host(session: Option<Connection>, certain: bool) -> Host {
-    let mut sockets = Sockets::default();
-    sockets.listening = vec![(TCP, "0.0.0.0:22".parse().unwrap()), (UDP, "10.0.0.1:53".parse().unwrap())];
+    let listening = vec![(TCP, "0.0.0.0:22".parse().unwrap()), (UDP, "10.0.0.1:53".parse().unwrap())];
+    let sockets = Sockets { listening, ..Sockets::default() };
     Host { own: vec!["10.0.0.1".parse().unwrap(), "10.0.0.255".parse().unwrap()], sockets, session, certain }
 }
 

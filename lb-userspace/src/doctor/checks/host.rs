@@ -10,7 +10,7 @@ const FLOOR: (u32, u32) = (5, 15);
 const ADDED: [((u32, u32), &str); 4] = [
     ((5, 16), "managed neighbours"),
     ((5, 18), "frames in several buffers"),
-    ((6, 3), "drivers tell what they can do"),
+    ((6, 3), "features of drivers"),
     ((6, 6), "TCX"),
 ];
 
@@ -38,7 +38,7 @@ fn kernel(host: &Host) -> Finding {
     let list = |has: bool| {
         let names: Vec<_> =
             ADDED.iter().filter(|(since, _)| (version >= *since) == has).map(|(_, name)| *name).collect();
-        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+        names.join(", ")
     };
     if version < FLOOR {
         return Finding::bad(
@@ -50,7 +50,9 @@ fn kernel(host: &Host) -> Finding {
         )
         .cure("install a newer kernel; docs/KERNELS.md says which are tested");
     }
-    Finding::ok("kernel", "host", format!("{release} has {}; it lacks {}", list(true), list(false)))
+    let (has, lacks) = (list(true), list(false));
+    let lacks = if lacks.is_empty() { lacks } else { format!("; too old for: {lacks}") };
+    Finding::ok("kernel", "host", format!("{release}: {has}{lacks}"))
 }
 
 fn btf(host: &Host) -> Finding {

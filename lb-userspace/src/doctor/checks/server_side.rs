@@ -157,9 +157,9 @@ fn route((service, client, route): &(IpAddr, Option<IpAddr>, Result<String, Stri
             Finding::bad(Level::Failure, "route", service.to_string(), format!("to {to}: {reason}"), meaning)
                 .cure("add a route to the client, as with `ip route add default via ROUTER`")
         }
-        (Err(reason), None) => {
+        (Err(_), None) => {
             let meaning = "only clients on networks that this host has a route to are answered";
-            Finding::bad(Level::Warning, "route", service.to_string(), format!("to {to}: {reason}"), meaning).cure(
+            Finding::bad(Level::Warning, "route", service.to_string(), format!("to {to}: there is no route"), meaning).cure(
                 "add one, as with `ip route add default via ROUTER`; or name the clients to look for by --client ADDRESS",
             )
         }

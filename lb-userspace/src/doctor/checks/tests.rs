@@ -145,7 +145,7 @@ fn drivers() {
 #[test]
 fn frames_beyond_one_buffer() {
     let (site, jumbo) = (Site::default(), Nic { mtu: 9_000, ..nic() });
-    assert_eq!(complaints(&host(), &[jumbo.clone()], &site), []);
+    assert_eq!(complaints(&host(), std::slice::from_ref(&jumbo), &site), []);
     let one = Nic { xdp: Some(XdpFeatures(0xf)), ..jumbo.clone() };
     complains(&host(), one, &site, "mtu", Level::Failure, "ip link set dev eth0 mtu 3506");
     let old = Host { release: "5.15.0".into(), ..host() };

@@ -39,10 +39,12 @@ fn cpus() -> u32 {
     u32::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
 }
 
-/// A setting that only the first network namespace shows.
+/// A setting that only the first network namespace shows: that of the first process, or of who called this command and had
+/// it enter another.
 fn everywhere(name: &str) -> Option<u32> {
     let read = || fs::read_to_string(format!("/proc/sys/net/core/{name}")).ok()?.trim().parse().ok();
-    read().or_else(|| elsewhere("/proc/1/ns/net", read)?)
+    let of = |process: i32| elsewhere(&format!("/proc/{process}/ns/net"), read)?;
+    read().or_else(|| of(1)).or_else(|| of(nix::unistd::getppid().as_raw()))
 }
 
 /// Does something in another network namespace, on a thread of its own.
