@@ -134,7 +134,7 @@ fn drivers() {
     let site = Site::default();
     complains(&host(), Nic { xdp: Some(XdpFeatures(0)), ..nic() }, &site, "mode", Level::Warning, "whose driver can");
     let attached = Nic { attached: true, program: generic(), ..nic() };
-    let cure = "modlb export > /run/modlb-default.toml && modlb detach eth0 && modlb attach eth0 --mode native";
+    let cure = "modlb export > /run/modlb-default.toml && modlb detach eth0 && modlb attach eth0 --config";
     complains(&host(), attached, &site, "mode", Level::Warning, cure);
     // Where the kernel is too old to know, its name speaks for a driver, and silence against none.
     for driver in ["veth", "no-such"] {

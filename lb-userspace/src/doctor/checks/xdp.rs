@@ -39,7 +39,7 @@ pub fn all(nic: &Nic, site: &Site, host: &Host, ways: &Ways) -> Vec<Finding> {
     if site.role == Role::Steer {
         return Vec::new();
     }
-    let mut findings = vec![program(nic, ways), driver(nic, ways)];
+    let mut findings = vec![program(nic, ways), driver(nic, site, ways)];
     findings.extend(mtu(nic, host, ways));
     findings.push(merging(nic, ways));
     findings.extend(tags(nic, site, ways));
@@ -93,7 +93,7 @@ fn program(nic: &Nic, ways: &Ways) -> Finding {
 }
 
 /// Native or generic.
-fn driver(nic: &Nic, ways: &Ways) -> Finding {
+fn driver(nic: &Nic, site: &Site, ways: &Ways) -> Finding {
     let name = &nic.name;
     let driver = nic.driver.as_deref().or(nic.kind.as_deref()).unwrap_or("an unknown driver");
     let source = if nic.xdp.is_some() { "the driver says" } else { "by the driver's name" };
@@ -107,25 +107,42 @@ fn driver(nic: &Nic, ways: &Ways) -> Finding {
             format!("generic mode remains: {slow}"),
         )
         .cure("use an interface whose driver can, if that is too slow; docs/PERFORMANCE.md has figures"),
-        (Some(true) | None, true) => Finding::bad(
-            Level::Warning,
-            "mode",
-            name,
-            format!("generic, though {driver} may be able to do better"),
-            slow,
-        )
-        .run(again(nic, ways)),
+        (Some(true) | None, true) => {
+            let seen = format!("generic, though {driver} may be able to do better");
+            let finding = Finding::bad(Level::Warning, "mode", name, seen, slow);
+            match again(nic, site, ways) {
+                Some(command) => finding.run(command),
+                None => finding.cure("give its peer, a veth's other end, an XDP program; then detach and attach anew"),
+            }
+        }
         (Some(true), false) => Finding::ok("mode", name, format!("{driver} runs programs natively ({source})")),
         (None, false) => Finding::ok("mode", name, format!("whether {driver} runs programs natively is not known")),
     }
 }
 
-/// Attaches anew, natively. A link keeps its mode, and an instance ends with its last interface.
-fn again(nic: &Nic, ways: &Ways) -> String {
+/// Attaches anew, natively if that works. A link keeps its mode, and an instance ends with its last interface. `None`: a
+/// veth's peer would drop everything then, and is out of reach.
+fn again(nic: &Nic, site: &Site, ways: &Ways) -> Option<String> {
+    let first = match &nic.peer {
+        Some(peer) if !peer.program => pass(peer, ways)? + " && ",
+        Some(_) | None => String::new(),
+    };
     let file = format!("/run/modlb-{}.toml", ways.instance);
     let (name, export, detach) = (&nic.name, ways.modlb("export"), ways.modlb(&format!("detach {}", nic.name)));
-    let attach = ways.modlb(&format!("attach {name} --mode native --config {file}"));
-    format!("{export} > {file} && {detach} && {attach} && rm {file}")
+    let standby = if site.standby { " --standby" } else { "" };
+    let attach = ways.modlb(&format!("attach {name} --config {file}{standby}"));
+    Some(format!("{first}{export} > {file} && {detach} && {attach} && rm {file}"))
+}
+
+/// Gives a veth's peer a program; `None`: nothing here leads to it.
+fn pass(peer: &Peer, ways: &Ways) -> Option<String> {
+    let netns = match &peer.namespace {
+        None => ways.netns.as_deref(),
+        Some(Namespace::Named(netns)) => Some(netns.as_str()),
+        Some(Namespace::Unknown) => return None,
+    };
+    let netns = netns.map_or_else(String::new, |netns| format!(" --netns {netns}"));
+    Some(format!("modlb{netns} dev pass {}", peer.name))
 }
 
 fn mtu(nic: &Nic, host: &Host, ways: &Ways) -> Option<Finding> {
@@ -228,14 +245,9 @@ fn other_end(nic: &Nic, peer: &Peer, ways: &Ways) -> Finding {
     }
     let meaning = "what modlb sends back natively is dropped at the peer, silently";
     let finding = Finding::bad(Level::Failure, "peer", name, format!("{end}{place}: no XDP program"), meaning);
-    let pass = |netns: Option<&str>| {
-        let netns = netns.map_or_else(String::new, |netns| format!(" --netns {netns}"));
-        format!("modlb{netns} dev pass {end}")
-    };
-    match &peer.namespace {
-        None => finding.run(pass(ways.netns.as_deref())),
-        Some(Namespace::Named(netns)) => finding.run(pass(Some(netns))),
-        Some(Namespace::Unknown) => finding.cure(format!(
+    match pass(peer, ways) {
+        Some(command) => finding.run(command),
+        None => finding.cure(format!(
             "from where that namespace can be entered: `modlb --netns PATH dev pass {end}`; or attach with --mode generic"
         )),
     }

@@ -1,6 +1,9 @@
 //! Facts of a server.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use anyhow::Result;
 
@@ -13,6 +16,19 @@ use crate::{
 /// Where nobody in particular is: the networks of examples (RFC 5737, RFC 3849), to which only the widest routes lead.
 const ANYBODY: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
+/// Within which the kernel routes an IPv6 address to itself that was added just now: it does so in its own time.
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// Whether the kernel takes packets to an address.
+async fn is_taken(net: &Net, address: IpAddr) -> bool {
+    let is_local = async || net.route(address).await.is_ok_and(|route| route.local);
+    if is_local().await {
+        return true;
+    }
+    tokio::time::sleep(SETTLED).await;
+    is_local().await
+}
 
 /// Everything about a server of these services, for these clients.
 pub async fn read(net: &Net, services: Vec<IpAddr>, clients: &[IpAddr]) -> Result<ServerSide> {
@@ -37,7 +53,7 @@ pub async fn read(net: &Net, services: Vec<IpAddr>, clients: &[IpAddr]) -> Resul
     }
     side.all = ["arp_ignore", "arp_announce"].map(|name| setting("all", name).unwrap_or_default());
     for service in side.services.clone() {
-        side.accepted.push((service, net.route(service).await.is_ok_and(|route| route.local)));
+        side.accepted.push((service, is_taken(net, service).await));
         let of_family = |client: &&IpAddr| client.is_ipv4() == service.is_ipv4();
         let mut wanted: Vec<_> = clients.iter().filter(of_family).map(|client| (Some(*client), *client)).collect();
         if wanted.is_empty() {
