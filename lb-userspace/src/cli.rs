@@ -66,8 +66,16 @@ Example: two interfaces, on standby at first
     #[command(after_help = "\
 Example: see what would change, then change it
   modlb apply /etc/modlb.toml --dry-run
-  modlb apply /etc/modlb.toml")]
+  modlb apply /etc/modlb.toml
+Example: from afar; what was before comes back after a minute unless `modlb confirm` is said
+  modlb apply /etc/modlb.toml --confirm 60")]
     Apply(Apply),
+    /// Keep a change that `apply --confirm` made
+    #[command(after_help = "\
+Example: from afar, with a way back if it locks you out
+  modlb apply /etc/modlb.toml --confirm 60
+  modlb confirm")]
+    Confirm(Confirm),
     /// Check a configuration and report every error in it; nothing is changed
     #[command(after_help = "Example: check what a program made\n  make-config | modlb check -")]
     Check(Check),
@@ -121,6 +129,15 @@ Examples: how evenly a configuration spreads this traffic; what moves when a ser
     /// Replace the running datapath by the one in this program, without losing a packet
     #[command(after_help = "Example: after a new version has been installed\n  modlb upgrade")]
     Upgrade,
+    /// Look for what is wrong with this host, and say what mends it; nothing is changed
+    #[command(after_help = "\
+Exit status: 0 all is well, 1 something failed, 3 there are warnings
+
+Examples: the running instance; before the first `attach`; on a server
+  modlb doctor
+  modlb doctor --config /etc/modlb.toml
+  modlb doctor --server --service 203.0.113.10 --service 2001:db8:f00::10")]
+    Doctor(Doctor),
     /// Print a script that completes this command line in a shell
     #[command(after_help = "\
 Example: for bash, from the next login on
@@ -180,6 +197,9 @@ pub struct Attach {
     /// Pass every packet untouched until `modlb activate`
     #[arg(long)]
     pub standby: bool,
+    /// Even if a service takes the SSH connection that this command came by
+    #[arg(long)]
+    pub force: bool,
     /// How much the instance can hold.
     #[command(flatten)]
     pub capacity: Capacity,
@@ -228,9 +248,26 @@ pub struct Apply {
     /// Print what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Go back to what was before after so many seconds, unless `modlb confirm` is said; also when this terminal is gone
+    #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub confirm: Option<u32>,
+    /// Even if a service takes the SSH connection that this command came by
+    #[arg(long)]
+    pub force: bool,
     /// How to print.
     #[command(flatten)]
     pub format: Format,
+}
+
+/// `modlb confirm`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Confirm {
+    /// Go back to what was before at once
+    #[arg(long)]
+    pub undo: bool,
+    /// Be the process that waits for the confirmation
+    #[arg(long, hide = true, conflicts_with = "undo")]
+    pub wait: bool,
 }
 
 /// `modlb check`.
@@ -315,6 +352,29 @@ pub struct Explain {
     /// Go by this configuration instead of the one in force; `-`: standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct Doctor {
+    /// The interfaces to look at; omitted: those of the instance, or else of the configuration
+    #[arg(value_name = "IFACE", conflicts_with = "server")]
+    pub interfaces: Vec<String>,
+    /// Go by the services of this configuration instead of those in force; `-`: standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// This host is a server: does it take packets for the services, and keep quiet about it?
+    #[arg(long)]
+    pub server: bool,
+    /// With --server: a service's address
+    #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
+    pub service: Vec<IpAddr>,
+    /// With --server: a client that must be answered; omitted: clients anywhere
+    #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
+    pub client: Vec<IpAddr>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

@@ -12,10 +12,13 @@ fn main() -> ExitCode {
     init_log(cli.global.verbose);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", message(&error));
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref() {
+            Some(commands::Ended(status)) => ExitCode::from(*status),
+            None => {
+                eprintln!("error: {}", message(&error));
+                ExitCode::FAILURE
+            }
+        },
     }
 }
 

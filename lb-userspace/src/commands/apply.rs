@@ -1,5 +1,7 @@
 //! `modlb apply`.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::{
@@ -13,7 +15,13 @@ pub async fn run(instance: &str, options: &Apply) -> Result<()> {
     let role = Datapath::open(instance).ok().map(|datapath| datapath.role());
     let want = input::read_for(&options.file, role)?;
     warn_of_interfaces(instance, &want).await?;
-    let manner = Manner { dry_run: options.dry_run, json: options.format.json, refresh: Refresh::All };
+    let manner = Manner {
+        dry_run: options.dry_run,
+        json: options.format.json,
+        refresh: Refresh::All,
+        confirm: options.confirm.map(|seconds| Duration::from_secs(seconds.into())),
+        force: options.force,
+    };
     change(instance, manner, |_| Ok(want)).await
 }
 

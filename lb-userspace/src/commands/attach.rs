@@ -9,7 +9,9 @@ use super::{
 use crate::{
     cli::{self, Attach},
     config::model::{Config, Role},
+    confirm,
     datapath::{Holder, Mode, Place, Placed, Wanted, Writer},
+    guard,
     locate::{Refresh, locate},
     net::{Interface, Net, XdpMode},
     output::print_text,
@@ -27,7 +29,7 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
         role: config.as_ref().map(|config| config.role).or(options.role),
     };
     let mut writer = Writer::create(instance, &wanted)?;
-    let work = work(&mut writer, &net, options, config, named);
+    let work = work(instance, &mut writer, &net, options, config, named);
     let result = tokio::select! {
         result = work => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing was changed")),
@@ -58,12 +60,16 @@ async fn named(net: &Net, options: &Attach, config: Option<&Config>) -> Result<V
 }
 
 async fn work(
+    instance: &str,
     writer: &mut Writer,
     net: &Net,
     options: &Attach,
     config: Option<Config>,
     named: Vec<Interface>,
 ) -> Result<()> {
+    if !writer.is_new() {
+        confirm::refuse(instance)?;
+    }
     writer.forget_gone()?;
     let old = attached(writer, net).await?;
     let new: Vec<_> =
@@ -83,6 +89,10 @@ async fn work(
     let want = config.unwrap_or_else(|| have.config.clone());
     let plan = diff(&have.config, &want);
     let everywhere: Vec<_> = old.iter().chain(&new).cloned().collect();
+    if !options.force {
+        let before = if old.is_empty() { &Config::default() } else { &have.config };
+        guard::check(net, &everywhere, before, &want, options.standby || writer.standby()).await?;
+    }
     let placed = locate(net, &everywhere, want, &have, Refresh::All).await?;
     check_self(&placed)?;
     let prepared = writer.prepare(&placed)?;

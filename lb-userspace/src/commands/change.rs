@@ -1,12 +1,14 @@
 //! The command's way, for whatever changes a running instance: have → want → difference → print → publish.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Result, bail};
 
 use crate::{
     config::model::{Config, Role, ServerMac},
-    datapath::{Datapath, Placed, Snapshot, Writer},
+    confirm,
+    datapath::{Datapath, Placed, Snapshot, Writer, publish::Prepared},
+    guard,
     locate::{Refresh, locate},
     net::{Interface, Net},
     output::print_text,
@@ -22,6 +24,10 @@ pub struct Manner<'a> {
     pub json: bool,
     /// Whose MAC is looked up anew.
     pub refresh: Refresh<'a>,
+    /// Go back after this time unless somebody confirms.
+    pub confirm: Option<Duration>,
+    /// Whatever becomes of the host's own traffic.
+    pub force: bool,
 }
 
 /// Changes the configuration of a running instance, or fails and changes nothing.
@@ -33,6 +39,7 @@ pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Confi
         return show(&diff(&have, &want), &[], manner.json);
     }
     let mut writer = Writer::open(instance)?;
+    confirm::refuse(instance)?;
     let have = writer.snapshot();
     let want = edit(&have.config)?;
     check_role(writer.role(), &want)?;
@@ -40,22 +47,46 @@ pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Confi
 
     let net = Net::open()?;
     let interfaces = attached(&writer, &net).await?;
+    if !manner.force {
+        guard::check(&net, &interfaces, &have.config, &want, writer.standby()).await?;
+    }
     let placed = locate(&net, &interfaces, want, &have, manner.refresh).await?;
     let prepared = writer.prepare(&placed)?;
     show(&plan, &moved(&have, &placed), manner.json)?;
+    let confirm = manner.confirm.filter(|_| placed.config != have.config || placed.places != have.places);
+    if let Some(within) = confirm {
+        confirm::begin(&writer, instance, &have.config, within)?;
+    }
+    for line in put_in_force(&mut writer, &interfaces, &have, &placed, &prepared)? {
+        print_text(&line)?;
+    }
+    match confirm {
+        Some(within) if !manner.json => {
+            let seconds = within.as_secs();
+            Ok(print_text(&format!("in force, and rolled back in {seconds} s unless `modlb confirm` is said"))?)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Publishes what was prepared, and has interfaces hold what it needs; the lines say what could not be had.
+pub fn put_in_force(
+    writer: &mut Writer,
+    interfaces: &[Interface],
+    have: &Snapshot,
+    placed: &Placed,
+    prepared: &Prepared,
+) -> Result<Vec<String>> {
     // With prefixes, what counts as this host's own may have changed, too.
     if placed.config != have.config || placed.places != have.places || !placed.own.is_empty() {
-        writer.publish(&prepared)?;
+        writer.publish(prepared)?;
     }
     let (had, group) = (&have.config.group, &placed.config.group);
     if (had.mac, had.promiscuous) != (group.mac, group.promiscuous) {
         // Programs know the group's MAC as a constant.
         interfaces.iter().try_for_each(|interface| writer.replace(interface, group))?;
     }
-    for line in writer.hold(&interfaces, &placed.config)? {
-        print_text(&line)?;
-    }
-    Ok(())
+    Ok(writer.hold(interfaces, &placed.config)?)
 }
 
 /// A role is an instance's for as long as it runs.
@@ -94,7 +125,7 @@ pub fn show(plan: &Plan, moved: &[String], json: bool) -> Result<()> {
 }
 
 /// A line for each server that answers with another MAC than before.
-fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
+pub fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
     let mut lines = Vec::new();
     let before = have.config.services.iter().flat_map(|service| {
         service.servers.iter().map(|server| ((service.name.as_str(), server.address), server.mac.get()))

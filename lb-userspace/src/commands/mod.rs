@@ -13,8 +13,10 @@ mod attach;
 mod change;
 mod check;
 mod completions;
+mod confirm;
 mod detach;
 mod dev;
+mod doctor;
 mod explain;
 mod export;
 mod input;
@@ -23,6 +25,11 @@ mod server;
 mod stats;
 mod status;
 mod upgrade;
+
+/// A command that has said all there is to say and ends with this exit status.
+#[derive(Debug, thiserror::Error)]
+#[error("exit status {0}")]
+pub struct Ended(pub u8);
 
 /// Runs a command. Must be called within a current-thread tokio runtime, in the network namespace that is meant.
 ///
@@ -35,6 +42,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Attach(options) => attach::run(instance, &options).await,
         Command::Detach(options) => detach::run(instance, &options).await,
         Command::Apply(options) => apply::run(instance, &options).await,
+        Command::Confirm(options) => confirm::run(instance, &options).await,
         Command::Check(options) => check::run(&options),
         Command::Export(format) => export::run(instance, format).await,
         Command::Server(Server::Up(name)) => server::up(instance, &name).await,
@@ -51,6 +59,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,
         Command::Completions { shell } => completions::run(shell),
+        Command::Doctor(options) => doctor::run(&cli.global, &options).await,
         Command::Dev(Dev::Pass { interface, remove }) => dev::pass(&interface, remove).await,
     }
 }

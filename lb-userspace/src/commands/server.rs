@@ -57,7 +57,7 @@ async fn edit(
     refresh: Refresh<'_>,
     edit: impl FnOnce(&mut Service) -> Result<()>,
 ) -> Result<()> {
-    let manner = Manner { dry_run: name.dry_run, json: false, refresh };
+    let manner = Manner { dry_run: name.dry_run, json: false, refresh, confirm: None, force: true };
     change(instance, manner, |have| {
         let mut want = have.clone();
         edit(service(&mut want, &name.service)?)?;

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use lb_common::abi::ABI;
 
+use super::confirm::unconfirmed;
 use crate::{
     agreement,
     cli::{self, Format},
@@ -49,6 +50,7 @@ async fn view(instance: &str) -> Result<StatusView> {
         state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
         digest: digest(&snapshot).to_string(),
         member: member(&snapshot),
+        unconfirmed: unconfirmed(instance)?,
         interfaces: interfaces(&datapath).await?,
         services: service_views(&snapshot),
     })

@@ -39,7 +39,7 @@ mod variant;
 pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
 pub use layout::{Place, Placed};
 pub use link::Holder;
-pub use program::{Mode, pass};
+pub use program::{Mode, link_programs, pass};
 pub use snapshot::Snapshot;
 pub use totals::Totals;
 

@@ -182,7 +182,7 @@ impl Pins {
         Ok(same.then_some(Lock { _directory: lock }))
     }
 
-    fn entries(&self) -> Result<Vec<String>> {
+    pub(super) fn entries(&self) -> Result<Vec<String>> {
         let read = || -> io::Result<Vec<String>> {
             fs::read_dir(&self.directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
         };
@@ -191,6 +191,12 @@ impl Pins {
             result => result.map_err(Error::io(format!("reading {}", self.directory.display()))),
         }
     }
+}
+
+/// The names of all instances, of whatever version.
+pub fn instances() -> Vec<String> {
+    let entries = fs::read_dir(Path::new(BPFFS).join("modlb")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 fn remove_file(path: &Path) -> Result<()> {
@@ -202,9 +208,13 @@ fn remove_file(path: &Path) -> Result<()> {
     }
 }
 
+/// Whether the BPF file system is where pins are.
+pub fn is_mounted() -> bool {
+    statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC)
+}
+
 fn mount_bpffs() -> Result<()> {
-    let mounted = statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC);
-    if mounted {
+    if is_mounted() {
         return Ok(());
     }
     log::info!("mounting the BPF file system at {BPFFS}");

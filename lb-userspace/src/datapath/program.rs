@@ -29,7 +29,7 @@ use super::{
     link::{self, Holder, Link},
     nic::Nic,
     object::{self, Programs},
-    pins::Pins,
+    pins::{self, Pins},
     sys::{self, Create},
     variant::{attach, loaded, name_of, xdp},
 };
@@ -326,6 +326,21 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     let mut ebpf = object::read_without_tables(&mut EbpfLoader::new())?;
     let (_, link) = attach(&mut ebpf, PASS, interface, Mode::Native)?;
     link.pin(pin).map(drop).map_err(pin_error)
+}
+
+/// The programs that this command put somewhere, by id, with their instances' names; `None`: by [`pass`].
+pub fn link_programs() -> Vec<(Option<String>, u32)> {
+    let links = |pins: &Pins| -> Vec<u32> {
+        let names = pins.entries().unwrap_or_default().into_iter();
+        let links = names.filter(|name| name.starts_with("link-") || pins.instance() == PASS_DIRECTORY);
+        links.filter_map(|name| link::look(&pins.map(&name)).ok()).map(|link| link.program).collect()
+    };
+    let pass = links(&Pins::beside(PASS_DIRECTORY)).into_iter().map(|program| (None, program));
+    let instances = pins::instances().into_iter();
+    instances
+        .flat_map(|name| links(&Pins::new(&name)).into_iter().map(move |program| (Some(name.clone()), program)))
+        .chain(pass)
+        .collect()
 }
 
 /// The XDP program of a role; `None`: its program is not one of XDP.

@@ -25,6 +25,9 @@ use tokio::{task::JoinHandle, time};
 
 use self::message::{broadcast, interface_of, own_address, route_of};
 
+pub mod details;
+pub mod ethtool;
+pub mod features;
 mod message;
 mod neighbour;
 

@@ -95,7 +95,7 @@ async fn table(handle: &Handle) -> Result<HashMap<Neighbour, Entry>> {
 }
 
 /// `None` for entries of other families, as those of bridges.
-fn neighbour_of(message: &NeighbourMessage) -> Option<Neighbour> {
+pub(super) fn neighbour_of(message: &NeighbourMessage) -> Option<Neighbour> {
     let address = message.attributes.iter().find_map(|attribute| {
         if let NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) = attribute {
             Some(IpAddr::V4(*address))

@@ -12,14 +12,17 @@ use lb_common::mac::Mac;
 use serde::{Serialize, Serializer};
 
 pub use self::{
+    doctor::DoctorView,
     explain::ExplainView,
     replay::{ChangeView, CutView, JudgedView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
     stats::{OutcomesView, ServerStats, ServiceStats, StatsRates, StatsView, Traffic},
     status::{
         Activity, InterfaceView, MemberView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView,
+        UnconfirmedView,
     },
 };
 
+mod doctor;
 mod explain;
 mod replay;
 mod stats;

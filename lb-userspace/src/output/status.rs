@@ -24,10 +24,38 @@ pub struct StatusView {
     /// Of a member, who it is, and its group.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberView>,
+    /// A change that is rolled back unless it is confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<UnconfirmedView>,
     /// The interfaces that it is attached to.
     pub interfaces: Vec<InterfaceView>,
     /// What is balanced, in the order of the configuration.
     pub services: Vec<ServiceView>,
+}
+
+/// A change that nobody has confirmed yet.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnconfirmedView {
+    /// Seconds until it is rolled back.
+    pub rolls_back_in: u64,
+    /// Whether the process is there that does it.
+    pub waiting: bool,
+    /// Why it could not be done so far, though it is time.
+    pub problem: Option<String>,
+}
+
+impl UnconfirmedView {
+    fn render(&self) -> String {
+        match (&self.problem, self.waiting) {
+            (_, false) => {
+                "unconfirmed, and nothing rolls it back: the process that would is gone; `modlb confirm` keeps it, \
+                           `modlb confirm --undo` takes it back\n\n"
+                    .to_owned()
+            }
+            (Some(problem), true) => format!("unconfirmed, and cannot be rolled back so far: {problem}\n\n"),
+            (None, true) => format!("unconfirmed, rolls back in {} s\n\n", self.rolls_back_in),
+        }
+    }
 }
 
 /// Who a member is, and its group.
@@ -205,6 +233,7 @@ impl Render for StatusView {
         let mut text =
             format!("modlb {} (ABI {}): {role}, {state}, digest {}\n\n", self.version, self.abi, self.digest);
         text += &self.member.as_ref().map_or_else(String::new, MemberView::render);
+        text += &self.unconfirmed.as_ref().map_or_else(String::new, UnconfirmedView::render);
         if self.interfaces.is_empty() {
             text += "not attached to any interface\n\n";
         } else {

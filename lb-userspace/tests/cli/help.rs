@@ -4,10 +4,11 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["attach"],
     &["detach"],
     &["apply"],
+    &["confirm"],
     &["check"],
     &["export"],
     &["server"],
@@ -24,6 +25,7 @@ const COMMANDS: [&[&str]; 20] = [
     &["activate"],
     &["standby"],
     &["upgrade"],
+    &["doctor"],
     &["completions"],
 ];
 
@@ -39,7 +41,7 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn reading_commands_offer_json() {
-    for command in ["status", "services", "servers", "stats", "explain", "replay", "export", "check"] {
+    for command in ["status", "services", "servers", "stats", "explain", "replay", "export", "check", "doctor"] {
         assert!(ok(&[command, "--help"]).contains("--json"), "{command}");
     }
 }

@@ -5,10 +5,12 @@ mod support;
 
 mod attach;
 mod buffers;
+mod confirm;
 mod counters;
 mod foreign;
 mod group;
 mod killed;
+mod management;
 mod resolve;
 mod vlan;
 mod writers;

@@ -17,6 +17,8 @@ use crate::{
 };
 
 /// The verdicts.
+const XDP_DROP: u32 = 1;
+/// As above.
 pub const XDP_PASS: u32 = 2;
 /// As above.
 pub const XDP_TX: u32 = 3;
@@ -51,14 +53,14 @@ impl Gateway {
     /// Checks that the program forwards these packets: the verdict, every byte, and every outcome's counter.
     pub fn check_forwards(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
-        self.check(Outcome::Forwarded, |seed| {
+        self.check(|seed| {
             let run = driver.once(self.slot, &frame, spread, echo, seed)?;
             let (client, service) = frame.numbers(&run.before, spread);
             let server = self.table.expected(shape, client, service);
             let wanted = [&server.0, &INTERFACE.0, &run.before[12..]].concat();
             ensure!(run.action == XDP_TX, "the verdict is {}", run.action);
             ensure!(run.after == wanted, "{:02x?} became {:02x?} instead of {wanted:02x?}", run.before, run.after);
-            Ok(())
+            Ok(Outcome::Forwarded)
         })
         .with_context(|| format!("the program does not forward {shape:?}, {spread:?}"))
     }
@@ -66,21 +68,40 @@ impl Gateway {
     /// Checks that the program passes these packets, which match no service.
     pub fn check_passes(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
-        self.check(Outcome::NoService, |seed| {
+        self.check(|seed| {
             let run = driver.once(self.slot, &frame, spread, echo, seed)?;
             ensure!(run.action == XDP_PASS, "the verdict is {}", run.action);
             ensure!(run.after == run.before, "{:02x?} became {:02x?}", run.before, run.after);
-            Ok(())
+            Ok(Outcome::NoService)
         })
         .with_context(|| format!("the program does not pass {shape:?}, {spread:?}"))
     }
 
-    fn check(&self, outcome: Outcome, mut packet: impl FnMut(u64) -> Result<()>) -> Result<()> {
+    /// Checks that a member's program takes of these packets those that the formula gives it, and drops the others.
+    pub fn check_takes(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
+        let frame = Frame::new(shape);
+        self.check(|seed| {
+            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
+            let (client, service) = frame.numbers(&run.before, spread);
+            let (_, server) = self.table.named(shape, client, service);
+            let (action, outcome) =
+                if server == 0 { (XDP_PASS, Outcome::Accepted) } else { (XDP_DROP, Outcome::Others) };
+            ensure!(run.action == action, "server {server}: the verdict is {} instead of {action}", run.action);
+            ensure!(run.after == run.before, "{:02x?} became {:02x?}", run.before, run.after);
+            Ok(outcome)
+        })
+        .with_context(|| format!("the program does not take what it should of {shape:?}, {spread:?}"))
+    }
+
+    /// Hands packets to the program by `packet`, which returns how each is to be counted.
+    fn check(&self, mut packet: impl FnMut(u64) -> Result<Outcome>) -> Result<()> {
         let before = self.datapath.totals()?.outcomes;
-        (1..=CHECKS).try_for_each(|seed| packet(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))?;
+        let outcomes: Vec<_> =
+            (1..=CHECKS).map(|seed| packet(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect::<Result<_>>()?;
         let after = self.datapath.totals()?.outcomes;
         for ((counted, before), after) in Outcome::ALL.iter().zip(before).zip(after) {
-            let (moved, wanted) = (after.packets - before.packets, if *counted == outcome { CHECKS } else { 0 });
+            let wanted = outcomes.iter().filter(|outcome| *outcome == counted).count() as u64;
+            let moved = after.packets - before.packets;
             ensure!(moved == wanted, "{moved} packets were counted as {counted} instead of {wanted}");
         }
         Ok(())

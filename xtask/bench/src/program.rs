@@ -14,7 +14,7 @@ use crate::{
     progress::Progress,
     result::{Group, Row},
     rounds::{Length, Subject},
-    table::{Kind, Table},
+    table::{Kind, Role, Table},
 };
 
 /// Both loads.
@@ -34,6 +34,10 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
             gateways.push(gateway);
             cases.extend(more);
         }
+        progress.step(format!("program: attaching for {}, a member", family.name()));
+        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors }.member(family)?;
+        gateways.push(gateway);
+        cases.extend(more);
     }
     progress.step("program: measuring");
     case::measure(Group::Program, &cases, &mut driver, floors.empty, Length::new(options.quick), progress)
@@ -94,6 +98,21 @@ impl Work<'_> {
                 let case = Case::new(&name, Subject { slot: gateway.slot, shape, spread });
                 cases.push(case.against("parse + pass", pass).at_most(target));
             }
+        }
+        Ok((gateway, cases))
+    }
+
+    /// A member of a group of 101, of whose packets nearly all are others'.
+    fn member(self, family: Family) -> Result<(Gateway, Vec<Case>)> {
+        let table = Table { role: Role::Member, ..Table::usual(family, Kind::Port) };
+        let gateway = Gateway::new(self.modlb, self.driver, table)?;
+        let shape = Shape::tcp(family);
+        let mut cases = Vec::new();
+        for spread in SPREADS {
+            gateway.check_takes(self.driver, self.floors.empty, &shape, spread)?;
+            let floor = Subject { slot: self.floors.rewrite, shape, spread };
+            let subject = Subject { slot: gateway.slot, shape, spread };
+            cases.push(Case::new(&format!("{} TCP, member", family.name()), subject).against(FLOOR, floor));
         }
         Ok((gateway, cases))
     }

@@ -12,7 +12,7 @@ use crate::{
     progress::Progress,
     result::{Group, Row},
     rounds::{Length, Subject},
-    table::{Kind, Table},
+    table::{Kind, Role, Table},
 };
 
 /// Numbers of services, each at an address of its own.
@@ -34,14 +34,22 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         Gateway::new(&options.modlb, driver, table)
     };
     for services in SERVICES {
-        let table = Table { family: Family::V4, kind: Kind::Port, services, addresses: services, servers: 7 };
+        let table = Table {
+            family: Family::V4,
+            kind: Kind::Port,
+            services,
+            addresses: services,
+            servers: 7,
+            role: Role::Balancer,
+        };
         let gateway = attach(&mut driver, table)?;
         let many = Spread { clients: 0xffff, services: (services - 1) as u16 };
         cases.extend(loads(&gateway, &mut driver, &floors, ("services", services), many)?);
         gateways.push(gateway);
     }
     for servers in SERVERS {
-        let table = Table { family: Family::V4, kind: Kind::Port, services: 1, addresses: 1, servers };
+        let table =
+            Table { family: Family::V4, kind: Kind::Port, services: 1, addresses: 1, servers, role: Role::Balancer };
         let gateway = attach(&mut driver, table)?;
         let many = Spread { clients: 0xffff, services: 0 };
         cases.extend(loads(&gateway, &mut driver, &floors, ("servers", servers), many)?);

@@ -30,6 +30,17 @@ pub struct Table {
     pub addresses: u32,
     /// How many servers each has.
     pub servers: u32,
+    /// What the host is.
+    pub role: Role,
+}
+
+/// What the host is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// The gateway.
+    Balancer,
+    /// Server 0 of each service, of a group in which all receive every packet.
+    Member,
 }
 
 /// Protocol, port and formula of the first service at an address, the second, …
@@ -39,7 +50,7 @@ const VARIANTS: [(u8, u16, &str); 4] =
 impl Table {
     /// 1,000 services of 101 servers at 256 addresses.
     pub const fn usual(family: Family, kind: Kind) -> Self {
-        Self { family, kind, services: 1_000, addresses: 256, servers: 101 }
+        Self { family, kind, services: 1_000, addresses: 256, servers: 101, role: Role::Balancer }
     }
 
     /// How far apart its addresses are, in bits.
@@ -53,7 +64,10 @@ impl Table {
 
     /// As a configuration file.
     pub fn configuration(&self) -> String {
-        let mut text = String::new();
+        let mut text = match self.role {
+            Role::Balancer => String::new(),
+            Role::Member => format!("role = \"member\"\nself = \"{}\"\n", self.server(0)),
+        };
         for number in 0..self.services {
             let (place, variant) = (number % self.addresses, (number / self.addresses) as usize);
             let (protocol, port, formula) = VARIANTS[variant % VARIANTS.len()];
@@ -80,9 +94,15 @@ impl Table {
         format!("--max-services {} --max-slots {entries} --max-servers {entries}", self.services.max(16))
     }
 
-    /// The MAC of the server that the formula names for a packet of this shape, client and service, in the plainest
-    /// arithmetic.
+    /// The MAC of the server that the formula names.
     pub fn expected(&self, shape: &Shape, client: u16, service: u16) -> Mac {
+        let (service, server) = self.named(shape, client, service);
+        mac(service, server)
+    }
+
+    /// The numbers of the service that a packet of this shape, client and address belongs to, and of the server that the formula
+    /// names, in the plainest arithmetic.
+    pub fn named(&self, shape: &Shape, client: u16, service: u16) -> (u32, u32) {
         let (client_base, service_base) = shape.family.bases();
         let variant = match self.kind {
             Kind::Portless => 0,
@@ -97,7 +117,7 @@ impl Table {
             sum += u128::from(Shape::CLIENT_PORT) + u128::from(shape.protocol);
         }
         let number = u32::from(service) + variant as u32 * self.addresses;
-        mac(number, (sum % u128::from(self.servers)) as u32)
+        (number, (sum % u128::from(self.servers)) as u32)
     }
 
     fn address(&self, place: u32) -> String {

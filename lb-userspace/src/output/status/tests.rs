@@ -49,6 +49,7 @@ fn status() -> StatusView {
         state: Activity::Active,
         digest: "00112233445566ff".into(),
         member: None,
+        unconfirmed: None,
         interfaces: vec![interface],
         services: vec![web, all],
     }
@@ -132,4 +133,21 @@ fn a_member() {
     assert!(json.contains(expected), "{json}");
     let expected = "\n\nself: 10.0.0.11, group 01:00:5e:00:00:09, answers for its services' addresses\n\ninterface";
     assert!(status.render().contains(expected), "{}", status.render());
+}
+
+#[test]
+fn a_change_that_is_not_confirmed() {
+    let unconfirmed = |waiting, problem: Option<&str>| {
+        let view = UnconfirmedView { rolls_back_in: 12, waiting, problem: problem.map(str::to_owned) };
+        StatusView { unconfirmed: Some(view), ..status() }
+    };
+    let text = unconfirmed(true, None).render();
+    assert!(text.contains("digest 00112233445566ff\n\nunconfirmed, rolls back in 12 s\n\ninterface"), "{text}");
+    let text = unconfirmed(true, Some("it is locked")).render();
+    assert!(text.contains("unconfirmed, and cannot be rolled back so far: it is locked\n"), "{text}");
+    let text = unconfirmed(false, None).render();
+    assert!(text.contains("nothing rolls it back") && text.contains("`modlb confirm --undo`"), "{text}");
+    let json = serde_json::to_string(&unconfirmed(true, None)).unwrap();
+    let expected = r#""unconfirmed":{"rolls_back_in":12,"waiting":true,"problem":null},"interfaces""#;
+    assert!(json.contains(expected), "{json}");
 }

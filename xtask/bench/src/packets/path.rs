@@ -9,7 +9,7 @@ use crate::{
     frame::{Family, INTERFACE, SERVICE, Shape, Spread},
     modlb::Modlb,
     packets::stream::Stream,
-    table::{Kind, Table, mac},
+    table::{Kind, Role, Table, mac},
     wire::{EXIT, GATEWAY, Wire},
 };
 
@@ -99,7 +99,7 @@ impl Path {
 
 /// One service with [`SERVERS`] servers.
 pub const fn one_service(family: Family) -> Table {
-    Table { family, kind: Kind::Port, services: 1, addresses: 1, servers: SERVERS }
+    Table { family, kind: Kind::Port, services: 1, addresses: 1, servers: SERVERS, role: Role::Balancer }
 }
 
 /// A rule that does what the 3-tuple formula does for one service: the source chooses the server.

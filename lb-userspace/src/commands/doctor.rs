@@ -1,0 +1,102 @@
+//! `modlb doctor`.
+
+use std::net::IpAddr;
+
+use anyhow::{Result, bail};
+
+use super::{Ended, input};
+use crate::{
+    cli::{Doctor, Global},
+    config::model::Config,
+    datapath::Datapath,
+    doctor::{
+        Finding, Level, Ways, checks,
+        facts::Instance,
+        gather::{self, nic, server_side, site},
+    },
+    net::{Interface, Net},
+    output::{DoctorView, print},
+};
+
+/// The exit status when there are warnings and no failure.
+const WARNED: u8 = 3;
+
+pub async fn run(global: &Global, options: &Doctor) -> Result<()> {
+    let ways = Ways { netns: global.netns.clone(), instance: global.instance.clone() };
+    let findings =
+        if options.server { server(options, &ways).await? } else { balancer(&global.instance, options, &ways).await? };
+    let worst = findings.iter().map(|finding| finding.level).max();
+    print(&DoctorView { findings, all: global.verbose > 0 }, options.format.json)?;
+    match worst {
+        None | Some(Level::Ok) => Ok(()),
+        Some(Level::Warning) => Err(Ended(WARNED).into()),
+        Some(Level::Failure) => Err(Ended(1).into()),
+    }
+}
+
+async fn balancer(name: &str, options: &Doctor, ways: &Ways) -> Result<Vec<Finding>> {
+    let config = options.config.as_deref().map(input::read).transpose()?;
+    let net = Net::open()?;
+    let (instance, datapath) = gather::instance(name)?;
+    let interfaces = interfaces(&net, options, config.as_ref(), datapath.as_ref()).await?;
+    if interfaces.is_empty() && matches!(instance, Instance::Missing) && config.is_none() {
+        bail!(
+            "instance {name} is not running, so name what to look at: an interface, as in `modlb doctor eth0`, or a \
+             configuration, as in `modlb doctor --config /etc/modlb.toml`"
+        );
+    }
+    let mut nics = Vec::new();
+    for interface in &interfaces {
+        nics.push(nic::read(&net, interface, datapath.as_ref(), name).await?);
+    }
+    let config = match (config, &datapath) {
+        (Some(config), _) => config,
+        (None, Some(datapath)) => datapath.snapshot().config,
+        (None, None) => Config::default(),
+    };
+    let site = site::read(&net, config, datapath.as_ref(), &interfaces).await?;
+    Ok(checks::all(&gather::host()?, &instance, &nics, &site, ways))
+}
+
+/// Those that are named, else those of the instance, else those of the configuration.
+async fn interfaces(
+    net: &Net,
+    options: &Doctor,
+    config: Option<&Config>,
+    datapath: Option<&Datapath>,
+) -> Result<Vec<Interface>> {
+    let mut interfaces = Vec::new();
+    let named = match (&options.interfaces[..], datapath, config) {
+        ([], Some(datapath), _) => {
+            for (_, link) in datapath.links()? {
+                if let Some(index) = link.interface {
+                    interfaces.push(net.interface_by_index(index).await?);
+                }
+            }
+            return Ok(interfaces);
+        }
+        ([], None, Some(config)) => &config.interfaces[..],
+        (names, _, _) => names,
+    };
+    for name in named {
+        interfaces.push(net.interface(name).await?);
+    }
+    Ok(interfaces)
+}
+
+async fn server(options: &Doctor, ways: &Ways) -> Result<Vec<Finding>> {
+    let mut services: Vec<IpAddr> = options.service.clone();
+    if let Some(file) = &options.config {
+        services.extend(checks::services::addresses(&input::read(file)?.services));
+    }
+    services.sort_unstable();
+    services.dedup();
+    if services.is_empty() {
+        bail!(
+            "name the services' addresses, as in `modlb doctor --server --service 203.0.113.10`, or a configuration that has \
+             some, by --config"
+        );
+    }
+    let net = Net::open()?;
+    Ok(checks::server(&server_side::read(&net, services, &options.client).await?, ways))
+}

@@ -1,0 +1,260 @@
+//! Faults that no namespace can have, planted as facts.
+
+use std::collections::BTreeSet;
+
+use lb_common::mac::Mac;
+
+use super::*;
+use crate::{
+    config::model::{Config, Role},
+    doctor::{
+        Level,
+        facts::{Controller, Namespace, Owner, Peer, Program, ServerFacts},
+    },
+    net::{XdpMode, ethtool::Channels, features::XdpFeatures},
+};
+
+const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
+fn ways() -> Ways {
+    Ways { netns: None, instance: "default".into() }
+}
+
+fn host() -> Host {
+    Host {
+        release: "6.18.44".into(),
+        btf: true,
+        bpffs: true,
+        capabilities: u64::MAX,
+        jit: Some(1),
+        harden: Some(0),
+        cpus: 8,
+    }
+}
+
+/// A card on which all is well.
+fn nic() -> Nic {
+    Nic {
+        name: "eth0".into(),
+        up: true,
+        carrier: true,
+        mac: Some(MAC),
+        mtu: 1_500,
+        driver: Some("ice".into()),
+        xdp: Some(XdpFeatures(0x2f)),
+        channels: Some(Channels { rx: 0, max_rx: 0, combined: 8, max_combined: 64 }),
+        ..Nic::default()
+    }
+}
+
+fn generic() -> Option<Program> {
+    Some(Program { mode: XdpMode::Generic, id: 7, name: "balancer".into(), owner: Owner::Ours })
+}
+
+/// The complaints: check, level, and what to run or do.
+fn complaints(host: &Host, nics: &[Nic], site: &Site) -> Vec<(&'static str, Level, String)> {
+    let running = Instance::Running { standby: false, unconfirmed: None, gone: 0 };
+    let findings = all(host, &running, nics, site, &ways());
+    let bad = findings.into_iter().filter(|finding| finding.level != Level::Ok);
+    bad.map(|finding| (finding.check, finding.level, finding.cure.unwrap())).collect()
+}
+
+#[track_caller]
+fn complains(host: &Host, nic: Nic, site: &Site, check: &str, level: Level, cure: &str) {
+    let found = complaints(host, &[nic], site);
+    assert!(matches!(&found[..], [(is, of, how)] if *is == check && *of == level && how.contains(cure)), "{found:?}");
+}
+
+#[test]
+fn silent_where_all_is_well() {
+    assert_eq!(complaints(&host(), &[nic()], &Site::default()), []);
+}
+
+#[test]
+fn the_host() {
+    let (site, warning, failure) = (Site::default(), Level::Warning, Level::Failure);
+    for (host, check, level, cure) in [
+        (Host { release: "5.10.0-30-amd64".into(), ..host() }, "kernel", failure, "newer kernel"),
+        (Host { btf: false, ..host() }, "btf", warning, "CONFIG_DEBUG_INFO_BTF"),
+        (Host { bpffs: false, ..host() }, "bpffs", warning, "mount -t bpf bpf /sys/fs/bpf"),
+        (Host { capabilities: 1 << 39 | 1 << 38, ..host() }, "capabilities", failure, "as root"),
+        (Host { jit: Some(0), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_enable=1 && modlb upgrade"),
+        (Host { harden: Some(2), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_harden=1"),
+    ] {
+        complains(&host, nic(), &site, check, level, cure);
+    }
+    // CAP_SYS_ADMIN stands for what came after it, not for CAP_NET_ADMIN.
+    assert_eq!(complaints(&Host { capabilities: 1 << 21 | 1 << 12, ..host() }, &[nic()], &site), []);
+    complains(&Host { capabilities: 1 << 21, ..host() }, nic(), &site, "capabilities", failure, "as root");
+}
+
+#[test]
+fn a_card_that_merges_packets() {
+    let mut merging = nic();
+    merging.features.insert("rx-lro".into(), true);
+    merging.features.insert("rx-gro-hw".into(), true);
+    merging.features.insert("rx-gro".into(), true);
+    let cure = "ethtool -K eth0 lro off rx-gro-hw off";
+    complains(&host(), merging, &Site::default(), "merging", Level::Failure, cure);
+    // In the driver, what the network stack merges is merged later.
+    let mut native = nic();
+    native.features.insert("rx-gro".into(), true);
+    assert_eq!(complaints(&host(), &[native], &Site::default()), []);
+}
+
+#[test]
+fn a_card_that_takes_tags_off() {
+    let mut tags = nic();
+    tags.features.insert("rx-vlan-hw-parse".into(), true);
+    assert_eq!(complaints(&host(), &[tags.clone()], &Site::default()), [], "nobody minds");
+    tags.vlans.push("eth0.20".into());
+    complains(&host(), tags.clone(), &Site::default(), "tags", Level::Warning, "ethtool -K eth0 rxvlan off");
+    tags.features.insert("rx-vlan-hw-parse".into(), false);
+    assert_eq!(complaints(&host(), &[tags], &Site::default()), []);
+}
+
+#[test]
+fn members() {
+    let of = |kind: &str, mac| Nic {
+        controller: Some(Controller { name: "up0".into(), kind: kind.into(), mac: Some(mac) }),
+        ..nic()
+    };
+    for (nic, level) in [
+        (of("bond", MAC), Level::Failure),
+        (of("team", MAC), Level::Failure),
+        (of("bridge", MAC), Level::Warning),
+        (of("bridge", Mac([2, 0, 0, 0, 0, 9])), Level::Failure),
+    ] {
+        complains(&host(), nic, &Site::default(), "membership", level, "ip link set dev eth0 nomaster");
+    }
+}
+
+#[test]
+fn drivers() {
+    let site = Site::default();
+    complains(&host(), Nic { xdp: Some(XdpFeatures(0)), ..nic() }, &site, "mode", Level::Warning, "whose driver can");
+    let attached = Nic { attached: true, program: generic(), ..nic() };
+    let cure = "modlb export > /run/modlb-default.toml && modlb detach eth0 && modlb attach eth0 --config";
+    complains(&host(), attached, &site, "mode", Level::Warning, cure);
+    // Where the kernel is too old to know, its name speaks for a driver, and silence against none.
+    for driver in ["veth", "no-such"] {
+        assert_eq!(complaints(&host(), &[Nic { xdp: None, driver: Some(driver.into()), ..nic() }], &site), []);
+    }
+}
+
+#[test]
+fn frames_beyond_one_buffer() {
+    let (site, jumbo) = (Site::default(), Nic { mtu: 9_000, ..nic() });
+    assert_eq!(complaints(&host(), std::slice::from_ref(&jumbo), &site), []);
+    let one = Nic { xdp: Some(XdpFeatures(0xf)), ..jumbo.clone() };
+    complains(&host(), one, &site, "mtu", Level::Failure, "ip link set dev eth0 mtu 3506");
+    let old = Host { release: "5.15.0".into(), ..host() };
+    complains(&old, Nic { xdp: None, ..jumbo }, &site, "mtu", Level::Failure, "ip link set dev eth0 mtu 3506");
+}
+
+#[test]
+fn queues() {
+    let few =
+        |combined, max_combined| Nic { channels: Some(Channels { rx: 0, max_rx: 0, combined, max_combined }), ..nic() };
+    complains(&host(), few(2, 64), &Site::default(), "queues", Level::Warning, "ethtool -L eth0 combined 8");
+    complains(&host(), few(2, 4), &Site::default(), "queues", Level::Warning, "ethtool -L eth0 combined 4");
+    assert_eq!(complaints(&host(), &[few(4, 4), Nic { channels: None, ..nic() }], &Site::default()), []);
+}
+
+#[test]
+fn a_peer_in_a_namespace_without_a_name() {
+    let peer = Peer { name: "v".into(), namespace: Some(Namespace::Unknown), program: false, vlan_offload: None };
+    let nic = Nic { peer: Some(peer), ..nic() };
+    complains(&host(), nic, &Site::default(), "peer", Level::Failure, "modlb --netns PATH dev pass v");
+}
+
+#[test]
+fn programs_of_others() {
+    let of =
+        |owner| Nic { program: Some(Program { mode: XdpMode::Native, id: 7, name: "theirs".into(), owner }), ..nic() };
+    for (owner, cure) in [
+        (Owner::Other(None), "ip link set dev eth0 xdpdrv off"),
+        (Owner::Other(Some(12)), "bpftool link detach id 12"),
+        (Owner::Instance("two".into()), "modlb --instance two detach eth0"),
+        (Owner::Pass, "modlb dev pass eth0 --remove"),
+    ] {
+        complains(&host(), of(owner), &Site::default(), "program", Level::Failure, cure);
+    }
+    // Who steers has none, and minds none.
+    let site = Site { role: Role::Steer, ..Site::default() };
+    assert_eq!(complaints(&host(), &[of(Owner::Other(None))], &site), []);
+}
+
+fn server() -> ServerFacts {
+    ServerFacts {
+        service: "web".into(),
+        address: "10.0.0.11".parse().unwrap(),
+        mac: Some(MAC),
+        given: false,
+        way: Ok("eth0".into()),
+        entry: None,
+        answers: BTreeSet::from([MAC]),
+    }
+}
+
+#[test]
+fn servers() {
+    let other = Mac([2, 0, 0, 0, 0, 9]);
+    let site = |server| Site { servers: vec![server], config: Config::default(), ..Site::default() };
+    assert_eq!(complaints(&host(), &[nic()], &site(server())), []);
+    let answers = |macs: &[Mac], given| ServerFacts { answers: macs.iter().copied().collect(), given, ..server() };
+    for (server, level, cure) in [
+        (answers(&[], false), Level::Failure, "modlb server down web 10.0.0.11"),
+        (answers(&[], true), Level::Warning, "modlb server down web 10.0.0.11"),
+        (answers(&[other], false), Level::Failure, "modlb server up web 10.0.0.11"),
+        (answers(&[other], true), Level::Failure, "correct its mac in the configuration to 02:00:00:00:00:09"),
+        (answers(&[MAC, other], false), Level::Failure, "take the address from one of them"),
+        (ServerFacts { way: Err("it is elsewhere".into()), ..server() }, Level::Failure, "on a link of this host"),
+    ] {
+        complains(&host(), nic(), &site(server), "server", level, cure);
+    }
+    let given = ServerFacts { way: Err("no route".into()), given: true, ..server() };
+    assert_eq!(complaints(&host(), &[nic()], &site(given)), []);
+    let member = Site { role: Role::Member, ..site(answers(&[], false)) };
+    assert_eq!(complaints(&host(), &[nic()], &member), []);
+}
+
+/// A virtual router of VRRP's may answer.
+#[test]
+fn who_answers_for_a_service() {
+    let text = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"";
+    let site = |mac: [u8; 6]| Site {
+        config: crate::config::file::parse(text).unwrap(),
+        answers: vec![("203.0.113.10".parse().unwrap(), "eth0".into(), Mac(mac))],
+        ..Site::default()
+    };
+    assert_eq!(complaints(&host(), &[nic()], &site([0, 0, 0x5e, 0, 1, 7])), []);
+    complains(&host(), nic(), &site([0, 0, 0x5e, 0, 3, 7]), "answers", Level::Failure, "00:00:5e:00:03:07");
+}
+
+#[test]
+fn instances() {
+    let found = |instance: &Instance| {
+        let findings = host::instance(instance, &ways());
+        let bad = findings.into_iter().find(|finding| finding.level != Level::Ok);
+        bad.map(|finding| (finding.check, finding.level, finding.cure.unwrap()))
+    };
+    assert_eq!(found(&Instance::Missing), None);
+    assert!(matches!(found(&Instance::Unusable("ABI 1".into())), Some(("instance", Level::Failure, _))));
+    let running = |unconfirmed, gone| Instance::Running { standby: true, unconfirmed, gone };
+    assert_eq!(found(&running(None, 0)), None);
+    let confirm = Some(("unconfirmed", Level::Warning, "modlb confirm".to_owned()));
+    assert_eq!(found(&running(Some((12, true)), 0)), confirm);
+    assert_eq!(found(&running(Some((0, false)), 0)), confirm);
+    assert!(matches!(found(&running(None, 1)), Some(("gone", Level::Failure, _))));
+}
+
+/// Commands reach the network namespace and the instance that were named.
+#[test]
+fn where_commands_go() {
+    let ways = Ways { netns: Some("blue".into()), instance: "two".into() };
+    assert_eq!(ways.here("ip link"), "nsenter --net=/run/netns/blue -- ip link");
+    assert_eq!(ways.modlb("status"), "modlb --netns blue --instance two status");
+    let ways = Ways { netns: Some("/proc/7/ns/net".into()), instance: "default".into() };
+    assert_eq!(ways.sysctl(&["a=1".into(), "b=2".into()]), "nsenter --net=/proc/7/ns/net -- sysctl -w a=1 b=2");
+}

@@ -1,0 +1,148 @@
+//! Facts of services and servers, from the configuration and from the links.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
+    time::Duration,
+};
+
+use anyhow::Result;
+use lb_common::mac::Mac;
+
+use crate::{
+    config::model::{Config, Server, ServerMac, State, Vlan},
+    datapath::Datapath,
+    doctor::{
+        checks::services,
+        facts::{ServerFacts, Site},
+        probe::{Link, Question, listen},
+    },
+    net::{Interface, Net},
+};
+
+/// How long answers may take.
+const TIME: Duration = Duration::from_secs(1);
+
+/// Asks for every server, and who else has the services' addresses.
+pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attached: &[Interface]) -> Result<Site> {
+    let addresses = net.addresses().await?;
+    let interfaces = net.interfaces().await?;
+    let own = |address: IpAddr| addresses.iter().any(|own| own.address == address);
+    let servers =
+        config.services.iter().flat_map(|service| service.servers.iter().map(move |server| (service, server)));
+    let here = servers.clone().any(|(_, server)| own(server.address));
+
+    let known = known_macs(datapath);
+    let (mut facts, mut questions) = (BTreeMap::new(), HashMap::<u32, Vec<Question>>::new());
+    let states = net.neighbour_states().await?;
+    for (service, server) in servers.filter(|(_, server)| server.state == State::Up && !own(server.address)) {
+        let address = server.address;
+        if facts.contains_key(&address) {
+            continue;
+        }
+        let way = way(net, &interfaces, attached, server).await;
+        if let Ok(interface) = &way {
+            // A request needs an address that the server would answer.
+            let source = addresses
+                .iter()
+                .find(|own| {
+                    own.interface == interface.index && own.address.is_ipv4() == address.is_ipv4() && !own.duplicate
+                })
+                .map(|own| own.address);
+            questions.entry(interface.index).or_default().push(Question { target: address, source });
+        }
+        let given = matches!(server.mac, ServerMac::Given(_));
+        facts.insert(
+            address,
+            ServerFacts {
+                service: service.name.clone(),
+                address,
+                mac: server.mac.get().or_else(|| known.get(&address).copied()),
+                given,
+                entry: way.as_ref().ok().and_then(|it| states.get(&(address, it.index)).cloned()),
+                way: way.map(|interface| interface.name.clone()),
+                answers: BTreeSet::new(),
+            },
+        );
+    }
+    let announced = services::addresses(&config.services);
+    for interface in attached.iter().filter(|interface| interface.up) {
+        let probes = announced.iter().map(|address| Question { target: *address, source: None });
+        questions.entry(interface.index).or_default().extend(probes);
+    }
+    let mut answers = Vec::new();
+    for (interface, address, mac) in ask(&interfaces, &questions)? {
+        match facts.get_mut(&address) {
+            Some(server) if server.way.as_ref() == Ok(&interface) => drop(server.answers.insert(mac)),
+            Some(_) | None => answers.push((address, interface, mac)),
+        }
+    }
+    Ok(Site {
+        role: config.role,
+        config,
+        servers: facts.into_values().collect(),
+        here,
+        answers,
+        addresses,
+        names: interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect(),
+        standby: datapath.is_some_and(Datapath::standby),
+    })
+}
+
+/// Where an instance sends what is for each server.
+fn known_macs(datapath: Option<&Datapath>) -> HashMap<IpAddr, Mac> {
+    let config = datapath.map(|datapath| datapath.snapshot().config).unwrap_or_default();
+    let servers = config.services.into_iter().flat_map(|service| service.servers);
+    servers.filter_map(|server| Some((server.address, server.mac.get()?))).collect()
+}
+
+/// The interface on whose link a server is.
+async fn way<'a>(
+    net: &Net,
+    interfaces: &'a [Interface],
+    attached: &[Interface],
+    server: &Server,
+) -> Result<&'a Interface, String> {
+    let address = server.address;
+    let route = net.route(address).await.map_err(|error| error.to_string())?;
+    if let Some(gateway) = route.gateway {
+        return Err(format!("it is behind the router {gateway}, where its MAC means nothing"));
+    }
+    let found = interfaces.iter().find(|interface| interface.index == route.interface);
+    let found = found.ok_or_else(|| "its interface is gone".to_owned())?;
+    match server.vlan {
+        // Without its tag nobody there would hear a question.
+        Some(Vlan::Tagged(vlan)) if attached.iter().any(|interface| interface.index == found.index) => {
+            Err(format!("it is in VLAN {vlan}, and this host has no interface in that"))
+        }
+        Some(Vlan::Tagged(_) | Vlan::Untagged) | None => Ok(found),
+    }
+}
+
+/// Asks on all links at once, twice: a switch may have forgotten where somebody is, and a question may be lost.
+fn ask(interfaces: &[Interface], questions: &HashMap<u32, Vec<Question>>) -> Result<Vec<(String, IpAddr, Mac)>> {
+    let (mut names, mut links) = (Vec::new(), Vec::new());
+    for interface in interfaces {
+        let (Some(asked), Some(mac)) = (questions.get(&interface.index), interface.mac) else { continue };
+        if asked.is_empty() || !interface.up {
+            continue;
+        }
+        names.push((interface.name.clone(), asked));
+        links.push(Link::open(interface.index, mac)?);
+    }
+    for _ in 0..2 {
+        for (link, (name, asked)) in links.iter().zip(&names) {
+            for question in *asked {
+                if let Err(error) = link.ask(question) {
+                    log::debug!("{name}: cannot ask for {}: {error}", question.target);
+                }
+            }
+        }
+        listen(&mut links, TIME / 2)?;
+    }
+    let answers = links.iter().zip(&names).flat_map(|(link, (name, asked))| {
+        let answers = link.answers().iter().filter(|(address, _)| asked.iter().any(|it| it.target == *address));
+        answers.map(|(address, mac)| (name.clone(), *address, *mac))
+    });
+    Ok(answers.collect())
+}
