@@ -19,9 +19,11 @@ mod explain;
 mod export;
 mod input;
 mod replay;
+mod serve;
 mod server;
 mod stats;
 mod status;
+mod top;
 mod upgrade;
 
 /// Runs a command. Must be called within a current-thread tokio runtime, in the network namespace that is meant.
@@ -45,6 +47,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Services(format) => status::services(instance, format).await,
         Command::Servers(format) => status::servers(instance, format).await,
         Command::Stats(options) => stats::run(instance, &options).await,
+        Command::Top(options) => top::run(instance, options).await,
+        Command::Serve(options) => serve::run(instance, &options).await,
         Command::Explain(options) => explain::run(instance, &options).await,
         Command::Replay(options) => replay::run(&options),
         Command::Activate => activity::set(instance, false),
