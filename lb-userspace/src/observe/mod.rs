@@ -4,10 +4,11 @@
 //! ```text
 //! status   what is in force, as views            reading   status, counters and capacities of one moment
 //! rates    two readings → rates, spread (pure)   changes   two readings → what is different (pure)
-//! sampler  the last two readings, through an instance's end and return
+//! sampler  the last two readings, through an instance's end and return       list   filter and order (pure)
 //! ```
 
 pub mod changes;
+pub mod list;
 pub mod rates;
 mod reading;
 mod sampler;

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::observe::list::Order;
+
 /// Services on a page of the list.
 pub const SERVICES: usize = 50;
 
@@ -10,22 +12,6 @@ pub const SERVERS: (usize, usize) = (100, 1_000);
 
 /// The most services that can be open.
 const MOST_OPEN: usize = 20;
-
-/// The order of services.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Order {
-    /// The configuration's.
-    #[default]
-    Configured,
-    /// By name.
-    Name,
-    /// The busiest first.
-    Traffic,
-    /// The least even first.
-    Imbalance,
-    /// Those with the most servers that take nothing first.
-    Down,
-}
 
 /// What of an instance a browser wants to see.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +35,7 @@ impl Query {
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "filter" => wanted.filter = value.trim().to_lowercase(),
-                "sort" => wanted.order = Order::of(&value),
+                "sort" => wanted.order = Order::of(&value).unwrap_or_default(),
                 "offset" => wanted.offset = value.parse().unwrap_or_default(),
                 "servers" => wanted.servers = value.parse().ok(),
                 "open" if wanted.open.len() < MOST_OPEN => drop(wanted.open.insert(value.into_owned())),
@@ -57,17 +43,5 @@ impl Query {
             }
         }
         wanted
-    }
-}
-
-impl Order {
-    fn of(text: &str) -> Self {
-        match text {
-            "name" => Self::Name,
-            "traffic" => Self::Traffic,
-            "imbalance" => Self::Imbalance,
-            "down" => Self::Down,
-            _ => Self::Configured,
-        }
     }
 }

@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use super::{
     mac,
-    query::{Order, Query, SERVERS, SERVICES},
+    query::{Query, SERVERS, SERVICES},
 };
 use crate::{
     agent::view::{CheckView, View},
     observe::{
-        Reading,
+        Reading, list,
         rates::{Rate, Rates, ServiceRates},
         status::{is_up, state},
     },
-    output::{ServiceView, Traffic},
+    output::Traffic,
 };
 
 /// Some rows of a longer list.
@@ -80,42 +80,13 @@ pub fn rows<'a>(
     view: &'a View,
     query: &Query,
 ) -> Rows<ServiceRow<'a>> {
-    let services = &reading.status.services;
-    let mut numbers: Vec<usize> = (0..services.len()).filter(|&number| matches(&services[number], &query.filter)).collect();
-    sort(&mut numbers, services, rates, query.order);
+    let numbers = list::services(reading, rates, &query.filter, query.order);
     let matching = numbers.len();
     // Of a list that became shorter, the last page.
     let offset = query.offset.min(matching.saturating_sub(1)) / SERVICES * SERVICES;
     let page = numbers.into_iter().skip(offset).take(SERVICES);
     let rows = page.map(|number| row(reading, rates, view, query, number)).collect();
-    Rows { total: services.len(), matching, offset, limit: SERVICES, rows }
-}
-
-fn sort(numbers: &mut [usize], services: &[ServiceView], rates: Option<&Rates>, order: Order) {
-    let of = |number: usize| rates.and_then(|rates| rates.services.get(number));
-    // Largest first; equals stay as configured.
-    let by = |numbers: &mut [usize], value: &dyn Fn(usize) -> f64| {
-        numbers.sort_by(|a, b| value(*b).total_cmp(&value(*a)));
-    };
-    match order {
-        Order::Configured => {}
-        Order::Name => numbers.sort_by_key(|&number| &services[number].name),
-        Order::Traffic => by(numbers, &|number| of(number).map_or(0.0, |rates| rates.total.packets)),
-        Order::Imbalance => {
-            by(numbers, &|number| of(number).and_then(|rates| rates.imbalance(&services[number].servers)).unwrap_or_default());
-        }
-        Order::Down => {
-            by(numbers, &|number| services[number].servers.iter().filter(|server| !is_up(server)).count() as f64);
-        }
-    }
-}
-
-/// By name, destination, or a server's address or state.
-fn matches(service: &ServiceView, filter: &str) -> bool {
-    filter.is_empty()
-        || service.name.to_lowercase().contains(filter)
-        || service.destination().contains(filter)
-        || service.servers.iter().any(|server| state(server) == filter || server.address.to_string().contains(filter))
+    Rows { total: reading.status.services.len(), matching, offset, limit: SERVICES, rows }
 }
 
 fn row<'a>(
