@@ -22,16 +22,17 @@ use crate::{
 
 mod rows;
 
-const KEYS: [(&str, &str); 9] = [
-    ("q", "leave"),
-    ("up down PgUp PgDn Home End", "select (also j k g G)"),
+const KEYS: [(&str, &str); 10] = [
+    ("q, Ctrl-C", "leave"),
+    ("up down PgUp PgDn Home End", "select a row (also j k g G)"),
     ("Enter, Tab", "look into the service, and back"),
-    ("s", "another order: configured, name, traffic, imbalance, down"),
-    ("/", "filter by name, address or state; Enter keeps it, Esc clears it"),
+    ("s", "order: configured, name, traffic,"),
+    ("", "imbalance, down"),
+    ("/", "filter by name, address or state"),
     ("space", "pause, and go on"),
     ("Esc", "clear the filter; go back"),
-    ("?", "this; any key closes it"),
-    ("", "max/mean: the busiest server over the mean, by weight; 1 is even"),
+    ("?", "these keys; any key closes this"),
+    ("max/mean", "busiest server over the mean; 1 is even"),
 ];
 
 /// Draws everything.
@@ -173,11 +174,11 @@ fn draw_events(frame: &mut Frame<'_>, model: &Model, style: Style, area: Rect) {
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect) {
-    let width = area.width.min(76);
-    let height = area.height.min(KEYS.len() as u16 + 4);
+    let width = area.width.min(72);
+    let height = area.height.min(KEYS.len() as u16 + 2);
     let place = Rect { x: (area.width - width) / 2, y: (area.height - height) / 2, width, height };
     let block = ratatui::widgets::Block::bordered().title(" modlb top: keys ");
     let rows = KEYS.map(|(key, what)| Line::from(format!(" {key:<27}{what}")));
     frame.render_widget(Clear, place);
-    frame.render_widget(Paragraph::new(rows.to_vec()).wrap(Wrap { trim: false }).block(block), place);
+    frame.render_widget(Paragraph::new(rows.to_vec()).block(block), place);
 }
