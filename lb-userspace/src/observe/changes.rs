@@ -133,7 +133,8 @@ impl Few {
 
     fn done(mut self) -> Vec<Change> {
         if self.more > 0 {
-            self.changes.push(Change::new(Level::Info, format!("and {} more changes of services and servers", self.more)));
+            self.changes
+                .push(Change::new(Level::Info, format!("and {} more changes of services and servers", self.more)));
         }
         self.changes
     }

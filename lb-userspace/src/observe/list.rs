@@ -63,7 +63,9 @@ pub fn services(reading: &Reading, rates: Option<&Rates>, filter: &str, order: O
             of(number).and_then(|rates| rates.imbalance(&services[number].servers)).unwrap_or_default()
         }),
         Order::Down => {
-            largest(&mut numbers, |number| services[number].servers.iter().filter(|server| !is_up(server)).count() as f64);
+            largest(&mut numbers, |number| {
+                services[number].servers.iter().filter(|server| !is_up(server)).count() as f64
+            });
         }
     }
     numbers

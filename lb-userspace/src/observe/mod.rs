@@ -13,6 +13,8 @@ pub mod rates;
 mod reading;
 mod sampler;
 pub mod status;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use reading::{Reading, Used, stats};
 pub use sampler::Sampler;

@@ -53,7 +53,8 @@ pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next
     let mut response = if guard.allows(host.as_deref()) {
         next.run(request).await
     } else {
-        let text = "this host is not known by that name; ask by address, or start the listener with --allow-host NAME\n";
+        let text =
+            "this host is not known by that name; ask by address, or start the listener with --allow-host NAME\n";
         (StatusCode::MISDIRECTED_REQUEST, text).into_response()
     };
     protect(response.headers_mut());
@@ -92,7 +93,13 @@ mod tests {
             assert!(guard.allows(Some(host)), "{host}");
         }
         assert!(guard.allows(None));
-        for host in ["attacker.example", "attacker.example:9652", "127.0.0.1.attacker.example", "localhost.attacker.example", ""] {
+        for host in [
+            "attacker.example",
+            "attacker.example:9652",
+            "127.0.0.1.attacker.example",
+            "localhost.attacker.example",
+            "",
+        ] {
             assert!(!guard.allows(Some(host)), "{host}");
         }
     }

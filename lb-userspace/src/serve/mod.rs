@@ -116,5 +116,6 @@ async fn status(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) ->
         sampler.take(Reading::take(&server.instance).await);
     }
     let view = server.view();
-    Json(page::status(&server.instance, sampler, &view, &page::Query::parse(&query.unwrap_or_default()))).into_response()
+    Json(page::status(&server.instance, sampler, &view, &page::Query::parse(&query.unwrap_or_default())))
+        .into_response()
 }

@@ -97,12 +97,9 @@ fn running(frame: &mut Frame<'_>, model: &mut Model, reading: &Reading, style: S
     let most = if area.height < 30 { 6 } else { Outcome::ALL.len() };
     let outcome_lines = outcomes.len().clamp(1, most) as u16 + 1;
     let event_lines = (area.height / 6).clamp(2, 10);
-    let [top, middle, bottom] = Layout::vertical([
-        Constraint::Length(outcome_lines + 1),
-        Constraint::Min(3),
-        Constraint::Length(event_lines),
-    ])
-    .areas(area);
+    let [top, middle, bottom] =
+        Layout::vertical([Constraint::Length(outcome_lines + 1), Constraint::Min(3), Constraint::Length(event_lines)])
+            .areas(area);
     draw_outcomes(frame, model, &outcomes, style, top);
     draw_rows(frame, model, reading, style, middle);
     draw_events(frame, model, style, bottom);

@@ -47,7 +47,8 @@ pub struct Terminal {
 impl Terminal {
     /// Takes it.
     pub fn take(style: Style) -> Result<Self> {
-        let terminal = ratatui::try_init().context("the terminal cannot be used; `modlb stats --watch 1` does without")?;
+        let terminal =
+            ratatui::try_init().context("the terminal cannot be used; `modlb stats --watch 1` does without")?;
         Ok(Self { terminal, style })
     }
 

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["attach"],
     &["detach"],
     &["apply"],
@@ -19,6 +19,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["services"],
     &["servers"],
     &["stats"],
+    &["top"],
+    &["serve"],
     &["explain"],
     &["replay"],
     &["activate"],
@@ -58,6 +60,8 @@ fn what_is_no_command_is_a_usage_error() {
         &["server", "up", "web"],
         &["explain", "x", "y"],
         &["stats", "--watch", "0"],
+        &["top", "--interval", "0"],
+        &["serve", "--listen", "localhost"],
         &["status", "--expect-digest", "12"],
     ] {
         fails(arguments, 2);
@@ -89,6 +93,8 @@ fn without_an_instance_errors_say_what_to_do() {
     for arguments in [
         &["status"][..],
         &["stats"],
+        &["top"],
+        &["serve"],
         &["export"],
         &["upgrade"],
         &["standby"],

@@ -47,7 +47,11 @@ impl<'a> Families<'a> {
         let Some(started) = view.started else { return Ok(()) };
         self.gauge("agent_start_time_seconds", "When the agent started, in Unix time", unix(started))?;
         self.counter("agent_publications", "Configurations and states that the agent made active", view.publishes)?;
-        self.counter("agent_reloads", "How often the agent read its configuration anew and found it good", view.reloads)?;
+        self.counter(
+            "agent_reloads",
+            "How often the agent read its configuration anew and found it good",
+            view.reloads,
+        )?;
         let help = "How often the configuration could not be read, or not be put in force";
         self.counter("agent_reload_failures", help, view.reload_failures)?;
         let help = "Whether the configuration last read is not in force";
@@ -64,7 +68,11 @@ impl<'a> Families<'a> {
         self.gauge("active", "Whether the instance forwards; 0: on standby", active.into())?;
         let help = "The digest of all that decides: equal on balancers that agree; always 1";
         self.gauges("digest_info", help, [([("digest", &*status.digest)], 1.0)])?;
-        self.counter("publications", "How often something was made active since the instance began", reading.generation)?;
+        self.counter(
+            "publications",
+            "How often something was made active since the instance began",
+            reading.generation,
+        )?;
         let interfaces = status.interfaces.iter().map(|interface| {
             let multi_buffer = if interface.multi_buffer { "true" } else { "false" };
             let labels = [

@@ -74,12 +74,7 @@ struct Check<'a> {
 }
 
 /// The services that match, those of one page.
-pub fn rows<'a>(
-    reading: &'a Reading,
-    rates: Option<&'a Rates>,
-    view: &'a View,
-    query: &Query,
-) -> Rows<ServiceRow<'a>> {
+pub fn rows<'a>(reading: &'a Reading, rates: Option<&'a Rates>, view: &'a View, query: &Query) -> Rows<ServiceRow<'a>> {
     let numbers = list::services(reading, rates, &query.filter, query.order);
     let matching = numbers.len();
     // Of a list that became shorter, the last page.

@@ -98,7 +98,8 @@ pub fn service_rows<'a>(
 ) -> Vec<Row<'a>> {
     let rates = model.sampler.rates();
     let of = |number: usize| rates.and_then(|rates| rates.services.get(number));
-    let most = rates.map_or(0.0, |rates| rates.services.iter().fold(0.0, |most: f64, rates| most.max(rates.total.packets)));
+    let most =
+        rates.map_or(0.0, |rates| rates.services.iter().fold(0.0, |most: f64, rates| most.max(rates.total.packets)));
     let row = |&number: &usize| {
         let service = &reading.status.services[number];
         let (up, all) = (service.servers.iter().filter(|server| is_up(server)).count(), service.servers.len());
