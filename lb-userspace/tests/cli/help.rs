@@ -93,8 +93,6 @@ fn without_an_instance_errors_say_what_to_do() {
     for arguments in [
         &["status"][..],
         &["stats"],
-        &["top"],
-        &["serve"],
         &["export"],
         &["upgrade"],
         &["standby"],
