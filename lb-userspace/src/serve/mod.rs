@@ -2,11 +2,12 @@
 //! changes nothing.
 //!
 //! ```text
-//! guard     who may ask what: methods, the Host header, headers of answers
+//! guard     who may ask what: the Host header, headers of answers     limit   connections, not too many and not idle
 //! metrics   one reading → text for Prometheus          page      the last two readings → the page's figures
 //! ```
 
 mod guard;
+mod limit;
 mod metrics;
 mod page;
 
@@ -25,7 +26,7 @@ use clap::Args;
 use tokio::{net::TcpListener, sync::Mutex};
 
 pub use self::metrics::DEFAULT_MAX_SERVERS;
-use self::{guard::Guard, metrics::Metrics};
+use self::{guard::Guard, limit::Limited, metrics::Metrics};
 use crate::{
     agent::view::{Shared, View},
     observe::{Reading, Sampler},
@@ -89,7 +90,7 @@ pub async fn serve_with(listener: TcpListener, shared: Shared, instance: &str, o
         .route("/metrics", get(scrape))
         .with_state(Arc::new(server))
         .layer(middleware::from_fn_with_state(guard, guard::check));
-    axum::serve(listener, router).await.context("the listener failed")
+    axum::serve(Limited::new(listener), router).await.context("the listener failed")
 }
 
 impl Server {

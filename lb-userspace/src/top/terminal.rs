@@ -61,7 +61,10 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        ratatui::restore();
+        // After a panic the hook has done it, before the message; a second time would put the cursor back above that.
+        if !thread::panicking() {
+            ratatui::restore();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lb_common::outcome::Outcome;
 use ratatui::{
     layout::Constraint,
+    style::Style as Paint,
     text::Line,
     widgets::{Cell, Row},
 };
@@ -62,23 +63,8 @@ impl Columns {
 pub fn outcome_row<'a>(model: &Model, outcome: Outcome, columns: &Columns, style: Style) -> Row<'a> {
     let rate = model.sampler.rates().map(|rates| rates.outcome(outcome));
     let width = columns.name + columns.bar + columns.history + 4;
-    let paint = match outcome {
-        Outcome::NoServer | Outcome::Unreachable if rate.is_some_and(|rate| rate.packets > 0.0) => style.bad(),
-        Outcome::Forwarded
-        | Outcome::Local
-        | Outcome::NoServer
-        | Outcome::Unreachable
-        | Outcome::Standby
-        | Outcome::NotOurs
-        | Outcome::NotIp
-        | Outcome::Malformed
-        | Outcome::TooManyHeaders
-        | Outcome::Fragment
-        | Outcome::NoService
-        | Outcome::Accepted
-        | Outcome::Others
-        | Outcome::Answered => ratatui::style::Style::new(),
-    };
+    let dropped = [Outcome::NoServer, Outcome::Unreachable].contains(&outcome);
+    let paint = if dropped && rate.is_some_and(|rate| rate.packets > 0.0) { style.bad() } else { Paint::new() };
     let [packets, bytes] = of_rate(rate);
     Row::new([
         Cell::from(outcome.name()).style(paint),
