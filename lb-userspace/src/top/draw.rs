@@ -109,11 +109,16 @@ fn header<'a>(titles: impl IntoIterator<Item = &'a str>) -> Row<'a> {
     Row::new(titles.into_iter().map(Line::from)).style(Paint::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED))
 }
 
+/// The width of outcomes' names, and of packets and bytes beside them.
+const OUTCOME: u16 = 17;
+const NUMBERS: [u16; 2] = [13, 9];
+
 fn draw_outcomes(frame: &mut Frame<'_>, model: &Model, outcomes: &[Outcome], style: Style, area: Rect) {
-    let columns = Columns::new(area.width);
-    let rows = outcomes.iter().map(|&outcome| outcome_row(model, outcome, &columns, style));
+    let history = area.width.saturating_sub(OUTCOME + NUMBERS.iter().sum::<u16>() + 3);
+    let rows = outcomes.iter().map(|&outcome| outcome_row(model, outcome, history, style));
     let titles = header(["outcome", "    packets/s", "  bytes/s", "history"]);
-    let widths = [Constraint::Length(17), Constraint::Length(13), Constraint::Length(9), Constraint::Min(10)];
+    let [packets, bytes] = NUMBERS;
+    let widths = [OUTCOME, packets, bytes, history].map(Constraint::Length);
     frame.render_widget(Table::new(rows, widths).header(titles), area);
 }
 
@@ -125,7 +130,7 @@ fn draw_rows(frame: &mut Frame<'_>, model: &mut Model, reading: &Reading, style:
     // The selected row stays in the middle where it can; only what is seen is made.
     let first = place.saturating_sub(fitting / 2).min(numbers.len().saturating_sub(fitting));
     let seen = &numbers[first..numbers.len().min(first + fitting)];
-    let columns = Columns::new(area.width);
+    let columns = Columns::new(area.width, longest(model, reading, seen));
     let (titles, mut rows) = match &model.screen {
         Screen::Services => (columns.service_titles(), service_rows(model, reading, seen, &columns, style)),
         Screen::Service(name) => match reading.service(name) {
@@ -149,6 +154,19 @@ fn draw_rows(frame: &mut Frame<'_>, model: &mut Model, reading: &Reading, style:
         let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         frame.render_widget(Paragraph::new(text), below);
     }
+}
+
+/// The length of the longest name or address among these rows.
+fn longest(model: &Model, reading: &Reading, rows: &[usize]) -> usize {
+    let services = &reading.status.services;
+    let service = match &model.screen {
+        Screen::Services => {
+            return rows.iter().map(|&row| services[row].name.chars().count()).max().unwrap_or_default();
+        }
+        Screen::Service(name) => reading.service(name),
+    };
+    let length = |row: &usize| service.map_or(0, |service| services[service].servers[*row].address.to_string().len());
+    rows.iter().map(length).max().unwrap_or_default()
 }
 
 fn draw_events(frame: &mut Frame<'_>, model: &Model, style: Style, area: Rect) {

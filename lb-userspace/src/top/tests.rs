@@ -178,6 +178,14 @@ fn a_thousand_services_are_drawn_a_screen_at_a_time() {
 }
 
 #[test]
+fn long_names_are_shown_whole_where_they_fit() {
+    let mut model = Model::new("default", Duration::from_secs(1));
+    let name = "a-service-of-thirty-letters-xx";
+    model.take(Ok(reading(Instant::now(), 0, &[(name, &[(Up, 1, 0)])])));
+    assert!(row(&screen(&mut model, PLAIN, (84, 24)), "a-service").starts_with(&format!("{name} ")));
+}
+
+#[test]
 fn bars_and_sparklines() {
     assert_eq!([0.0, 0.5, 1.0, 7.0, f64::NAN].map(|share| PLAIN.bar(share, 4)), ["", "##", "####", "####", ""]);
     assert_eq!(FULL.bar(0.53, 4), "██▏");

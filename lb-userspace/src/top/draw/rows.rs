@@ -31,12 +31,13 @@ pub struct Columns {
 const NUMBERS: [u16; 4] = [11, 9, 9, 8];
 
 impl Columns {
-    /// Of this many columns.
-    pub fn new(width: u16) -> Self {
+    /// Of this many columns, for names that are so long.
+    pub fn new(width: u16, longest: usize) -> Self {
         let numbers: u16 = NUMBERS.iter().map(|width| width + 1).sum();
         let rest = width.saturating_sub(numbers + 2);
-        // An IPv6 address takes up to 39.
-        let name = (rest * 2 / 5).clamp(10, 40);
+        // Names are shown whole before bars and history get more than a little.
+        let name =
+            u16::try_from(longest).unwrap_or(u16::MAX).max(rest * 2 / 5).clamp(10, rest.saturating_sub(10).max(10));
         let bar = (rest.saturating_sub(name) / 2).clamp(4, 40);
         Self { name, bar, history: rest.saturating_sub(name + bar).max(4) }
     }
@@ -60,9 +61,8 @@ impl Columns {
 }
 
 /// An outcome.
-pub fn outcome_row<'a>(model: &Model, outcome: Outcome, columns: &Columns, style: Style) -> Row<'a> {
+pub fn outcome_row<'a>(model: &Model, outcome: Outcome, width: u16, style: Style) -> Row<'a> {
     let rate = model.sampler.rates().map(|rates| rates.outcome(outcome));
-    let width = columns.name + columns.bar + columns.history + 4;
     let dropped = [Outcome::NoServer, Outcome::Unreachable].contains(&outcome);
     let paint = if dropped && rate.is_some_and(|rate| rate.packets > 0.0) { style.bad() } else { Paint::new() };
     let [packets, bytes] = of_rate(rate);
