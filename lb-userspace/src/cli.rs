@@ -1,6 +1,10 @@
 //! The command line: what can be said, and nothing of what it does.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -11,7 +15,7 @@ use lb_common::{
 
 pub use self::value::{Endpoint, ParseEndpointError};
 use self::value::{parse_instance, parse_seconds, up_to};
-use crate::{config::model::Role, slots::Digest};
+use crate::{config::model::Role, serve, slots::Digest};
 
 #[cfg(test)]
 mod tests;
@@ -107,6 +111,17 @@ Example: which servers are down?
     /// Show the counters of every outcome, service and server
     #[command(after_help = "Example: totals and rates, twice a second\n  modlb stats --watch 0.5")]
     Stats(Stats),
+    /// Watch rates of outcomes, services and servers in the terminal
+    #[command(after_help = "\
+Example: two readings a second; `?` lists the keys
+  modlb top --interval 0.5")]
+    Top(Top),
+    /// Answer with Prometheus' metrics and a status page, until interrupted; needs no agent and changes nothing
+    #[command(after_help = "\
+Examples: look at http://127.0.0.1:9652/ in a browser; let Prometheus on another host scrape it
+  modlb serve
+  modlb serve --listen '[2001:db8::1]:9652' --allow-host gateway.example.net")]
+    Serve(Serve),
     /// Say what happens to a packet, with the arithmetic
     #[command(after_help = "\
 Examples: a TCP connection; IPv6; a protocol without ports, by a configuration that is not in force
@@ -335,6 +350,25 @@ pub struct Stats {
     /// How to print.
     #[command(flatten)]
     pub format: Format,
+}
+
+/// `modlb top`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Top {
+    /// How often to read the counters
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
+    pub interval: Duration,
+}
+
+/// `modlb serve`.
+#[derive(Args, Clone, Debug)]
+pub struct Serve {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9652")]
+    pub listen: SocketAddr,
+    /// How to answer.
+    #[command(flatten)]
+    pub listener: serve::Options,
 }
 
 /// `modlb explain`.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use lb_userspace::{cli::Cli, commands, netns};
+use lb_userspace::{cli::Cli, commands, netns, output::error_text};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Err(error) => match error.downcast_ref() {
             Some(commands::Ended(status)) => ExitCode::from(*status),
             None => {
-                eprintln!("error: {}", message(&error));
+                eprintln!("error: {}", error_text(&error));
                 ExitCode::FAILURE
             }
         },
@@ -44,18 +44,4 @@ fn init_log(verbose: u8) {
             writeln!(out, "{}: {}", record.level().as_str().to_lowercase(), record.args())
         })
         .init();
-}
-
-/// The error and its causes, each unless what was said before includes it.
-fn message(error: &anyhow::Error) -> String {
-    let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if message.is_empty() {
-            message = cause;
-        } else if !message.contains(&cause) {
-            message += ": ";
-            message += &cause;
-        }
-    }
-    message
 }

@@ -6,9 +6,9 @@ use anyhow::Result;
 
 use super::{
     change::{Manner, change},
-    input, status,
+    input,
 };
-use crate::{cli::Apply, config::model::Config, datapath::Datapath, locate::Refresh};
+use crate::{cli::Apply, config::model::Config, datapath::Datapath, locate::Refresh, observe::status};
 
 pub async fn run(instance: &str, options: &Apply) -> Result<()> {
     // A file that names no role is for the one that the instance has.

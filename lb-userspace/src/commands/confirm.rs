@@ -11,7 +11,7 @@ use crate::{
     datapath::{Error, Writer},
     locate::{Refresh, locate},
     net::Net,
-    output::{UnconfirmedView, print_text},
+    output::print_text,
     plan::diff,
 };
 
@@ -108,13 +108,4 @@ fn log_to_system(text: &str) {
         libc::openlog(c"modlb".as_ptr(), libc::LOG_PID, libc::LOG_DAEMON);
         libc::syslog(libc::LOG_WARNING, c"%s".as_ptr(), text.as_ptr());
     }
-}
-
-/// Whether a change is waiting for its confirmation, for `status`.
-pub fn unconfirmed(instance: &str) -> Result<Option<UnconfirmedView>> {
-    Ok(confirm::find(instance)?.map(|found| UnconfirmedView {
-        rolls_back_in: found.pending.left().as_secs(),
-        waiting: found.waiting,
-        problem: found.pending.problem,
-    }))
 }

@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result};
 
-use super::status;
 use crate::{
     cli::Format,
     config::{file, model::Config},
     datapath::Datapath,
+    observe::status,
     output::print_text,
 };
 

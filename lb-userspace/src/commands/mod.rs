@@ -21,9 +21,11 @@ mod explain;
 mod export;
 mod input;
 mod replay;
+mod serve;
 mod server;
 mod stats;
 mod status;
+mod top;
 mod upgrade;
 
 /// A command that has said all there is to say and ends with this exit status.
@@ -53,6 +55,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Services(format) => status::services(instance, format).await,
         Command::Servers(format) => status::servers(instance, format).await,
         Command::Stats(options) => stats::run(instance, &options).await,
+        Command::Top(options) => top::run(instance, options).await,
+        Command::Serve(options) => serve::run(instance, &options).await,
         Command::Explain(options) => explain::run(instance, &options).await,
         Command::Replay(options) => replay::run(&options),
         Command::Activate => activity::set(instance, false),

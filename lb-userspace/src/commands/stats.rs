@@ -9,14 +9,15 @@ use anyhow::Result;
 
 use crate::{
     cli::Stats,
-    datapath::{Datapath, Totals},
-    output::{OutcomesView, ServerStats, ServiceStats, StatsView, emit, print},
+    datapath::Datapath,
+    observe::stats,
+    output::{StatsView, emit, print},
 };
 
 pub async fn run(instance: &str, options: &Stats) -> Result<()> {
     let datapath = Datapath::open(instance)?;
     match options.watch {
-        None => Ok(print(&view(datapath.totals()?), options.format.json)?),
+        None => Ok(print(&stats(&datapath.totals()?), options.format.json)?),
         Some(interval) => watch(&datapath, interval, options.format.json).await,
     }
 }
@@ -25,13 +26,13 @@ pub async fn run(instance: &str, options: &Stats) -> Result<()> {
 async fn watch(datapath: &Datapath, interval: Duration, json: bool) -> Result<()> {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;
-    let (mut before, mut then) = (view(datapath.totals()?), Instant::now());
+    let (mut before, mut then) = (stats(&datapath.totals()?), Instant::now());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             result = tokio::signal::ctrl_c() => return Ok(result?),
         }
-        let (now, time) = (view(datapath.totals()?), Instant::now());
+        let (now, time) = (stats(&datapath.totals()?), Instant::now());
         match show(&now, &before, time.duration_since(then).as_secs_f64(), json) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             result => result?,
@@ -44,22 +45,4 @@ fn show(now: &StatsView, before: &StatsView, seconds: f64, json: bool) -> io::Re
     emit(&now.since(before, seconds), json)?;
     // An empty line between two readings; JSON stays one reading to a line.
     if json { Ok(()) } else { crate::output::emit_line("") }
-}
-
-fn view(totals: Totals) -> StatsView {
-    let Totals { snapshot, outcomes, services } = totals;
-    let services = snapshot.config.services.iter().zip(services).map(|(service, totals)| ServiceStats {
-        name: service.name.clone(),
-        total: totals.total.into(),
-        servers: service
-            .servers
-            .iter()
-            .zip(totals.servers)
-            .map(|(server, total)| ServerStats { address: server.address, total: total.into() })
-            .collect(),
-    });
-    StatsView {
-        outcomes: OutcomesView::new(|outcome| outcomes[outcome.index() as usize].into()),
-        services: services.collect(),
-    }
 }

@@ -72,6 +72,20 @@ fn forgive_broken_pipe(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// The error and its causes, each unless what was said before includes it.
+pub fn error_text(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message += ": ";
+            message += &cause;
+        }
+    }
+    message
+}
+
 /// A table with these columns; those named in `numbers` are aligned to the right. On a terminal it fits the width,
 /// elsewhere every row is one line.
 fn table(columns: &[&str], numbers: &[&str]) -> Table {

@@ -1,12 +1,13 @@
 //! `stats`: counters, and rates between two readings of them.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
 use comfy_table::Table;
 use lb_common::{outcome::Outcome, table::Counter};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{Render, table};
+use crate::observe::rates::{Rate, Rates, ServiceRates, scaled};
 
 /// Packets and bytes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -101,54 +102,34 @@ impl StatsView {
         StatsRates { now: self, earlier, seconds }
     }
 
-    /// `before` are the same counters in an earlier reading and the seconds since.
-    fn render_with(&self, before: Option<(&Before<'_>, f64)>) -> String {
-        let outcomes = self.render_outcomes(before);
-        if self.services.is_empty() { outcomes } else { outcomes + "\n\n" + &self.render_services(before) }
+    /// With rates beside, if there are any.
+    fn render_with(&self, rates: Option<&Rates>) -> String {
+        let outcomes = self.render_outcomes(rates);
+        if self.services.is_empty() { outcomes } else { outcomes + "\n\n" + &self.render_services(rates) }
     }
 
-    fn render_outcomes(&self, before: Option<(&Before<'_>, f64)>) -> String {
-        let mut table = traffic_table(&["outcome"], before.is_some());
+    fn render_outcomes(&self, rates: Option<&Rates>) -> String {
+        let mut table = traffic_table(&["outcome"], rates.is_some());
         for &outcome in Outcome::ALL {
-            let was = before.map(|(before, seconds)| (before.outcomes.get(outcome), seconds));
-            add_traffic(&mut table, vec![outcome.name().to_owned()], self.outcomes.get(outcome), was);
+            let rate = rates.map(|rates| rates.outcome(outcome));
+            add_traffic(&mut table, vec![outcome.name().to_owned()], self.outcomes.get(outcome), rate);
         }
         table.trim_fmt()
     }
 
-    fn render_services(&self, before: Option<(&Before<'_>, f64)>) -> String {
-        let mut table = traffic_table(&["service", "server"], before.is_some());
-        for service in &self.services {
-            let was = |server| before.map(|(before, seconds)| (before.of(&service.name, server), seconds));
-            add_traffic(&mut table, vec![service.name.clone(), "all".to_owned()], service.total, was(None));
-            for server in &service.servers {
+    fn render_services(&self, rates: Option<&Rates>) -> String {
+        let mut table = traffic_table(&["service", "server"], rates.is_some());
+        for (number, service) in self.services.iter().enumerate() {
+            let rates: Option<&ServiceRates> = rates.and_then(|rates| rates.services.get(number));
+            let labels = vec![service.name.clone(), "all".to_owned()];
+            add_traffic(&mut table, labels, service.total, rates.map(|rates| rates.total));
+            for (number, server) in service.servers.iter().enumerate() {
                 let labels = vec![String::new(), server.address.to_string()];
-                add_traffic(&mut table, labels, server.total, was(Some(server.address)));
+                let rate = rates.and_then(|rates| rates.servers.get(number)).copied();
+                add_traffic(&mut table, labels, server.total, rate);
             }
         }
         table.trim_fmt()
-    }
-}
-
-/// An earlier reading, arranged for looking up.
-struct Before<'a> {
-    outcomes: OutcomesView,
-    services: HashMap<(&'a str, Option<IpAddr>), Traffic>,
-}
-
-impl<'a> Before<'a> {
-    fn new(stats: &'a StatsView) -> Self {
-        let services = stats.services.iter().flat_map(|service| {
-            let name = service.name.as_str();
-            let servers = service.servers.iter().map(move |server| ((name, Some(server.address)), server.total));
-            servers.chain([((name, None), service.total)])
-        });
-        Self { outcomes: stats.outcomes, services: services.collect() }
-    }
-
-    /// What was not there had counted nothing.
-    fn of(&self, service: &str, server: Option<IpAddr>) -> Traffic {
-        self.services.get(&(service, server)).copied().unwrap_or_default()
     }
 }
 
@@ -160,7 +141,7 @@ impl Render for StatsView {
 
 impl Render for StatsRates<'_> {
     fn render(&self) -> String {
-        self.now.render_with(Some((&Before::new(self.earlier), self.seconds)))
+        self.now.render_with(Some(&Rates::between(self.earlier, self.now, self.seconds)))
     }
 }
 
@@ -170,33 +151,10 @@ fn traffic_table(labels: &[&str], rates: bool) -> Table {
     table(&[labels, numbers].concat(), numbers)
 }
 
-fn add_traffic(table: &mut Table, mut row: Vec<String>, now: Traffic, was: Option<(Traffic, f64)>) {
-    row.extend([now.packets, now.bytes].map(|number| number.to_string()));
-    if let Some((was, seconds)) = was {
-        row.extend([(now.packets, was.packets), (now.bytes, was.bytes)].map(|pair| rate(pair, seconds)));
-    }
+fn add_traffic(table: &mut Table, mut row: Vec<String>, total: Traffic, rate: Option<Rate>) {
+    row.extend([total.packets, total.bytes].map(|number| number.to_string()));
+    row.extend(rate.into_iter().flat_map(|rate| [scaled(rate.packets), scaled(rate.bytes)]));
     table.add_row(row);
-}
-
-/// Three significant digits and a decimal prefix. A counter that went back belongs to a server that left and came back.
-fn rate((now, was): (u64, u64), seconds: f64) -> String {
-    let rate = if seconds > 0.0 { now.saturating_sub(was) as f64 / seconds } else { 0.0 };
-    let mut scaled = rate;
-    let mut prefixes = ["", "k", "M", "G"].into_iter();
-    let mut prefix = prefixes.next().unwrap_or_default();
-    // What rounds to 1000 is shown with the next prefix.
-    while scaled >= 999.5 {
-        let Some(next) = prefixes.next() else { break };
-        prefix = next;
-        scaled /= 1000.0;
-    }
-    let digits = match scaled {
-        0.0 => 0,
-        x if x < 9.995 => 2,
-        x if x < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{scaled:.digits$}{prefix}")
 }
 
 #[cfg(test)]
@@ -247,14 +205,5 @@ web      all        3000007  300000700      1.50M     150M
          10.0.0.11  3000007  300000700      1.50M     150M";
         assert!(text.ends_with(services), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
-    }
-
-    #[test]
-    fn rates() {
-        let rate = |now, was| rate((now, was), 2.0);
-        assert_eq!([rate(0, 0), rate(1, 0), rate(25, 0), rate(999, 1)], ["0", "0.50", "12.5", "499"]);
-        assert_eq!([rate(1_999, 0), rate(2_000_000, 0), rate(5, 9)], ["1.00k", "1.00M", "0"]);
-        assert_eq!(rate(u64::MAX, 0), "9223372037G");
-        assert_eq!(super::rate((5, 0), 0.0), "0");
     }
 }

@@ -206,7 +206,7 @@ impl From<StatusView> for ServersView {
 
 impl ServiceView {
     /// What it takes, like `203.0.113.10:443/tcp`; what it does not name is left out.
-    fn destination(&self) -> String {
+    pub fn destination(&self) -> String {
         let mut text = match self.port {
             Some(port) if self.address.contains(':') => format!("[{}]:{port}", self.address),
             Some(port) => format!("{}:{port}", self.address),

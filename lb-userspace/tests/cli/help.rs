@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 24] = [
     &["attach"],
     &["detach"],
     &["apply"],
@@ -20,6 +20,8 @@ const COMMANDS: [&[&str]; 22] = [
     &["services"],
     &["servers"],
     &["stats"],
+    &["top"],
+    &["serve"],
     &["explain"],
     &["replay"],
     &["activate"],
@@ -60,6 +62,8 @@ fn what_is_no_command_is_a_usage_error() {
         &["server", "up", "web"],
         &["explain", "x", "y"],
         &["stats", "--watch", "0"],
+        &["top", "--interval", "0"],
+        &["serve", "--listen", "localhost"],
         &["status", "--expect-digest", "12"],
     ] {
         fails(arguments, 2);

@@ -29,7 +29,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 14] = [
+const PROGRAMS: [Program; 17] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
@@ -39,6 +39,10 @@ const PROGRAMS: [Program; 14] = [
     Program { service: Some("keepalived.service"), ..Program::new("keepalived", "keepalived", BOTH) },
     Program::new("nft", "nftables", BOTH),
     Program::new("tc", "iproute2", &[Need::Test]),
+    // With it comes promtool.
+    Program { service: Some("prometheus.service"), ..Program::new("prometheus", "prometheus", &[Need::Test]) },
+    Program::new("chromium", "chromium", &[Need::Test]),
+    Program::new("tmux", "tmux", &[Need::Test]),
     Program::new("bpftool", "bpftool", &[Need::Test]),
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),

@@ -1,0 +1,110 @@
+//! Everything that an instance tells of itself, of one moment.
+
+use std::{
+    net::IpAddr,
+    time::{Instant, SystemTime},
+};
+
+use anyhow::{Context as _, Result};
+
+use super::status;
+use crate::{
+    datapath::{Capacities, Datapath, Totals},
+    output::{OutcomesView, ServerStats, ServiceStats, StatsView, StatusView},
+};
+
+/// Everything that an instance tells of itself, of one moment.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// When, for rates.
+    pub at: Instant,
+    /// When, for people.
+    pub time: SystemTime,
+    /// How many publications there were: a reading with another number may have other services.
+    pub generation: u64,
+    /// What is in force.
+    pub status: StatusView,
+    /// What was counted; services and servers are those of `status`, in the same order.
+    pub stats: StatsView,
+    /// How much the instance can hold.
+    pub capacities: Capacities,
+    /// How much it holds.
+    pub used: Used,
+}
+
+/// How much an instance holds, of what its capacities are for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Used {
+    /// Services.
+    pub services: u32,
+    /// Slots, over all services.
+    pub slots: u32,
+    /// Server entries, over all services.
+    pub servers: u32,
+}
+
+impl Reading {
+    /// Reads an instance. It is opened anew each time: it may have ended and come back meanwhile, and a reader that kept
+    /// its maps open would go on reading what nobody writes any more, and keep its memory from being freed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Datapath::open`].
+    pub async fn take(instance: &str) -> Result<Self> {
+        let instance = instance.to_owned();
+        // With many servers this takes milliseconds, during which the agent has other things to do. The thread is of this
+        // one's network namespace: threads inherit it.
+        let read = tokio::task::spawn_blocking(move || -> Result<_> {
+            let datapath = Datapath::open(&instance)?;
+            let totals = datapath.totals()?;
+            let attachments = status::attachments(&datapath)?;
+            Ok((totals, Instant::now(), *datapath.capacities(), attachments, status::unconfirmed(&instance)?))
+        });
+        let (totals, at, capacities, attachments, unconfirmed) = read.await.context("reading the instance")??;
+        let interfaces = status::named(attachments).await?;
+        let record = &totals.snapshot.record;
+        Ok(Self {
+            at,
+            time: SystemTime::now(),
+            generation: totals.snapshot.control.generation(),
+            used: Used { services: record.services, slots: record.slots, servers: record.servers },
+            capacities,
+            status: status::view(&totals.snapshot, interfaces, unconfirmed),
+            stats: stats(&totals),
+        })
+    }
+
+    /// How many servers there are, over all services.
+    pub fn servers(&self) -> usize {
+        self.status.services.iter().map(|service| service.servers.len()).sum()
+    }
+
+    /// The number of a service.
+    pub fn service(&self, name: &str) -> Option<usize> {
+        self.status.services.iter().position(|service| service.name == name)
+    }
+
+    /// The number of a server of a service.
+    pub fn server(&self, service: usize, address: IpAddr) -> Option<usize> {
+        self.status.services.get(service)?.servers.iter().position(|server| server.address == address)
+    }
+}
+
+/// What was counted, as `modlb stats` shows it.
+pub fn stats(totals: &Totals) -> StatsView {
+    let Totals { snapshot, outcomes, services } = totals;
+    let services = snapshot.config.services.iter().zip(services).map(|(service, totals)| ServiceStats {
+        name: service.name.clone(),
+        total: totals.total.into(),
+        servers: service
+            .servers
+            .iter()
+            .zip(&totals.servers)
+            .map(|(server, total)| ServerStats { address: server.address, total: (*total).into() })
+            .collect(),
+    });
+    StatsView {
+        outcomes: OutcomesView::new(|outcome| outcomes[outcome.index() as usize].into()),
+        services: services.collect(),
+    }
+}

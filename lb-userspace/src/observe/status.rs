@@ -1,0 +1,167 @@
+//! An instance's snapshot → the views that commands, metrics and the page show.
+
+use anyhow::Result;
+use lb_common::abi::ABI;
+
+use crate::{
+    agreement,
+    config::{
+        model::{Group, Role, Service, State, Vlan},
+        protocol::protocol_name,
+    },
+    confirm,
+    datapath::{Datapath, Holder, Place, Snapshot, link::Link},
+    net::Net,
+    output::{Activity, InterfaceView, MemberView, ServerView, ServiceView, StatusView, UnconfirmedView},
+    slots::Digest,
+};
+
+/// Every state that [`state`] may name.
+pub const STATES: &[&str] = &["up", "down"];
+
+/// The state of a server, by the name that tables, metrics and the page use.
+pub const fn state(server: &ServerView) -> &'static str {
+    match server.state {
+        State::Up => "up",
+        State::Down => "down",
+    }
+}
+
+/// Whether a server takes flows.
+pub const fn is_up(server: &ServerView) -> bool {
+    matches!(server.state, State::Up)
+}
+
+/// What is in force, attached to these interfaces.
+pub fn view(snapshot: &Snapshot, interfaces: Vec<InterfaceView>, unconfirmed: Option<UnconfirmedView>) -> StatusView {
+    StatusView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        abi: ABI,
+        role: snapshot.config.role.name().to_owned(),
+        state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
+        digest: digest(snapshot).to_string(),
+        member: member(snapshot),
+        unconfirmed,
+        interfaces,
+        services: service_views(snapshot),
+    }
+}
+
+/// Whether a change is waiting for its confirmation.
+///
+/// # Errors
+///
+/// As for [`confirm::find`].
+pub fn unconfirmed(instance: &str) -> Result<Option<UnconfirmedView>> {
+    Ok(confirm::find(instance)?.map(|found| UnconfirmedView {
+        rolls_back_in: found.pending.left().as_secs(),
+        waiting: found.waiting,
+        problem: found.pending.problem,
+    }))
+}
+
+/// What the instance decides, as one number.
+fn digest(snapshot: &Snapshot) -> Digest {
+    agreement::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
+}
+
+/// What a member shows of itself.
+fn member(snapshot: &Snapshot) -> Option<MemberView> {
+    if snapshot.config.role != Role::Member {
+        return None;
+    }
+    let services = snapshot.config.services.iter().zip(&snapshot.places);
+    let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
+    let mut own: Vec<_> =
+        servers.filter(|(_, place)| **place == Place::Here).map(|(server, _)| server.address).collect();
+    own.sort_unstable();
+    own.dedup();
+    let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;
+    Some(MemberView { own, group_mac, promiscuous, answer_arp })
+}
+
+/// An interface's link, and whether its program takes frames in several buffers, by the index that the interface had.
+pub type Attachment = (u32, Link, bool);
+
+/// The links of an instance.
+///
+/// # Errors
+///
+/// As for [`Datapath::links`].
+pub fn attachments(datapath: &Datapath) -> crate::datapath::Result<Vec<Attachment>> {
+    let links = datapath.links()?.into_iter();
+    Ok(links.map(|(index, link)| (index, link, datapath.is_multi_buffer(index))).collect())
+}
+
+/// Where an instance is attached, and how.
+///
+/// # Errors
+///
+/// The kernel does not say.
+pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
+    named(attachments(datapath)?).await
+}
+
+/// The same of links that were asked for before.
+///
+/// # Errors
+///
+/// The kernel does not say.
+pub async fn named(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
+    let net = Net::open()?;
+    let mut views = Vec::new();
+    for (index, link, multi_buffer) in attachments {
+        let interface = match link.interface {
+            Some(index) => Some(net.interface_by_index(index).await?),
+            None => None,
+        };
+        let mode = match link.holder {
+            Holder::Xdp => interface.as_ref().and_then(|interface| interface.xdp).map_or("none", |xdp| xdp.mode.name()),
+            Holder::Tcx | Holder::Clsact => "egress",
+        };
+        views.push(InterfaceView {
+            name: interface.map_or_else(|| "(gone)".to_owned(), |interface| interface.name),
+            index,
+            mode: mode.to_owned(),
+            multi_buffer,
+            link: link.holder.name().to_owned(),
+            program_id: link.program,
+        });
+    }
+    Ok(views)
+}
+
+fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
+    let services = snapshot.config.services.iter().zip(&snapshot.services);
+    services
+        .map(|(service, record)| ServiceView {
+            name: service.name.clone(),
+            address: address(service),
+            protocol: service.protocol.map(|protocol| protocol_name(protocol).into_owned()),
+            port: service.port,
+            formula: service.formula,
+            direction: service.direction,
+            selection: service.selection,
+            n: record.n,
+            slots: record.slots,
+            digest: Digest(record.digest).to_string(),
+            servers: service
+                .servers
+                .iter()
+                .map(|server| ServerView {
+                    address: server.address,
+                    mac: server.mac.get(),
+                    vlan: server.vlan.map(Vlan::number),
+                    weight: server.weight,
+                    state: server.state,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// An address as it is, a prefix with its length.
+fn address(service: &Service) -> String {
+    let net = service.address;
+    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+}

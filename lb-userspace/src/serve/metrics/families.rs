@@ -1,0 +1,220 @@
+//! The metrics, family by family. docs/OBSERVABILITY.md lists them; a test holds it to that.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use lb_common::{abi::ABI, outcome::Outcome};
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet},
+    metrics::MetricType,
+};
+
+use crate::{
+    agent::view::{CheckView, View},
+    observe::{
+        Reading,
+        status::{STATES, state},
+    },
+    output::{Activity, OutcomesView, ServerStats, ServerView},
+};
+
+/// Writes families.
+pub struct Families<'a> {
+    encoder: DescriptorEncoder<'a>,
+}
+
+impl<'a> Families<'a> {
+    /// Into this.
+    pub fn new(encoder: DescriptorEncoder<'a>) -> Self {
+        Self { encoder }
+    }
+
+    /// Of the program that answers.
+    pub fn listener(&mut self, up: bool, took: Duration) -> fmt::Result {
+        self.gauge("up", "Whether the instance runs and can be read", up.into())?;
+        let version = ("version", env!("CARGO_PKG_VERSION").to_owned());
+        let build = [version, ("abi", ABI.to_string())];
+        self.gauges("build_info", "The program that answers; always 1", [(build, 1.0)])?;
+        self.gauge("scrape_duration_seconds", "How long it took to read the instance", took.as_secs_f64())
+    }
+
+    /// Of the agent.
+    pub fn agent(&mut self, view: &View) -> fmt::Result {
+        self.gauge("agent_up", "Whether an agent answers, or no more than a listener", view.started.is_some().into())?;
+        let Some(started) = view.started else { return Ok(()) };
+        self.gauge("agent_start_time_seconds", "When the agent started, in Unix time", unix(started))?;
+        self.counter("agent_publications", "Configurations and states that the agent made active", view.publishes)?;
+        self.counter(
+            "agent_reloads",
+            "How often the agent read its configuration anew and found it good",
+            view.reloads,
+        )?;
+        let help = "How often the configuration could not be read, or not be put in force";
+        self.counter("agent_reload_failures", help, view.reload_failures)?;
+        let help = "Whether the configuration last read is not in force";
+        self.gauge("agent_configuration_refused", help, view.refused.is_some().into())?;
+        self.counter("agent_neighbour_events", "Neighbour events that concerned a server", view.neighbour_events)
+    }
+
+    /// Of the instance.
+    pub fn instance(&mut self, name: &str, reading: &Reading) -> fmt::Result {
+        let status = &reading.status;
+        let labels = [("name", name), ("role", &status.role)];
+        self.gauges("instance_info", "The instance; always 1", [(labels, 1.0)])?;
+        let active = status.state == Activity::Active;
+        self.gauge("active", "Whether the instance forwards; 0: on standby", active.into())?;
+        let help = "The digest of all that decides: equal on balancers that agree; always 1";
+        self.gauges("digest_info", help, [([("digest", &*status.digest)], 1.0)])?;
+        self.counter(
+            "publications",
+            "How often something was made active since the instance began",
+            reading.generation,
+        )?;
+        let interfaces = status.interfaces.iter().map(|interface| {
+            let multi_buffer = if interface.multi_buffer { "true" } else { "false" };
+            let labels = [
+                ("interface", &*interface.name),
+                ("mode", &interface.mode),
+                ("link", &interface.link),
+                ("multi_buffer", multi_buffer),
+            ];
+            (labels, 1.0)
+        });
+        self.gauges("interface_info", "Where the instance is attached, and how; always 1", interfaces)?;
+        let (capacities, used) = (&reading.capacities, &reading.used);
+        let of = |services: u32, slots: u32, servers: u32| {
+            [("services", services), ("slots", slots), ("servers", servers)]
+                .map(|(resource, number)| ([("resource", resource)], f64::from(number)))
+        };
+        let help = "How much the instance can hold";
+        self.gauges("capacity", help, of(capacities.services, capacities.slots, capacities.servers))?;
+        self.gauges("in_use", "How much the instance holds", of(used.services, used.slots, used.servers))
+    }
+
+    /// Of outcomes.
+    pub fn outcomes(&mut self, outcomes: &OutcomesView) -> fmt::Result {
+        let labels = |outcome: &Outcome| [("outcome", outcome.name())];
+        let packets = Outcome::ALL.iter().map(|outcome| (labels(outcome), outcomes.get(*outcome).packets));
+        self.counters("outcome_packets", "Packets by what happened to them", packets)?;
+        let bytes = Outcome::ALL.iter().map(|outcome| (labels(outcome), outcomes.get(*outcome).bytes));
+        self.counters("outcome_bytes", "Bytes of those packets", bytes)
+    }
+
+    /// How many series there are not.
+    pub fn omitted(&mut self, services: usize, servers: usize) -> fmt::Result {
+        let of = |kind, number| ([("of", kind)], number as f64);
+        let help = "Services and servers of which nothing is told one by one, because there are too many";
+        self.gauges("omitted", help, [of("services", services), of("servers", servers)])
+    }
+
+    /// Of services.
+    pub fn services(&mut self, reading: &Reading) -> fmt::Result {
+        let services = &reading.status.services;
+        let info = services.iter().map(|service| {
+            let labels = [
+                ("service", service.name.clone()),
+                ("destination", service.destination()),
+                ("formula", service.formula.name().to_owned()),
+                ("digest", service.digest.clone()),
+            ];
+            (labels, 1.0)
+        });
+        self.gauges("service_info", "What a service takes, and the digest of its table; always 1", info)?;
+        let stats = &reading.stats.services;
+        let packets = stats.iter().map(|service| ([("service", &*service.name)], service.total.packets));
+        self.counters("service_packets", "Packets of a service that went to a server", packets)?;
+        let bytes = stats.iter().map(|service| ([("service", &*service.name)], service.total.bytes));
+        self.counters("service_bytes", "Bytes of those packets", bytes)?;
+        let states = services.iter().flat_map(|service| {
+            STATES.iter().map(|&state| {
+                let number = service.servers.iter().filter(|server| self::state(server) == state).count();
+                ([("service", &*service.name), ("state", state)], number as f64)
+            })
+        });
+        self.gauges("service_servers", "Servers of a service by state", states)
+    }
+
+    /// Of servers.
+    pub fn servers(&mut self, reading: &Reading) -> fmt::Result {
+        let packets = counted(reading).map(|(service, server)| (labels(service, server.address), server.total.packets));
+        self.counters("server_packets", "Packets that went to a server", packets)?;
+        let bytes = counted(reading).map(|(service, server)| (labels(service, server.address), server.total.bytes));
+        self.counters("server_bytes", "Bytes of those packets", bytes)?;
+        let states = shown(reading).map(|(service, server)| {
+            let [service, address] = labels(service, server.address);
+            ([service, address, ("state", state(server).to_owned())], 1.0)
+        });
+        self.gauges("server_state", "The state that a server is in; always 1", states)?;
+        let weights =
+            shown(reading).map(|(service, server)| (labels(service, server.address), f64::from(server.weight)));
+        self.gauges("server_weight", "For how many consecutive slots a server stands", weights)
+    }
+
+    /// Of health checks.
+    pub fn checks(&mut self, view: &View) -> fmt::Result {
+        fn each<V>(view: &View, value: impl Fn(&CheckView) -> V) -> impl Iterator<Item = ([(&str, String); 2], V)> {
+            view.checks.iter().map(move |((service, address), check)| (labels(service, *address), value(check)))
+        }
+        let passing = view.checks.iter().map(|((service, address), check)| {
+            let [service, address] = labels(service, *address);
+            ([service, address, ("kind", check.kind.to_owned())], f64::from(u8::from(check.passing)))
+        });
+        self.gauges("check_passing", "Whether a server passes its health check, after rise and fall", passing)?;
+        self.counters("check_attempts", "Attempts of a health check", each(view, |check| check.attempts))?;
+        self.counters("check_failures", "Attempts of a health check that failed", each(view, |check| check.failures))?;
+        let took = each(view, |check| check.took.as_secs_f64());
+        self.gauges("check_duration_seconds", "How long the last attempt of a health check took", took)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, f64>(&value, None)
+    }
+
+    fn gauges<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (L, f64)>,
+    ) -> fmt::Result {
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        series.into_iter().try_for_each(|(labels, value)| metric.encode_family(&labels)?.encode_gauge(&value))
+    }
+
+    fn counters<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        series.into_iter().try_for_each(|(labels, value)| {
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)
+        })
+    }
+}
+
+fn labels(service: &str, server: IpAddr) -> [(&'static str, String); 2] {
+    [("service", service.to_owned()), ("server", server.to_string())]
+}
+
+fn counted(reading: &Reading) -> impl Iterator<Item = (&str, &ServerStats)> {
+    let services = reading.stats.services.iter();
+    services.flat_map(|service| service.servers.iter().map(|server| (&*service.name, server)))
+}
+
+fn shown(reading: &Reading) -> impl Iterator<Item = (&str, &ServerView)> {
+    let services = reading.status.services.iter();
+    services.flat_map(|service| service.servers.iter().map(|server| (&*service.name, server)))
+}
+
+fn unix(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

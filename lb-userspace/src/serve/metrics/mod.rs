@@ -1,0 +1,108 @@
+//! One reading → what Prometheus scrapes.
+//!
+//! Cardinality is bounded: series of single servers are left out where there are too many, and those of services likewise.
+//! `modlb_omitted` says how many.
+
+mod families;
+mod format;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use lb_common::outcome::Outcome;
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
+
+use self::families::Families;
+pub use self::format::Format;
+use crate::{
+    agent::view::View,
+    observe::Reading,
+    output::{OutcomesView, Traffic, error_text},
+};
+
+/// With more servers than this, over all services, metrics of single servers are left out unless something else is said.
+pub const DEFAULT_MAX_SERVERS: usize = 10_000;
+
+/// What is remembered from scrape to scrape.
+#[derive(Debug)]
+pub struct Metrics {
+    max_servers: usize,
+    outcomes: OutcomesView,
+}
+
+/// Everything that one scrape tells.
+#[derive(Debug)]
+pub struct Scrape {
+    instance: String,
+    reading: Option<Reading>,
+    outcomes: OutcomesView,
+    view: View,
+    took: Duration,
+    max_servers: usize,
+}
+
+impl Metrics {
+    /// With at most this many servers told of one by one.
+    pub fn new(max_servers: usize) -> Self {
+        Self { max_servers, outcomes: OutcomesView::default() }
+    }
+
+    /// Writes what came of reading an instance, which `took` so long.
+    pub fn encode(
+        &mut self,
+        instance: &str,
+        reading: anyhow::Result<Reading>,
+        view: View,
+        took: Duration,
+        format: Format,
+    ) -> String {
+        if let Err(error) = &reading {
+            log::debug!("/metrics: {}", error_text(error));
+        }
+        let reading = reading.ok();
+        if let Some(reading) = &reading {
+            self.outcomes = steady(self.outcomes, reading.stats.outcomes);
+        }
+        let (outcomes, max_servers) = (self.outcomes, self.max_servers);
+        let scrape = Scrape { instance: instance.to_owned(), reading, outcomes, view, took, max_servers };
+        let mut registry = Registry::with_prefix("modlb");
+        registry.register_collector(Box::new(scrape));
+        format.encode(&registry)
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let mut families = Families::new(encoder);
+        families.listener(self.reading.is_some(), self.took)?;
+        families.agent(&self.view)?;
+        let Some(reading) = &self.reading else { return Ok(()) };
+        families.instance(&self.instance, reading)?;
+        families.outcomes(&self.outcomes)?;
+        let (services, servers) = (reading.status.services.len(), reading.servers());
+        let (with_services, with_servers) = (services <= self.max_servers, servers <= self.max_servers);
+        families.omitted(if with_services { 0 } else { services }, if with_servers { 0 } else { servers })?;
+        if with_services {
+            families.services(reading)?;
+        }
+        if with_servers {
+            families.servers(reading)?;
+            families.checks(&self.view)?;
+        }
+        Ok(())
+    }
+}
+
+/// Outcomes that do not go back by little.
+///
+/// Trap: `forwarded` and `others` are differences of counters that are read one after the other, and may lose a few packets of
+/// that moment with the next reading. To Prometheus any step back is a reset, after which it takes the whole count for new.
+/// A real reset is one to zero.
+fn steady(before: OutcomesView, now: OutcomesView) -> OutcomesView {
+    let steady = |before: u64, now: u64| if now < before && now > before / 2 { before } else { now };
+    OutcomesView::new(|outcome: Outcome| {
+        let (before, now) = (before.get(outcome), now.get(outcome));
+        Traffic { packets: steady(before.packets, now.packets), bytes: steady(before.bytes, now.bytes) }
+    })
+}

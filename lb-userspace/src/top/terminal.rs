@@ -1,0 +1,99 @@
+//! The terminal: taken, and given back however this ends.
+//!
+//! Trap: a terminal that stays in raw mode is useless to the user. It is given back when the value is dropped, and by the panic hook
+//! that ratatui sets before it takes the terminal.
+
+use std::{
+    env,
+    io::{IsTerminal as _, stdin, stdout},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use ratatui::{
+    DefaultTerminal,
+    crossterm::event::{self, Event},
+};
+use tokio::sync::mpsc::{Receiver, channel};
+
+use super::{draw, model::Model, text::Style};
+
+/// How often the thread that waits for keys looks whether anybody still wants them.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Whether there is a terminal that can show this.
+///
+/// # Errors
+///
+/// There is none; the message says what does without.
+pub fn check() -> Result<()> {
+    const INSTEAD: &str = "`modlb stats --watch 1` prints rates without one";
+    ensure!(stdin().is_terminal() && stdout().is_terminal(), "`top` needs a terminal; {INSTEAD}");
+    let kind = env::var("TERM").unwrap_or_default();
+    ensure!(
+        !matches!(&*kind, "" | "dumb" | "unknown"),
+        "`top` needs a terminal whose cursor can be moved, which TERM={kind} cannot; {INSTEAD}"
+    );
+    Ok(())
+}
+
+/// The screen.
+pub struct Terminal {
+    terminal: DefaultTerminal,
+    style: Style,
+}
+
+impl Terminal {
+    /// Takes it.
+    pub fn take(style: Style) -> Result<Self> {
+        let terminal =
+            ratatui::try_init().context("the terminal cannot be used; `modlb stats --watch 1` does without")?;
+        Ok(Self { terminal, style })
+    }
+
+    /// Shows the model.
+    pub fn draw(&mut self, model: &mut Model) -> Result<()> {
+        self.terminal.draw(|frame| draw::all(frame, model, self.style))?;
+        Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // After a panic the hook has done it, before the message; a second time would put the cursor back above that.
+        if !thread::panicking() {
+            ratatui::restore();
+        }
+    }
+}
+
+/// What the user does.
+pub struct Input(Receiver<Event>);
+
+impl Input {
+    /// Listens on a thread of its own, which ends when the value is gone.
+    pub fn start() -> Self {
+        let (to, from) = channel(64);
+        thread::spawn(move || {
+            while !to.is_closed() {
+                match event::poll(LOOK) {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        let Ok(event) = event::read() else { return };
+                        if to.blocking_send(event).is_err() {
+                            return;
+                        }
+                    }
+                    Err(_) => return,
+                }
+            }
+        });
+        Self(from)
+    }
+
+    /// The next event; `None`: there will be none any more.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}
