@@ -48,7 +48,7 @@ fn detach_leaves_nothing() {
         bpftool("prog", &format!("{program}: ")) == 0
             && maps.iter().all(|id| aya::maps::loaded_maps().filter_map(Result::ok).all(|map| map.id() != *id))
     };
-    let patience = (0..200).any(|_| {
+    let patience = (0..1_000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
         gone()
     });
