@@ -93,8 +93,8 @@ Examples: the digest of what is in force; on another balancer: does it agree?
     Services(Format),
     /// List the servers of every service
     #[command(after_help = "\
-Example: which servers are down?
-  modlb servers --json | jq -r '.[] | select(.state == \"down\") | .address'")]
+Example: which servers take no flows, since when, and why?
+  modlb servers --json | jq -r '.[] | select(.state != \"up\") | [.address, .state, .since, .reason] | @tsv'")]
     Servers(Format),
     /// Show the counters of every outcome, service and server
     #[command(after_help = "Example: totals and rates, twice a second\n  modlb stats --watch 0.5")]

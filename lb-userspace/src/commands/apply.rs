@@ -13,7 +13,7 @@ pub async fn run(instance: &str, options: &Apply) -> Result<()> {
     let role = Datapath::open(instance).ok().map(|datapath| datapath.role());
     let want = input::read_for(&options.file, role)?;
     warn_of_interfaces(instance, &want).await?;
-    let manner = Manner { dry_run: options.dry_run, json: options.format.json, refresh: Refresh::All };
+    let manner = Manner { dry_run: options.dry_run, json: options.format.json, refresh: Refresh::All, must_find: None };
     change(instance, manner, |_| Ok(want)).await
 }
 

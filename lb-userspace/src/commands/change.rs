@@ -1,13 +1,13 @@
 //! The command's way, for whatever changes a running instance: have → want → difference → print → publish.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use anyhow::{Result, bail};
 
 use crate::{
     config::model::{Config, Role, ServerMac},
     datapath::{Datapath, Placed, Snapshot, Writer},
-    locate::{Refresh, locate},
+    locate::{self, Located, Refresh, locate},
     net::{Interface, Net},
     output::print_text,
     plan::{Plan, diff},
@@ -22,6 +22,8 @@ pub struct Manner<'a> {
     pub json: bool,
     /// Whose MAC is looked up anew.
     pub refresh: Refresh<'a>,
+    /// A server that must be found, by service and address: who names one wants to hear of it.
+    pub must_find: Option<(&'a str, IpAddr)>,
 }
 
 /// Changes the configuration of a running instance, or fails and changes nothing.
@@ -40,7 +42,13 @@ pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Confi
 
     let net = Net::open()?;
     let interfaces = attached(&writer, &net).await?;
-    let placed = locate(&net, &interfaces, want, &have, manner.refresh).await?;
+    let Located { placed, lost } = locate(&net, &interfaces, want, &have, manner.refresh).await?;
+    if let Some((service, server)) = manner.must_find
+        && let Some(lost) = lost.iter().find(|lost| lost.service == service && lost.server == server)
+    {
+        bail!("{}", lost.line);
+    }
+    locate::warn(&lost);
     let prepared = writer.prepare(&placed)?;
     show(&plan, &moved(&have, &placed), manner.json)?;
     // With prefixes, what counts as this host's own may have changed, too.

@@ -116,16 +116,25 @@ fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
             servers: service
                 .servers
                 .iter()
-                .map(|server| ServerView {
+                .zip(service.standings())
+                .map(|(server, standing)| ServerView {
                     address: server.address,
                     mac: server.mac.get(),
                     vlan: server.vlan.map(Vlan::number),
                     weight: server.weight,
-                    state: server.state,
+                    state: standing,
+                    since: standing.since(),
+                    reason: standing.reason(interface_name),
                 })
                 .collect(),
         })
         .collect()
+}
+
+/// The name of an interface by its index, or the index where it is gone.
+fn interface_name(index: u32) -> String {
+    nix::net::if_::if_indextoname(index)
+        .map_or_else(|_| format!("interface {index}"), |name| name.to_string_lossy().into_owned())
 }
 
 /// An address as it is, a prefix with its length.

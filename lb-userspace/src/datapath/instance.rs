@@ -18,7 +18,7 @@ use super::{
     counters::Counters,
     held,
     maps::{Mapped, Maps},
-    pins::{Lock, Pins},
+    pins::{Lock, Pins, Stamp},
     program,
     snapshot::Snapshot,
 };
@@ -160,6 +160,16 @@ impl Datapath {
         &self.capacities
     }
 
+    /// Counts publications: another one means that something else is in force.
+    pub fn generation(&self) -> u64 {
+        self.maps.control.load().generation()
+    }
+
+    /// What changes when links come and go, and when another instance takes this one's place; `None`: it is gone.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.pins.stamp()
+    }
+
     /// Whether it forwards nothing.
     pub fn standby(&self) -> bool {
         self.maps.control.load().standby()
@@ -182,6 +192,16 @@ impl Writer {
         let pins = Pins::new(instance);
         let lock = pins.lock()?;
         Ok(Self { datapath: Datapath::open(instance)?, new: false, _lock: lock })
+    }
+
+    /// As [`Writer::open`], but `None` instead of waiting for another command.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Datapath::open`].
+    pub fn try_open(instance: &str) -> Result<Option<Self>> {
+        let Some(lock) = Pins::new(instance).lock_now()? else { return Ok(None) };
+        Ok(Some(Self { datapath: Datapath::open(instance)?, new: false, _lock: lock }))
     }
 
     /// Opens an instance, or makes one that becomes real by [`Writer::complete`].

@@ -38,6 +38,7 @@ mod variant;
 pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
 pub use layout::{Place, Placed};
 pub use link::Holder;
+pub use pins::Stamp;
 pub use program::{Mode, pass};
 pub use snapshot::Snapshot;
 pub use totals::Totals;

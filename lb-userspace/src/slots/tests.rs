@@ -4,7 +4,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::config::{
-    model::{Direction, Formula, Fragments, ServerMac},
+    health::Health,
+    model::{Direction, Formula, Fragments, ServerMac, State},
     testing,
 };
 
@@ -18,6 +19,7 @@ fn service(selection: Selection, servers: &[(&str, u32, State)]) -> Service {
         selection,
         fragments: Fragments::Pass,
         direction: Direction::Forward,
+        check: None,
         servers: servers
             .iter()
             .map(|(address, weight, state)| server(address.parse().unwrap(), *weight, *state))
@@ -26,7 +28,7 @@ fn service(selection: Selection, servers: &[(&str, u32, State)]) -> Service {
 }
 
 fn server(address: IpAddr, weight: u32, state: State) -> Server {
-    Server { address, mac: ServerMac::Unresolved, vlan: None, weight, state }
+    Server { address, mac: ServerMac::Unresolved, vlan: None, weight, state, health: Health::default() }
 }
 
 /// A service of `n` servers of weight 1, of which those named are down.
