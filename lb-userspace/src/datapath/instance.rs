@@ -81,7 +81,8 @@ impl Wanted {
         }
     }
 
-    fn check(&self, have: &Capacities, role: Role) -> Result<()> {
+    /// Whether a running instance is what is asked for.
+    pub(crate) fn check(&self, have: &Capacities, role: Role) -> Result<()> {
         if let Some(want) = self.role.filter(|want| *want != role) {
             return Err(Error::FixedRole { want: want.name(), have: role.name() });
         }
@@ -163,6 +164,11 @@ impl Datapath {
     /// Counts publications: another one means that something else is in force.
     pub fn generation(&self) -> u64 {
         self.maps.control.load().generation()
+    }
+
+    /// The digest of the file that an agent put in force last; 0: none.
+    pub fn source(&self) -> u64 {
+        self.maps.halves.get(self.maps.control.load().half() as usize).source
     }
 
     /// What changes when links come and go, and when another instance takes this one's place; `None`: it is gone.

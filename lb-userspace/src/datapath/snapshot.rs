@@ -165,7 +165,7 @@ fn health(record: &ServerRecord) -> Health {
     let holds = |reason: u8| record.reasons & reason != 0;
     Health {
         down_since: record.down_since,
-        failing: holds(ServerRecord::FAILING).then(|| Failing {
+        failing: holds(ServerRecord::FAILING).then_some(Failing {
             since: record.failing_since,
             why: match record.failing_why {
                 1 => Failure::Timeout,
@@ -176,7 +176,7 @@ fn health(record: &ServerRecord) -> Health {
                 _ => Failure::Other,
             },
         }),
-        unresolved: holds(ServerRecord::UNRESOLVED).then(|| Unresolved {
+        unresolved: holds(ServerRecord::UNRESOLVED).then_some(Unresolved {
             since: record.unresolved_since,
             why: match record.unresolved_why {
                 1 => Missing::NoRoute,

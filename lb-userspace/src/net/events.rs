@@ -71,7 +71,8 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
     let inner = match message.payload {
         NetlinkPayload::InnerMessage(inner) => inner,
         NetlinkPayload::Overrun(_) => return Some(Event::Missed),
-        _ => return None,
+        // That of requests, which nobody makes here.
+        NetlinkPayload::Done(_) | NetlinkPayload::Error(_) | NetlinkPayload::Noop | _ => return None,
     };
     if let RouteNetlinkMessage::NewLink(link) = inner {
         // A bridge tells of its ports in the same way, and says nothing else of them.

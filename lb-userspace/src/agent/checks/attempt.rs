@@ -11,10 +11,11 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, recv, send, socket,
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, socket};
+use tokio::{
+    net::{TcpSocket, UdpSocket},
+    time,
 };
-use tokio::{io::unix::AsyncFd, net::TcpSocket, time};
 
 use super::page;
 use crate::config::{
@@ -61,7 +62,8 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 
 async fn echo(source: Option<IpAddr>, address: IpAddr) -> io::Result<()> {
     let (request, reply) = if address.is_ipv4() { (8, 0) } else { (128, 129) };
-    let socket = AsyncFd::new(raw(source, address)?)?;
+    // What tokio has for sockets that are connected does for this one as well.
+    let socket = UdpSocket::from_std(raw(source, address)?.into())?;
     let (identifier, sequence) = (std::process::id() as u16, NEXT.fetch_add(1, Ordering::Relaxed));
     let mut message = [0; HEADER];
     message[0] = request;
@@ -70,13 +72,11 @@ async fn echo(source: Option<IpAddr>, address: IpAddr) -> io::Result<()> {
     // Of ICMPv6 the kernel computes it.
     let sum = checksum(&message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
-    send(socket.as_raw_fd(), &message, MsgFlags::empty())?;
+    socket.send(&message).await?;
     loop {
-        let mut ready = socket.readable().await?;
         let mut buffer = [0; 128];
-        let received = ready.try_io(|inner| Ok(recv(inner.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT)?));
-        let Ok(received) = received else { continue };
-        let packet = &buffer[..received?];
+        let received = socket.recv(&mut buffer).await?;
+        let packet = &buffer[..received];
         if is_reply(if address.is_ipv4() { after_header(packet) } else { packet }, reply, &message) {
             return Ok(());
         }
