@@ -37,7 +37,7 @@ fn they_keep_working_and_are_noticed() {
     // Another interface, by hand, and back.
     network.gateway.ip("link add eth9 address 02:00:00:00:09:09 type veth peer name peer9");
     network.gateway.ip("link set eth9 up");
-    modlb.ok("attach eth9 --mode generic");
+    modlb.ok("attach eth9");
     assert_eq!(modlb.json("status")["interfaces"].as_array().unwrap().len(), 2);
     modlb.ok("detach eth9");
     agent.logs("a command detached from eth9");

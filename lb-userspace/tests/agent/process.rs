@@ -1,11 +1,11 @@
 //! The agent as a process, with the test in systemd's place.
 
 use std::{
-    cell::RefCell,
     fs::File,
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, ExitStatus},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -26,7 +26,7 @@ pub struct Agent {
     child: Child,
     directory: tempfile::TempDir,
     socket: UnixDatagram,
-    heard: RefCell<Vec<String>>,
+    heard: Mutex<Vec<String>>,
 }
 
 impl Agent {
@@ -39,7 +39,7 @@ impl Agent {
         let mut command = modlb.command("agent --listen none");
         command.arg("--config").arg(file).args(arguments.split_whitespace());
         command.env("NOTIFY_SOCKET", &path).stderr(File::create(directory.path().join("log")).unwrap());
-        Self { child: command.spawn().unwrap(), directory, socket, heard: RefCell::default() }
+        Self { child: command.spawn().unwrap(), directory, socket, heard: Mutex::default() }
     }
 
     /// Starts one and waits until it says that it is ready.
@@ -58,7 +58,7 @@ impl Agent {
     pub fn hears(&self, what: &str) -> String {
         let start = Instant::now();
         loop {
-            let mut heard = self.heard.borrow_mut();
+            let mut heard = self.heard.lock().unwrap();
             if let Some(place) = heard.iter().position(|message| message.contains(what)) {
                 return heard.drain(..=place).next_back().unwrap();
             }
