@@ -105,9 +105,9 @@ impl Agent {
     /// Brings the instance to a configuration (`None`: the one that it has) and to interfaces with these names.
     pub(super) async fn bring(&mut self, config: Option<Config>, names: &[String], source: Option<u64>) -> Result<()> {
         let (found, missing) = self.find(names).await?;
-        self.wanted = names.iter().cloned().collect();
         let running = Datapath::open(&self.instance);
         if matches!(running, Err(Error::NotRunning(_))) && found.is_empty() && !missing.is_empty() {
+            self.wanted = names.iter().cloned().collect();
             self.note(
                 Level::Warning,
                 format!("waiting for {}, as none of the interfaces is there", missing.join(", ")),
@@ -135,6 +135,8 @@ impl Agent {
             Err(error) => return Err(error.into()),
         };
         self.brought(brought);
+        // Not before: what is refused changes nothing.
+        self.wanted = names.iter().cloned().collect();
         self.adopt().await;
         Ok(())
     }
@@ -189,7 +191,7 @@ impl Agent {
     }
 
     /// Leaves the interfaces that the file does not name.
-    async fn leave_others(&self, writer: &mut Writer, named: &[Interface]) -> Result<()> {
+    async fn leave_others(&mut self, writer: &mut Writer, named: &[Interface]) -> Result<()> {
         let all = attached(writer, &self.net).await?;
         let (stay, leave): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|interface| named.iter().any(|named| named.index == interface.index));
@@ -197,6 +199,8 @@ impl Agent {
             return Ok(());
         }
         let lines = detach::leave(writer, &self.net, &leave, &stay).await?;
+        // That is known here, and no command's doing.
+        self.attached.retain(|index, _| leave.iter().all(|leave| leave.index != *index));
         self.note_all(Level::Info, lines);
         Ok(())
     }

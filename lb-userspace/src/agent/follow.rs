@@ -218,8 +218,9 @@ impl Agent {
             (Some(true) | None, false) => self.note(Level::Warning, format!("{name} is down: nothing arrives there")),
             (Some(false), true) => {
                 self.note(Level::Info, format!("{name} is up"));
-                // Routes come back with it.
+                // Routes come back with it, and the kernel has forgotten its neighbours there.
                 self.refresh(true).await;
+                self.look_around().await;
             }
             (Some(true) | None, true) | (Some(false), false) => {}
         }

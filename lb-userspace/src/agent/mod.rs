@@ -127,7 +127,7 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
     let net = Net::open()?;
     let source = Source::watch(&options.config);
     let checks = Checks::start(Arc::clone(&shared));
-    // MERGE: serve() starts here, as a task of its own, with `listener`, `Arc::clone(&shared)` and `instance.to_owned()`.
+    // HERE serve() starts as a task of its own, with `listener`, `Arc::clone(&shared)` and `instance.to_owned()`.
     let _listener = listener;
     let mut agent = Agent {
         instance: instance.to_owned(),

@@ -14,14 +14,18 @@ const SERVERS: u32 = 100;
 /// How long it is watched while there is nothing to do.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// The clock ticks that a process has used, and its resident memory in kB.
-fn used(pid: i32) -> (u64, u64) {
+/// The clock ticks that a process has used, its resident memory in MB, and how much of that is its own: the rest is the
+/// instance's maps and the program.
+fn used(pid: i32) -> (u64, u64, u64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    (ticks, resident.trim().trim_end_matches(" kB").parse().unwrap())
+    let megabytes = |key: &str| {
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        kilobytes.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+    };
+    (ticks, megabytes("VmRSS:"), megabytes("RssAnon:"))
 }
 
 /// A hundred servers that all services share, of which a few are there; each is a neighbour that is kept true.
@@ -57,11 +61,11 @@ fn idle() {
     let agent = Agent::start(&network.modlb, &file, "--mode generic");
     println!("started again in {:?}", start.elapsed());
     std::thread::sleep(Duration::from_secs(5));
-    let (before, _) = used(agent.pid().as_raw());
+    let (before, ..) = used(agent.pid().as_raw());
     std::thread::sleep(IDLE);
-    let (after, resident) = used(agent.pid().as_raw());
+    let (after, resident, own) = used(agent.pid().as_raw());
     // Ticks are hundredths of a second for user space, whatever the kernel's are.
     let percent = (after - before) as f64 / IDLE.as_secs_f64();
-    println!("idle: {percent:.2} % of a CPU, {} MB resident", resident / 1_024);
+    println!("idle: {percent:.2} % of a CPU, {resident} MB resident, {own} of them its own");
     assert!(cfg!(debug_assertions) || percent < 0.5, "{percent} %\n{}", agent.log());
 }

@@ -257,10 +257,11 @@ mod tests {
         }
         let expected = [("127.0.0.1".to_owned(), None), ("127.0.0.3".to_owned(), Some(Failure::Refused))];
         assert_eq!(verdicts, HashMap::from(expected));
-        let view = shared.read().unwrap();
-        let passing: HashSet<_> = view.checks.iter().map(|(key, seen)| (key.1.to_string(), seen.passing)).collect();
-        assert!(passing.is_superset(&[("127.0.0.1".to_owned(), true), ("127.0.0.3".to_owned(), false)].into()));
-        drop(view);
+        {
+            let view = shared.read().unwrap();
+            let passing: HashSet<_> = view.checks.iter().map(|(key, seen)| (key.1.to_string(), seen.passing)).collect();
+            assert!(passing.is_superset(&[("127.0.0.1".to_owned(), true), ("127.0.0.3".to_owned(), false)].into()));
+        }
         // Who is checked no more is not shown any more.
         checks.set(vec![target(2, port, None)]);
         time::sleep(Duration::from_millis(300)).await;
