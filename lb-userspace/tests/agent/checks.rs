@@ -1,6 +1,11 @@
 //! Health checks.
 
-use std::{fmt::Write as _, net::IpAddr, thread, time::Duration};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    thread,
+    time::Duration,
+};
 
 use crate::{
     load::{client_at, clients, undisturbed, until_received},
@@ -143,6 +148,51 @@ fn too_many_fail() {
     replace(&file, &text.replace("min_up = 2", "min_up = 0"));
     becomes(&network.modlb, "web4", server_address(false, 0), "failing");
     assert_eq!(network.modlb.json("services")[0]["servers"][2]["state"], "failing");
+}
+
+/// TLS by a certificate that nobody vouches for, which counts only if it is asked for.
+#[test]
+fn pages_by_tls() {
+    need_root!();
+    let network = Network::new(1, 1);
+    let secure = network.server_namespaces().next().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
+    let (key, certificate) = (key.display(), certificate.display());
+    secure.run(
+        "openssl",
+        &format!(
+            "req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=www.example.org"
+        ),
+    );
+    let (four, six) = (server_address(false, 0), server_address(true, 0));
+    let mut servers_of_pages = [four, six].map(|address| {
+        let mut command = secure.command("openssl");
+        command.args(["s_server", "-quiet", "-www", "-accept", &SocketAddr::new(address, 8_443).to_string()]);
+        command.args(["-key", &key.to_string(), "-cert", &certificate.to_string()]).spawn().unwrap()
+    });
+    let text = |more: &str| {
+        on_eth0(&network.configuration(1, &check("https", &format!(", port = 8443, expect = 200, min_up = 0{more}"))))
+    };
+    let file = network.modlb.file("agent.toml", &text(""));
+    let agent = Agent::start(&network.modlb, &file, "");
+    thread::sleep(INTERVAL * 4);
+    assert_eq!(server(&network.modlb, "web4", four)["state"], "up", "{}", agent.log());
+    assert_eq!(server(&network.modlb, "web6", six)["state"], "up", "{}", agent.log());
+    replace(&file, &text(", host = \"www.example.org\", verify = true"));
+    for (service, address) in [("web4", four), ("web6", six)] {
+        becomes(&network.modlb, service, address, "failing");
+        assert_eq!(server(&network.modlb, service, address)["reason"], "no TLS connection");
+    }
+    replace(&file, &text(", host = \"www.example.org\""));
+    becomes(&network.modlb, "web4", four, "up");
+    becomes(&network.modlb, "web6", six, "up");
+    for server in &mut servers_of_pages {
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+    becomes(&network.modlb, "web4", four, "failing");
+    assert_eq!(server(&network.modlb, "web4", four)["reason"], "connection refused");
 }
 
 /// What the file says of a check is what is exported.

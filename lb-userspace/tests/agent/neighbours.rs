@@ -6,7 +6,10 @@ use crate::{
     load::{client_at, clients, undisturbed, until_received},
     need_root,
     process::{Agent, becomes, on_eth0, server, wait},
-    support::network::{Network, SERVICES, name, server_address},
+    support::{
+        namespace::Namespace,
+        network::{Network, SERVICES, UDP_PORT, datagrams_to, name, server_address},
+    },
 };
 
 const SERVERS: u8 = 3;
@@ -107,4 +110,49 @@ fn a_server_that_is_not_there() {
     }
     agent.logs("10.0.0.12: found at 02:00:00:00:00:0c");
     assert!(clients(&network).iter().any(|client| client.home == ONE));
+}
+
+/// A server behind another interface, which is found only after a while, gets its frames by that one.
+#[test]
+fn found_behind_another_interface() {
+    need_root!();
+    let network = Network::new(1, 1);
+    let far = Namespace::new("far");
+    far.within(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap());
+    network.gateway.ip(&format!("link add eth1 type veth peer name eth0 netns {}", far.name()));
+    network.gateway.ip("link set eth1 up");
+    network.gateway.ip("addr add 10.9.0.1/24 dev eth1");
+    network.gateway.ip("addr add fd09::1/64 dev eth1 nodad");
+    let mut text = "interfaces = [\"eth0\", \"eth1\"]\n".to_owned();
+    for (service, address) in SERVICES.iter().zip(["10.9.0.11", "fd09::11"]) {
+        text += &format!("[[service]]\nname = \"{}\"\naddress = \"{service}\"\n", name(*service));
+        text += &format!("[[service.server]]\naddress = \"{address}\"\n");
+    }
+    let file = network.modlb.file("agent.toml", &text);
+    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    assert_eq!(server(&network.modlb, "web4", "10.9.0.11")["state"], "unresolved", "{}", agent.log());
+    assert_eq!(server(&network.modlb, "web6", "fd09::11")["state"], "unresolved", "{}", agent.log());
+
+    far.ip("link set eth0 up");
+    far.ip("addr add 10.9.0.11/24 dev eth0");
+    far.ip("addr add fd09::11/64 dev eth0 nodad");
+    far.run("ethtool", "-K eth0 tx off");
+    for service in SERVICES {
+        far.ip(&format!("addr add {service} dev lo"));
+    }
+    // The client has no way back, and needs none: what counts is what arrives.
+    far.within(|| std::fs::write("/proc/sys/net/ipv4/conf/eth0/rp_filter", "0").unwrap());
+    becomes(&network.modlb, "web4", "10.9.0.11", "up");
+    becomes(&network.modlb, "web6", "fd09::11", "up");
+    for service in SERVICES {
+        let socket = far.within(|| std::net::UdpSocket::bind((service, UDP_PORT)).unwrap());
+        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let client = network.client_addresses(service)[0];
+        let sender = network.client.within(|| datagrams_to(client, service));
+        let arrives = || {
+            sender.send(b"?").unwrap();
+            socket.recv(&mut [0; 8]).is_ok()
+        };
+        wait(arrives, || format!("nothing for {service} arrives:\n{}", agent.log()));
+    }
 }
