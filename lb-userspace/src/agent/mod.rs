@@ -14,13 +14,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    net::SocketAddr,
+    io, net,
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -62,7 +66,7 @@ pub struct Options {
     /// The configuration file.
     pub config: PathBuf,
     /// Where its listener is; `None`: it has none.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<net::SocketAddr>,
     /// Where programs run that it attaches.
     pub mode: Mode,
     /// A new instance starts on standby.
@@ -119,6 +123,8 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
     if let Ok(mut view) = shared.write() {
         view.started = Some(SystemTime::now());
     }
+    // Held until the process ends, however it ends.
+    let _only = only(instance)?;
     let listener = listen(options.listen).await?;
     // Signals are caught before anything takes time, so that none ends the agent half-way.
     let mut signals = Signals::new()?;
@@ -157,7 +163,19 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
     Ok(())
 }
 
-async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+/// Makes sure that no other agent keeps this instance, perhaps to another file. The name is the network namespace's, as the
+/// instance is.
+fn only(instance: &str) -> Result<UnixDatagram> {
+    let name = SocketAddr::from_abstract_name(format!("modlb-agent-{instance}"))?;
+    match UnixDatagram::bind_addr(&name) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            bail!("another agent keeps instance {instance}; end it first, or choose another `--instance`")
+        }
+        result => result.context("making sure that this is the only agent"),
+    }
+}
+
+async fn listen(address: Option<net::SocketAddr>) -> Result<Option<TcpListener>> {
     let Some(address) = address else { return Ok(None) };
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; say another `--listen ADDRESS:PORT`, or `--listen none`")

@@ -268,9 +268,10 @@ impl StatusView {
             self.services.iter().flat_map(|service| service.servers.iter().map(move |server| (service, server)));
         let mut others = servers.filter(|(_, server)| server.state != Standing::Up);
         for (place, (service, server)) in others.by_ref().take(MAX_NAMED).enumerate() {
-            let remark = server.remark(now).map_or_else(String::new, |remark| format!(" {remark}"));
+            let remark = server.remark(now).map_or_else(String::new, |remark| format!(", {remark}"));
             let line = if place == 0 { "\n\n" } else { "\n" };
-            let _ = write!(text, "{line}{} {}: {}{remark}", service.name, server.address, server.state.name());
+            // Trap: scripts look for a service's line by its first word.
+            let _ = write!(text, "{line}{}: {} {}{remark}", server.state.name(), service.name, server.address);
         }
         match others.count() {
             0 => text,

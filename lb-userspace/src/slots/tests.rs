@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::config::{
-    health::Health,
+    health::{Failing, Failure, Health, Missing, Unresolved},
     model::{Direction, Formula, Fragments, ServerMac, State},
     testing,
 };
@@ -63,6 +63,21 @@ fn known_digests() {
         let table = SlotTable::build(&service);
         assert_eq!((table.len(), table.digest(&service).to_string().as_str()), (slots, digest));
         assert_eq!(table.iter().map_while(|slot| slot).take(12).collect::<Vec<_>>(), head);
+    }
+}
+
+/// Whatever the reason why a server takes no flows, the table is the same, and so is its digest.
+#[test]
+fn every_reason_makes_the_same_table() {
+    let taken_down = numbered(Selection::Modulo, 3, &[1]);
+    let failing = Some(Failing { since: 7, why: Failure::Refused });
+    let unresolved = Some(Unresolved { since: 7, why: Missing::NoAnswer, on: 2 });
+    for health in [Health { failing, ..Health::default() }, Health { unresolved, ..Health::default() }] {
+        let mut found_out = numbered(Selection::Modulo, 3, &[]);
+        let text = "[[service]]\nname = \"a\"\naddress = \"203.0.113.1\"\ncheck = { kind = \"icmp\" }";
+        found_out.check = crate::config::file::parse(text).unwrap().services.remove(0).check;
+        found_out.servers[1].health = health;
+        assert_eq!(SlotTable::build(&found_out), SlotTable::build(&taken_down), "{health:?}");
     }
 }
 

@@ -112,6 +112,22 @@ fn a_bad_file_at_the_start() {
     assert_eq!(modlb.json("status")["services"][0]["name"], "web4");
 }
 
+/// Two agents with two files would undo what the other does.
+#[test]
+fn there_is_only_one() {
+    need_root!();
+    let network = Network::new(1, 1);
+    let modlb = &network.modlb;
+    let file = modlb.file("agent.toml", &on_eth0(&network.configuration(1, HTTP)));
+    let mut agent = Agent::start(modlb, &file, "");
+    let error = modlb.fails(&format!("agent --listen none --config {}", file.display()));
+    assert!(error.starts_with(&format!("another agent keeps instance {}", modlb.instance())), "{error}");
+    // One that is killed is in nobody's way.
+    agent.signal(Signal::SIGKILL);
+    agent.end();
+    Agent::start(modlb, &file, "").stop();
+}
+
 /// The listener's address is taken before anything is done.
 #[test]
 fn a_listener_that_cannot_be() {

@@ -98,7 +98,11 @@ fn a_server_that_is_not_there() {
         assert_eq!((&shown["state"], &shown["reason"]), (&"unresolved".into(), &"no answer on eth0".into()));
         assert!(shown["since"].as_u64().is_some() && shown["mac"].is_null(), "{shown}");
     }
-    assert!(network.modlb.ok("status").contains("\nweb4 10.0.0.12: unresolved for "), "{}", network.modlb.ok("status"));
+    assert!(
+        network.modlb.ok("status").contains("\nunresolved: web4 10.0.0.12, for "),
+        "{}",
+        network.modlb.ok("status")
+    );
     // It is nobody's decision, so it is not exported as one.
     assert!(!network.modlb.ok("export").contains("state"));
     assert!(clients(&network).iter().all(|client| client.home != ONE));

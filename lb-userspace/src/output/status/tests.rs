@@ -95,7 +95,7 @@ service  destination            up  N  slots  digest
 web      203.0.113.10:443/tcp  1/2  2   4096  0123456789abcdef
 all      2001:db8:f00::/48     0/0  0      0  fedcba9876543210
 
-web 10.0.0.12: down"
+down: web 10.0.0.12"
     );
     assert_eq!(
         ServicesView::from(status()).render(),
