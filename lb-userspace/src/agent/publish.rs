@@ -12,7 +12,7 @@ use super::{Agent, checks::Verdict, view::Level};
 use crate::{
     commands::change::attached,
     config::{
-        health::{self, Failing},
+        health::{self, Failing, Standing},
         model::{Config, Service},
     },
     datapath::{Placed, Snapshot},
@@ -116,8 +116,12 @@ fn changes(have: &Snapshot, config: &Config) -> Vec<(bool, String)> {
             }
             if was != is {
                 let reason = is.reason(|index| format!("interface {index}"));
-                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-                lines.push((is.takes_flows(), format!("{who}: {}, was {}{reason}", is.name(), was.name())));
+                let change = match (is.name(), was.name(), reason) {
+                    (is, was, Some(reason)) if is == was => format!("{who}: {is}: {reason}"),
+                    (is, was, Some(reason)) => format!("{who}: {is}, was {was}: {reason}"),
+                    (is, was, None) => format!("{who}: {is}, was {was}"),
+                };
+                lines.push((is == Standing::Up, change));
             }
         }
     }
