@@ -39,6 +39,9 @@ pub const MAX_VLAN_TAGS: u32 = 2;
 /// Bytes of a service's name, UTF-8, without terminator.
 pub const MAX_NAME_BYTES: usize = 64;
 
+/// Bytes of a health check's path, and of its host, UTF-8.
+pub const MAX_CHECK_TEXT_BYTES: usize = 128;
+
 /// Services in a half unless said otherwise when the instance is made.
 pub const DEFAULT_SERVICES: u32 = 4_096;
 

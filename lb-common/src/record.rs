@@ -2,7 +2,7 @@
 //! the next change need. Written with the half that it describes and published by the same store.
 
 use crate::{
-    limits::{MAX_NAME_BYTES, MAX_SELF_ADDRESSES},
+    limits::{MAX_CHECK_TEXT_BYTES, MAX_NAME_BYTES, MAX_SELF_ADDRESSES},
     table::Counter,
 };
 
@@ -22,9 +22,12 @@ pub struct HalfRecord {
     pub departed: Counter,
     /// What a member is told of itself and its group.
     pub group: GroupRecord,
+    /// The digest of the file that the agent put in force last; 0: none. Kept by whoever else changes something, so that an
+    /// agent that starts anew knows whether the file says anything new.
+    pub source: u64,
 }
 
-const _: () = assert!(size_of::<HalfRecord>() == 176);
+const _: () = assert!(size_of::<HalfRecord>() == 184);
 
 /// What a member is told of itself and its group.
 #[repr(C)]
@@ -93,9 +96,64 @@ pub struct ServiceRecord {
     pub direction: u8,
     /// Zero.
     pub reserved: [u8; 3],
+    /// How its servers are checked.
+    pub check: CheckRecord,
 }
 
-const _: () = assert!(size_of::<ServiceRecord>() == 144);
+const _: () = assert!(size_of::<ServiceRecord>() == 440);
+
+/// How the servers of a service are checked.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CheckRecord {
+    /// What is asked for; UTF-8, padded with zeros.
+    pub path: [u8; MAX_CHECK_TEXT_BYTES],
+    /// Whose name is asked for; UTF-8, padded with zeros; empty: none.
+    pub host: [u8; MAX_CHECK_TEXT_BYTES],
+    /// The address that attempts come from, as that of a server; zeros: whichever the kernel takes.
+    pub source: [u8; 16],
+    /// Between the starts of two attempts, in milliseconds.
+    pub interval_ms: u32,
+    /// How long an attempt may take, in milliseconds.
+    pub timeout_ms: u32,
+    /// Attempts that succeed before a server counts as passing.
+    pub rise: u16,
+    /// Attempts that fail before it no longer does.
+    pub fall: u16,
+    /// 0: the service's.
+    pub port: u16,
+    /// The least status that is good.
+    pub expect_first: u16,
+    /// The greatest one.
+    pub expect_last: u16,
+    /// 0: there are no checks; 1: tcp, 2: http, 3: https, 4: icmp.
+    pub kind: u8,
+    /// 1: the certificate counts.
+    pub verify: u8,
+    /// With fewer passing servers than this, checks do not count.
+    pub min_up: u32,
+}
+
+const _: () = assert!(size_of::<CheckRecord>() == 296);
+
+impl CheckRecord {
+    /// There are no checks.
+    pub const NONE: Self = Self {
+        path: [0; MAX_CHECK_TEXT_BYTES],
+        host: [0; MAX_CHECK_TEXT_BYTES],
+        source: [0; 16],
+        interval_ms: 0,
+        timeout_ms: 0,
+        rise: 0,
+        fall: 0,
+        port: 0,
+        expect_first: 0,
+        expect_last: 0,
+        kind: 0,
+        verify: 0,
+        min_up: 0,
+    };
+}
 
 /// A server of a service.
 #[repr(C)]
@@ -107,7 +165,7 @@ pub struct ServerRecord {
     pub mac: [u8; 6],
     /// 1: the MAC was given by the configuration, 0: it was found through the neighbour table.
     pub mac_given: u8,
-    /// 1: up, 0: down.
+    /// 1: it takes flows, 0: it does not, whatever the reason.
     pub up: u8,
     /// How many consecutive slots it stands for.
     pub weight: u32,
@@ -117,11 +175,36 @@ pub struct ServerRecord {
     pub place: u32,
     /// As [`crate::table::Remote::vlan`].
     pub vlan: u32,
+    /// Since when it is down by command or configuration, in seconds of the epoch.
+    pub down_since: u64,
+    /// Since when its check fails, in seconds of the epoch.
+    pub failing_since: u64,
+    /// Since when it is without the MAC that it needs, in seconds of the epoch.
+    pub unresolved_since: u64,
+    /// Why its check fails: a number that goes with `failing_why`.
+    pub failing_detail: u32,
+    /// Why it has no MAC: the index of the interface on which it was looked for; 0: none.
+    pub unresolved_on: u32,
+    /// [`ServerRecord::DOWN`], [`ServerRecord::FAILING`], [`ServerRecord::UNRESOLVED`]: several may hold at once, and be kept
+    /// apart.
+    pub reasons: u8,
+    /// Why its check fails.
+    pub failing_why: u8,
+    /// Why it has no MAC.
+    pub unresolved_why: u8,
+    /// Zero.
+    pub reserved: [u8; 5],
 }
 
-const _: () = assert!(size_of::<ServerRecord>() == 40);
+const _: () = assert!(size_of::<ServerRecord>() == 80);
 
 impl ServerRecord {
+    /// Down by command or configuration.
+    pub const DOWN: u8 = 1;
+    /// Its check fails. It may take flows nevertheless, where too many checks do.
+    pub const FAILING: u8 = 1 << 1;
+    /// It has no MAC and needs one.
+    pub const UNRESOLVED: u8 = 1 << 2;
     /// It is reached by sending the frame back by the interface that it came in by.
     pub const BACK: u32 = 0;
     /// It is this host.

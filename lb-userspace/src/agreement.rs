@@ -44,7 +44,8 @@ const ENCODED: usize = 33;
 /// services run together to the same bytes.
 fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
     // The table stands for the selection and the servers.
-    let Service { name: _, address, protocol, port, formula, selection: _, fragments, direction, servers: _ } = service;
+    let Service { name: _, address, protocol, port, formula, selection: _, fragments, direction, check: _, servers: _ } =
+        service;
     let mut bytes = [0; ENCODED];
     match address.addr() {
         IpAddr::V4(v4) => {

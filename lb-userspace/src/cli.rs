@@ -13,7 +13,7 @@ use lb_common::{
     mac::Mac,
 };
 
-pub use self::value::{Endpoint, ParseEndpointError};
+pub use self::value::{Endpoint, Listen, ParseEndpointError};
 use self::value::{parse_instance, parse_seconds, up_to};
 use crate::{config::model::Role, serve, slots::Digest};
 
@@ -63,6 +63,12 @@ pub enum Command {
 Example: two interfaces, on standby at first
   modlb attach eth0 eth1 --config /etc/modlb.toml --standby")]
     Attach(Attach),
+    /// Keep an instance as a configuration file says, and true to the network: MACs, interfaces, health checks
+    #[command(after_help = "\
+Example: as a service; it may be ended and started again without any effect on traffic
+  modlb agent --config /etc/modlb.toml
+  kill -HUP PID            # read the file again; a change of the file is noticed without")]
+    Agent(Agent),
     /// Detach from the interfaces named, or from all
     #[command(after_help = "Example: leave eth1 alone from now on\n  modlb detach eth1")]
     Detach(Detach),
@@ -105,8 +111,8 @@ Examples: the digest of what is in force; on another balancer: does it agree?
     Services(Format),
     /// List the servers of every service
     #[command(after_help = "\
-Example: which servers are down?
-  modlb servers --json | jq -r '.[] | select(.state == \"down\") | .address'")]
+Example: which servers take no flows, since when, and why?
+  modlb servers --json | jq -r '.[] | select(.state != \"up\") | [.address, .state, .since, .reason] | @tsv'")]
     Servers(Format),
     /// Show the counters of every outcome, service and server
     #[command(after_help = "Example: totals and rates, twice a second\n  modlb stats --watch 0.5")]
@@ -218,6 +224,32 @@ pub struct Attach {
     /// How much the instance can hold.
     #[command(flatten)]
     pub capacity: Capacity,
+}
+
+/// `modlb agent`.
+#[derive(Args, Clone, Debug)]
+pub struct Agent {
+    /// The configuration to keep the instance to; read again when it changes, and on SIGHUP
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where metrics and the status page are; `none`: nowhere
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9652")]
+    pub listen: Listen,
+    /// Where programs run that it attaches
+    #[arg(long, value_enum, default_value_t = Mode::Auto)]
+    pub mode: Mode,
+    /// Of role `steer`: attach by clsact, as on kernels before 6.6, even where the kernel has TCX
+    #[arg(long)]
+    pub clsact: bool,
+    /// An instance that it makes passes every packet untouched until `modlb activate`; one that runs is left as it is
+    #[arg(long)]
+    pub standby: bool,
+    /// How much the instance can hold.
+    #[command(flatten)]
+    pub capacity: Capacity,
+    /// How the listener answers.
+    #[command(flatten)]
+    pub serve: serve::Options,
 }
 
 /// How much an instance can hold: fixed when it is made.

@@ -5,7 +5,10 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 use lb_common::mac::Mac;
 
 use crate::{
-    config::model::{Config, Role, Server, ServerMac, Service, State},
+    config::{
+        health::{self, Health, Missing, Unresolved},
+        model::{Config, Role, Server, ServerMac, Service, State, Vlan},
+    },
     datapath::{Place, Placed, Snapshot},
     net::{self, Interface, Net},
 };
@@ -13,15 +16,24 @@ use crate::{
 /// How long servers may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why servers could not be found.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The kernel did not answer.
-    #[error(transparent)]
-    Net(#[from] net::Error),
-    /// A line for each server.
-    #[error("{}", .0.join("\n"))]
-    NotFound(Vec<String>),
+/// A configuration whose servers were looked for.
+#[derive(Debug)]
+pub struct Located {
+    /// The configuration. Servers that were not found and need to be are marked: they take no flows.
+    pub placed: Placed,
+    /// Those servers.
+    pub lost: Vec<Lost>,
+}
+
+/// A server that takes no flows because its MAC is not known.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lost {
+    /// The service's name.
+    pub service: String,
+    /// The server.
+    pub server: IpAddr,
+    /// Who, where, why, and what helps.
+    pub line: String,
 }
 
 /// Whose MAC and place are looked up anew.
@@ -36,44 +48,47 @@ pub enum Refresh<'a> {
 }
 
 /// Finds every server of a configuration for a datapath on `interfaces`. What is in `known`, the state before, stands in
-/// where a server does not answer now.
-///
-/// # Errors
-///
-/// [`Error::NotFound`] names each server that is up and could not be found, and what helps.
+/// where a server does not answer now, and says what was found out about servers that stay.
 pub async fn locate(
     net: &Net,
     interfaces: &[Interface],
     mut config: Config,
     known: &Snapshot,
     refresh: Refresh<'_>,
-) -> Result<Placed, Error> {
+) -> net::Result<Located> {
     let known = Known::new(known);
     let mut places = Vec::with_capacity(config.services.len());
     let mut questions = Vec::new();
-    let mut problems = Vec::new();
+    let mut lost = Vec::new();
     // A member sends nothing to others, so all that it has to know is which server it is.
     let member = config.role == Role::Member;
     let local = match &config.group.own[..] {
         [] => net.local_addresses().await?,
         own => own.iter().copied().collect(),
     };
+    let mut ways = Ways { net, interfaces, found: HashMap::new() };
+    let now = health::now();
     for (index, service) in config.services.iter_mut().enumerate() {
         let mut row = Vec::with_capacity(service.servers.len());
+        let checked = service.check.is_some();
         for (number, server) in service.servers.iter_mut().enumerate() {
             let before = known.get(&service.name, server.address);
-            server.mac = remember(server.mac, before);
-            let again = is_due(refresh, &service.name, server);
+            inherit(server, checked, before, now);
+            let again = is_due(refresh, &service.name, server, before);
             let hop = match local.contains(&server.address) {
                 true => Hop { place: Place::Here, interface: None },
                 false if member => Hop { place: Place::Back, interface: None },
-                false => hop(net, interfaces, server, before.filter(|_| !again)).await,
+                false => hop(&mut ways, server, before.filter(|_| !again)).await,
+            };
+            server.health.unresolved = match (server.health.unresolved, hop.place) {
+                (_, Place::Here) => None,
+                (unresolved, Place::Back | Place::Behind { .. }) => unresolved.filter(|_| !member && missing(server)),
             };
             if again && hop.place != Place::Here {
                 match hop.interface {
                     Some(Ok(way)) => questions.push(Question { service: index, server: number, way }),
-                    Some(Err(reason)) if missing(server) => {
-                        problems.push(format!("service {}: server {}: {reason}", service.name, server.address));
+                    Some(Err(no_way)) if missing(server) => {
+                        lost.push(lose(&service.name, server, no_way.why, no_way.on, &no_way.line, now));
                     }
                     Some(Err(_)) | None => {}
                 }
@@ -82,30 +97,65 @@ pub async fn locate(
         }
         places.push(row);
     }
-    problems.extend(ask(net, &mut config, &questions).await?);
-    if !problems.is_empty() {
-        return Err(Error::NotFound(problems));
-    }
+    lost.extend(ask(net, &mut config, &questions, now).await?);
     let prefixes = config.services.iter().any(Service::is_prefix);
     let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-    Ok(Placed { config, places, own })
+    Ok(Located { placed: Placed { config, places, own }, lost })
+}
+
+/// What is known of a server that stays goes on to be known.
+fn inherit(server: &mut Server, checked: bool, before: Option<&Before>, now: u64) {
+    let health = before.map_or(Health::default(), |before| before.health);
+    server.mac = remember(server.mac, before);
+    server.health = Health {
+        down_since: match (server.state, before) {
+            (State::Up, _) => 0,
+            (State::Down, Some(Before { state: State::Down, .. })) => health.down_since,
+            (State::Down, _) => now,
+        },
+        failing: health.failing.filter(|_| checked),
+        unresolved: health.unresolved.filter(|_| server.mac.get().is_none()),
+    };
+}
+
+/// Marks a server that needs a MAC and has none.
+fn lose(service: &str, server: &mut Server, why: Missing, on: u32, line: &str, now: u64) -> Lost {
+    let since = server.health.unresolved.map_or(now, |unresolved| unresolved.since);
+    server.health.unresolved = Some(Unresolved { since, why, on });
+    Lost {
+        service: service.to_owned(),
+        server: server.address,
+        line: format!("service {service}: server {}: {line}", server.address),
+    }
 }
 
 /// What was known of servers before.
-struct Known<'a>(HashMap<(&'a str, IpAddr), (ServerMac, Place)>);
+struct Known<'a>(HashMap<(&'a str, IpAddr), Before>);
+
+/// What was known of a server before.
+#[derive(Clone, Copy)]
+struct Before {
+    mac: ServerMac,
+    place: Place,
+    state: State,
+    health: Health,
+}
 
 impl<'a> Known<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
         let services = snapshot.config.services.iter().zip(&snapshot.places);
         let servers = services.flat_map(|(service, places)| {
             let servers = service.servers.iter().zip(places);
-            servers.map(|(server, place)| ((service.name.as_str(), server.address), (server.mac, *place)))
+            servers.map(|(server, place)| {
+                let before = Before { mac: server.mac, place: *place, state: server.state, health: server.health };
+                ((service.name.as_str(), server.address), before)
+            })
         });
         Self(servers.collect())
     }
 
-    fn get(&self, service: &str, server: IpAddr) -> Option<(ServerMac, Place)> {
-        self.0.get(&(service, server)).copied()
+    fn get<'b>(&'b self, service: &'b str, server: IpAddr) -> Option<&'b Before> {
+        self.0.get(&(service, server))
     }
 }
 
@@ -113,17 +163,29 @@ impl<'a> Known<'a> {
 struct Hop {
     place: Place,
     /// The interface on which to ask for its MAC, or why there is none; `None`: nobody needs to ask.
-    interface: Option<Result<Way, String>>,
+    interface: Option<Result<Way, NoWay>>,
 }
 
 /// How the kernel would reach a server.
-struct Way {
+#[derive(Clone, Debug)]
+pub struct Way {
     /// The index of the interface that its frames leave by.
-    by: u32,
+    pub by: u32,
     /// That on which to ask for its MAC: another where the server is in a VLAN of the first.
-    ask: u32,
+    pub ask: u32,
     /// The name of that one.
-    name: String,
+    pub name: String,
+}
+
+/// Why a server cannot be asked for its MAC.
+#[derive(Clone, Debug)]
+pub struct NoWay {
+    /// In a word.
+    pub why: Missing,
+    /// The index of the interface that does not do; 0: there is none.
+    pub on: u32,
+    /// In words, and what helps.
+    pub line: String,
 }
 
 /// A server whose MAC is asked for.
@@ -134,21 +196,26 @@ struct Question {
 }
 
 /// A MAC that was found before is better than none.
-const fn remember(mac: ServerMac, before: Option<(ServerMac, Place)>) -> ServerMac {
+const fn remember(mac: ServerMac, before: Option<&Before>) -> ServerMac {
     match (mac, before) {
-        (ServerMac::Unresolved, Some((ServerMac::Resolved(mac), _))) => ServerMac::Resolved(mac),
+        (ServerMac::Unresolved, Some(Before { mac: ServerMac::Resolved(mac), .. })) => ServerMac::Resolved(*mac),
         (mac, _) => mac,
     }
 }
 
-fn is_due(refresh: Refresh<'_>, service: &str, server: &Server) -> bool {
+/// Whether a server is looked for. One that is known to be lost is left to `apply`, or to the agent: a change to another
+/// server must not wait for it.
+fn is_due(refresh: Refresh<'_>, service: &str, server: &Server, before: Option<&Before>) -> bool {
+    let new = || before.is_none_or(|before| server.state == State::Up && before.health.unresolved.is_none());
     match (server.mac, refresh) {
-        (ServerMac::Given(_), Refresh::All) | (ServerMac::Unresolved, _) => true,
-        (ServerMac::Given(_) | ServerMac::Resolved(_), Refresh::One(name, address)) => {
-            name == service && address == server.address
+        (ServerMac::Given(_) | ServerMac::Resolved(_) | ServerMac::Unresolved, Refresh::All) => true,
+        (ServerMac::Given(_) | ServerMac::Resolved(_) | ServerMac::Unresolved, Refresh::One(name, address))
+            if name == service && address == server.address =>
+        {
+            true
         }
-        (ServerMac::Resolved(_), Refresh::All) => true,
-        (ServerMac::Given(_) | ServerMac::Resolved(_), Refresh::Unknown) => false,
+        (ServerMac::Unresolved, Refresh::One(..) | Refresh::Unknown) => new(),
+        (ServerMac::Given(_) | ServerMac::Resolved(_), Refresh::One(..) | Refresh::Unknown) => false,
     }
 }
 
@@ -157,27 +224,57 @@ fn missing(server: &Server) -> bool {
     server.state == State::Up && server.mac.get().is_none()
 }
 
+/// The ways to servers, each asked for once however many services it is in.
+pub struct Ways<'a> {
+    net: &'a Net,
+    interfaces: &'a [Interface],
+    found: HashMap<(IpAddr, Option<u16>), Result<Way, NoWay>>,
+}
+
+impl<'a> Ways<'a> {
+    /// For a datapath on these interfaces.
+    pub fn new(net: &'a Net, interfaces: &'a [Interface]) -> Self {
+        Self { net, interfaces, found: HashMap::new() }
+    }
+
+    /// The way to a server.
+    pub async fn get(&mut self, server: &Server) -> Result<Way, NoWay> {
+        let key = (server.address, server.vlan.map(Vlan::number));
+        if let Some(found) = self.found.get(&key) {
+            return found.clone();
+        }
+        let way = way(self.net, self.interfaces, server).await;
+        self.found.insert(key, way.clone());
+        way
+    }
+
+    /// Where that way leads.
+    pub fn place(&self, way: Option<&Way>) -> Place {
+        match way.and_then(|way| attached(self.interfaces, way.by)) {
+            Some(interface) if self.interfaces.len() > 1 => {
+                Place::Behind { interface: interface.index, source: interface.mac.unwrap_or_default() }
+            }
+            Some(_) | None => Place::Back,
+        }
+    }
+}
+
 /// The way to a server that is not this host. With one interface there is only one, and the kernel's routes matter only
 /// to tell why nobody answers on it.
-async fn hop(net: &Net, interfaces: &[Interface], server: &Server, before: Option<(ServerMac, Place)>) -> Hop {
+async fn hop(ways: &mut Ways<'_>, server: &Server, before: Option<&Before>) -> Hop {
     let given = matches!(server.mac, ServerMac::Given(_));
-    let several = interfaces.len() > 1;
-    match before {
-        Some((_, place @ Place::Behind { interface, .. })) if several && attached(interfaces, interface).is_some() => {
-            return Hop { place, interface: None };
+    let several = ways.interfaces.len() > 1;
+    match before.map(|before| before.place) {
+        Some(Place::Behind { interface, .. }) if several && attached(ways.interfaces, interface).is_some() => {
+            let source = attached(ways.interfaces, interface).and_then(|interface| interface.mac).unwrap_or_default();
+            return Hop { place: Place::Behind { interface, source }, interface: None };
         }
-        Some((_, Place::Back)) if !several => return Hop { place: Place::Back, interface: None },
+        Some(Place::Back) if !several => return Hop { place: Place::Back, interface: None },
         _ if given && !several => return Hop { place: Place::Back, interface: None },
         Some(_) | None => {}
     }
-    let way = way(net, interfaces, server).await;
-    let place = match way.as_ref().ok().and_then(|way| attached(interfaces, way.by)) {
-        Some(interface) if several => {
-            Place::Behind { interface: interface.index, source: interface.mac.unwrap_or_default() }
-        }
-        Some(_) | None => Place::Back,
-    };
-    Hop { place, interface: (!given).then_some(way) }
+    let way = ways.get(server).await;
+    Hop { place: ways.place(way.as_ref().ok()), interface: (!given).then_some(way) }
 }
 
 fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {
@@ -188,14 +285,19 @@ fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {
 ///
 /// With several interfaces a server in a VLAN is behind the one whose VLAN the kernel's route names. With one it is behind
 /// that, wherever its MAC is asked for.
-async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Way, String> {
-    let route = net.route(server.address).await.map_err(|error| format!("{error}; give its mac, or add a route"))?;
-    if let Some(gateway) = route.gateway {
-        return Err(format!(
-            "it is behind the router {gateway}, but must be on the same network segment as this host; give its mac if it is"
-        ));
-    }
+async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Way, NoWay> {
+    let no_way = |why, on, line| NoWay { why, on, line };
+    let route = net
+        .route(server.address)
+        .await
+        .map_err(|error| no_way(Missing::NoRoute, 0, format!("{error}; give its mac, or add a route")))?;
     let ask = route.interface;
+    if let Some(gateway) = route.gateway {
+        let line = format!(
+            "it is behind the router {gateway}, but must be on the same network segment as this host; give its mac if it is"
+        );
+        return Err(no_way(Missing::Router, ask, line));
+    }
     let (name, vlan_of) =
         net.interface_by_index(ask).await.map_or_else(|_| (ask.to_string(), None), |i| (i.name, i.vlan_of));
     if interfaces.is_empty() || attached(interfaces, ask).is_some() {
@@ -205,35 +307,50 @@ async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Way
     match (server.vlan, below, interfaces) {
         (Some(_), Some(by), _) => Ok(Way { by, ask, name }),
         (Some(_), None, [only]) => Ok(Way { by: only.index, ask, name }),
-        (Some(_), None, _) => Err(format!(
-            "it is reached by {name}, which is no VLAN of an interface that modlb is attached to; give its mac, or add a route"
-        )),
+        (Some(_), None, _) => {
+            let line = format!(
+                "it is reached by {name}, which is no VLAN of an interface that modlb is attached to; give its mac, or add a route"
+            );
+            Err(no_way(Missing::NotAttached, ask, line))
+        }
         (None, ..) => {
-            Err(format!("it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac"))
+            let line =
+                format!("it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac");
+            Err(no_way(Missing::NotAttached, ask, line))
         }
     }
 }
 
-/// Asks all at once, enters the answers, and returns a line for each server that needs one and gave none.
-async fn ask(net: &Net, config: &mut Config, questions: &[Question]) -> Result<Vec<String>, net::Error> {
+/// Asks all at once, enters the answers, and returns each server that needs one and gave none.
+async fn ask(net: &Net, config: &mut Config, questions: &[Question], now: u64) -> net::Result<Vec<Lost>> {
     let asked =
         |question: &Question| (config.services[question.service].servers[question.server].address, question.way.ask);
     let answers = net.resolve_all(&questions.iter().map(asked).collect::<Vec<_>>(), TIMEOUT).await?;
-    let mut problems = Vec::new();
+    let mut lost = Vec::new();
     for (question, answer) in questions.iter().zip(answers) {
         let service = &mut config.services[question.service];
         let server = &mut service.servers[question.server];
-        let interface = &question.way.name;
-        let silent =
-            format!("service {}: server {}: no answer on {interface} within {TIMEOUT:?}", service.name, server.address);
+        let silent = format!("no answer on {} within {TIMEOUT:?}", question.way.name);
+        let who = || format!("service {}: server {}", service.name, server.address);
         match (answer.filter(|mac| Mac::is_unicast(*mac)), server.mac) {
-            (Some(mac), _) => server.mac = ServerMac::Resolved(mac),
-            (None, ServerMac::Resolved(mac)) => log::warn!("{silent}; keeping the MAC {mac} that it had"),
-            (None, ServerMac::Unresolved | ServerMac::Given(_)) if server.state == State::Up => {
-                problems.push(format!("{silent}; is it up? Give its mac, or say state = \"down\""));
+            (Some(mac), _) => {
+                server.mac = ServerMac::Resolved(mac);
+                server.health.unresolved = None;
             }
-            (None, ServerMac::Unresolved | ServerMac::Given(_)) => log::info!("{silent}; it is down"),
+            (None, ServerMac::Resolved(mac)) => log::warn!("{}: {silent}; keeping the MAC {mac} that it had", who()),
+            (None, ServerMac::Unresolved | ServerMac::Given(_)) if server.state == State::Up => {
+                let line = format!("{silent}; is it up? Give its mac, or say state = \"down\"");
+                lost.push(lose(&service.name, server, Missing::NoAnswer, question.way.ask, &line, now));
+            }
+            (None, ServerMac::Unresolved | ServerMac::Given(_)) => log::info!("{}: {silent}; it is down", who()),
         }
     }
-    Ok(problems)
+    Ok(lost)
+}
+
+/// Warns of servers that take no flows for want of a MAC.
+pub fn warn(lost: &[Lost]) {
+    for Lost { line, .. } in lost {
+        log::warn!("{line}; unresolved until then: its flows go to the others");
+    }
 }

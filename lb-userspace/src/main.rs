@@ -4,12 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use lb_userspace::{cli::Cli, commands, netns, output::error_text};
+use lb_userspace::{
+    cli::{Cli, Command},
+    commands, netns,
+    output::error_text,
+};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    init_log(cli.global.verbose);
+    // Nobody watches an agent; what it does has to be found in the log.
+    let agent = matches!(cli.command, Command::Agent(_));
+    init_log(cli.global.verbose.saturating_add(agent.into()));
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref() {

@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr};
 use lb_common::mac::Mac;
 use serde::{Serialize, Serializer};
 
+use crate::config::check::Check;
 use crate::config::model::{Config, Group, Selection, Server, ServerMac, Service};
 
 #[cfg(test)]
@@ -214,11 +215,13 @@ fn service_changes(have: &Service, want: &Service) -> Vec<Change> {
         Selection::Modulo => service.selection.name().to_owned(),
         Selection::Resilient { slots } => format!("{} ({slots} slots)", service.selection.name()),
     };
+    let check = |service: &Service| service.check.as_ref().map_or_else(|| "none".to_owned(), Check::summary);
     let properties = [
         ("destination", have.target(), want.target()),
         ("formula", have.formula.name().to_owned(), want.formula.name().to_owned()),
         ("selection", selection(have), selection(want)),
         ("direction", have.direction.name().to_owned(), want.direction.name().to_owned()),
+        ("check", check(have), check(want)),
         ("fragments", have.fragments.name().to_owned(), want.fragments.name().to_owned()),
     ];
     let changed = properties.into_iter().filter(|(_, from, to)| from != to);

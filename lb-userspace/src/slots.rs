@@ -15,7 +15,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use lb_common::limits::{MAX_SLOTS_PER_SERVICE, REFINED_SLOTS};
 use sha2::{Digest as _, Sha256};
 
-use crate::config::model::{Selection, Server, Service, State};
+use crate::config::model::{Selection, Server, Service};
 
 #[cfg(test)]
 mod tests;
@@ -67,17 +67,18 @@ impl SlotTable {
     /// The table of a service.
     pub fn build(service: &Service) -> Self {
         let servers = &service.servers;
+        let takes_flows = service.takes_flows();
         let base = match service.selection {
-            Selection::Modulo => modulo(servers),
+            Selection::Modulo => modulo(servers, &takes_flows),
             Selection::Resilient { slots } => maglev(servers, slots),
         };
-        let tickets = tickets(servers);
+        let tickets = tickets(servers, &takes_flows);
         if tickets.is_empty() {
             return Self { slots: vec![None; base.len()] };
         }
-        let slots = (0..).zip(base).map(|(slot, server)| match servers[usize::from(server)].state {
-            State::Up => Some(server),
-            State::Down => draw(&tickets, slot),
+        let slots = (0..).zip(base).map(|(slot, server)| match takes_flows[usize::from(server)] {
+            true => Some(server),
+            false => draw(&tickets, slot),
         });
         Self { slots: slots.collect() }
     }
@@ -129,10 +130,10 @@ impl SlotTable {
 }
 
 /// Which server each entry belongs to: as many times N entries as it takes to spread what is to be dealt.
-fn modulo(servers: &[Server]) -> Vec<u16> {
+fn modulo(servers: &[Server], takes_flows: &[bool]) -> Vec<u16> {
     let copies: Vec<u16> = (0..=u16::MAX).zip(servers).flat_map(|(index, server)| copies(index, server)).collect();
     let n = copies.len() as u32;
-    let up = servers.iter().filter(|server| server.state == State::Up).count();
+    let up = takes_flows.iter().filter(|takes| **takes).count();
     let times = match n {
         0 => 0,
         n if up > 0 && up < servers.len() => REFINED_SLOTS.div_ceil(n).min(MAX_SLOTS_PER_SERVICE / n).max(1),
@@ -202,9 +203,9 @@ struct Ticket {
     server: u16,
 }
 
-fn tickets(servers: &[Server]) -> Vec<Ticket> {
-    let up = (0..=u16::MAX).zip(servers).filter(|(_, server)| server.state == State::Up);
-    up.flat_map(|(index, server)| {
+fn tickets(servers: &[Server], takes_flows: &[bool]) -> Vec<Ticket> {
+    let up = (0..=u16::MAX).zip(servers).zip(takes_flows).filter(|(_, takes)| **takes);
+    up.flat_map(|((index, server), _)| {
         let hash = hash_address(server.address);
         (0..u64::from(server.weight))
             .map(move |copy| Ticket { number: mix(hash.wrapping_add(copy.wrapping_mul(GOLDEN))), server: index })

@@ -32,6 +32,8 @@ pub struct View {
     pub reload_failures: u64,
     /// Why the configuration last read is not in force, if it is not.
     pub refused: Option<String>,
+    /// Entries of the neighbour table that are kept true.
+    pub neighbours: usize,
     /// Neighbour events that concerned a server.
     pub neighbour_events: u64,
     /// The health checks, by service name and server address.

@@ -55,6 +55,31 @@ impl FromStr for Endpoint {
     }
 }
 
+/// Where the agent listens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Listen {
+    /// At an address and port.
+    At(SocketAddr),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// The text is no [`Listen`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not an address and port; write 127.0.0.1:9652, [::1]:9652, or none")]
+pub struct ParseListenError;
+
+impl FromStr for Listen {
+    type Err = ParseListenError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::Nowhere),
+            text => text.parse().map(Self::At).map_err(|_| ParseListenError),
+        }
+    }
+}
+
 /// The roles that this version has.
 impl ValueEnum for Role {
     fn value_variants<'a>() -> &'a [Self] {
@@ -127,6 +152,15 @@ mod tests {
             "[fe80::1%2]:443",
         ] {
             assert_eq!(text.parse::<Endpoint>(), Err(ParseEndpointError), "{text}");
+        }
+    }
+
+    #[test]
+    fn listeners() {
+        assert_eq!("none".parse(), Ok(Listen::Nowhere));
+        assert_eq!("[::1]:80".parse(), Ok(Listen::At((Ipv6Addr::LOCALHOST, 80).into())));
+        for text in ["", "9652", ":9652", "localhost:9652", "127.0.0.1"] {
+            assert_eq!(text.parse::<Listen>(), Err(ParseListenError), "{text}");
         }
     }
 

@@ -19,6 +19,7 @@ pub async fn run(instance: &str, options: &Apply) -> Result<()> {
         dry_run: options.dry_run,
         json: options.format.json,
         refresh: Refresh::All,
+        must_find: None,
         confirm: options.confirm.map(|seconds| Duration::from_secs(seconds.into())),
         force: options.force,
     };

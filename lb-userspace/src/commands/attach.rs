@@ -2,21 +2,55 @@
 
 use anyhow::{Result, bail};
 
-use super::{
-    change::{attached, show},
-    input, summary,
-};
+use super::{change::attached, input, summary};
 use crate::{
     cli::{self, Attach},
     config::model::{Config, Role},
     confirm,
     datapath::{Holder, Mode, Place, Placed, Wanted, Writer},
     guard,
-    locate::{Refresh, locate},
+    locate::{self, Located, Refresh, locate},
     net::{Interface, Net, XdpMode},
     output::print_text,
     plan::diff,
 };
+
+/// How an instance is brought to a configuration and to interfaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Where new programs run.
+    pub mode: Mode,
+    /// Put the instance on standby, one that runs as well.
+    pub standby: bool,
+    /// Replace the programs that run, and publish even if nothing changes.
+    pub replace: bool,
+    /// The digest of the file that the configuration is from; `None`: leave what is noted.
+    pub source: Option<u64>,
+    /// Whatever becomes of the host's own traffic.
+    pub force: bool,
+}
+
+/// Servers that were looked for before the lock was taken, so that nobody waits for those that do not answer.
+#[derive(Debug)]
+pub struct Ahead {
+    /// The generation that was in force at the time.
+    pub generation: u64,
+    /// The interfaces that they were looked for on, by index.
+    pub interfaces: Vec<u32>,
+    /// What was found.
+    pub located: Located,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct Brought {
+    /// For people, line by line.
+    pub lines: Vec<String>,
+    /// Whether anything became active that was not before.
+    pub published: bool,
+    /// Servers that take no flows for want of a MAC.
+    pub lost: Vec<locate::Lost>,
+}
 
 pub async fn run(instance: &str, options: &Attach) -> Result<()> {
     let config = options.config.as_deref().map(|file| input::read_for(file, options.role)).transpose()?;
@@ -29,15 +63,26 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
         role: config.as_ref().map(|config| config.role).or(options.role),
     };
     let mut writer = Writer::create(instance, &wanted)?;
-    let work = work(instance, &mut writer, &net, options, config, named);
+    if !writer.is_new() {
+        confirm::refuse(instance)?;
+    }
+    let manner =
+        Manner { mode: mode(options), standby: options.standby, replace: true, source: None, force: options.force };
+    let work = bring(&mut writer, &net, manner, config, named, None);
     let result = tokio::select! {
         result = work => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing was changed")),
     };
-    if result.is_err() {
-        writer.abandon()?;
+    match result {
+        Ok(brought) => {
+            locate::warn(&brought.lost);
+            Ok(print_text(&brought.lines.join("\n"))?)
+        }
+        Err(error) => {
+            writer.abandon()?;
+            Err(error)
+        }
     }
-    result
 }
 
 /// The interfaces that the user named: on the command line or, if not there, in the configuration.
@@ -59,17 +104,17 @@ async fn named(net: &Net, options: &Attach, config: Option<&Config>) -> Result<V
     Ok(interfaces)
 }
 
-async fn work(
-    instance: &str,
+/// Brings an instance to a configuration (`None`: the one that it has), attached to these interfaces beside those that it is
+/// attached to already. Whoever made the writer abandons it if this fails.
+pub async fn bring(
     writer: &mut Writer,
     net: &Net,
-    options: &Attach,
+    manner: Manner,
     config: Option<Config>,
     named: Vec<Interface>,
-) -> Result<()> {
-    if !writer.is_new() {
-        confirm::refuse(instance)?;
-    }
+    ahead: Option<Ahead>,
+) -> Result<Brought> {
+    let Manner { mode, standby, replace, source, force } = manner;
     writer.forget_gone()?;
     let old = attached(writer, net).await?;
     let new: Vec<_> =
@@ -77,11 +122,10 @@ async fn work(
     if old.is_empty() && new.is_empty() {
         bail!("name an interface, as in `modlb attach eth0`, or list `interfaces` in the configuration");
     }
-    let mode = mode(options);
     check_steering(writer.role(), mode, old.len() + new.len())?;
     old.iter().filter(|_| writer.role() != Role::Steer).try_for_each(|interface| check_mode(interface, mode))?;
     if writer.is_new() {
-        writer.set_standby(options.standby);
+        writer.set_standby(standby);
     }
 
     // Nothing that can go wrong comes after the first thing that packets notice.
@@ -89,37 +133,55 @@ async fn work(
     let want = config.unwrap_or_else(|| have.config.clone());
     let plan = diff(&have.config, &want);
     let everywhere: Vec<_> = old.iter().chain(&new).cloned().collect();
-    if !options.force {
+    if !force {
         let before = if old.is_empty() { &Config::default() } else { &have.config };
-        guard::check(net, &everywhere, before, &want, options.standby || writer.standby()).await?;
+        guard::check(net, &everywhere, before, &want, standby || writer.standby()).await?;
     }
-    let placed = locate(net, &everywhere, want, &have, Refresh::All).await?;
+    let Located { placed, lost } = match ahead {
+        Some(ahead) if ahead.generation == have.control.generation() && ahead.interfaces == indices(&everywhere) => {
+            ahead.located
+        }
+        Some(_) | None => locate(net, &everywhere, want, &have, Refresh::All).await?,
+    };
     check_self(&placed)?;
-    let prepared = writer.prepare(&placed)?;
+    let published = replace
+        || writer.is_new()
+        || !new.is_empty()
+        || placed.config != have.config
+        || placed.places != have.places
+        || !placed.own.is_empty()
+        || source.is_some_and(|source| source != have.record.source);
+    let prepared = if published { Some(writer.prepare(&placed)?.from_source(source)) } else { None };
     let group = &placed.config.group;
     let links = new.iter().map(|interface| writer.attach(interface, mode, group)).collect::<Result<Vec<_>, _>>()?;
 
     // Before a half names them, else its packets would be dropped.
     writer.enter_devices(&everywhere)?;
-    writer.publish(&prepared)?;
+    if let Some(prepared) = &prepared {
+        writer.publish(prepared)?;
+    }
     writer.complete()?;
     for link in links {
         writer.pin(link)?;
     }
-    for interface in &old {
-        writer.replace(interface, group)?;
+    // Programs know the group's MAC as a constant.
+    let had = &have.config.group;
+    if replace || (had.mac, had.promiscuous) != (group.mac, group.promiscuous) {
+        old.iter().try_for_each(|interface| writer.replace(interface, group))?;
     }
     let held = writer.hold(&everywhere, &placed.config)?;
-    if options.standby {
+    if standby {
         writer.set_standby(true);
     }
-    report(writer, net, &old).await?;
-    held.iter().try_for_each(|line| print_text(line))?;
-    if !plan.is_empty() {
-        show(&plan, &[], false)?;
-    }
-    print_text(&summary(&placed.config))?;
-    Ok(())
+    let mut lines = report(writer, net, if replace { &[] } else { &old }, &old).await?;
+    lines.extend(held);
+    lines.extend(plan.to_string().lines().map(str::to_owned));
+    lines.push(summary(&placed.config));
+    Ok(Brought { lines, published, lost })
+}
+
+fn indices(interfaces: &[Interface]) -> Vec<u32> {
+    interfaces.iter().map(|interface| interface.index).collect()
 }
 
 /// A member that is nobody would take nothing and drop everything.
@@ -156,10 +218,15 @@ fn check_steering(role: Role, mode: Mode, interfaces: usize) -> Result<()> {
 }
 
 const fn mode(options: &Attach) -> Mode {
-    if options.clsact {
+    mode_of(options.mode, options.clsact)
+}
+
+/// What the command line says of where programs run.
+pub const fn mode_of(mode: cli::Mode, clsact: bool) -> Mode {
+    if clsact {
         return Mode::Clsact;
     }
-    match options.mode {
+    match mode {
         cli::Mode::Auto => Mode::Auto,
         cli::Mode::Native => Mode::Native,
         cli::Mode::Generic => Mode::Generic,
@@ -182,8 +249,13 @@ fn check_mode(interface: &Interface, mode: Mode) -> Result<()> {
     Ok(())
 }
 
-async fn report(writer: &Writer, net: &Net, old: &[Interface]) -> Result<()> {
+/// A line for each interface, but for those that were left as they are.
+async fn report(writer: &Writer, net: &Net, left: &[Interface], old: &[Interface]) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
     for (index, link) in writer.links()? {
+        if left.iter().any(|left| left.index == index) {
+            continue;
+        }
         let interface = net.interface_by_index(index).await?;
         let verb = if old.iter().any(|old| old.index == interface.index) { "replaced on" } else { "attached to" };
         let buffers = if writer.is_multi_buffer(interface.index) { ", multi-buffer" } else { "" };
@@ -191,16 +263,17 @@ async fn report(writer: &Writer, net: &Net, old: &[Interface]) -> Result<()> {
             Holder::Xdp => format!("{} mode{buffers}", interface.xdp.map_or("no", |xdp| xdp.mode.name())),
             Holder::Tcx | Holder::Clsact => format!("egress, by {}", link.holder.name()),
         };
-        print_text(&format!("{verb} {} ({how})", interface.name))?;
+        lines.push(format!("{verb} {} ({how})", interface.name));
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// Publishes the configuration anew for another set of interfaces.
 pub async fn relocate(writer: &mut Writer, net: &Net, interfaces: &[Interface]) -> Result<()> {
     let have = writer.snapshot();
-    let placed = locate(net, interfaces, have.config.clone(), &have, Refresh::Unknown).await?;
-    if placed.places != have.places || !placed.own.is_empty() {
+    let Located { placed, lost } = locate(net, interfaces, have.config.clone(), &have, Refresh::Unknown).await?;
+    locate::warn(&lost);
+    if placed.config != have.config || placed.places != have.places || !placed.own.is_empty() {
         let prepared = writer.prepare(&placed)?;
         writer.publish(&prepared)?;
     }

@@ -1,6 +1,6 @@
 //! The command's way, for whatever changes a running instance: have → want → difference → print → publish.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use anyhow::{Result, bail};
 
@@ -9,7 +9,7 @@ use crate::{
     confirm,
     datapath::{Datapath, Placed, Snapshot, Writer, publish::Prepared},
     guard,
-    locate::{Refresh, locate},
+    locate::{self, Located, Refresh, locate},
     net::{Interface, Net},
     output::print_text,
     plan::{Plan, diff},
@@ -28,6 +28,8 @@ pub struct Manner<'a> {
     pub confirm: Option<Duration>,
     /// Whatever becomes of the host's own traffic.
     pub force: bool,
+    /// A server that must be found, by service and address: who names one wants to hear of it.
+    pub must_find: Option<(&'a str, IpAddr)>,
 }
 
 /// Changes the configuration of a running instance, or fails and changes nothing.
@@ -50,7 +52,13 @@ pub async fn change(instance: &str, manner: Manner<'_>, edit: impl FnOnce(&Confi
     if !manner.force {
         guard::check(&net, &interfaces, &have.config, &want, writer.standby()).await?;
     }
-    let placed = locate(&net, &interfaces, want, &have, manner.refresh).await?;
+    let Located { placed, lost } = locate(&net, &interfaces, want, &have, manner.refresh).await?;
+    if let Some((service, server)) = manner.must_find
+        && let Some(lost) = lost.iter().find(|lost| lost.service == service && lost.server == server)
+    {
+        bail!("{}", lost.line);
+    }
+    locate::warn(&lost);
     let prepared = writer.prepare(&placed)?;
     show(&plan, &moved(&have, &placed), manner.json)?;
     let confirm = manner.confirm.filter(|_| placed.config != have.config || placed.places != have.places);

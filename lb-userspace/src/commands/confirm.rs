@@ -9,7 +9,7 @@ use crate::{
     cli::Confirm,
     confirm::{self, Pending, Waiter},
     datapath::{Error, Writer},
-    locate::{Refresh, locate},
+    locate::{self, Located, Refresh, locate},
     net::Net,
     output::print_text,
     plan::diff,
@@ -88,7 +88,8 @@ async fn roll_back(writer: &mut Writer, pending: &Pending, tell: bool) -> Result
     let want = pending.before()?;
     let plan = diff(&have.config, &want);
     let interfaces = attached(writer, &net).await?;
-    let placed = locate(&net, &interfaces, want, &have, Refresh::Unknown).await?;
+    let Located { placed, lost } = locate(&net, &interfaces, want, &have, Refresh::Unknown).await?;
+    locate::warn(&lost);
     let prepared = writer.prepare(&placed)?;
     if tell {
         show(&plan, &moved(&have, &placed), false)?;

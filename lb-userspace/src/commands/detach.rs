@@ -6,7 +6,7 @@ use super::{attach::relocate, change::attached};
 use crate::{
     cli::Detach,
     datapath::{self, Writer},
-    net::Net,
+    net::{Interface, Net},
     output::print_text,
 };
 
@@ -29,11 +29,21 @@ pub async fn run(instance: &str, options: &Detach) -> Result<()> {
         writer.remove()?;
         return Ok(print_text("detached; nothing is left")?);
     }
-    // Servers first, that none is looked for behind an interface that is given up.
-    relocate(&mut writer, &net, &stay).await?;
-    for interface in &leave {
-        writer.detach(interface.index)?;
-        print_text(&format!("detached from {}", interface.name))?;
+    for line in self::leave(&mut writer, &net, &leave, &stay).await? {
+        print_text(&line)?;
     }
     Ok(())
+}
+
+/// Detaches from some of an instance's interfaces. A line for each.
+pub async fn leave(writer: &mut Writer, net: &Net, leave: &[Interface], stay: &[Interface]) -> Result<Vec<String>> {
+    // Servers first, that none is looked for behind an interface that is given up.
+    relocate(writer, net, stay).await?;
+    leave
+        .iter()
+        .map(|interface| {
+            writer.detach(interface.index)?;
+            Ok(format!("detached from {}", interface.name))
+        })
+        .collect()
 }

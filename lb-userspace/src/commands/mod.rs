@@ -8,13 +8,14 @@ use crate::{
 };
 
 mod activity;
+mod agent;
 mod apply;
-mod attach;
-mod change;
+pub(crate) mod attach;
+pub(crate) mod change;
 mod check;
 mod completions;
 mod confirm;
-mod detach;
+pub(crate) mod detach;
 mod dev;
 mod doctor;
 mod explain;
@@ -41,6 +42,7 @@ pub struct Ended(pub u8);
 pub async fn run(cli: Cli) -> Result<()> {
     let instance = cli.global.instance.as_str();
     match cli.command {
+        Command::Agent(options) => agent::run(instance, options).await,
         Command::Attach(options) => attach::run(instance, &options).await,
         Command::Detach(options) => detach::run(instance, &options).await,
         Command::Apply(options) => apply::run(instance, &options).await,
@@ -74,7 +76,7 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// Like "2 services, 7 servers".
-fn summary(config: &Config) -> String {
+pub(crate) fn summary(config: &Config) -> String {
     let servers = config.services.iter().map(|service| service.servers.len()).sum();
     format!("{}, {}", count(config.services.len(), "service"), count(servers, "server"))
 }

@@ -7,7 +7,10 @@ use anyhow::{Result, bail};
 use super::change::{Manner, change};
 use crate::{
     cli::{ServerAdd, ServerName},
-    config::model::{Config, Server, ServerMac, Service, State, Vlan},
+    config::{
+        health::Health,
+        model::{Config, Server, ServerMac, Service, State, Vlan},
+    },
     locate::Refresh,
 };
 
@@ -21,20 +24,21 @@ pub async fn down(instance: &str, name: &ServerName) -> Result<()> {
 
 pub async fn add(instance: &str, options: &ServerAdd) -> Result<()> {
     let ServerAdd { name, mac, vlan, weight } = options;
-    edit(instance, name, Refresh::Unknown, |service| {
+    edit(instance, name, Refresh::Unknown, true, |service| {
         if position(service, name.server).is_some() {
             bail!("service {}: server {} is there already", service.name, name.server);
         }
         let mac = mac.map_or(ServerMac::Unresolved, ServerMac::Given);
         let vlan = vlan.map(Vlan::from_number);
-        service.servers.push(Server { address: name.server, mac, vlan, weight: *weight, state: State::Up });
+        let (address, weight, health) = (name.server, *weight, Health::default());
+        service.servers.push(Server { address, mac, vlan, weight, state: State::Up, health });
         Ok(())
     })
     .await
 }
 
 pub async fn remove(instance: &str, name: &ServerName) -> Result<()> {
-    edit(instance, name, Refresh::Unknown, |service| {
+    edit(instance, name, Refresh::Unknown, false, |service| {
         let index = find(service, name.server)?;
         service.servers.remove(index);
         Ok(())
@@ -43,7 +47,7 @@ pub async fn remove(instance: &str, name: &ServerName) -> Result<()> {
 }
 
 async fn set_state(instance: &str, name: &ServerName, state: State, refresh: Refresh<'_>) -> Result<()> {
-    edit(instance, name, refresh, |service| {
+    edit(instance, name, refresh, false, |service| {
         let index = find(service, name.server)?;
         service.servers[index].state = state;
         Ok(())
@@ -55,9 +59,17 @@ async fn edit(
     instance: &str,
     name: &ServerName,
     refresh: Refresh<'_>,
+    must_find: bool,
     edit: impl FnOnce(&mut Service) -> Result<()>,
 ) -> Result<()> {
-    let manner = Manner { dry_run: name.dry_run, json: false, refresh, confirm: None, force: true };
+    let manner = Manner {
+        dry_run: name.dry_run,
+        json: false,
+        refresh,
+        must_find: must_find.then_some((name.service.as_str(), name.server)),
+        confirm: None,
+        force: true,
+    };
     change(instance, manner, |have| {
         let mut want = have.clone();
         edit(service(&mut want, &name.service)?)?;

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::check::Check;
+use super::health::Health;
 use super::model::{Direction, Formula, Fragments, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// A service whose values may not make sense yet.
@@ -27,6 +29,8 @@ pub(super) struct Draft {
     pub fragments: Fragments,
     /// Which packets are taken.
     pub direction: Direction,
+    /// How its servers are checked.
+    pub check: Option<Check>,
     /// In the order of the file.
     pub servers: Vec<DraftServer>,
 }
@@ -63,6 +67,7 @@ impl Draft {
             },
             fragments: self.fragments,
             direction: self.direction,
+            check: self.check,
             servers: self.servers.into_iter().map(DraftServer::finish).collect::<Option<_>>()?,
         })
     }
@@ -76,6 +81,7 @@ impl DraftServer {
             vlan: self.vlan.map(|vlan| u16::try_from(vlan).map(Vlan::from_number)).transpose().ok()?,
             weight: u32::try_from(self.weight).ok()?,
             state: self.state,
+            health: Health::default(),
         })
     }
 }
@@ -94,6 +100,7 @@ impl From<&Service> for Draft {
             },
             fragments: service.fragments,
             direction: service.direction,
+            check: service.check.clone(),
             servers: service.servers.iter().map(DraftServer::from).collect(),
         }
     }

@@ -9,6 +9,7 @@ use lb_common::limits::DEFAULT_RESILIENT_SLOTS;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    check::{self, FileCheck},
     draft::{Draft, DraftServer},
     error::ConfigError,
     group::{self, FileSelf},
@@ -105,6 +106,8 @@ struct FileService {
     fragments: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<FileCheck>,
     #[serde(default, rename = "server", skip_serializing_if = "Vec::is_empty")]
     servers: Vec<FileServer>,
 }
@@ -157,6 +160,7 @@ impl File {
         let drafts: Vec<_> = services.map(|(index, service)| service.draft(index, role, &mut problems)).collect();
         problems.extend(group::problems(role, &group, &drafts));
         problems.extend(rules::problems(&self.interfaces, &drafts));
+        problems.extend(check::problems(role, &drafts));
         if !problems.is_empty() {
             return Err(ConfigError::Invalid(problems));
         }
@@ -194,6 +198,7 @@ impl FileService {
                 None => role.default_direction(),
                 text => word("direction", text.as_deref(), &DIRECTIONS, &mut report),
             },
+            check: self.check.map(|check| check.check(&mut report)),
             servers: self.servers.into_iter().map(|server| server.draft(&mut report)).collect(),
             name: self.name,
         }
@@ -311,6 +316,7 @@ impl FileService {
             fragments: unless_default(service.fragments.name(), &FRAGMENTS[0].0).map(owned),
             direction: unless_default(service.direction, &role.default_direction())
                 .map(|direction| direction.name().to_owned()),
+            check: service.check.as_ref().map(FileCheck::from),
             servers: service.servers.iter().map(FileServer::from).collect(),
         }
     }

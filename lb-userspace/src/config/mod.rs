@@ -5,10 +5,12 @@
 //!                                                  model::Config::check ──▶ the same rules
 //! ```
 
+pub mod check;
 mod draft;
 mod error;
 pub mod file;
 mod group;
+pub mod health;
 pub mod model;
 pub mod protocol;
 mod rules;

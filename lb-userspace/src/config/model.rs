@@ -6,7 +6,9 @@ use ipnet::IpNet;
 pub use lb_common::formula::Formula;
 use lb_common::mac::Mac;
 
-use super::{draft::Draft, error::ConfigError, group, protocol::protocol_name, rules};
+use super::{
+    check, check::Check, draft::Draft, error::ConfigError, group, health::Health, protocol::protocol_name, rules,
+};
 
 /// What this host does with the formula.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -65,6 +67,8 @@ pub struct Service {
     pub fragments: Fragments,
     /// Which packets of its sessions are taken.
     pub direction: Direction,
+    /// How its servers are checked; `None`: they are not.
+    pub check: Option<Check>,
     /// The servers, in the order that the formula counts them in.
     pub servers: Vec<Server>,
 }
@@ -115,8 +119,10 @@ pub struct Server {
     pub vlan: Option<Vlan>,
     /// How many consecutive slots it stands for; at least 1.
     pub weight: u32,
-    /// Whether it takes flows.
+    /// Whether it takes flows, as far as the configuration and commands say.
     pub state: State,
+    /// What was found out about it, and decides beside the state.
+    pub health: Health,
 }
 
 /// Where a server's frames go, and how that is known.
@@ -164,6 +170,7 @@ impl Config {
         let drafts: Vec<_> = self.services.iter().map(Draft::from).collect();
         let mut problems = group::problems(self.role, &self.group, &drafts);
         problems.extend(rules::problems(&self.interfaces, &drafts));
+        problems.extend(check::problems(self.role, &drafts));
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
     }
 }

@@ -1,11 +1,16 @@
 //! Configurations for property tests: any that the rules allow, from a few names and addresses so that two of them often
 //! share some.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use lb_common::mac::Mac;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
+use super::check::{Check, Kind};
+use super::health::Health;
 use super::model::{
     Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
 };
@@ -31,8 +36,11 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
 fn restrict(service: &mut Service, balancer: bool) {
     if balancer {
         service.direction = Direction::Forward;
+        // A portless service needs a port for it.
+        service.check.iter_mut().for_each(|check| check.port = check.port.or(Some(80)));
     } else {
         service.servers.iter_mut().for_each(|server| server.vlan = None);
+        service.check = None;
     }
 }
 
@@ -57,8 +65,8 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
         prop_oneof![Just(Fragments::Pass), Just(Fragments::Balance)],
         prop_oneof![Just(Direction::Forward), Just(Direction::Reply), Just(Direction::Both)],
     );
-    (target, rest, servers(six, 6)).prop_map(
-        move |((protocol, port), (formula, selection, fragments, direction), servers)| Service {
+    (target, rest, check(six), servers(six, 6)).prop_map(
+        move |((protocol, port), (formula, selection, fragments, direction), check, servers)| Service {
             name: name.clone(),
             address: address.into(),
             protocol,
@@ -67,9 +75,30 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
             selection,
             fragments,
             direction,
+            check,
             servers,
         },
     )
+}
+
+/// Any check that a balancer may have, or none.
+fn check(six: bool) -> impl Strategy<Value = Option<Check>> {
+    let check = (100..10_000_u64, 1..1_000_u16, 1..1_000_u16, 0..9_u32, any::<bool>());
+    let check = check.prop_map(move |(milliseconds, rise, fall, min_up, verify)| Check {
+        kind: Kind::Https,
+        port: Some(rise),
+        path: "/ready".to_owned(),
+        host: verify.then(|| "www.example.org".to_owned()),
+        expect: (200, 200 + rise % 300),
+        verify,
+        interval: Duration::from_millis(milliseconds),
+        timeout: Duration::from_millis(milliseconds / 2 + 50),
+        rise,
+        fall,
+        source: verify.then(|| address(six, 0, 1)),
+        min_up,
+    });
+    prop_oneof![2 => Just(None), 1 => check.prop_map(Some)]
 }
 
 /// Up to `most` servers (at most 250), in any order, with weights, states and MACs.
@@ -85,6 +114,7 @@ pub(crate) fn servers(six: bool, most: u8) -> impl Strategy<Value = Vec<Server>>
                     vlan,
                     weight,
                     state: if up { State::Up } else { State::Down },
+                    health: Health::default(),
                 })
                 .collect()
         })

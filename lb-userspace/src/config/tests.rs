@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::{
     ConfigError,
     file::{parse, read, write},
+    health::Health,
     model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan},
     testing,
 };
@@ -50,7 +51,14 @@ fragments = "balance"
 
 #[test]
 fn everything_that_can_be_said() {
-    let server = |last, mac, vlan, weight, state| Server { address: [10, 0, 0, last].into(), mac, vlan, weight, state };
+    let server = |last, mac, vlan, weight, state| Server {
+        address: [10, 0, 0, last].into(),
+        mac,
+        vlan,
+        weight,
+        state,
+        health: Health::default(),
+    };
     let web = Service {
         name: "web".to_owned(),
         address: "203.0.113.10/32".parse().unwrap(),
@@ -60,6 +68,7 @@ fn everything_that_can_be_said() {
         selection: Selection::Modulo,
         fragments: Fragments::Pass,
         direction: Direction::Forward,
+        check: None,
         servers: vec![
             server(11, ServerMac::Given(Mac([2, 0, 0, 0, 0, 0x11])), None, 1, State::Up),
             server(12, ServerMac::Unresolved, Some(Vlan::Tagged(20)), 3, State::Down),
@@ -75,6 +84,7 @@ fn everything_that_can_be_said() {
         selection: Selection::Resilient { slots: 251 },
         fragments: Fragments::Balance,
         direction: Direction::Forward,
+        check: None,
         servers: vec![],
     };
     let expected = Config {

@@ -19,7 +19,7 @@ use super::{
     counters::{Counters, cpus},
     held,
     maps::{Mapped, Maps},
-    pins::{Lock, Pins},
+    pins::{Lock, Pins, Stamp},
     program,
     snapshot::Snapshot,
 };
@@ -90,7 +90,8 @@ impl Wanted {
         })
     }
 
-    fn check(&self, have: &Capacities, role: Role) -> Result<()> {
+    /// Whether a running instance is what is asked for.
+    pub(crate) fn check(&self, have: &Capacities, role: Role) -> Result<()> {
         if let Some(want) = self.role.filter(|want| *want != role) {
             return Err(Error::FixedRole { want: want.name(), have: role.name() });
         }
@@ -176,6 +177,21 @@ impl Datapath {
         &self.capacities
     }
 
+    /// Counts publications: another one means that something else is in force.
+    pub fn generation(&self) -> u64 {
+        self.maps.control.load().generation()
+    }
+
+    /// The digest of the file that an agent put in force last; 0: none.
+    pub fn source(&self) -> u64 {
+        self.maps.halves.get(self.maps.control.load().half() as usize).source
+    }
+
+    /// What changes when links come and go, and when another instance takes this one's place; `None`: it is gone.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.pins.stamp()
+    }
+
     /// Whether it forwards nothing.
     pub fn standby(&self) -> bool {
         self.maps.control.load().standby()
@@ -198,6 +214,16 @@ impl Writer {
         let pins = Pins::new(instance);
         let lock = pins.lock()?;
         Ok(Self { datapath: Datapath::open(instance)?, new: false, _lock: lock })
+    }
+
+    /// As [`Writer::open`], but `None` instead of waiting for another command.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Datapath::open`].
+    pub fn try_open(instance: &str) -> Result<Option<Self>> {
+        let Some(lock) = Pins::new(instance).lock_now()? else { return Ok(None) };
+        Ok(Some(Self { datapath: Datapath::open(instance)?, new: false, _lock: lock }))
     }
 
     /// Opens an instance, or makes one that becomes real by [`Writer::complete`].

@@ -25,7 +25,7 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    config::model::{Config, Direction, Formula, Fragments, Role, Server, Service, State},
+    config::model::{Config, Direction, Formula, Fragments, Role, Server, Service},
     slots::SlotTable,
 };
 
@@ -49,7 +49,7 @@ pub enum Place {
 /// A configuration whose servers have been found.
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
-    /// The configuration. Every server that is up has a MAC, unless it is this host.
+    /// The configuration. Every server that takes flows has a MAC, unless it is this host.
     pub config: Config,
     /// Where the servers are, by service and server.
     pub places: Vec<Vec<Place>>,
@@ -120,6 +120,7 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         retired: layout.retired.len() as u32,
         departed: remains.departed,
         group: group_record(&placed.config.group),
+        source: have.record.source,
     };
     layout.prefixes = prefix_lengths(services);
     layout.place_cells(&placed.config, &cells, &placed.own, capacities)?;
@@ -156,9 +157,10 @@ impl Layout {
         let first_slot = self.slots.len() as u32;
         let first_server = self.servers.len() as u32;
         let mut entries = Vec::with_capacity(service.servers.len());
-        for ((server, place), counter) in service.servers.iter().zip(places).zip(&account.counters) {
-            self.servers.push(server_record(server, *place, *counter));
-            entries.push(self.slot((role, service), server, *place, *counter, account.first)?);
+        let servers = service.servers.iter().zip(service.takes_flows());
+        for (((server, takes), place), counter) in servers.zip(places).zip(&account.counters) {
+            self.servers.push(server_record(server, takes, *place, *counter));
+            entries.push(self.slot((role, service), (server, takes), *place, *counter, account.first)?);
         }
         if !table.all_down() {
             let slots =
@@ -187,22 +189,22 @@ impl Layout {
         })
     }
 
-    /// A server's slot. That of one that is down is never used, so it need not have a MAC; nor need that of another
+    /// A server's slot. That of one that takes no flows is never used, so it need not have a MAC; nor need that of another
     /// member, to whom nothing is sent.
     fn slot(
         &mut self,
         (role, service): (Role, &Service),
-        server: &Server,
+        (server, takes): (&Server, bool),
         place: Place,
         counter: u32,
         first: u32,
     ) -> Result<Slot> {
         let relative = (counter - first) as u16;
-        let mac = match (server.mac.get(), server.state, place) {
+        let mac = match (server.mac.get(), takes, place) {
             (Some(mac), _, _) => mac,
-            (None, State::Down, _) | (None, State::Up, Place::Here) => Mac::ZERO,
-            (None, State::Up, Place::Back | Place::Behind { .. }) if role == Role::Member => Mac::ZERO,
-            (None, State::Up, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
+            (None, false, _) | (None, true, Place::Here) => Mac::ZERO,
+            (None, true, Place::Back | Place::Behind { .. }) if role == Role::Member => Mac::ZERO,
+            (None, true, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
         };
         let (interface, source) = match place {
             // What is not this host itself needs no more than a MAC where nothing is sent on: a mark would mean "mine".

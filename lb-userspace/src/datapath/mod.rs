@@ -39,6 +39,7 @@ mod variant;
 pub use instance::{Capacities, Datapath, Wanted, Writer, remove};
 pub use layout::{Place, Placed};
 pub use link::Holder;
+pub use pins::Stamp;
 pub use program::{Mode, link_programs, pass};
 pub use snapshot::Snapshot;
 pub use totals::Totals;

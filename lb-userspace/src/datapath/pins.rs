@@ -45,6 +45,15 @@ pub struct Lock {
     _directory: Flock<File>,
 }
 
+/// A state of an instance's pins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// Of the directory: another one means another instance under the same name.
+    pub inode: u64,
+    /// When a pin last came or went.
+    pub changed: (i64, i64),
+}
+
 impl Pins {
     /// The pins of the instance of this name, whether they exist or not.
     pub fn new(instance: &str) -> Self {
@@ -142,7 +151,7 @@ impl Pins {
         mount_bpffs()?;
         loop {
             fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
-            if let Some(lock) = self.try_lock()? {
+            if let Some(lock) = self.try_lock(LOCK_TIMEOUT)? {
                 return Ok(lock);
             }
         }
@@ -151,15 +160,32 @@ impl Pins {
     /// Takes the lock of an instance that is there.
     pub fn lock(&self) -> Result<Lock> {
         while self.exist() {
-            if let Some(lock) = self.try_lock()? {
+            if let Some(lock) = self.try_lock(LOCK_TIMEOUT)? {
                 return Ok(lock);
             }
         }
         Err(Error::NotRunning(self.instance.clone()))
     }
 
+    /// Takes the lock of an instance that is there, unless another command has it.
+    pub fn lock_now(&self) -> Result<Option<Lock>> {
+        if !self.exist() {
+            return Err(Error::NotRunning(self.instance.clone()));
+        }
+        match self.try_lock(Duration::ZERO) {
+            Err(Error::Locked(..)) => Ok(None),
+            result => result,
+        }
+    }
+
+    /// What changes with every pin that comes or goes; `None`: there is nothing.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let found = fs::metadata(&self.directory).ok()?;
+        Some(Stamp { inode: found.ino(), changed: (found.mtime(), found.mtime_nsec()) })
+    }
+
     /// `None`: the directory went or was replaced meanwhile.
-    fn try_lock(&self) -> Result<Option<Lock>> {
+    fn try_lock(&self, timeout: Duration) -> Result<Option<Lock>> {
         let mut file = match File::open(&self.directory) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -172,8 +198,8 @@ impl Pins {
                 Err((back, nix::Error::EWOULDBLOCK)) => file = back,
                 Err((_, errno)) => return Err(Error::errno("locking the instance")(errno)),
             }
-            if start.elapsed() > LOCK_TIMEOUT {
-                return Err(Error::Locked(self.instance.clone(), LOCK_TIMEOUT.as_secs()));
+            if start.elapsed() >= timeout {
+                return Err(Error::Locked(self.instance.clone(), timeout.as_secs()));
             }
             thread::sleep(LOCK_INTERVAL);
         };

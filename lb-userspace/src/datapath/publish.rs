@@ -24,6 +24,15 @@ pub struct Prepared {
     layout: Layout,
 }
 
+impl Prepared {
+    /// Notes the digest of the file that the configuration is from.
+    #[must_use]
+    pub fn from_source(mut self, source: Option<u64>) -> Self {
+        self.layout.record.source = source.unwrap_or(self.layout.record.source);
+        self
+    }
+}
+
 impl Writer {
     /// Finds out whether a configuration fits. Writes nothing.
     ///

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use lb_common::{
     limits::MAX_NAME_BYTES,
-    record::{GroupRecord, ServerRecord, ServiceRecord},
+    record::{CheckRecord, GroupRecord, ServerRecord, ServiceRecord},
     table::{Counter, Remote},
 };
 
 use super::layout::Place;
+use crate::config::check::{Check, Kind};
+use crate::config::health::{Failure, Missing};
 use crate::config::model::{Direction, Formula, Fragments, Group, Selection, Server, ServerMac, Service, State};
 
 /// A service as configured; where its parts are is not known yet.
@@ -49,7 +51,35 @@ pub(super) fn service_record(service: &Service) -> ServiceRecord {
             Direction::Both => 3,
         },
         reserved: [0; 3],
+        check: service.check.as_ref().map_or(CheckRecord::NONE, check_record),
     }
+}
+
+fn check_record(check: &Check) -> CheckRecord {
+    let mut record = CheckRecord {
+        source: check.source.map_or([0; 16], octets),
+        interval_ms: check.interval.as_millis() as u32,
+        timeout_ms: check.timeout.as_millis() as u32,
+        rise: check.rise,
+        fall: check.fall,
+        port: check.port.unwrap_or_default(),
+        expect_first: check.expect.0,
+        expect_last: check.expect.1,
+        kind: match check.kind {
+            Kind::Tcp => 1,
+            Kind::Http => 2,
+            Kind::Https => 3,
+            Kind::Icmp => 4,
+        },
+        verify: check.verify.into(),
+        min_up: check.min_up,
+        ..CheckRecord::NONE
+    };
+    let host = check.host.as_deref().unwrap_or_default();
+    for (place, text) in [(&mut record.path, check.path.as_str()), (&mut record.host, host)] {
+        place[..text.len()].copy_from_slice(text.as_bytes());
+    }
+    record
 }
 
 /// What a member is told of itself and its group.
@@ -68,13 +98,20 @@ pub(super) fn group_record(group: &Group) -> GroupRecord {
     record
 }
 
-/// A server with its place and counter.
-pub(super) fn server_record(server: &Server, place: Place, counter: u32) -> ServerRecord {
+/// A server with its place and counter, and whether it takes flows.
+pub(super) fn server_record(server: &Server, takes_flows: bool, place: Place, counter: u32) -> ServerRecord {
+    let health = &server.health;
+    let reasons = [
+        (server.state == State::Down, ServerRecord::DOWN),
+        (health.failing.is_some(), ServerRecord::FAILING),
+        (health.unresolved.is_some(), ServerRecord::UNRESOLVED),
+    ];
+    let (failing_why, failing_detail) = health.failing.map_or((0, 0), |failing| failure(failing.why));
     ServerRecord {
         address: octets(server.address),
         mac: server.mac.get().unwrap_or_default().0,
         mac_given: matches!(server.mac, ServerMac::Given(_)).into(),
-        up: (server.state == State::Up).into(),
+        up: takes_flows.into(),
         weight: server.weight,
         counter,
         place: match place {
@@ -83,6 +120,32 @@ pub(super) fn server_record(server: &Server, place: Place, counter: u32) -> Serv
             Place::Behind { interface, .. } => interface,
         },
         vlan: vlan(server),
+        down_since: health.down_since,
+        failing_since: health.failing.map_or(0, |failing| failing.since),
+        unresolved_since: health.unresolved.map_or(0, |unresolved| unresolved.since),
+        failing_detail,
+        unresolved_on: health.unresolved.map_or(0, |unresolved| unresolved.on),
+        reasons: reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).sum(),
+        failing_why,
+        unresolved_why: health.unresolved.map_or(0, |unresolved| match unresolved.why {
+            Missing::NoAnswer => 0,
+            Missing::NoRoute => 1,
+            Missing::Router => 2,
+            Missing::NotAttached => 3,
+        }),
+        reserved: [0; 5],
+    }
+}
+
+/// Why a check fails, as two numbers.
+const fn failure(why: Failure) -> (u8, u32) {
+    match why {
+        Failure::Other => (0, 0),
+        Failure::Timeout => (1, 0),
+        Failure::Refused => (2, 0),
+        Failure::Unreachable => (3, 0),
+        Failure::Status(status) => (4, status as u32),
+        Failure::Tls => (5, 0),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -13,11 +14,13 @@ use lb_common::{
     control::Control,
     formula::Formula,
     mac::Mac,
-    record::{GroupRecord, HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    record::{CheckRecord, GroupRecord, HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::Remote,
 };
 
 use super::{instance::Capacities, layout::Place, maps::Maps};
+use crate::config::check::{Check, Kind};
+use crate::config::health::{Failing, Failure, Health, Missing, Unresolved};
 use crate::config::model::{
     Config, Direction, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
 };
@@ -104,10 +107,9 @@ impl Snapshot {
 }
 
 fn service(record: &ServiceRecord, servers: &[ServerRecord]) -> Service {
-    let end = record.name.iter().position(|byte| *byte == 0).unwrap_or(record.name.len());
     let address = address(&record.address, record.family);
     Service {
-        name: String::from_utf8_lossy(&record.name[..end]).into_owned(),
+        name: text(&record.name),
         address: IpNet::new(address, record.prefix).unwrap_or_else(|_| address.into()),
         protocol: u8::try_from(record.protocol).ok(),
         port: Some(record.port).filter(|port| *port != 0),
@@ -122,7 +124,68 @@ fn service(record: &ServiceRecord, servers: &[ServerRecord]) -> Service {
             3 => Direction::Both,
             _ => Direction::Forward,
         },
+        check: check(&record.check, record.family),
         servers: servers.iter().map(|server| self::server(server, record.family)).collect(),
+    }
+}
+
+fn check(record: &CheckRecord, family: u8) -> Option<Check> {
+    let kind = match record.kind {
+        1 => Kind::Tcp,
+        2 => Kind::Http,
+        3 => Kind::Https,
+        4 => Kind::Icmp,
+        _ => return None,
+    };
+    let milliseconds = |number: u32| Duration::from_millis(number.into());
+    Some(Check {
+        kind,
+        port: Some(record.port).filter(|port| *port != 0),
+        path: text(&record.path),
+        host: Some(text(&record.host)).filter(|host| !host.is_empty()),
+        expect: (record.expect_first, record.expect_last),
+        verify: record.verify == 1,
+        interval: milliseconds(record.interval_ms),
+        timeout: milliseconds(record.timeout_ms),
+        rise: record.rise,
+        fall: record.fall,
+        source: Some(address(&record.source, family)).filter(|address| !address.is_unspecified()),
+        min_up: record.min_up,
+    })
+}
+
+/// Text that is padded with zeros.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+/// What was found out about a server.
+fn health(record: &ServerRecord) -> Health {
+    let holds = |reason: u8| record.reasons & reason != 0;
+    Health {
+        down_since: record.down_since,
+        failing: holds(ServerRecord::FAILING).then_some(Failing {
+            since: record.failing_since,
+            why: match record.failing_why {
+                1 => Failure::Timeout,
+                2 => Failure::Refused,
+                3 => Failure::Unreachable,
+                4 => Failure::Status(record.failing_detail as u16),
+                5 => Failure::Tls,
+                _ => Failure::Other,
+            },
+        }),
+        unresolved: holds(ServerRecord::UNRESOLVED).then_some(Unresolved {
+            since: record.unresolved_since,
+            why: match record.unresolved_why {
+                1 => Missing::NoRoute,
+                2 => Missing::Router,
+                3 => Missing::NotAttached,
+                _ => Missing::NoAnswer,
+            },
+            on: record.unresolved_on,
+        }),
     }
 }
 
@@ -150,7 +213,8 @@ fn server(record: &ServerRecord, family: u8) -> Server {
             number => Some(Vlan::from_number(number as u16)),
         },
         weight: record.weight,
-        state: if record.up == 1 { State::Up } else { State::Down },
+        state: if record.reasons & ServerRecord::DOWN == 0 { State::Up } else { State::Down },
+        health: health(record),
     }
 }
 

@@ -27,6 +27,7 @@ use self::message::{broadcast, interface_of, own_address, route_of};
 
 pub mod details;
 pub mod ethtool;
+pub mod events;
 pub mod features;
 mod message;
 mod neighbour;
@@ -51,6 +52,14 @@ pub enum Error {
     #[error("there is no route to {address}: {source}")]
     NoRoute {
         /// Where to.
+        address: IpAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// An entry of the neighbour table cannot be changed.
+    #[error("cannot change the entry of {address} in the neighbour table: {source}")]
+    Neighbour {
+        /// Whose.
         address: IpAddr,
         /// What the kernel said.
         source: io::Error,
@@ -129,6 +138,23 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// The address is this host's own.
     pub local: bool,
+}
+
+/// An entry of the neighbour table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Neighbour {
+    /// Whose MAC it is about.
+    pub address: IpAddr,
+    /// The index of the interface on whose link it is.
+    pub interface: u32,
+    /// Its MAC, if the kernel vouches for one.
+    pub mac: Option<Mac>,
+    /// The kernel asked and had no answer.
+    pub failed: bool,
+    /// Somebody entered it for good: the kernel never asks.
+    pub permanent: bool,
+    /// The kernel keeps it alive by itself.
+    pub managed: bool,
 }
 
 /// The kernel's view of one network namespace.
@@ -241,6 +267,29 @@ impl Net {
     /// set, and the same for IPv6) stays unresolved; the log says so.
     pub async fn resolve_all(&self, requests: &[(IpAddr, u32)], timeout: Duration) -> Result<Vec<Option<Mac>>> {
         neighbour::resolve_all(&self.handle, requests, timeout).await
+    }
+
+    /// Every entry of the neighbour table.
+    pub async fn neighbours(&self) -> Result<Vec<Neighbour>> {
+        let messages = all(self.handle.neighbours().get().execute(), "the neighbour table").await?;
+        Ok(messages.iter().filter_map(neighbour::read).collect())
+    }
+
+    /// Makes the kernel keep an entry alive from now on (`ip neigh add … managed`). What it knows already stays. A kernel before
+    /// 5.16 takes the request and does not do it.
+    pub async fn manage(&self, address: IpAddr, interface: u32) -> Result<()> {
+        neighbour::manage(&self.handle, address, interface).await
+    }
+
+    /// Makes the kernel ask for a MAC, as a packet to the address would.
+    pub async fn ask(&self, address: IpAddr, interface: u32) -> Result<()> {
+        let source = neighbour::ask(&self.handle, address, interface).await;
+        source.map_err(|source| Error::Neighbour { address, source })
+    }
+
+    /// Removes an entry.
+    pub async fn forget(&self, address: IpAddr, interface: u32) -> Result<()> {
+        neighbour::forget(&self.handle, address, interface).await
     }
 }
 

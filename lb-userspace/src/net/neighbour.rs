@@ -25,11 +25,13 @@ use nix::{
 };
 use rtnetlink::{
     Handle,
-    packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
+    packet_route::neighbour::{
+        NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
+    },
 };
 use tokio::time::{self, Instant};
 
-use super::{Result, all, answered, message::mac_of};
+use super::{Error, Neighbour as Found, Result, all, answered, message::mac_of};
 
 /// The discard service (RFC 863): nobody minds a datagram there.
 const DISCARD_PORT: u16 = 9;
@@ -129,6 +131,39 @@ fn entry_of(message: &NeighbourMessage) -> Entry {
     }
 }
 
+/// An entry as others see it; `None` for those of other families, as those of bridges.
+pub(super) fn read(message: &NeighbourMessage) -> Option<Found> {
+    let (address, interface) = neighbour_of(message)?;
+    let entry = entry_of(message);
+    let managed = |attribute: &NeighbourAttribute| matches!(attribute, NeighbourAttribute::ExtFlags(flags) if flags.contains(NeighbourExtFlags::Managed));
+    Some(Found {
+        address,
+        interface,
+        mac: if let Entry::Known(mac) = entry { Some(mac) } else { None },
+        failed: entry == Entry::Failed,
+        permanent: [NeighbourState::Permanent, NeighbourState::Noarp].contains(&message.header.state),
+        managed: message.attributes.iter().any(managed),
+    })
+}
+
+/// Trap: the kernel makes a permanent entry an ordinary one if asked to manage it.
+pub(super) async fn manage(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> {
+    let mut request = handle.neighbours().add(interface, address).state(NeighbourState::None).replace();
+    request.message_mut().attributes.push(NeighbourAttribute::ExtFlags(NeighbourExtFlags::Managed));
+    let source = answered(request.execute()).await;
+    source.map_err(|source| Error::Neighbour { address, source })
+}
+
+pub(super) async fn forget(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> {
+    let mut add = handle.neighbours().add(interface, address);
+    let message = add.message_mut().clone();
+    match answered(handle.neighbours().del(message).execute()).await {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        Err(source) => Err(Error::Neighbour { address, source }),
+        Ok(()) => Ok(()),
+    }
+}
+
 /// Makes the kernel ask for every neighbour. What cannot be asked for stays unresolved, like what does not answer.
 async fn ask_all(handle: &Handle, neighbours: &HashSet<Neighbour>) {
     let mut full = 0_usize;
@@ -146,7 +181,7 @@ async fn ask_all(handle: &Handle, neighbours: &HashSet<Neighbour>) {
     }
 }
 
-async fn ask(handle: &Handle, address: IpAddr, interface: u32) -> io::Result<()> {
+pub(super) async fn ask(handle: &Handle, address: IpAddr, interface: u32) -> io::Result<()> {
     let datagram = send_datagram(address, interface);
     // `replace`, since an entry that failed is asked for again in the same way.
     let request = handle.neighbours().add(interface, address).state(NeighbourState::None).flags(NeighbourFlags::Use);

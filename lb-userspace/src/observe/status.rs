@@ -6,7 +6,7 @@ use lb_common::abi::ABI;
 use crate::{
     agreement,
     config::{
-        model::{Group, Role, Service, State, Vlan},
+        model::{Group, Role, Service, Vlan},
         protocol::protocol_name,
     },
     confirm,
@@ -17,19 +17,16 @@ use crate::{
 };
 
 /// Every state that [`state`] may name.
-pub const STATES: &[&str] = &["up", "down"];
+pub const STATES: &[&str] = &["up", "down", "failing", "unresolved"];
 
 /// The state of a server, by the name that tables, metrics and the page use.
 pub const fn state(server: &ServerView) -> &'static str {
-    match server.state {
-        State::Up => "up",
-        State::Down => "down",
-    }
+    server.state.name()
 }
 
 /// Whether a server takes flows.
 pub const fn is_up(server: &ServerView) -> bool {
-    matches!(server.state, State::Up)
+    server.state.takes_flows()
 }
 
 /// What is in force, attached to these interfaces.
@@ -148,16 +145,25 @@ fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
             servers: service
                 .servers
                 .iter()
-                .map(|server| ServerView {
+                .zip(service.standings())
+                .map(|(server, standing)| ServerView {
                     address: server.address,
                     mac: server.mac.get(),
                     vlan: server.vlan.map(Vlan::number),
                     weight: server.weight,
-                    state: server.state,
+                    state: standing,
+                    since: standing.since(),
+                    reason: standing.reason(interface_name),
                 })
                 .collect(),
         })
         .collect()
+}
+
+/// The name of an interface by its index, or the index where it is gone.
+fn interface_name(index: u32) -> String {
+    nix::net::if_::if_indextoname(index)
+        .map_or_else(|_| format!("interface {index}"), |name| name.to_string_lossy().into_owned())
 }
 
 /// An address as it is, a prefix with its length.

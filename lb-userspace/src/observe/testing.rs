@@ -9,7 +9,10 @@ use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
 
 use super::{Reading, Used};
 use crate::{
-    config::model::{Direction, Selection, State},
+    config::{
+        health::Standing,
+        model::{Direction, Selection, State},
+    },
     datapath::Capacities,
     output::{
         Activity, InterfaceView, OutcomesView, ServerStats, ServerView, ServiceStats, ServiceView, StatsView,
@@ -42,7 +45,7 @@ pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading
         generation: 1,
         status: StatusView {
             version: "0.1.0".into(),
-            abi: 2,
+            abi: lb_common::abi::ABI,
             role: "balancer".into(),
             state: Activity::Active,
             digest: "0123456789abcdef".into(),
@@ -86,7 +89,12 @@ fn service_view(&(name, servers): &Wanted<'_>) -> ServiceView {
         mac: Some(Mac([2, 0, 0, 0, 0, number as u8])),
         vlan: None,
         weight,
-        state,
+        state: match state {
+            State::Up => Standing::Up,
+            State::Down => Standing::Down { since: 0 },
+        },
+        since: None,
+        reason: None,
     };
     ServiceView {
         name: name.into(),

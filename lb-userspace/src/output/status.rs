@@ -6,7 +6,10 @@ use lb_common::{formula::Formula, mac::Mac};
 use serde::{Serialize, Serializer};
 
 use super::{Render, or_dash, serialize_mac, table};
-use crate::config::model::{Direction, Selection, State, Vlan};
+use crate::config::{
+    health::{self, Standing},
+    model::{Direction, Selection, Vlan},
+};
 
 /// An instance, as `modlb status` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -163,9 +166,39 @@ pub struct ServerView {
     pub vlan: Option<u16>,
     /// How many consecutive slots it stands for.
     pub weight: u32,
-    /// Whether it takes flows.
-    #[serde(serialize_with = "serialize_state")]
-    pub state: State,
+    /// `up`: it takes flows; or why it does not: `down`, `failing`, `unresolved`.
+    #[serde(serialize_with = "serialize_standing")]
+    pub state: Standing,
+    /// Since when it is in a state other than `up`, in seconds of the epoch; `None`: not known.
+    pub since: Option<u64>,
+    /// Why, in words.
+    pub reason: Option<String>,
+}
+
+impl ServerView {
+    /// For how long, and why, where it is not simply up.
+    fn remark(&self, now: u64) -> Option<String> {
+        let for_so_long = self.since.map(|since| format!("for {}", duration(now.saturating_sub(since))));
+        match (for_so_long, &self.reason) {
+            (Some(time), Some(reason)) => Some(format!("{time}: {reason}")),
+            (Some(text), None) => Some(text),
+            (None, Some(reason)) => Some(reason.clone()),
+            (None, None) => None,
+        }
+    }
+}
+
+/// `status` names so many servers that are not simply up.
+const MAX_NAMED: usize = 20;
+
+/// A time as people say it.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// What `modlb services` prints.
@@ -222,7 +255,7 @@ impl ServiceView {
 
     /// Like `2/3`: two of three servers are up.
     fn up(&self) -> String {
-        let up = self.servers.iter().filter(|server| server.state == State::Up).count();
+        let up = self.servers.iter().filter(|server| server.state.takes_flows()).count();
         format!("{up}/{}", self.servers.len())
     }
 }
@@ -258,7 +291,21 @@ impl StatusView {
             let (n, slots) = (s.n.to_string(), s.slots.to_string());
             services.add_row([&s.name, &s.destination(), &s.up(), &n, &slots, &s.digest]);
         }
-        services.trim_fmt()
+        let now = health::now();
+        let mut text = services.trim_fmt();
+        let servers =
+            self.services.iter().flat_map(|service| service.servers.iter().map(move |server| (service, server)));
+        let mut others = servers.filter(|(_, server)| server.state != Standing::Up);
+        for (place, (service, server)) in others.by_ref().take(MAX_NAMED).enumerate() {
+            let remark = server.remark(now).map_or_else(String::new, |remark| format!(", {remark}"));
+            let line = if place == 0 { "\n\n" } else { "\n" };
+            // Trap: scripts look for a service's line by its first word.
+            let _ = write!(text, "{line}{}: {} {}{remark}", server.state.name(), service.name, server.address);
+        }
+        match others.count() {
+            0 => text,
+            more => format!("{text}\nand {more} more; `modlb servers` lists all"),
+        }
     }
 }
 
@@ -277,11 +324,14 @@ impl Render for ServicesView {
 
 impl Render for ServersView {
     fn render(&self) -> String {
+        let now = health::now();
         let mut servers = table(&["service", "server", "mac", "vlan", "weight", "state"], &["vlan", "weight"]);
         for ServerRow { service, server } in &self.0 {
             let (address, weight) = (server.address.to_string(), server.weight.to_string());
             let (mac, vlan) = (or_dash(server.mac), or_dash(server.vlan.map(Vlan::from_number)));
-            servers.add_row([service, &address, &mac, &vlan, &weight, state_name(server.state)]);
+            let remark = server.remark(now).map_or_else(String::new, |remark| format!(" {remark}"));
+            let state = format!("{}{remark}", server.state.name());
+            servers.add_row([service, &address, &mac, &vlan, &weight, &state]);
         }
         servers.trim_fmt()
     }
@@ -291,13 +341,6 @@ const fn selection_name(selection: Selection) -> &'static str {
     match selection {
         Selection::Modulo => "modulo",
         Selection::Resilient { .. } => "resilient",
-    }
-}
-
-const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Down => "down",
     }
 }
 
@@ -313,8 +356,8 @@ fn serialize_selection<S: Serializer>(selection: &Selection, serializer: S) -> R
     serializer.serialize_str(selection_name(*selection))
 }
 
-fn serialize_state<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(state_name(*state))
+fn serialize_standing<S: Serializer>(standing: &Standing, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(standing.name())
 }
 
 #[cfg(test)]

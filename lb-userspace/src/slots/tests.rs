@@ -4,7 +4,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::config::{
-    model::{Direction, Formula, Fragments, ServerMac},
+    health::{Failing, Failure, Health, Missing, Unresolved},
+    model::{Direction, Formula, Fragments, ServerMac, State},
     testing,
 };
 
@@ -18,6 +19,7 @@ fn service(selection: Selection, servers: &[(&str, u32, State)]) -> Service {
         selection,
         fragments: Fragments::Pass,
         direction: Direction::Forward,
+        check: None,
         servers: servers
             .iter()
             .map(|(address, weight, state)| server(address.parse().unwrap(), *weight, *state))
@@ -26,7 +28,7 @@ fn service(selection: Selection, servers: &[(&str, u32, State)]) -> Service {
 }
 
 fn server(address: IpAddr, weight: u32, state: State) -> Server {
-    Server { address, mac: ServerMac::Unresolved, vlan: None, weight, state }
+    Server { address, mac: ServerMac::Unresolved, vlan: None, weight, state, health: Health::default() }
 }
 
 /// A service of `n` servers of weight 1, of which those named are down.
@@ -61,6 +63,21 @@ fn known_digests() {
         let table = SlotTable::build(&service);
         assert_eq!((table.len(), table.digest(&service).to_string().as_str()), (slots, digest));
         assert_eq!(table.iter().map_while(|slot| slot).take(12).collect::<Vec<_>>(), head);
+    }
+}
+
+/// Whatever the reason why a server takes no flows, the table is the same, and so is its digest.
+#[test]
+fn every_reason_makes_the_same_table() {
+    let taken_down = numbered(Selection::Modulo, 3, &[1]);
+    let failing = Some(Failing { since: 7, why: Failure::Refused });
+    let unresolved = Some(Unresolved { since: 7, why: Missing::NoAnswer, on: 2 });
+    for health in [Health { failing, ..Health::default() }, Health { unresolved, ..Health::default() }] {
+        let mut found_out = numbered(Selection::Modulo, 3, &[]);
+        let text = "[[service]]\nname = \"a\"\naddress = \"203.0.113.1\"\ncheck = { kind = \"icmp\" }";
+        found_out.check = crate::config::file::parse(text).unwrap().services.remove(0).check;
+        found_out.servers[1].health = health;
+        assert_eq!(SlotTable::build(&found_out), SlotTable::build(&taken_down), "{health:?}");
     }
 }
 

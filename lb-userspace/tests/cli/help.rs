@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
+    &["agent"],
     &["attach"],
     &["detach"],
     &["apply"],

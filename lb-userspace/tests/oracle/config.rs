@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use lb_common::mac::Mac;
+use lb_userspace::config::health::Health;
 use lb_userspace::config::model::{
     Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
 };
@@ -109,6 +110,7 @@ fn service(random: &mut Random, number: usize, role: Role) -> Service {
             Role::Member => random.pick(&[Direction::Forward, Direction::Reply, Direction::Both]),
             Role::Balancer | Role::Steer => Direction::Forward,
         },
+        check: None,
         servers: servers(random, six, role),
     }
 }
@@ -136,6 +138,7 @@ fn servers(random: &mut Random, six: bool, role: Role) -> Vec<Server> {
             vlan: (vlans && random.once_in(2)).then(|| Vlan::from_number(random.pick(&[0, 1, 20, 4_094]))),
             weight: 1 + random.below(3) as u32,
             state: if downs == 1 || (downs > 1 && random.once_in(downs)) { State::Down } else { State::Up },
+            health: Health::default(),
         })
         .collect();
     if let (Some(n), [first, others @ ..]) = (large, &mut servers[..]) {

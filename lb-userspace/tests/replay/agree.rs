@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use lb_userspace::config::{
     file,
+    health::Health,
     model::{Config, Role, Server, State},
 };
 use serde_json::Value;
@@ -53,7 +54,14 @@ fn grown(config: &Config) -> Config {
             continue;
         };
         let address: IpAddr = if service.address.addr().is_ipv6() { "fd00::999" } else { "10.0.9.99" }.parse().unwrap();
-        service.servers.push(Server { address, mac, vlan: None, weight: 1, state: State::Up });
+        service.servers.push(Server {
+            address,
+            mac,
+            vlan: None,
+            weight: 1,
+            state: State::Up,
+            health: Health::default(),
+        });
     }
     config
 }

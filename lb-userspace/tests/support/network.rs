@@ -102,8 +102,13 @@ impl Network {
         self.modlb.attach(&format!("eth0 --mode {mode}"), configuration);
     }
 
+    /// How many datagrams a server has received.
+    pub fn datagrams_of(&self, server: u8) -> u64 {
+        self.servers[usize::from(server)].datagrams.load(Ordering::SeqCst)
+    }
+
     /// Lets the gateway's veth take frames that XDP sends back, or no longer.
-    fn pass(&self, on: bool) {
+    pub fn pass(&self, on: bool) {
         let remove = if on { "" } else { "--remove" };
         let mut modlb = Command::new(env!("CARGO_BIN_EXE_modlb"));
         modlb.args(["--netns", self.switch.name(), "dev", "pass", "v-gateway"]).args(remove.split_whitespace());

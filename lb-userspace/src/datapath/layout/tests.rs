@@ -5,7 +5,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::config::{
-    model::{Group, Role, ServerMac},
+    health::Health,
+    model::{Group, Role, ServerMac, State},
     testing,
 };
 
@@ -189,6 +190,7 @@ fn config_of(servers: usize) -> Config {
             vlan: None,
             weight: 1,
             state: State::Up,
+            health: Health::default(),
         })
         .collect();
     Config { interfaces: Vec::new(), role: Role::Balancer, group: Group::default(), services: vec![service] }

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::{
-    config::model::State,
+    config::health::Standing,
     output::{OutcomesView, ServerStats},
 };
 
@@ -63,16 +63,25 @@ fn what_goes_back_is_no_rate_and_no_time_is_none() {
 
 #[test]
 fn imbalance_is_by_weight_and_of_servers_that_are_up() {
-    let server = |last, weight, state| ServerView { address: address(last), mac: None, vlan: None, weight, state };
+    let server = |last, weight, state| ServerView {
+        address: address(last),
+        mac: None,
+        vlan: None,
+        weight,
+        state,
+        since: None,
+        reason: None,
+    };
     let rates = |rates: &[f64]| ServiceRates {
         total: Rate::default(),
         servers: rates.iter().map(|&packets| Rate { packets, bytes: 0.0 }).collect(),
     };
-    let even = [server(11, 1, State::Up), server(12, 1, State::Up)];
+    let even = [server(11, 1, Standing::Up), server(12, 1, Standing::Up)];
     assert_eq!(rates(&[5.0, 5.0]).imbalance(&even), Some(1.0));
     assert_eq!(rates(&[30.0, 10.0]).imbalance(&even), Some(1.5));
     assert_eq!(rates(&[0.0, 0.0]).imbalance(&even), None);
-    let weighted = [server(11, 3, State::Up), server(12, 1, State::Up), server(13, 1, State::Down)];
+    let weighted =
+        [server(11, 3, Standing::Up), server(12, 1, Standing::Up), server(13, 1, Standing::Down { since: 0 })];
     assert_eq!(rates(&[30.0, 10.0, 0.0]).imbalance(&weighted), Some(1.0));
     assert_eq!(rates(&[]).imbalance(&[]), None);
 }

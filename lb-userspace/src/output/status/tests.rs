@@ -1,7 +1,16 @@
 use super::*;
+use crate::config::health::{Failing, Failure, Missing, Unresolved};
 
-fn server(address: &str, mac: Option<Mac>, state: State) -> ServerView {
-    ServerView { address: address.parse().unwrap(), mac, vlan: None, weight: 1, state }
+fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {
+    ServerView {
+        address: address.parse().unwrap(),
+        mac,
+        vlan: None,
+        weight: 1,
+        state,
+        since: state.since(),
+        reason: state.reason(|index| format!("eth{index}")),
+    }
 }
 
 fn status() -> StatusView {
@@ -17,8 +26,8 @@ fn status() -> StatusView {
         slots: 4096,
         digest: "0123456789abcdef".into(),
         servers: vec![
-            server("10.0.0.11", Some(Mac([2, 0, 0, 0, 0, 0x11])), State::Up),
-            server("10.0.0.12", None, State::Down),
+            server("10.0.0.11", Some(Mac([2, 0, 0, 0, 0, 0x11])), Standing::Up),
+            server("10.0.0.12", None, Standing::Down { since: 0 }),
         ],
     };
     let all = ServiceView {
@@ -55,7 +64,7 @@ fn status() -> StatusView {
     }
 }
 
-const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","direction":"forward","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up"},{"address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down"}]}"#;
+const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","direction":"forward","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up","since":null,"reason":null},{"address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down","since":null,"reason":null}]}"#;
 const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null,"port":null,"formula":"5-tuple","direction":"both","selection":"resilient","n":0,"slots":0,"digest":"fedcba9876543210","servers":[]}"#;
 
 #[test]
@@ -69,7 +78,7 @@ fn json_of_status_and_services() {
 
 #[test]
 fn json_of_servers() {
-    let expected = r#"[{"service":"web","address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up"},{"service":"web","address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down"}]"#;
+    let expected = r#"[{"service":"web","address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up","since":null,"reason":null},{"service":"web","address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down","since":null,"reason":null}]"#;
     assert_eq!(serde_json::to_string(&ServersView::from(status())).unwrap(), expected);
 }
 
@@ -85,7 +94,9 @@ eth0           2  native  bpf_link       57
 
 service  destination            up  N  slots  digest
 web      203.0.113.10:443/tcp  1/2  2   4096  0123456789abcdef
-all      2001:db8:f00::/48     0/0  0      0  fedcba9876543210"
+all      2001:db8:f00::/48     0/0  0      0  fedcba9876543210
+
+down: web 10.0.0.12"
     );
     assert_eq!(
         ServicesView::from(status()).render(),
@@ -150,4 +161,24 @@ fn a_change_that_is_not_confirmed() {
     let json = serde_json::to_string(&unconfirmed(true, None)).unwrap();
     let expected = r#""unconfirmed":{"rolls_back_in":12,"waiting":true,"problem":null},"interfaces""#;
     assert!(json.contains(expected), "{json}");
+}
+
+/// A server that is not up says since when and why, in text and in JSON.
+#[test]
+fn servers_that_take_no_flows() {
+    let unresolved = Standing::Unresolved(Unresolved { since: 1_000, why: Missing::NoAnswer, on: 2 });
+    let silent = server("10.0.0.12", None, unresolved);
+    assert_eq!(silent.remark(1_007).unwrap(), "for 7 s: no answer on eth2");
+    assert_eq!(silent.remark(1_000 + 3_600).unwrap(), "for 60 min: no answer on eth2");
+    let json = serde_json::to_value(&silent).unwrap();
+    assert_eq!(
+        (&json["state"], &json["since"], &json["reason"]),
+        (&"unresolved".into(), &1_000.into(), &"no answer on eth2".into())
+    );
+    let failing = Failing { since: 500, why: Failure::Status(503) };
+    let refused = server("10.0.0.12", None, Standing::Failing(failing));
+    assert_eq!(refused.remark(90_000_500).unwrap(), "for 1041 days: status 503");
+    let kept = serde_json::to_value(server("10.0.0.12", None, Standing::Kept(failing))).unwrap();
+    assert_eq!((&kept["state"], &kept["since"]), (&"up".into(), &500.into()));
+    assert_eq!(server("10.0.0.12", None, Standing::Up).remark(7), None);
 }

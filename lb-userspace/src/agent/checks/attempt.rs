@@ -1,0 +1,160 @@
+//! One attempt: of `tcp` and `icmp` here, of `http` and `https` by reqwest.
+//!
+//! Trap: a ping socket that needs no privileges is closed to everybody, root included, unless `net.ipv4.ping_group_range` says
+//! otherwise; hence a raw one, for which the agent has CAP_NET_RAW. A raw socket receives every echo reply from the address
+//! that it is connected to, those to other attempts and other programs as well.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::fd::{AsRawFd as _, OwnedFd},
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, socket};
+use tokio::{
+    net::{TcpSocket, UdpSocket},
+    time,
+};
+
+use super::page;
+use crate::config::{
+    check::{Check, Kind},
+    health::Failure,
+};
+
+/// Tries a server once. The port is the check's, or the service's.
+pub async fn attempt(check: &Check, address: IpAddr, port: u16) -> Result<(), Failure> {
+    let try_it = async {
+        match check.kind {
+            Kind::Tcp => tcp(check, SocketAddr::new(address, port)).await.map_err(|error| failure(&error)),
+            Kind::Icmp => echo(check.source, address).await.map_err(|error| failure(&error)),
+            Kind::Http | Kind::Https => page::ask(check, SocketAddr::new(address, port)).await,
+        }
+    };
+    time::timeout(check.timeout, try_it).await.unwrap_or(Err(Failure::Timeout))
+}
+
+/// What an error of the kernel's means.
+pub(super) fn failure(error: &io::Error) -> Failure {
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::ConnectionRefused, _) => Failure::Refused,
+        (io::ErrorKind::TimedOut, _) => Failure::Timeout,
+        (io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => Failure::Unreachable,
+        (_, Some(libc::EADDRNOTAVAIL | libc::ENETDOWN | libc::EHOSTDOWN)) => Failure::Unreachable,
+        _ => Failure::Other,
+    }
+}
+
+async fn tcp(check: &Check, to: SocketAddr) -> io::Result<()> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(source) = check.source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    socket.connect(to).await.map(drop)
+}
+
+/// Of ICMP and ICMPv6.
+const HEADER: usize = 8;
+
+/// Says which replies are to which attempt.
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+async fn echo(source: Option<IpAddr>, address: IpAddr) -> io::Result<()> {
+    let (request, reply) = if address.is_ipv4() { (8, 0) } else { (128, 129) };
+    // What tokio has for sockets that are connected does for this one as well.
+    let socket = UdpSocket::from_std(raw(source, address)?.into())?;
+    let (identifier, sequence) = (std::process::id() as u16, NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut message = [0; HEADER];
+    message[0] = request;
+    message[4..6].copy_from_slice(&identifier.to_be_bytes());
+    message[6..8].copy_from_slice(&sequence.to_be_bytes());
+    // Of ICMPv6 the kernel computes it.
+    let sum = checksum(&message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    socket.send(&message).await?;
+    loop {
+        let mut buffer = [0; 128];
+        let received = socket.recv(&mut buffer).await?;
+        let packet = &buffer[..received];
+        if is_reply(if address.is_ipv4() { after_header(packet) } else { packet }, reply, &message) {
+            return Ok(());
+        }
+    }
+}
+
+/// A raw socket of IPv4 hands over the IP header as well.
+fn after_header(packet: &[u8]) -> &[u8] {
+    let length = packet.first().map_or(0, |first| usize::from(first & 0xf) * 4);
+    packet.get(length..).unwrap_or_default()
+}
+
+fn is_reply(message: &[u8], reply: u8, request: &[u8; HEADER]) -> bool {
+    message.len() >= HEADER && message[0] == reply && message[4..8] == request[4..8]
+}
+
+fn raw(source: Option<IpAddr>, address: IpAddr) -> io::Result<OwnedFd> {
+    let (family, protocol) = match address {
+        IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp),
+        IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6),
+    };
+    let socket = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, protocol)?;
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source.unwrap_or(any), 0)))?;
+    connect(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(address, 0)))?;
+    Ok(socket)
+}
+
+/// The Internet checksum (RFC 1071) of a message without a checksum.
+fn checksum(message: &[u8; HEADER]) -> u16 {
+    let words = message.as_chunks::<2>().0.iter().map(|word| u32::from(u16::from_be_bytes(*word)));
+    let sum: u32 = words.sum();
+    !(((sum >> 16) + (sum & 0xffff)) as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: Kind) -> Check {
+        let text = format!(
+            "[[service]]\nname = \"a\"\naddress = \"203.0.113.1\"\nprotocol = \"tcp\"\nport = 1\ncheck = {{ kind = {:?}, interval = 3, timeout = 3 }}",
+            kind.name()
+        );
+        crate::config::file::parse(&text).unwrap().services.remove(0).check.unwrap()
+    }
+
+    #[tokio::test]
+    async fn tcp_connects_or_is_refused() {
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            let listener = std::net::TcpListener::bind((address, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            assert_eq!(attempt(&check(Kind::Tcp), address, port).await, Ok(()));
+            drop(listener);
+            assert_eq!(attempt(&check(Kind::Tcp), address, port).await, Err(Failure::Refused));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_echo_is_answered() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: raw sockets need root");
+            return;
+        }
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            assert_eq!(attempt(&check(Kind::Icmp), address, 0).await, Ok(()), "{address}");
+        }
+    }
+
+    #[test]
+    fn only_the_reply_to_this_attempt_counts() {
+        let request = [8, 0, 0, 0, 1, 2, 3, 4];
+        assert!(is_reply(&[0, 0, 9, 9, 1, 2, 3, 4], 0, &request));
+        assert!(!is_reply(&request, 0, &request), "loopback shows the request, too");
+        assert!(!is_reply(&[0, 0, 9, 9, 1, 2, 3, 5], 0, &request));
+        assert!(!is_reply(&[0, 0, 9], 0, &request));
+        assert_eq!(after_header(&[[0x45; 20].as_slice(), &[7]].concat()), [7]);
+        // RFC 1071: what is summed with its checksum makes all ones.
+        assert_eq!(checksum(&[8, 0, 0, 0, 0x12, 0x34, 0, 1]), !(0x0800 + 0x1234 + 1));
+    }
+}

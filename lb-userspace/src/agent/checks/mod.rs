@@ -1,0 +1,230 @@
+//! Health checks: when each server is tried, and what is told of it.
+//!
+//! All of them are one task. It holds when each is due, in a heap, and has no more than [`MOST_AT_ONCE`] attempts under way: a
+//! hundred thousand checks wait in memory, not in sockets. What is due while all are taken waits, and its interval stretches.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
+    time::{self, Instant},
+};
+
+use self::{attempt::attempt, tally::Tally};
+use super::view::{CheckView, ServerKey, Shared};
+use crate::config::{check::Check, health::Failure};
+
+mod attempt;
+mod page;
+mod tally;
+
+/// How many attempts may be under way.
+const MOST_AT_ONCE: usize = 256;
+
+/// A server that is to be checked.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Of which service, and which.
+    pub key: ServerKey,
+    /// How.
+    pub check: Arc<Check>,
+    /// The port, unless it is an echo that is asked for.
+    pub port: u16,
+    /// Since when it fails, in seconds of the epoch, if it did when this began.
+    pub failing_since: Option<u64>,
+}
+
+/// A server passes from now on, or it does not.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Of which service, and which.
+    pub key: ServerKey,
+    /// Why it fails; `None`: it passes.
+    pub failure: Option<Failure>,
+}
+
+/// The task's handle. Dropped, the checks end.
+#[derive(Debug)]
+pub struct Checks {
+    targets: UnboundedSender<Vec<Target>>,
+    verdicts: UnboundedReceiver<Verdict>,
+}
+
+impl Checks {
+    /// Starts the task, with nothing to check yet.
+    pub fn start(shared: Shared) -> Self {
+        let (targets, wanted) = unbounded_channel();
+        let (tell, verdicts) = unbounded_channel();
+        let task = Task { shared, tell, ids: HashMap::new(), runs: HashMap::new(), due: BinaryHeap::new(), next: 0 };
+        tokio::spawn(task.run(wanted));
+        Self { targets, verdicts }
+    }
+
+    /// Checks these from now on, and no others. What is the same as before goes on.
+    pub fn set(&self, targets: Vec<Target>) {
+        // The task ends only after this.
+        let _ = self.targets.send(targets);
+    }
+
+    /// The next verdict.
+    pub async fn verdict(&mut self) -> Option<Verdict> {
+        self.verdicts.recv().await
+    }
+}
+
+/// A check that is being done.
+struct Run {
+    target: Target,
+    tally: Tally,
+    /// When the next attempt is to start.
+    due: Instant,
+}
+
+struct Task {
+    shared: Shared,
+    tell: UnboundedSender<Verdict>,
+    ids: HashMap<ServerKey, u64>,
+    runs: HashMap<u64, Run>,
+    /// What is not under way. Some are for runs that ended meanwhile.
+    due: BinaryHeap<Reverse<(Instant, u64)>>,
+    next: u64,
+}
+
+/// An attempt that ended.
+struct Attempted {
+    id: u64,
+    outcome: Result<(), Failure>,
+    took: Duration,
+}
+
+impl Task {
+    async fn run(mut self, mut wanted: UnboundedReceiver<Vec<Target>>) {
+        let mut flying = JoinSet::new();
+        loop {
+            let next = self.next_due(flying.len());
+            let due = async {
+                match next {
+                    Some(at) => time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                targets = wanted.recv() => match targets {
+                    Some(targets) => self.set(targets),
+                    None => return,
+                },
+                Some(Ok(attempted)) = flying.join_next() => self.attempted(attempted),
+                () = due => self.start(&mut flying),
+            }
+        }
+    }
+
+    /// When the next attempt may start, with so many under way; `None`: not before one of them ends, or there is none.
+    fn next_due(&self, flying: usize) -> Option<Instant> {
+        self.due.peek().map(|Reverse((at, _))| *at).filter(|_| flying < MOST_AT_ONCE)
+    }
+
+    fn set(&mut self, targets: Vec<Target>) {
+        let mut ids = HashMap::with_capacity(targets.len());
+        let mut runs = HashMap::with_capacity(targets.len());
+        for target in targets {
+            let before = self.ids.remove(&target.key).and_then(|id| Some((id, self.runs.remove(&id)?)));
+            let key = target.key.clone();
+            match before {
+                Some((id, run)) if *run.target.check == *target.check && run.target.port == target.port => {
+                    ids.insert(key, id);
+                    runs.insert(id, run);
+                }
+                // What was found by other means still counts, until attempts by these say otherwise.
+                Some((_, run)) => self.add(target, run.tally.passing(), &mut ids, &mut runs),
+                None => {
+                    let passing = target.failing_since.is_none();
+                    self.add(target, passing, &mut ids, &mut runs);
+                }
+            }
+        }
+        (self.ids, self.runs) = (ids, runs);
+        self.due.retain(|Reverse((_, id))| self.runs.contains_key(id));
+        if let Ok(mut view) = self.shared.write() {
+            let ids = &self.ids;
+            view.checks.retain(|key, _| ids.contains_key(key));
+        }
+    }
+
+    /// The first attempt comes at any time within an interval, so that not all come at once.
+    fn add(&mut self, target: Target, passing: bool, ids: &mut HashMap<ServerKey, u64>, runs: &mut HashMap<u64, Run>) {
+        let id = self.next;
+        self.next += 1;
+        let due = Instant::now() + target.check.interval.mul_f64(random());
+        self.due.push(Reverse((due, id)));
+        ids.insert(target.key.clone(), id);
+        runs.insert(id, Run { target, tally: Tally::new(passing), due });
+    }
+
+    /// Starts the attempt that is due next.
+    fn start(&mut self, flying: &mut JoinSet<Attempted>) {
+        let Some(Reverse((_, id))) = self.due.pop() else { return };
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let (check, port, address): (_, _, IpAddr) = (Arc::clone(&run.target.check), run.target.port, run.target.key.1);
+        run.due = (run.due + check.interval).max(Instant::now());
+        flying.spawn(async move {
+            let start = Instant::now();
+            let outcome = attempt(&check, address, port).await;
+            Attempted { id, outcome, took: start.elapsed() }
+        });
+    }
+
+    fn attempted(&mut self, Attempted { id, outcome, took }: Attempted) {
+        // It may have ended meanwhile.
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        self.due.push(Reverse((run.due, id)));
+        let Check { kind, rise, fall, .. } = *run.target.check;
+        let changed = run.tally.add(outcome, rise, fall);
+        if changed {
+            // Nobody listens when the agent ends.
+            let _ = self.tell.send(Verdict { key: run.target.key.clone(), failure: outcome.err() });
+        }
+        let Ok(mut view) = self.shared.write() else { return };
+        if !view.checks.contains_key(&run.target.key) {
+            let since = run
+                .target
+                .failing_since
+                .map_or_else(SystemTime::now, |since| SystemTime::UNIX_EPOCH + Duration::from_secs(since));
+            let new = CheckView {
+                kind: kind.name(),
+                passing: run.tally.passing(),
+                since,
+                took,
+                attempts: 0,
+                failures: 0,
+                error: None,
+            };
+            view.checks.insert(run.target.key.clone(), new);
+        }
+        if let Some(seen) = view.checks.get_mut(&run.target.key) {
+            if changed {
+                (seen.passing, seen.since) = (run.tally.passing(), SystemTime::now());
+            }
+            seen.took = took;
+            seen.attempts += 1;
+            seen.failures += u64::from(outcome.is_err());
+            seen.error = outcome.err().map(|failure| failure.to_string());
+        }
+    }
+}
+
+/// From 0 to 1.
+fn random() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! Follows what others do: interfaces that come, go and change, and commands that change the instance.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::{
+    Agent, Held,
+    checks::Target,
+    neighbours::News,
+    view::{Level, ServerKey},
+};
+use crate::{
+    commands::{change::attached, summary},
+    config::{check::Kind, health::Failing, model::Service},
+    datapath::{Datapath, Snapshot},
+    net::{
+        Interface, Neighbour,
+        events::{Event, Events},
+    },
+};
+
+/// An interface that the instance is attached to.
+#[derive(Clone, Debug)]
+pub(super) struct Attachment {
+    interface: Interface,
+    /// Whether frames can leave it; `None`: nothing was heard of it yet.
+    running: Option<bool>,
+}
+
+impl Agent {
+    /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its place.
+    pub(super) async fn adopt(&mut self) {
+        self.held = None;
+        let datapath = match Datapath::open(&self.instance) {
+            Ok(datapath) => datapath,
+            Err(error) => {
+                log::debug!("{error}");
+                return;
+            }
+        };
+        let Some(stamp) = datapath.stamp() else { return };
+        let generation = datapath.generation();
+        self.held = Some(Held { datapath, stamp, generation, summary: String::new() });
+        self.look_at_links().await;
+        self.refresh(true).await;
+    }
+
+    /// Looks whether another command changed something.
+    pub(super) async fn look(&mut self) {
+        let Some(held) = &mut self.held else {
+            // One that was made by hand is kept true as well.
+            if Datapath::open(&self.instance).is_ok() {
+                self.note(Level::Info, "an instance was made by a command; the agent follows it");
+                self.adopt().await;
+                self.tell();
+            }
+            return;
+        };
+        let (before, generation) = (held.stamp, held.datapath.generation());
+        let Some(now) = held.datapath.stamp() else { return self.lost_instance().await };
+        held.stamp = now;
+        if now.inode != before.inode {
+            self.note(Level::Info, "another instance is in the place of this one");
+            return self.adopt().await;
+        }
+        if now != before {
+            self.look_at_links().await;
+        }
+        if self.held.as_ref().is_some_and(|held| held.generation != generation) {
+            self.note(Level::Info, "a command changed the configuration; it stays so until the file changes");
+            self.refresh(now != before).await;
+            self.tell();
+        }
+    }
+
+    /// A command removed the instance; it is for a person to want it again.
+    async fn lost_instance(&mut self) {
+        self.note(
+            Level::Warning,
+            "the instance was removed by a command; it is made again when the file changes, or on SIGHUP",
+        );
+        self.held = None;
+        self.attached.clear();
+        self.wanted.clear();
+        self.failing.clear();
+        self.checked.clear();
+        self.checks.set(Vec::new());
+        self.neighbours.set(&self.net, &[], &Snapshot::default(), true).await;
+        self.tell();
+    }
+
+    /// Which interfaces the instance is attached to. What a command detached is wanted no more, what one attached is.
+    async fn look_at_links(&mut self) {
+        let Some(held) = &self.held else { return };
+        let interfaces = match attached(&held.datapath, &self.net).await {
+            Ok(interfaces) => interfaces,
+            // It went in between, and an event tells of it.
+            Err(error) => return log::debug!("{error:#}"),
+        };
+        let mut before = std::mem::take(&mut self.attached);
+        for interface in interfaces {
+            let running = before.remove(&interface.index).and_then(|attachment| attachment.running);
+            self.wanted.insert(interface.name.clone());
+            self.attached.insert(interface.index, Attachment { interface, running });
+        }
+        for (index, Attachment { interface, .. }) in before {
+            if self.net.interface_by_index(index).await.is_ok() {
+                self.wanted.remove(&interface.name);
+                self.note(Level::Info, format!("a command detached from {}", interface.name));
+            }
+        }
+    }
+
+    /// Everything anew that follows from what is in force. `again`: the ways to servers may have changed.
+    pub(super) async fn refresh(&mut self, again: bool) {
+        let Some(held) = &mut self.held else { return };
+        let snapshot = held.datapath.snapshot();
+        held.generation = snapshot.control.generation();
+        held.summary = status(&snapshot);
+        let interfaces: Vec<_> = self.attached.values().map(|attachment| attachment.interface.clone()).collect();
+        self.neighbours.set(&self.net, &interfaces, &snapshot, again).await;
+        self.check(&snapshot);
+        if let Ok(mut view) = self.shared.write() {
+            view.neighbours = self.neighbours.len();
+        }
+        if self.neighbours.differs(&snapshot) {
+            self.publish_soon();
+        }
+    }
+
+    /// Checks what is in force. What the checks found is what counts; where they know nothing yet, what was found before.
+    fn check(&mut self, snapshot: &Snapshot) {
+        let mut targets = Vec::new();
+        let mut failing = std::collections::HashMap::new();
+        let mut differs = false;
+        for service in &snapshot.config.services {
+            let Some((check, port)) = how(service) else { continue };
+            for server in &service.servers {
+                let key: ServerKey = (service.name.clone(), server.address);
+                let recorded = server.health.failing;
+                let known = self.failing.get(&key).copied();
+                let now = if self.is_checked(&key) { known } else { known.or(recorded) };
+                differs |= now.is_some() != recorded.is_some();
+                failing.extend(now.map(|failing| (key.clone(), failing)));
+                let failing_since = now.map(|Failing { since, .. }| since);
+                targets.push(Target { key, check: Arc::clone(&check), port, failing_since });
+            }
+        }
+        self.failing = failing;
+        self.checked = targets.iter().map(|target| target.key.clone()).collect();
+        self.checks.set(targets);
+        if differs {
+            self.publish_soon();
+        }
+    }
+
+    fn is_checked(&self, key: &ServerKey) -> bool {
+        self.checked.contains(key)
+    }
+
+    /// The kernel tells of a change.
+    pub(super) async fn event(&mut self, event: Event) {
+        match event {
+            Event::Link { interface, running } => self.link(interface, running).await,
+            Event::LinkGone(index) => self.link_gone(index).await,
+            Event::Neighbour(found) => {
+                let news = self.neighbours.event(&found);
+                self.neighbour(&found, &news);
+            }
+            Event::NeighbourGone(found) => {
+                let news = self.neighbours.gone(&self.net, &found).await;
+                self.neighbour(&found, &news);
+            }
+            Event::Missed => self.look_around().await,
+        }
+    }
+
+    fn neighbour(&mut self, found: &Neighbour, news: &News) {
+        if *news == News::None {
+            return;
+        }
+        if let Ok(mut view) = self.shared.write() {
+            view.neighbour_events += 1;
+        }
+        match news {
+            News::Mac => self.publish_soon(),
+            News::Silent => {
+                let on = self.attached.get(&found.interface);
+                let on = on.map_or_else(|| found.interface.to_string(), |there| there.interface.name.clone());
+                self.note(
+                    Level::Warning,
+                    format!("{} does not answer on {on}; the MAC that it had, if any, stays", found.address),
+                );
+            }
+            News::None | News::Known | News::Forgotten => {}
+        }
+    }
+
+    async fn link(&mut self, interface: Interface, running: bool) {
+        let Some(attachment) = self.attached.get_mut(&interface.index) else {
+            if self.wanted.contains(&interface.name) {
+                self.attach_again().await;
+            }
+            return;
+        };
+        let before = std::mem::replace(attachment, Attachment { interface: interface.clone(), running: Some(running) });
+        let name = &interface.name;
+        if before.interface.name != *name {
+            self.wanted.remove(&before.interface.name);
+            self.wanted.insert(name.clone());
+            self.note(
+                Level::Info,
+                format!("{} is called {name} now, and the instance stays attached", before.interface.name),
+            );
+        }
+        match (before.running, running) {
+            (Some(true) | None, false) => self.note(Level::Warning, format!("{name} is down: nothing arrives there")),
+            (Some(false), true) => {
+                self.note(Level::Info, format!("{name} is up"));
+                // Routes come back with it, and the kernel has forgotten its neighbours there.
+                self.refresh(true).await;
+                self.look_around().await;
+            }
+            (Some(true) | None, true) | (Some(false), false) => {}
+        }
+        if before.interface.mac != interface.mac
+            && let Err(error) = self.know_mac(&interface).await
+        {
+            self.note(Level::Error, format!("{name} has another MAC, which the program does not know: {error:#}"));
+        }
+    }
+
+    /// A program knows its interface's MAC as a constant, and so do servers behind one of several.
+    async fn know_mac(&mut self, interface: &Interface) -> Result<()> {
+        let Some(mut writer) = self.lock().await? else { return Ok(()) };
+        let group = writer.snapshot().config.group;
+        writer.replace(interface, &group)?;
+        let interfaces = attached(&writer, &self.net).await?;
+        crate::commands::attach::relocate(&mut writer, &self.net, &interfaces).await?;
+        self.note(Level::Info, format!("{} has another MAC now, and the program knows it", interface.name));
+        Ok(())
+    }
+
+    async fn link_gone(&mut self, index: u32) {
+        let Some(Attachment { interface, .. }) = self.attached.remove(&index) else { return };
+        self.note(Level::Warning, format!("{} is gone; it is attached to when it comes again", interface.name));
+        let forgotten = match self.lock().await {
+            Ok(Some(writer)) => writer.forget_gone().map_err(Into::into),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = forgotten {
+            self.note(Level::Error, format!("what is left of {}: {error:#}", interface.name));
+        }
+        self.tell();
+    }
+
+    /// Attaches to interfaces that are wanted and have come.
+    async fn attach_again(&mut self) {
+        let names: Vec<_> = self.wanted.iter().cloned().collect();
+        // Without an instance it is the file that says what to make.
+        let result = match &self.held {
+            Some(_) => self.bring(None, &names, None).await,
+            None => return self.reload(true).await,
+        };
+        if let Err(error) = result {
+            self.note(Level::Error, format!("cannot attach to {}: {error:#}", self.missing().join(", ")));
+        }
+        self.tell();
+    }
+
+    /// The interfaces that the instance is to be attached to and is not.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let is_attached = |name: &&String| self.attached.values().any(|attachment| attachment.interface.name == **name);
+        self.wanted.iter().filter(|name| !is_attached(name)).cloned().collect()
+    }
+
+    /// Looks at what events may have missed.
+    pub(super) async fn look_around(&mut self) {
+        if self.neighbours.look(&self.net).await {
+            self.publish_soon();
+        }
+        if self.neighbours.lacks_ways {
+            self.refresh(false).await;
+        }
+        for name in self.missing() {
+            if self.net.interface(&name).await.is_ok() {
+                return self.attach_again().await;
+            }
+        }
+    }
+
+    /// The kernel tells no more, which means that it told something that nobody here understands.
+    pub(super) async fn listen_again(&mut self, events: &mut Events) {
+        log::warn!("the kernel's events ended; listening again");
+        // Were it to fail at once each time, this would be all that the agent does.
+        tokio::time::sleep(super::LOOK).await;
+        match Events::open() {
+            Ok(new) => *events = new,
+            Err(error) => self.note(Level::Error, error.to_string()),
+        }
+        self.look_around().await;
+    }
+}
+
+/// A service's check and the port that it tries.
+fn how(service: &Service) -> Option<(Arc<crate::config::check::Check>, u16)> {
+    let check = service.check.as_ref()?;
+    let port = if check.kind == Kind::Icmp { 0 } else { check.port.or(service.port)? };
+    Some((Arc::new(check.clone()), port))
+}
+
+/// Like "2 services, 7 servers: 5 take flows, 1 failing, 1 unresolved".
+fn status(snapshot: &Snapshot) -> String {
+    let standings = || snapshot.config.services.iter().flat_map(Service::standings);
+    let flows = standings().filter(|standing| standing.takes_flows()).count();
+    let mut text = format!("{}: {flows} take flows", summary(&snapshot.config));
+    for name in ["down", "failing", "unresolved"] {
+        let count = standings().filter(|standing| standing.name() == name).count();
+        if count > 0 {
+            text += &format!(", {count} {name}");
+        }
+    }
+    text
+}

@@ -1,0 +1,129 @@
+//! What was found out about servers → the instance.
+//!
+//! A change is made of the configuration that is in force at the time, whoever put it there, so that nothing that another command
+//! did is undone.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::Instant;
+
+use super::{Agent, checks::Verdict, view::Level};
+use crate::{
+    commands::change::attached,
+    config::{
+        health::{self, Failing, Standing},
+        model::{Config, Service},
+    },
+    datapath::{Placed, Snapshot},
+};
+
+/// Changes that come so soon one after the other are published together.
+const TOGETHER: Duration = Duration::from_millis(20);
+
+/// Publishing takes at most this part of the agent's time.
+const SHARE: u32 = 3;
+
+/// How soon a publication is tried again that could not be made.
+const AGAIN: Duration = Duration::from_secs(2);
+
+impl Agent {
+    /// A check passes from now on, or it does not.
+    pub(super) fn judge(&mut self, Verdict { key, failure }: Verdict) {
+        match failure {
+            Some(why) => self.failing.insert(key, Failing { since: health::now(), why }),
+            None => self.failing.remove(&key),
+        };
+        self.publish_soon();
+    }
+
+    /// Publishes at once, unless much was published just before.
+    pub(super) fn publish_soon(&mut self) {
+        let pause = TOGETHER.max(self.published_in * SHARE);
+        self.publish_at.get_or_insert_with(|| Instant::now() + pause.min(AGAIN));
+    }
+
+    /// Publishes what is not in force.
+    pub(super) async fn publish(&mut self) {
+        self.publish_at = None;
+        match self.try_publish().await {
+            Ok(true) => {
+                if let Ok(mut view) = self.shared.write() {
+                    view.publishes += 1;
+                }
+                self.refresh(false).await;
+                self.tell();
+            }
+            Ok(false) => {}
+            Err(error) => {
+                self.note(Level::Error, format!("what was found out about servers is not in force: {error:#}"));
+                self.publish_at = Some(Instant::now() + AGAIN);
+            }
+        }
+    }
+
+    async fn try_publish(&mut self) -> Result<bool> {
+        let Some(mut writer) = self.lock().await? else { return Ok(false) };
+        let start = Instant::now();
+        let have = writer.snapshot();
+        let (mut config, mut places) = (have.config.clone(), have.places.clone());
+        self.enter_failing(&mut config);
+        let interfaces = attached(&writer, &self.net).await?;
+        self.neighbours.enter(&self.net, &interfaces, &mut config, &mut places).await;
+        if config == have.config {
+            return Ok(false);
+        }
+        let lines = changes(&have, &config);
+        let prefixes = config.services.iter().any(Service::is_prefix);
+        let own = if prefixes { self.net.own_addresses().await? } else { Vec::new() };
+        let prepared = writer.prepare(&Placed { config, places, own })?;
+        writer.publish(&prepared)?;
+        drop(writer);
+        self.published_in = start.elapsed();
+        let (good, bad): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(good, _)| *good);
+        self.note_all(Level::Warning, bad.into_iter().map(|(_, line)| line).collect());
+        self.note_all(Level::Info, good.into_iter().map(|(_, line)| line).collect());
+        Ok(true)
+    }
+
+    /// Enters into a configuration which checks fail.
+    fn enter_failing(&self, config: &mut Config) {
+        for service in config.services.iter_mut().filter(|service| service.check.is_some()) {
+            for server in &mut service.servers {
+                let now = self.failing.get(&(service.name.clone(), server.address)).copied();
+                // It fails for as long as it is known to, for whatever reasons meanwhile.
+                if now.is_some() != server.health.failing.is_some() {
+                    server.health.failing = now;
+                }
+            }
+        }
+    }
+}
+
+/// A line for each server about which something changes, and whether it is for the better.
+fn changes(have: &Snapshot, config: &Config) -> Vec<(bool, String)> {
+    let mut lines = Vec::new();
+    for (before, after) in have.config.services.iter().zip(&config.services) {
+        let standings = before.standings().zip(after.standings());
+        for ((was, is), (before, server)) in standings.zip(before.servers.iter().zip(&after.servers)) {
+            let who = format!("{} {}", after.name, server.address);
+            if let (Some(from), Some(to)) = (before.mac.get(), server.mac.get())
+                && from != to
+            {
+                lines.push((true, format!("{who}: its MAC is {to} now, it was {from}")));
+            } else if let (None, Some(to)) = (before.mac.get(), server.mac.get()) {
+                lines.push((true, format!("{who}: found at {to}")));
+            }
+            if was != is {
+                let reason = is.reason(|index| format!("interface {index}"));
+                let change = match (is.name(), was.name(), reason) {
+                    (is, was, Some(reason)) if is == was => format!("{who}: {is}: {reason}"),
+                    (is, was, Some(reason)) => format!("{who}: {is}, was {was}: {reason}"),
+                    (is, was, None) => format!("{who}: {is}, was {was}"),
+                };
+                lines.push((is == Standing::Up, change));
+            }
+        }
+    }
+    lines
+}

@@ -1,0 +1,25 @@
+//! `modlb agent`.
+
+use anyhow::Result;
+
+use super::attach::mode_of;
+use crate::{
+    agent::{self, Options},
+    cli::{Agent, Listen},
+    datapath::Wanted,
+};
+
+pub async fn run(instance: &str, options: Agent) -> Result<()> {
+    let Agent { config, listen, mode, clsact, standby, capacity, serve } = options;
+    let wanted = Wanted {
+        services: capacity.max_services,
+        slots: capacity.max_slots,
+        servers: capacity.max_servers,
+        role: None,
+    };
+    let listen = match listen {
+        Listen::At(address) => Some(address),
+        Listen::Nowhere => None,
+    };
+    agent::run(instance, Options { config, listen, mode: mode_of(mode, clsact), standby, wanted, serve }).await
+}

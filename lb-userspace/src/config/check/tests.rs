@@ -1,0 +1,76 @@
+use super::*;
+use crate::config::{
+    ConfigError,
+    file::{parse, write},
+};
+
+const SERVICE: &str = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 443\n";
+
+fn check(text: &str) -> Check {
+    parse(&format!("{SERVICE}[service.check]\n{text}")).unwrap().services.remove(0).check.unwrap()
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match parse(text) {
+        Err(ConfigError::Invalid(problems)) => problems,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn defaults() {
+    let expected = Check {
+        kind: Kind::Tcp,
+        port: None,
+        path: "/".to_owned(),
+        host: None,
+        expect: (200, 399),
+        verify: false,
+        interval: Duration::from_secs(2),
+        timeout: Duration::from_millis(800),
+        rise: 2,
+        fall: 3,
+        source: None,
+        min_up: 1,
+    };
+    assert_eq!(check("kind = \"tcp\""), expected);
+    assert_eq!(expected.summary(), "kind = \"tcp\"");
+    assert_eq!(check("kind = \"tcp\"\ninterval = 0.5").timeout, Duration::from_millis(500));
+}
+
+#[test]
+fn everything_that_can_be_said_is_written_back() {
+    let text = "kind = \"https\"\nport = 8443\npath = \"/up?x=1\"\nhost = \"www.example.org\"\nexpect = \"200-204\"\n\
+                verify = true\ninterval = 1.5\ntimeout = 1\nrise = 1\nfall = 5\nsource = \"10.0.0.1\"\nmin_up = 2";
+    let config = parse(&format!("{SERVICE}[service.check]\n{text}")).unwrap();
+    let check = config.services[0].check.clone().unwrap();
+    assert_eq!((check.expect, check.interval), ((200, 204), Duration::from_millis(1_500)));
+    assert_eq!(check.summary(), text.replace('\n', ", "));
+    assert_eq!(parse(&write(&config)).unwrap(), config);
+}
+
+#[test]
+fn what_is_refused() {
+    for (text, problem) in [
+        ("kind = \"udp\"", "kind \"udp\" is not known; it is \"tcp\" or \"http\" or \"https\" or \"icmp\""),
+        ("kind = \"tcp\"\npath = \"/\"", "path means nothing with kind = \"tcp\""),
+        ("kind = \"icmp\"\nport = 7", "port means nothing with kind = \"icmp\""),
+        ("kind = \"http\"\nverify = true", "verify means nothing with kind = \"http\""),
+        ("kind = \"tcp\"\ninterval = 0.01", "interval 0.01 is not from 0.1 to 3600 seconds"),
+        ("kind = \"tcp\"\ninterval = nan", "interval NaN is not from 0.1 to 3600 seconds"),
+        ("kind = \"tcp\"\ninterval = 1\ntimeout = 2", "timeout is longer than interval"),
+        ("kind = \"tcp\"\nrise = 0", "rise 0 is not from 1 to 1000"),
+        ("kind = \"http\"\nhost = \"a b\"", "host \"a b\" is not a host's name of at most 128 bytes, without port"),
+        ("kind = \"tcp\"\nsource = \"fd00::1\"", "source fd00::1 is not of the servers' address family"),
+    ] {
+        let found = problems(&format!("{SERVICE}[service.check]\n{text}"));
+        assert_eq!(found, [format!("service web: check: {problem}")], "{text}");
+    }
+    for expect in ["99", "600", "\"300-200\"", "\"ok\""] {
+        assert_eq!(problems(&format!("{SERVICE}[service.check]\nkind = \"http\"\nexpect = {expect}")).len(), 1);
+    }
+    let portless = "[[service]]\nname = \"a\"\naddress = \"203.0.113.10\"\ncheck = { kind = \"tcp\" }";
+    assert_eq!(problems(portless), ["service a: check: kind = \"tcp\" needs a port, as the service has none"]);
+    let member = format!("role = \"member\"\n{SERVICE}check = {{ kind = \"tcp\" }}");
+    assert_eq!(problems(&member), ["service web: check needs role = \"balancer\", not \"member\""]);
+}

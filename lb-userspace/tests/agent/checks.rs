@@ -1,0 +1,215 @@
+//! Health checks.
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, SocketAddr},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    load::{client_at, clients, undisturbed, until_received},
+    need_root,
+    process::{Agent, becomes, on_eth0, replace, server, wait},
+    support::network::{Network, SERVICES, name, server_address},
+};
+
+const SERVERS: u8 = 3;
+
+/// The server that fails.
+const ONE: u8 = 1;
+
+const INTERVAL: Duration = Duration::from_millis(400);
+const FALL: u32 = 2;
+
+fn check(kind: &str, more: &str) -> String {
+    format!("check = {{ kind = \"{kind}\", interval = 0.4, timeout = 0.3, fall = {FALL}{more} }}")
+}
+
+fn one(service: IpAddr) -> (&'static str, IpAddr) {
+    (name(service), server_address(service.is_ipv6(), ONE))
+}
+
+/// Only the flows of a server that is unplugged move, in time, and back.
+#[test]
+fn a_server_is_unplugged() {
+    need_root!();
+    for (kind, more) in [("tcp", ", port = 80"), ("icmp", "")] {
+        let network = Network::new(SERVERS, 8);
+        network.pass(true);
+        let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, &check(kind, more))));
+        let agent = Agent::start(&network.modlb, &file, "--mode native");
+        let others: Vec<_> = clients(&network).into_iter().filter(|client| client.home != ONE).collect();
+        let theirs = SERVICES.map(|service| (service, client_at(&network, SERVERS, ONE, service)));
+        let failing = network.server_namespaces().nth(ONE.into()).unwrap();
+        undisturbed(&network, &others, || {
+            for (service, client) in theirs {
+                failing.ip("link set eth0 down");
+                let took = until_received(&network, client, service, &[0, 2]);
+                eprintln!("{kind}, {}: flows moved after {took:?}", name(service));
+                assert!(took <= INTERVAL * FALL + Duration::from_secs(1), "{took:?}\n{}", agent.log());
+                let (service, address) = one(service);
+                let shown = server(&network.modlb, service, address);
+                assert_eq!(shown["state"], "failing", "{shown}");
+                assert!(shown["reason"].is_string() && shown["since"].is_u64(), "{shown}");
+                // A check is no decision of a person's.
+                assert!(!network.modlb.ok("export").contains("state"));
+                failing.ip("link set eth0 up");
+                failing.ip("addr replace fd00::c/64 dev eth0 nodad");
+                for (service, client) in theirs {
+                    let took = until_received(&network, client, service, &[ONE]);
+                    eprintln!("{kind}, {}: flows came back after {took:?}", name(service));
+                }
+            }
+        });
+        agent.logs("failing, was up");
+        agent.logs("up, was failing");
+    }
+}
+
+/// What fails stays down over the agent's end, until it passes again by the next one's checks.
+#[test]
+fn failing_outlives_the_agent() {
+    need_root!();
+    let network = Network::new(SERVERS, 1);
+    let file =
+        network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, &check("tcp", ", port = 80"))));
+    let agent = Agent::start(&network.modlb, &file, "");
+    let (service, address) = one(SERVICES[0]);
+    let failing = network.server_namespaces().nth(ONE.into()).unwrap();
+    failing.run("nft", "add table inet closed");
+    failing.run("nft", "add chain inet closed in { type filter hook input priority 0 ; }");
+    failing.run("nft", "add rule inet closed in tcp dport 80 reject with tcp reset");
+    becomes(&network.modlb, service, address, "failing");
+    let before = server(&network.modlb, service, address);
+    assert_eq!(before["reason"], "connection refused");
+    agent.stop();
+    assert_eq!(server(&network.modlb, service, address), before);
+    // A command that changes something else keeps it.
+    network.modlb.ok(&format!("server down {service} {}", server_address(false, 0)));
+    assert_eq!(server(&network.modlb, service, address), before);
+    let agent = Agent::start(&network.modlb, &file, "");
+    thread::sleep(INTERVAL * 3);
+    assert_eq!(server(&network.modlb, service, address), before, "{}", agent.log());
+    failing.run("nft", "delete table inet closed");
+    becomes(&network.modlb, service, address, "up");
+    // Without its check, nothing fails.
+    failing.run("nft", "add table inet closed");
+    failing.run("nft", "add chain inet closed in { type filter hook input priority 0 ; }");
+    failing.run("nft", "add rule inet closed in tcp dport 80 drop");
+    becomes(&network.modlb, service, address, "failing");
+    assert_eq!(server(&network.modlb, service, address)["reason"], "no answer in time");
+    replace(&file, &on_eth0(&network.configuration(SERVERS, "")));
+    becomes(&network.modlb, service, address, "up");
+}
+
+/// Who was taken down by hand stays down whatever the check says; and up by hand is not up while the check fails.
+#[test]
+fn what_somebody_said_wins() {
+    need_root!();
+    let network = Network::new(SERVERS, 1);
+    let file =
+        network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, &check("tcp", ", port = 80"))));
+    let agent = Agent::start(&network.modlb, &file, "");
+    let (service, address) = one(SERVICES[0]);
+    network.modlb.ok(&format!("server down {service} {address}"));
+    thread::sleep(INTERVAL * 4);
+    assert_eq!(server(&network.modlb, service, address)["state"], "down", "{}", agent.log());
+    let failing = network.server_namespaces().nth(ONE.into()).unwrap();
+    failing.ip("link set eth0 down");
+    thread::sleep(INTERVAL * 4);
+    assert_eq!(server(&network.modlb, service, address)["state"], "down");
+    assert!(network.modlb.ok("export").contains("state = \"down\""));
+    network.modlb.ok(&format!("server up {service} {address}"));
+    assert_eq!(server(&network.modlb, service, address)["state"], "failing");
+    failing.ip("link set eth0 up");
+    becomes(&network.modlb, service, address, "up");
+}
+
+/// With too few left, all stay in: the check is more likely wrong.
+#[test]
+fn too_many_fail() {
+    need_root!();
+    let network = Network::new(SERVERS, 4);
+    let text = on_eth0(&network.configuration(SERVERS, &check("http", ", port = 80, min_up = 2")));
+    let file = network.modlb.file("agent.toml", &text);
+    // Nobody here speaks HTTP, so that every check fails.
+    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    agent.logs("its check fails (no whole answer), but too many do (min_up)");
+    wait(
+        || (0..SERVERS).all(|n| server(&network.modlb, "web4", server_address(false, n))["reason"].is_string()),
+        || agent.log(),
+    );
+    let shown = server(&network.modlb, "web4", server_address(false, 0));
+    assert_eq!(shown["state"], "up");
+    assert!(shown["reason"].as_str().unwrap().contains("too many do (min_up)"), "{shown}");
+    assert!(clients(&network).iter().any(|client| client.home == ONE));
+    // Where nobody minds, all are down.
+    replace(&file, &text.replace("min_up = 2", "min_up = 0"));
+    becomes(&network.modlb, "web4", server_address(false, 0), "failing");
+    assert_eq!(network.modlb.json("services")[0]["servers"][2]["state"], "failing");
+}
+
+/// TLS by a certificate that nobody vouches for, which counts only if it is asked for.
+#[test]
+fn pages_by_tls() {
+    need_root!();
+    let network = Network::new(1, 1);
+    let secure = network.server_namespaces().next().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
+    let (key, certificate) = (key.display(), certificate.display());
+    secure.run(
+        "openssl",
+        &format!(
+            "req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=www.example.org"
+        ),
+    );
+    let (four, six) = (server_address(false, 0), server_address(true, 0));
+    let mut servers_of_pages = [four, six].map(|address| {
+        let mut command = secure.command("openssl");
+        command.args(["s_server", "-quiet", "-www", "-accept", &SocketAddr::new(address, 8_443).to_string()]);
+        command.args(["-key", &key.to_string(), "-cert", &certificate.to_string()]).spawn().unwrap()
+    });
+    let text = |more: &str| {
+        on_eth0(&network.configuration(1, &check("https", &format!(", port = 8443, expect = 200, min_up = 0{more}"))))
+    };
+    let file = network.modlb.file("agent.toml", &text(""));
+    let agent = Agent::start(&network.modlb, &file, "");
+    thread::sleep(INTERVAL * 4);
+    assert_eq!(server(&network.modlb, "web4", four)["state"], "up", "{}", agent.log());
+    assert_eq!(server(&network.modlb, "web6", six)["state"], "up", "{}", agent.log());
+    replace(&file, &text(", host = \"www.example.org\", verify = true"));
+    for (service, address) in [("web4", four), ("web6", six)] {
+        becomes(&network.modlb, service, address, "failing");
+        assert_eq!(server(&network.modlb, service, address)["reason"], "no TLS connection");
+    }
+    replace(&file, &text(", host = \"www.example.org\""));
+    becomes(&network.modlb, "web4", four, "up");
+    becomes(&network.modlb, "web6", six, "up");
+    for server in &mut servers_of_pages {
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+    becomes(&network.modlb, "web4", four, "failing");
+    assert_eq!(server(&network.modlb, "web4", four)["reason"], "connection refused");
+}
+
+/// What the file says of a check is what is exported.
+#[test]
+fn checks_are_exported() {
+    need_root!();
+    let network = Network::new(1, 1);
+    let mut more = ", port = 8443, path = \"/up\", host = \"www.example.org\", expect = \"200-204\"".to_owned();
+    write!(more, ", source = \"10.0.0.1\", rise = 3, min_up = 0").unwrap();
+    let mut text = network.configuration(1, "");
+    text = text.replacen("\n\n", &format!("\n{}\n", check("https", &more)), 1);
+    network.modlb.attach("eth0 --mode generic", &text);
+    let exported = network.modlb.ok("export");
+    let again = network.modlb.file("again.toml", &exported);
+    assert_eq!(network.modlb.ok(&format!("apply {} --dry-run", again.display())), "nothing to change\n", "{exported}");
+    assert!(exported.contains("kind = \"https\"") && exported.contains("interval = 0.4"), "{exported}");
+    let changed = network.modlb.file("changed.toml", &exported.replace("/up", "/down"));
+    let said = network.modlb.ok(&format!("apply {}", changed.display()));
+    assert!(said.starts_with("~ service web4: check kind = \"https\", port = 8443, path = \"/up\""), "{said}");
+}

@@ -1,0 +1,94 @@
+//! Interfaces that come, go, and change.
+
+use crate::{
+    load::clients,
+    need_root,
+    process::{Agent, on_eth0, wait},
+    support::network::Network,
+};
+
+/// Makes the gateway's interface anew, as a driver that is loaded again does.
+fn make(network: &Network) {
+    let gateway = network.gateway.name();
+    network
+        .switch
+        .ip(&format!("link add v-gateway type veth peer name eth0 netns {gateway} address 02:00:00:00:00:01"));
+    network.switch.ip("link set v-gateway master br0 up");
+    network.gateway.ip("link set eth0 up");
+    network.gateway.ip("addr add 10.0.0.1/24 dev eth0");
+    network.gateway.ip("addr add fd00::1/64 dev eth0 nodad");
+    network.gateway.run("ethtool", "-K eth0 tx off");
+}
+
+fn names(network: &Network) -> Vec<String> {
+    let status = network.modlb.json("status");
+    let interfaces = status["interfaces"].as_array().unwrap().iter();
+    interfaces.map(|interface| interface["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn removed_and_made_again() {
+    need_root!();
+    let network = Network::new(2, 2);
+    let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(2, "")));
+    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    let before = clients(&network);
+    for round in 0..3 {
+        network.gateway.ip("link del eth0");
+        agent.logs("eth0 is gone");
+        wait(|| names(&network).is_empty(), || format!("{:?}", names(&network)));
+        make(&network);
+        wait(|| names(&network) == ["eth0"], || agent.log());
+        let after = clients(&network);
+        assert!(before.iter().zip(&after).all(|(a, b)| a.home == b.home), "round {round}");
+    }
+    agent.stop();
+}
+
+/// The attachment goes along with a new name, and with a new MAC the program knows it.
+#[test]
+fn renamed_down_up_and_another_mac() {
+    need_root!();
+    let network = Network::new(2, 2);
+    let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(2, "")));
+    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    let program = network.modlb.json("status")["interfaces"][0]["program_id"].clone();
+    network.gateway.ip("link set eth0 down");
+    agent.logs("eth0 is down");
+    network.gateway.ip("link set eth0 name wan0");
+    agent.logs("eth0 is called wan0 now, and the instance stays attached");
+    network.gateway.ip("link set wan0 up");
+    agent.logs("wan0 is up");
+    network.gateway.ip("addr replace fd00::1/64 dev wan0 nodad");
+    assert_eq!(names(&network), ["wan0"]);
+    assert_eq!(network.modlb.json("status")["interfaces"][0]["program_id"], program);
+    let before = clients(&network);
+
+    network.gateway.ip("link set wan0 address 02:00:00:00:00:99");
+    agent.logs("wan0 has another MAC now, and the program knows it");
+    network.client.ip("neigh flush dev eth0");
+    assert!(before.iter().zip(&clients(&network)).all(|(a, b)| a.home == b.home));
+    // The file still says eth0, which does not make the agent leave wan0.
+    agent.signal(nix::sys::signal::Signal::SIGHUP);
+    agent.logs("there is no interface eth0 yet");
+    agent.hears("READY=1");
+    assert_eq!(names(&network), ["wan0"]);
+}
+
+/// An interface that is not there yet is waited for; systemd hears that it is ready when there is something to be ready with.
+#[test]
+fn one_that_comes_later() {
+    need_root!();
+    let network = Network::new(1, 1);
+    network.gateway.ip("link del eth0");
+    let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(1, "")));
+    let agent = Agent::spawn(&network.modlb, &file, "--mode generic");
+    let said = agent.hears("waiting for eth0");
+    assert!(!said.contains("READY=1"), "{said}");
+    assert!(!network.modlb.pins().exists());
+    make(&network);
+    agent.hears("READY=1");
+    assert_eq!(names(&network), ["eth0"]);
+    // Its addresses came after it, and so the server could only be found later.
+    wait(|| network.modlb.json("servers")[0]["state"] == "up", || agent.log());
+}

@@ -1,0 +1,162 @@
+//! Servers' MACs.
+
+use std::time::Duration;
+
+use crate::{
+    load::{client_at, clients, undisturbed, until_received},
+    need_root,
+    process::{Agent, becomes, on_eth0, server, wait},
+    support::{
+        namespace::Namespace,
+        network::{Network, SERVICES, UDP_PORT, datagrams_to, name, server_address},
+    },
+};
+
+const SERVERS: u8 = 3;
+
+/// The server that moves or is silent.
+const ONE: u8 = 1;
+
+/// Traffic follows a server that changes its MAC and says so, and nobody else's traffic is touched.
+#[test]
+fn a_server_changes_its_mac_under_load() {
+    need_root!();
+    let network = Network::new(SERVERS, 8);
+    network.pass(true);
+    let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, "")));
+    let agent = Agent::start(&network.modlb, &file, "--mode native");
+    let others: Vec<_> = clients(&network).into_iter().filter(|client| client.home != ONE).collect();
+    let moved = network.server_namespaces().nth(ONE.into()).unwrap();
+    moved.within(|| {
+        for knob in ["ipv4/conf/eth0/arp_notify", "ipv6/conf/eth0/ndisc_notify"] {
+            std::fs::write(format!("/proc/sys/net/{knob}"), "1").unwrap();
+        }
+    });
+    let theirs = SERVICES.map(|service| (service, client_at(&network, SERVERS, ONE, service)));
+    undisturbed(&network, &others, || {
+        for (round, (service, client)) in theirs.iter().cycle().take(6).enumerate() {
+            moved.ip(&format!("link set eth0 address 02:00:00:00:77:{round:02x}"));
+            let took = until_received(&network, *client, *service, &[ONE]);
+            eprintln!("round {round}, {}: traffic followed after {took:?}", name(*service));
+            assert!(took < Duration::from_secs(1), "{took:?}\n{}", agent.log());
+            let mac = format!("02:00:00:00:77:{round:02x}");
+            for service in SERVICES {
+                let address = server_address(service.is_ipv6(), ONE);
+                wait(|| server(&network.modlb, name(service), address)["mac"] == mac.as_str(), || agent.log());
+            }
+        }
+    });
+    assert!(agent.log().contains("its MAC is 02:00:00:00:77:00 now, it was 02:00:00:00:00:0c"), "{}", agent.log());
+}
+
+/// Entries that would age are kept; what somebody entered for good, or gave in the configuration, is left alone.
+#[test]
+fn entries_are_kept_alive() {
+    need_root!();
+    let network = Network::new(SERVERS, 1);
+    network.gateway.ip("neigh replace 10.0.0.12 lladdr 02:00:00:00:00:0c dev eth0 nud permanent");
+    let text = network.configuration(SERVERS, "");
+    let third = format!("address = \"{}\"\n", server_address(false, 2));
+    let file = network
+        .modlb
+        .file("agent.toml", &on_eth0(&text.replace(&third, &format!("{third}mac = \"02:00:00:00:00:0d\"\n"))));
+    let agent = Agent::start(&network.modlb, &file, "");
+    let entry = |address: &str| network.gateway.run("ip", &format!("neigh show {address} dev eth0"));
+    assert!(entry("10.0.0.11").contains("managed") && entry("fd00::b").contains("managed"), "{}", entry("to 0/0"));
+    assert!(entry("10.0.0.12").contains("PERMANENT"), "{}", entry("10.0.0.12"));
+    assert!(!entry("10.0.0.13").contains("managed"), "{}", entry("10.0.0.13"));
+    // Who empties the table does not empty it for long.
+    network.gateway.ip("neigh del 10.0.0.11 dev eth0");
+    wait(|| entry("10.0.0.11").contains("managed"), || entry("10.0.0.11"));
+    // A graceful end leaves them to the next agent.
+    agent.stop();
+    assert!(entry("10.0.0.11").contains("managed"), "{}", entry("10.0.0.11"));
+}
+
+/// A server that does not answer is named, by a command and by the agent; the others serve, and it is found when it comes.
+#[test]
+fn a_server_that_is_not_there() {
+    need_root!();
+    let network = Network::new(SERVERS, 4);
+    network.pass(true);
+    let silent = network.server_namespaces().nth(ONE.into()).unwrap();
+    silent.ip("link set eth0 down");
+    let text = on_eth0(&network.configuration(SERVERS, ""));
+    let file = network.modlb.file("agent.toml", &text);
+    let agent = Agent::start(&network.modlb, &file, "--mode native");
+    for service in SERVICES {
+        let address = server_address(service.is_ipv6(), ONE);
+        let service = name(service);
+        assert!(
+            agent.log().contains(&format!(
+                "service {service}: server {address}: no answer on eth0 within 1s; is it up? Give its mac, or say state = \"down\""
+            )),
+            "{}",
+            agent.log()
+        );
+        let shown = server(&network.modlb, service, address);
+        assert_eq!((&shown["state"], &shown["reason"]), (&"unresolved".into(), &"no answer on eth0".into()));
+        assert!(shown["since"].as_u64().is_some() && shown["mac"].is_null(), "{shown}");
+    }
+    assert!(
+        network.modlb.ok("status").contains("\nunresolved: web4 10.0.0.12, for "),
+        "{}",
+        network.modlb.ok("status")
+    );
+    // It is nobody's decision, so it is not exported as one.
+    assert!(!network.modlb.ok("export").contains("state"));
+    assert!(clients(&network).iter().all(|client| client.home != ONE));
+
+    silent.ip("link set eth0 up");
+    silent.ip("addr replace fd00::c/64 dev eth0 nodad");
+    for service in SERVICES {
+        becomes(&network.modlb, name(service), server_address(service.is_ipv6(), ONE), "up");
+    }
+    agent.logs("10.0.0.12: found at 02:00:00:00:00:0c");
+    assert!(clients(&network).iter().any(|client| client.home == ONE));
+}
+
+/// A server behind another interface, which is found only after a while, gets its frames by that one.
+#[test]
+fn found_behind_another_interface() {
+    need_root!();
+    let network = Network::new(1, 1);
+    let far = Namespace::new("far");
+    far.within(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap());
+    network.gateway.ip(&format!("link add eth1 type veth peer name eth0 netns {}", far.name()));
+    network.gateway.ip("link set eth1 up");
+    network.gateway.ip("addr add 10.9.0.1/24 dev eth1");
+    network.gateway.ip("addr add fd09::1/64 dev eth1 nodad");
+    let mut text = "interfaces = [\"eth0\", \"eth1\"]\n".to_owned();
+    for (service, address) in SERVICES.iter().zip(["10.9.0.11", "fd09::11"]) {
+        text += &format!("[[service]]\nname = \"{}\"\naddress = \"{service}\"\n", name(*service));
+        text += &format!("[[service.server]]\naddress = \"{address}\"\n");
+    }
+    let file = network.modlb.file("agent.toml", &text);
+    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    assert_eq!(server(&network.modlb, "web4", "10.9.0.11")["state"], "unresolved", "{}", agent.log());
+    assert_eq!(server(&network.modlb, "web6", "fd09::11")["state"], "unresolved", "{}", agent.log());
+
+    far.ip("link set eth0 up");
+    far.ip("addr add 10.9.0.11/24 dev eth0");
+    far.ip("addr add fd09::11/64 dev eth0 nodad");
+    far.run("ethtool", "-K eth0 tx off");
+    for service in SERVICES {
+        far.ip(&format!("addr add {service} dev lo"));
+    }
+    // The client has no way back, and needs none: what counts is what arrives.
+    far.within(|| std::fs::write("/proc/sys/net/ipv4/conf/eth0/rp_filter", "0").unwrap());
+    becomes(&network.modlb, "web4", "10.9.0.11", "up");
+    becomes(&network.modlb, "web6", "fd09::11", "up");
+    for service in SERVICES {
+        let socket = far.within(|| std::net::UdpSocket::bind((service, UDP_PORT)).unwrap());
+        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let client = network.client_addresses(service)[0];
+        let sender = network.client.within(|| datagrams_to(client, service));
+        let arrives = || {
+            sender.send(b"?").unwrap();
+            socket.recv(&mut [0; 8]).is_ok()
+        };
+        wait(arrives, || format!("nothing for {service} arrives:\n{}", agent.log()));
+    }
+}

@@ -1,0 +1,71 @@
+//! An agent with much to look after. Not run by itself: `cargo test --release --test agent -- --ignored --nocapture scale`.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    time::{Duration, Instant},
+};
+
+use crate::{need_root, process::Agent, support::network::Network};
+
+const SERVICES: u32 = 1_000;
+const SERVERS: u32 = 100;
+
+/// How long it is watched while there is nothing to do.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// The clock ticks that a process has used, its resident memory in MB, and how much of that is its own: the rest is the
+/// instance's maps and the program.
+fn used(pid: i32) -> (u64, u64, u64) {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let megabytes = |key: &str| {
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        kilobytes.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+    };
+    (ticks, megabytes("VmRSS:"), megabytes("RssAnon:"))
+}
+
+/// A hundred servers that all services share, of which a few are there; each is a neighbour that is kept true.
+#[test]
+#[ignore = "takes long, and means something only in a release build"]
+fn idle() {
+    need_root!();
+    let network = Network::new(8, 1);
+    for number in 8..SERVERS {
+        network
+            .gateway
+            .ip(&format!("neigh replace 10.0.0.{} lladdr 02:00:00:00:01:{number:02x} dev eth0", 11 + number));
+    }
+    let mut text = "interfaces = [\"eth0\"]\n".to_owned();
+    for service in 0..SERVICES {
+        let (high, low) = (service >> 8, service & 255);
+        write!(
+            text,
+            "[[service]]\nname = \"s{service}\"\naddress = \"198.18.{high}.{low}\"\nprotocol = \"tcp\"\nport = 80\n"
+        )
+        .unwrap();
+        for server in 0..SERVERS {
+            write!(text, "[[service.server]]\naddress = \"10.0.0.{}\"\n", 11 + server).unwrap();
+        }
+    }
+    let file = network.modlb.file("agent.toml", &text);
+    let start = Instant::now();
+    let capacity = "--mode generic --max-servers 131072";
+    let agent = Agent::start(&network.modlb, &file, capacity);
+    println!("made the instance of {SERVICES} services × {SERVERS} servers in {:?}", start.elapsed());
+    agent.stop();
+    let start = Instant::now();
+    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    println!("started again in {:?}", start.elapsed());
+    std::thread::sleep(Duration::from_secs(5));
+    let (before, ..) = used(agent.pid().as_raw());
+    std::thread::sleep(IDLE);
+    let (after, resident, own) = used(agent.pid().as_raw());
+    // Ticks are hundredths of a second for user space, whatever the kernel's are.
+    let percent = (after - before) as f64 / IDLE.as_secs_f64();
+    println!("idle: {percent:.2} % of a CPU, {resident} MB resident, {own} of them its own");
+    assert!(cfg!(debug_assertions) || percent < 0.5, "{percent} %\n{}", agent.log());
+}
