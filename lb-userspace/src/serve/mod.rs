@@ -40,8 +40,8 @@ const PAGE_INTERVAL: Duration = Duration::from_millis(800);
 #[command(next_help_heading = "Listener")]
 pub struct Options {
     /// With more servers than this, over all services, leave metrics of single servers out
-    #[arg(long = "max-servers-in-metrics", value_name = "N", default_value_t = DEFAULT_MAX_SERVERS)]
-    pub max_servers: usize,
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_SERVERS)]
+    pub max_servers_in_metrics: usize,
     /// Answer by this name, too, beside addresses, localhost and this host's own name; may be given several times
     #[arg(long = "allow-host", value_name = "NAME")]
     pub hosts: Vec<String>,
@@ -49,7 +49,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_servers: DEFAULT_MAX_SERVERS, hosts: Vec::new() }
+        Self { max_servers_in_metrics: DEFAULT_MAX_SERVERS, hosts: Vec::new() }
     }
 }
 
@@ -81,7 +81,7 @@ pub async fn serve(listener: TcpListener, shared: Shared, instance: &str) -> Res
 ///
 /// The listener fails.
 pub async fn serve_with(listener: TcpListener, shared: Shared, instance: &str, options: Options) -> Result<()> {
-    let readers = Readers { sampler: Sampler::default(), metrics: Metrics::new(options.max_servers) };
+    let readers = Readers { sampler: Sampler::default(), metrics: Metrics::new(options.max_servers_in_metrics) };
     let server = Server { instance: instance.to_owned(), shared, readers: Mutex::new(readers) };
     let guard = Arc::new(Guard::new(options.hosts));
     let router = Router::new()
