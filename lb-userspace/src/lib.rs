@@ -15,3 +15,4 @@ pub mod output;
 pub mod plan;
 pub mod replay;
 pub mod slots;
+pub mod trace;

@@ -18,11 +18,15 @@ mod dev;
 mod explain;
 mod export;
 mod input;
+mod logs;
 mod replay;
 mod server;
 mod stats;
 mod status;
+mod trace;
 mod upgrade;
+
+pub use change::attached;
 
 /// Runs a command. Must be called within a current-thread tokio runtime, in the network namespace that is meant.
 ///
@@ -47,6 +51,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Stats(options) => stats::run(instance, &options).await,
         Command::Explain(options) => explain::run(instance, &options).await,
         Command::Replay(options) => replay::run(&options),
+        Command::Trace(options) => trace::run(instance, &options).await,
+        Command::Logs(options) => logs::run(instance, &options).await,
+        Command::TraceGuard => crate::trace::guard::run(instance),
         Command::Activate => activity::set(instance, false),
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,

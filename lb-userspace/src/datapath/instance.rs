@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use lb_common::{
     abi::{ABI, Instance, MAGIC},
+    control::Control,
     limits::{
         CELLS_PER_SERVICE, COUNTERS_PER_LINE, COUNTERS_PER_SERVER, DEFAULT_SERVERS, DEFAULT_SERVICES, DEFAULT_SLOTS,
         KEYS_PER_SERVICE, MAX_SERVERS, MAX_VALUE_BYTES, OWN_ADDRESSES,
@@ -176,6 +177,11 @@ impl Datapath {
         &self.capacities
     }
 
+    /// The word that is in force.
+    pub fn control(&self) -> Control {
+        self.maps.control.load()
+    }
+
     /// Whether it forwards nothing.
     pub fn standby(&self) -> bool {
         self.maps.control.load().standby()
@@ -197,7 +203,9 @@ impl Writer {
     pub fn open(instance: &str) -> Result<Self> {
         let pins = Pins::new(instance);
         let lock = pins.lock()?;
-        Ok(Self { datapath: Datapath::open(instance)?, new: false, _lock: lock })
+        let writer = Self { datapath: Datapath::open(instance)?, new: false, _lock: lock };
+        writer.end_stale_tracing()?;
+        Ok(writer)
     }
 
     /// Opens an instance, or makes one that becomes real by [`Writer::complete`].
@@ -212,7 +220,9 @@ impl Writer {
             check(&pins, &record)?;
             let datapath = Datapath::with(pins, &record)?;
             wanted.check(&datapath.capacities, datapath.role)?;
-            return Ok(Self { datapath, new: false, _lock: lock });
+            let writer = Self { datapath, new: false, _lock: lock };
+            writer.end_stale_tracing()?;
+            return Ok(writer);
         }
         held::give_back(&pins, None)?;
         pins.clear()?;

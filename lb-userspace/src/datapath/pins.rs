@@ -32,6 +32,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it looks.
 const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How long a lock that nobody is to wait for is tried to get.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// The pins of one instance.
 #[derive(Clone, Debug)]
 pub struct Pins {
@@ -132,6 +135,12 @@ impl Pins {
         let _ = fs::remove_dir(&self.directory);
     }
 
+    /// Removes a directory that is there for its lock alone, and the one that it is in unless something is in that.
+    pub fn remove_claimed(&self) {
+        self.remove_if_empty();
+        let _ = self.directory.parent().map(fs::remove_dir);
+    }
+
     /// Removes one pin, if it is there.
     pub fn remove_pin(&self, path: &Path) -> Result<()> {
         remove_file(path)
@@ -158,8 +167,33 @@ impl Pins {
         Err(Error::NotRunning(self.instance.clone()))
     }
 
+    /// Makes the directory, where the BPF file system is mounted, and takes the lock at once; `None`: somebody has it.
+    pub fn claim(&self) -> Result<Option<Lock>> {
+        let start = Instant::now();
+        // Who only looks whether there is a lock has it for a moment.
+        while start.elapsed() < LOOK_TIMEOUT {
+            fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
+            match self.try_lock_for(Duration::ZERO) {
+                Ok(Some(lock)) => return Ok(Some(lock)),
+                Ok(None) | Err(Error::Locked(..)) => thread::sleep(LOCK_INTERVAL),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether somebody has the lock.
+    pub fn is_claimed(&self) -> bool {
+        matches!(self.try_lock_for(Duration::ZERO), Err(Error::Locked(..)))
+    }
+
     /// `None`: the directory went or was replaced meanwhile.
     fn try_lock(&self) -> Result<Option<Lock>> {
+        self.try_lock_for(LOCK_TIMEOUT)
+    }
+
+    /// The same, waiting for so long.
+    fn try_lock_for(&self, timeout: Duration) -> Result<Option<Lock>> {
         let mut file = match File::open(&self.directory) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -172,8 +206,8 @@ impl Pins {
                 Err((back, nix::Error::EWOULDBLOCK)) => file = back,
                 Err((_, errno)) => return Err(Error::errno("locking the instance")(errno)),
             }
-            if start.elapsed() > LOCK_TIMEOUT {
-                return Err(Error::Locked(self.instance.clone(), LOCK_TIMEOUT.as_secs()));
+            if start.elapsed() >= timeout {
+                return Err(Error::Locked(self.instance.clone(), timeout.as_secs()));
             }
             thread::sleep(LOCK_INTERVAL);
         };

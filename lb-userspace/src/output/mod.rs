@@ -18,12 +18,14 @@ pub use self::{
     status::{
         Activity, InterfaceView, MemberView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView,
     },
+    trace::{TraceLines, TraceSummary, TraceView},
 };
 
 mod explain;
 mod replay;
 mod stats;
 mod status;
+mod trace;
 
 /// What can be shown to a person.
 pub trait Render {
