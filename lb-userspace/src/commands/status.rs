@@ -78,6 +78,13 @@ fn member(snapshot: &Snapshot) -> Option<MemberView> {
 pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
     let net = Net::open()?;
     let mut views = Vec::new();
+    let traced = datapath.told_of()?;
+    if !traced.is_empty() && !datapath.is_being_traced() {
+        log::warn!(
+            "the command that traced this instance was killed, and its guard, too; `modlb upgrade`, or whatever changes the instance \
+             next, puts the ordinary program back"
+        );
+    }
     for (index, link) in datapath.links()? {
         let interface = match link.interface {
             Some(index) => Some(net.interface_by_index(index).await?),
@@ -92,6 +99,7 @@ pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
             index,
             mode: mode.to_owned(),
             multi_buffer: datapath.is_multi_buffer(index),
+            traced: traced.contains(&index),
             link: link.holder.name().to_owned(),
             program_id: link.program,
         });

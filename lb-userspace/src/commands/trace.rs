@@ -71,13 +71,14 @@ async fn watch(
     seconds: Option<Duration>,
 ) -> io::Result<()> {
     let mut ticks = tokio::time::interval(FETCH);
-    let mut terminated = signal(SignalKind::terminate())?;
+    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let start = Instant::now();
     let mut looked = start;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            result = tokio::signal::ctrl_c() => return result,
+            _ = interrupted.recv() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
         }
         viewer.fetch(names)?;

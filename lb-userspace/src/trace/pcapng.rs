@@ -178,7 +178,7 @@ mod tests {
         let mut capture = Capture::new(&file[..]).unwrap();
         let mut lengths = Vec::new();
         while let Some(frame) = capture.next().unwrap() {
-            assert_eq!(frame.length, frame.bytes.len() + 1);
+            assert_eq!(frame.length as usize, frame.bytes.len() + 1);
             assert!(frame.bytes.iter().all(|byte| *byte == frame.bytes.len() as u8));
             lengths.push(frame.bytes.len());
         }
