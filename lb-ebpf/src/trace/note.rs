@@ -125,11 +125,15 @@ impl Note {
         }
     }
 
-    /// The slot, by the service's T, which is not 0; and the server's counter.
+    /// The slot, and the server's counter.
+    ///
+    /// Trap: that T is not 0 is known by now, but not to the compiler, which would call what panics.
     #[inline(always)]
     pub fn server<A: Address>(&self, flow: &Flow<A>, service: &ServiceCell, counter: u64) {
-        let event = self.event();
-        event.slot = formula::slot(flow, service.formula(), service.slots, &service.powers);
+        let (event, slots) = (self.event(), service.slots);
+        if slots != 0 {
+            event.slot = formula::slot(flow, service.formula(), slots, &service.powers);
+        }
         event.counter = counter as u32;
     }
 
@@ -155,7 +159,7 @@ impl Note {
             return;
         }
         let sample = filter.sample as u64;
-        let turn = sample < 2 || told.fit % sample == 0;
+        let turn = sample == 0 || told.fit % sample == 0;
         told.fit += 1;
         if turn {
             L::hear(context, self);

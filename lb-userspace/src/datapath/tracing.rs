@@ -214,3 +214,45 @@ struct Counts(Told);
 
 // SAFETY: made of numbers, without padding.
 unsafe impl aya::Pod for Counts {}
+
+#[cfg(test)]
+mod tests {
+    use aya::programs::Program;
+    use lb_common::mac::Mac;
+
+    use super::*;
+    use crate::datapath::{instance::Wanted, trial::Laboratory};
+
+    /// The kernel takes each of them, also those for which there is no interface in tests.
+    #[test]
+    fn every_program_that_tells_can_be_loaded() {
+        if cfg!(without_datapath) || !nix::unistd::geteuid().is_root() {
+            assert!(
+                cfg!(without_datapath) || std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+                "CI=true, but not root"
+            );
+            eprintln!("SKIPPED: no program can be loaded here");
+            return;
+        }
+        let _laboratory = Laboratory::enter().unwrap();
+        let wanted = Wanted { services: Some(1), slots: Some(1), servers: Some(1), role: None };
+        let writer = Writer::create("telling", &wanted).unwrap();
+        let mut names = Vec::new();
+        for manner in [Manner::Events(4_096), Manner::Messages(aya_log::Level::Trace)] {
+            let (prefix, telling) = telling(&Filter { sample: 3, after: 1, ..Filter::ALL }, manner);
+            let constants = Constants { interface: 1, mac: Mac([2, 0, 0, 0, 0, 1]), group: u64::MAX };
+            let mut programs = load_telling(&writer.pins, &writer.capacities, constants, Some(&telling)).unwrap();
+            for (name, program) in programs.programs_mut().filter(|(name, _)| name.starts_with(prefix)) {
+                let loaded = match program {
+                    Program::Xdp(program) => program.load(),
+                    Program::SchedClassifier(program) => program.load(),
+                    other => panic!("{name}: {:?}", other.prog_type()),
+                };
+                loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
+                names.push(name.to_owned());
+            }
+        }
+        assert_eq!(names.len(), 10, "{names:?}");
+        writer.remove().unwrap();
+    }
+}

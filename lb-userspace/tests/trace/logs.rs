@@ -36,7 +36,7 @@ fn levels() {
     let mut bench = Bench::new(SERVICES);
     let warnings = messages(&mut bench, "--level warn");
     let wanted = [
-        ("warn", "no_server: its service has no server that is up; 38 bytes dropped"),
+        ("warn", "no_server: its service has no server that is up; 66 bytes dropped"),
         ("warn", "malformed: a header is broken or cut off; 16 bytes passed"),
     ];
     assert_eq!(warnings, wanted.map(|(level, message)| (level.to_owned(), message.to_owned())));
@@ -49,12 +49,12 @@ fn levels() {
     assert_eq!(said[0], "198.51.100.7 port 51234 to 203.0.113.10 port 80, protocol 6, piece: 0");
     assert!(said[1].starts_with("a service's cell takes it: tag ") && said[1].ends_with(", 3 slots"), "{}", said[1]);
     assert!(said[2].starts_with(&format!("slot {} of 3: the server with counter ", sum % 3)), "{}", said[2]);
-    assert_eq!(said[3], "forwarded: 38 bytes sent to the server");
-    assert!(said.contains(&"no_service: no service takes it; 38 bytes passed"), "{said:?}");
+    assert_eq!(said[3], "forwarded: 66 bytes sent to the server");
+    assert!(said.contains(&"no_service: no service takes it; 66 bytes passed"), "{said:?}");
     assert!(warnings.iter().all(|warning| debug.contains(warning)));
     let trace = messages(&mut bench, "--level trace");
     assert_eq!(trace.iter().filter(|(level, _)| level == "trace").count(), 4);
-    assert!(trace[0].1.starts_with("38 bytes came by interface "), "{}", trace[0].1);
+    assert!(trace[0].1.starts_with("66 bytes came by interface "), "{}", trace[0].1);
 }
 
 #[test]

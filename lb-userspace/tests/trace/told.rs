@@ -146,9 +146,15 @@ fn text() {
     let (out, said) = tracing.end(&bench.modlb);
     let sum = 0xc633_6407_u64 + 0xcb00_710a + 80;
     let wanted = [
-        format!("eth0  tcp   198.51.100.7:51234 -> 203.0.113.10:80             web4  {sum} % 3 = {}    10.0.0.1{}   forwarded", sum % 3, 1 + sum % 3),
-        "eth0  udp   198.51.100.7:51234 -> 203.0.113.11:9              empty  -                     -           no_server".to_owned(),
-        "eth0  tcp   198.51.100.7:51234 -> 203.0.113.10:81             -      -                     -           no_service".to_owned(),
+        format!(
+            "eth0  tcp   198.51.100.7:51234 -> 203.0.113.10:80     web4  {sum} % 3 = {}    10.0.0.1{}   forwarded",
+            sum % 3,
+            1 + sum % 3
+        ),
+        "eth0  udp   198.51.100.7:51234 -> 203.0.113.11:9      empty  -                     -           no_server"
+            .to_owned(),
+        "eth0  tcp   198.51.100.7:51234 -> 203.0.113.10:81     -      -                     -           no_service"
+            .to_owned(),
     ];
     // The time stands before it.
     let lines: Vec<_> = out.lines().map(|line| line[17..].to_owned()).collect();
