@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["attach"],
     &["detach"],
     &["apply"],
@@ -21,6 +21,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["stats"],
     &["explain"],
     &["replay"],
+    &["trace"],
+    &["logs"],
     &["activate"],
     &["standby"],
     &["upgrade"],
@@ -39,7 +41,7 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn reading_commands_offer_json() {
-    for command in ["status", "services", "servers", "stats", "explain", "replay", "export", "check"] {
+    for command in ["status", "services", "servers", "stats", "explain", "replay", "trace", "logs", "export", "check"] {
         assert!(ok(&[command, "--help"]).contains("--json"), "{command}");
     }
 }
@@ -91,6 +93,8 @@ fn without_an_instance_errors_say_what_to_do() {
         &["stats"],
         &["export"],
         &["upgrade"],
+        &["trace"],
+        &["logs"],
         &["standby"],
         &["detach"],
         &["server", "up", "web", "10.0.0.1"],
