@@ -15,3 +15,4 @@ pub mod mac;
 pub mod outcome;
 pub mod record;
 pub mod table;
+pub mod trace;

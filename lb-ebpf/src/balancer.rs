@@ -17,7 +17,7 @@ use lb_ebpf::{
     plain::{self, Tagged, Untagged},
 };
 
-use crate::{count, finish, maps, rewrite, select, select::Server, service};
+use crate::{action::finish, count, maps, rewrite, select, select::Server, service};
 
 /// Returns what becomes of the packet.
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! modlb's datapath: the programs, and the one place where an outcome becomes an action.
+//! modlb's datapath: the programs.
 //!
 //! The packet's way: `parse` → `service` → `select` → `rewrite`. Each stage takes what the stage before returns, so none
 //! can be left out, and nothing is written to a packet before it is certain that it will be sent.
@@ -7,6 +7,7 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
+mod action;
 mod answer;
 mod balancer;
 mod count;
@@ -24,8 +25,9 @@ use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use lb_common::outcome::Outcome;
 use lb_ebpf::packet::{Context, MultiBuffer, Packet};
+
+use crate::action::{action, finish};
 
 /// Role `balancer`: sends each packet of a service to the server that the formula names.
 #[xdp]
@@ -78,34 +80,6 @@ fn join<C: Context>(context: *mut C) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
     let packet = unsafe { Packet::new(context) };
     finish(&packet, member::take(&packet))
-}
-
-/// What becomes of the packet; outcomes that end before a server are counted.
-#[inline(always)]
-fn finish(packet: &Packet<impl Context>, result: Result<u32, Outcome>) -> u32 {
-    result.unwrap_or_else(|outcome| {
-        count::outcome(outcome, packet.len());
-        action(outcome)
-    })
-}
-
-/// Outcomes that end here rather than at a server: what to do with the packet.
-#[inline(always)]
-fn action(outcome: Outcome) -> u32 {
-    match outcome {
-        Outcome::NoServer | Outcome::Unreachable | Outcome::Others => xdp_action::XDP_DROP,
-        Outcome::Answered => xdp_action::XDP_TX,
-        Outcome::Forwarded
-        | Outcome::Accepted
-        | Outcome::Local
-        | Outcome::Standby
-        | Outcome::NotOurs
-        | Outcome::NotIp
-        | Outcome::Malformed
-        | Outcome::TooManyHeaders
-        | Outcome::Fragment
-        | Outcome::NoService => xdp_action::XDP_PASS,
-    }
 }
 
 #[cfg(not(test))]

@@ -36,7 +36,7 @@ pub fn steer(context: *mut __sk_buff) -> Result<(), Outcome> {
 
 /// Moves headers into the linear part; `false`: they were there.
 #[inline(always)]
-fn pull(context: *mut __sk_buff) -> bool {
+pub fn pull(context: *mut __sk_buff) -> bool {
     // SAFETY: the context is valid.
     let (data, end, length) = unsafe { ((*context).data, (*context).data_end, (*context).len) };
     let wanted = if length < HEADERS { length } else { HEADERS };

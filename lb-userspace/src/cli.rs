@@ -13,12 +13,16 @@ use lb_common::{
     mac::Mac,
 };
 
-pub use self::value::{Endpoint, Listen, ParseEndpointError};
 use self::value::{parse_instance, parse_seconds, up_to};
+pub use self::{
+    trace::{Level, Logs, Trace, Which},
+    value::{Endpoint, Listen, ParseEndpointError},
+};
 use crate::{config::model::Role, serve, slots::Digest};
 
 #[cfg(test)]
 mod tests;
+mod trace;
 mod value;
 
 /// A stateless Layer-4 load balancer in the Linux kernel's XDP datapath.
@@ -141,6 +145,24 @@ Examples: how evenly a configuration spreads this traffic; what moves when a ser
   modlb replay traffic.pcapng --config /etc/modlb.toml
   modlb replay traffic.pcapng --config /etc/modlb.toml --down 10.0.0.12 --against new.toml --without-kernel")]
     Replay(Replay),
+    /// Show what happens to which packet, while it happens
+    #[command(after_help = "\
+Examples: everything; what one client meets; what is dropped; a capture for Wireshark, live or in a file
+  modlb trace
+  modlb trace --address 198.51.100.7 --count 20
+  modlb trace --outcome no_server,unreachable --seconds 10
+  modlb trace --service web --sample 100 --pcap web.pcapng
+  modlb trace --pcap - | tshark -r - -T fields -e frame.comment")]
+    Trace(Trace),
+    /// Show messages from within the datapath: what it found, step by step
+    #[command(after_help = "\
+Examples: what goes wrong; every step of one client's packets
+  modlb logs
+  modlb logs --level debug --address 198.51.100.7")]
+    Logs(Logs),
+    /// Put the ordinary programs back when standard input ends: what `trace` and `logs` start beside themselves
+    #[command(hide = true, after_help = "Example: once\n  modlb trace-guard < /dev/null")]
+    TraceGuard,
     /// End standby: forward from now on
     #[command(after_help = "Example: when keepalived makes this host the master\n  modlb activate")]
     Activate,

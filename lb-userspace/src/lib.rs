@@ -21,3 +21,4 @@ pub mod replay;
 pub mod serve;
 pub mod slots;
 pub mod top;
+pub mod trace;

@@ -12,6 +12,9 @@ use clap::{
     builder::{PossibleValue, RangedI64ValueParser},
 };
 
+use ipnet::IpNet;
+use lb_common::outcome::Outcome;
+
 use crate::config::model::Role;
 
 /// The longest name of an instance, in bytes.
@@ -107,6 +110,20 @@ pub(super) fn parse_instance(text: &str) -> Result<String, String> {
         return Err(format!("use 1 to {MAX_INSTANCE_BYTES} letters, digits, '-' or '_'"));
     }
     Ok(text.to_owned())
+}
+
+pub(super) fn parse_outcome(text: &str) -> Result<Outcome, String> {
+    Outcome::ALL.iter().copied().find(|outcome| outcome.name() == text).ok_or_else(|| {
+        let names: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
+        format!("use one of: {}", names.join(", "))
+    })
+}
+
+/// An address is a prefix of full length.
+pub(super) fn parse_net(text: &str) -> Result<IpNet, String> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "write an address or a prefix, as in 198.51.100.7 or 2001:db8::/32".to_owned())
 }
 
 pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {

@@ -21,13 +21,17 @@ mod doctor;
 mod explain;
 mod export;
 mod input;
+mod logs;
 mod replay;
 mod serve;
 mod server;
 mod stats;
 mod status;
 mod top;
+mod trace;
 mod upgrade;
+
+pub use change::attached;
 
 /// A command that has said all there is to say and ends with this exit status.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Serve(options) => serve::run(instance, &options).await,
         Command::Explain(options) => explain::run(instance, &options).await,
         Command::Replay(options) => replay::run(&options),
+        Command::Trace(options) => trace::run(instance, &options).await,
+        Command::Logs(options) => logs::run(instance, &options).await,
+        Command::TraceGuard => crate::trace::guard::run(instance),
         Command::Activate => activity::set(instance, false),
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,

@@ -32,6 +32,12 @@ pub async fn servers(instance: &str, format: Format) -> Result<()> {
 
 async fn view(instance: &str) -> Result<StatusView> {
     let datapath = Datapath::open(instance)?;
+    if !datapath.told_of()?.is_empty() && !datapath.is_being_traced() {
+        log::warn!(
+            "the command that traced this instance was killed, and its guard, too; `modlb upgrade`, or whatever changes the \
+             instance next, puts the ordinary program back"
+        );
+    }
     let interfaces = status::interfaces(&datapath).await?;
     Ok(status::view(&datapath.snapshot(), interfaces, status::unconfirmed(instance)?))
 }

@@ -23,7 +23,7 @@ use super::{Error, Result, instance::Writer, program::refused};
 use crate::net::Interface;
 
 /// The program of role `steer`.
-const STEER: &str = "steer";
+pub(super) const STEER: &str = "steer";
 
 /// Among filters, where nobody says otherwise the first is the one with the lowest number.
 const PRIORITY: u16 = 100;
@@ -44,9 +44,14 @@ pub fn has_tcx() -> bool {
 
 /// The program of an object.
 pub(super) fn program(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier> {
+    named(ebpf, STEER)
+}
+
+/// The program of this name.
+pub(super) fn named<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
     let missing =
-        || Error::Io(format!("program {STEER}"), io::Error::new(io::ErrorKind::NotFound, "not in the object file"));
-    Ok(ebpf.program_mut(STEER).ok_or_else(missing)?.try_into()?)
+        || Error::Io(format!("program {name}"), io::Error::new(io::ErrorKind::NotFound, "not in the object file"));
+    Ok(ebpf.program_mut(name).ok_or_else(missing)?.try_into()?)
 }
 
 /// Attaches a loaded program by TCX.

@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use lb_common::{
     abi::{ABI, Instance, MAGIC},
+    control::Control,
     limits::{
         CELLS_PER_SERVICE, COUNTERS_PER_LINE, COUNTERS_PER_SERVER, DEFAULT_SERVERS, DEFAULT_SERVICES, DEFAULT_SLOTS,
         KEYS_PER_SERVICE, MAX_SERVERS, MAX_VALUE_BYTES, OWN_ADDRESSES,
@@ -192,6 +193,11 @@ impl Datapath {
         self.pins.stamp()
     }
 
+    /// The word that is in force.
+    pub fn control(&self) -> Control {
+        self.maps.control.load()
+    }
+
     /// Whether it forwards nothing.
     pub fn standby(&self) -> bool {
         self.maps.control.load().standby()
@@ -213,7 +219,9 @@ impl Writer {
     pub fn open(instance: &str) -> Result<Self> {
         let pins = Pins::new(instance);
         let lock = pins.lock()?;
-        Ok(Self { datapath: Datapath::open(instance)?, new: false, _lock: lock })
+        let writer = Self { datapath: Datapath::open(instance)?, new: false, _lock: lock };
+        writer.end_stale_tracing()?;
+        Ok(writer)
     }
 
     /// As [`Writer::open`], but `None` instead of waiting for another command.
@@ -238,7 +246,9 @@ impl Writer {
             check(&pins, &record)?;
             let datapath = Datapath::with(pins, &record)?;
             wanted.check(&datapath.capacities, datapath.role)?;
-            return Ok(Self { datapath, new: false, _lock: lock });
+            let writer = Self { datapath, new: false, _lock: lock };
+            writer.end_stale_tracing()?;
+            return Ok(writer);
         }
         held::give_back(&pins, None)?;
         pins.clear()?;

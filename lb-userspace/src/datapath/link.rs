@@ -2,12 +2,15 @@
 
 use std::{os::fd::AsRawFd as _, path::Path};
 
-use aya::programs::ProgramInfo;
+use aya::programs::{ProgramInfo, loaded_programs};
 
 use super::{
     Error, Result,
     sys::{bpf, open_pin},
 };
+
+/// What the names of programs begin with that tell what happens to packets.
+pub(super) const TELLING: [&str; 2] = ["trace_", "log_"];
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
@@ -73,6 +76,14 @@ pub(super) fn look(path: &Path) -> Result<Link> {
     bpf(BPF_OBJ_GET_INFO_BY_FD, &query).map_err(failed())?;
     let holder = if info.kind == TCX { Holder::Tcx } else { Holder::Xdp };
     Ok(Link { holder, interface: Some(info.interface).filter(|index| *index != 0), program: info.program })
+}
+
+/// Whether the program with this id tells what happens to packets.
+pub(super) fn tells(program: u32) -> bool {
+    let info = loaded_programs().filter_map(std::result::Result::ok).find(|info| info.id() == program);
+    info.is_some_and(|info| {
+        info.name_as_str().is_some_and(|name| TELLING.iter().any(|telling| name.starts_with(telling)))
+    })
 }
 
 /// The id of a pinned program; 0 if it cannot be had.

@@ -11,6 +11,7 @@
 //! devices    interfaces that frames are redirected to         variant    one buffer for a frame, or several
 //! trial      a program that is attached to nothing
 //! egress     the same for what a host sends                   held       what is held of interfaces beside links
+//! tracing    programs that tell of packets, swapped in and out again
 //! ```
 
 pub mod cells;
@@ -33,6 +34,7 @@ mod records;
 pub mod snapshot;
 mod sys;
 pub mod totals;
+pub mod tracing;
 pub mod trial;
 mod variant;
 
@@ -66,6 +68,17 @@ pub enum Error {
     /// Another command holds the lock.
     #[error("another modlb command has been changing instance {0} for {1} s; try again when it has ended")]
     Locked(String, u64),
+    /// Another command traces it.
+    #[error(
+        "instance {0} is being traced by another `modlb trace` or `modlb logs`, and only one can at a time; end that one first"
+    )]
+    Traced(String),
+    /// A filter of clsact cannot be asked which program it has.
+    #[error(
+        "instance {0} steers by a filter of clsact, whose program cannot be swapped out again safely; it can be traced only where \
+         the kernel has TCX (6.6), attached without `--clsact`"
+    )]
+    TracedFilter(String),
     /// The instance works in another network namespace.
     #[error(
         "instance {0} works in another network namespace; enter it with `--netns`, choose another `--instance`, or \

@@ -22,6 +22,11 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb
 #[cfg(without_datapath)]
 static OBJECT: &[u8] = &[];
 
+#[cfg(not(without_datapath))]
+static TRACED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb-ebpf-trace"));
+#[cfg(without_datapath)]
+static TRACED: &[u8] = &[];
+
 /// What the symbols of tables start with; the rest is the name of the map.
 const PREFIX: &str = "modlb_table_";
 
@@ -55,18 +60,27 @@ impl DerefMut for Programs {
 
 /// Reads the object file, for programs that use an instance's tables.
 pub fn read(loader: &mut EbpfLoader<'_>, pins: &Pins) -> Result<Programs> {
-    let mut bytes = Bytes::new(present()?);
+    read_file(present(OBJECT)?, loader, pins)
+}
+
+/// Reads the object file of the programs that tell what happens to packets.
+pub fn read_traced(loader: &mut EbpfLoader<'_>, pins: &Pins) -> Result<Programs> {
+    read_file(present(TRACED)?, loader, pins)
+}
+
+fn read_file(file: &[u8], loader: &mut EbpfLoader<'_>, pins: &Pins) -> Result<Programs> {
+    let mut bytes = Bytes::new(file);
     let tables = resolve(bytes.as_mut(), pins)?;
     Ok(Programs { ebpf: loader.load(bytes.as_mut())?, _tables: tables })
 }
 
 /// Reads the object file, for programs that use none.
 pub fn read_without_tables(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
-    Ok(loader.load(present()?)?)
+    Ok(loader.load(present(OBJECT)?)?)
 }
 
-fn present() -> Result<&'static [u8]> {
-    if OBJECT.is_empty() { Err(Error::WithoutDatapath) } else { Ok(OBJECT) }
+fn present(file: &'static [u8]) -> Result<&'static [u8]> {
+    if file.is_empty() { Err(Error::WithoutDatapath) } else { Ok(file) }
 }
 
 /// A copy of the file, aligned as parsers want it.
@@ -130,4 +144,24 @@ fn references(file: &[u8]) -> io::Result<Vec<Reference>> {
         }
     }
     Ok(references)
+}
+
+#[cfg(all(test, not(without_datapath)))]
+mod tests {
+    use super::*;
+
+    /// Whoever attaches needs nothing of what tracing needs, and has no instruction of it.
+    #[test]
+    fn the_programs_of_every_day_know_nothing_of_tracing() {
+        let names = |file: &'static [u8]| -> Vec<String> {
+            let elf = ElfFile64::<object::LittleEndian>::parse(file).unwrap();
+            elf.symbols().map(|symbol| symbol.name().unwrap().to_owned()).collect()
+        };
+        let (ordinary, traced) = (names(OBJECT), names(TRACED));
+        for name in ["EVENTS", "NOTES", "TOLD", "FILTER", "AYA_LOGS", "AYA_LOG_LEVEL", "trace_balancer", "log_balancer"]
+        {
+            assert!(traced.iter().any(|symbol| symbol == name), "{name}");
+            assert!(ordinary.iter().all(|symbol| symbol != name), "{name}");
+        }
+    }
 }

@@ -32,6 +32,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it looks.
 const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How long a lock that nobody is to wait for is tried to get.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// The pins of one instance.
 #[derive(Clone, Debug)]
 pub struct Pins {
@@ -141,6 +144,12 @@ impl Pins {
         let _ = fs::remove_dir(&self.directory);
     }
 
+    /// Removes a directory that is there for its lock alone, and the one that it is in unless something is in that.
+    pub fn remove_claimed(&self) {
+        self.remove_if_empty();
+        let _ = self.directory.parent().map(fs::remove_dir);
+    }
+
     /// Removes one pin, if it is there.
     pub fn remove_pin(&self, path: &Path) -> Result<()> {
         remove_file(path)
@@ -182,6 +191,26 @@ impl Pins {
     pub fn stamp(&self) -> Option<Stamp> {
         let found = fs::metadata(&self.directory).ok()?;
         Some(Stamp { inode: found.ino(), changed: (found.mtime(), found.mtime_nsec()) })
+    }
+
+    /// Makes the directory, where the BPF file system is mounted, and takes the lock at once; `None`: somebody has it.
+    pub fn claim(&self) -> Result<Option<Lock>> {
+        let start = Instant::now();
+        // Who only looks whether there is a lock has it for a moment.
+        while start.elapsed() < LOOK_TIMEOUT {
+            fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
+            match self.try_lock(Duration::ZERO) {
+                Ok(Some(lock)) => return Ok(Some(lock)),
+                Ok(None) | Err(Error::Locked(..)) => thread::sleep(LOCK_INTERVAL),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether somebody has the lock.
+    pub fn is_claimed(&self) -> bool {
+        matches!(self.try_lock(Duration::ZERO), Err(Error::Locked(..)))
     }
 
     /// `None`: the directory went or was replaced meanwhile.

@@ -90,8 +90,29 @@ pub(super) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
     load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0 }).map(drop)
 }
 
+/// What the programs that tell of packets know beside that.
+#[derive(Clone, Debug)]
+pub(super) struct Telling {
+    /// A [`lb_common::trace::Filter`].
+    pub filter: Vec<u8>,
+    /// The least important messages, as aya-log counts.
+    pub level: u8,
+    /// The room for events, in bytes: a power of two.
+    pub room: u32,
+}
+
 /// Loads the object, with the pinned maps or, where they are not there, new ones.
 pub(super) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Programs> {
+    load_telling(pins, capacities, constants, None)
+}
+
+/// The same of either object file.
+pub(super) fn load_telling(
+    pins: &Pins,
+    capacities: &Capacities,
+    constants: Constants,
+    telling: Option<&Telling>,
+) -> Result<Programs> {
     let Constants { interface, mac, group } = constants;
     let mac = wide(mac);
     let cpus = cpus()?;
@@ -116,7 +137,12 @@ pub(super) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
-    object::read(&mut loader, pins)
+    let Some(Telling { filter, level, room }) = telling else { return object::read(&mut loader, pins) };
+    loader
+        .override_global("FILTER", &filter[..], true)
+        .override_global("AYA_LOG_LEVEL", level, true)
+        .map_max_entries("EVENTS", *room);
+    object::read_traced(&mut loader, pins)
 }
 
 /// A MAC as the datapath has it: in the first six bytes of a number in memory.
@@ -126,7 +152,7 @@ const fn wide(mac: Mac) -> u64 {
 }
 
 /// What a member's program takes for its group's MAC. One that receives everything and names no MAC takes it all.
-fn group_mac(group: &Group) -> u64 {
+pub(super) fn group_mac(group: &Group) -> u64 {
     match group.mac {
         Some(mac) => wide(mac),
         None if group.promiscuous => u64::MAX,
@@ -344,7 +370,7 @@ pub fn link_programs() -> Vec<(Option<String>, u32)> {
 }
 
 /// The XDP program of a role; `None`: its program is not one of XDP.
-const fn xdp_name(role: Role) -> Option<&'static str> {
+pub(super) const fn xdp_name(role: Role) -> Option<&'static str> {
     match role {
         Role::Balancer => Some(BALANCER),
         Role::Member => Some(MEMBER),

@@ -14,6 +14,7 @@ const BPF_MAP_CREATE: libc::c_int = 0;
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
 const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
+const BPF_LINK_UPDATE: libc::c_int = 29;
 
 /// Array maps, and what lets user space map their memory.
 pub(super) const BPF_MAP_TYPE_ARRAY: u32 = 2;
@@ -77,4 +78,17 @@ pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
 pub(super) fn pin(what: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     bpf(BPF_OBJ_PIN, &Pin { path: path.as_ptr() as u64, fd: what.as_raw_fd() as u32, flags: 0 }).map(drop)
+}
+
+/// Puts another program in the place of a link's. No packet meets neither.
+pub(super) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    #[repr(C)]
+    struct Update {
+        link_fd: u32,
+        new_program_fd: u32,
+        flags: u32,
+        old_program_fd: u32,
+    }
+    let (link_fd, new_program_fd) = (link.as_raw_fd() as u32, program.as_raw_fd() as u32);
+    bpf(BPF_LINK_UPDATE, &Update { link_fd, new_program_fd, flags: 0, old_program_fd: 0 }).map(drop)
 }

@@ -77,8 +77,17 @@ fn member(snapshot: &Snapshot) -> Option<MemberView> {
     Some(MemberView { own, group_mac, promiscuous, answer_arp })
 }
 
-/// An interface's link, and whether its program takes frames in several buffers, by the index that the interface had.
-pub type Attachment = (u32, Link, bool);
+/// An interface's link and program.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The index that the interface had.
+    index: u32,
+    link: Link,
+    /// The program takes frames in several buffers.
+    multi_buffer: bool,
+    /// The program tells what happens to packets.
+    traced: bool,
+}
 
 /// The links of an instance.
 ///
@@ -86,8 +95,16 @@ pub type Attachment = (u32, Link, bool);
 ///
 /// As for [`Datapath::links`].
 pub fn attachments(datapath: &Datapath) -> crate::datapath::Result<Vec<Attachment>> {
+    let traced = datapath.told_of()?;
     let links = datapath.links()?.into_iter();
-    Ok(links.map(|(index, link)| (index, link, datapath.is_multi_buffer(index))).collect())
+    Ok(links
+        .map(|(index, link)| Attachment {
+            index,
+            link,
+            multi_buffer: datapath.is_multi_buffer(index),
+            traced: traced.contains(&index),
+        })
+        .collect())
 }
 
 /// Where an instance is attached, and how.
@@ -107,7 +124,7 @@ pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
 pub async fn named(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
     let net = Net::open()?;
     let mut views = Vec::new();
-    for (index, link, multi_buffer) in attachments {
+    for Attachment { index, link, multi_buffer, traced } in attachments {
         let interface = match link.interface {
             Some(index) => Some(net.interface_by_index(index).await?),
             None => None,
@@ -121,6 +138,7 @@ pub async fn named(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
             index,
             mode: mode.to_owned(),
             multi_buffer,
+            traced,
             link: link.holder.name().to_owned(),
             program_id: link.program,
         });

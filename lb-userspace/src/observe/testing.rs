@@ -56,6 +56,7 @@ pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading
                 index: 2,
                 mode: "native".into(),
                 multi_buffer: false,
+                traced: false,
                 link: "bpf_link".into(),
                 program_id: 57,
             }],

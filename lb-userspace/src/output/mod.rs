@@ -20,6 +20,7 @@ pub use self::{
         Activity, InterfaceView, MemberView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView,
         UnconfirmedView,
     },
+    trace::{TraceLines, TraceSummary, TraceView},
 };
 
 mod doctor;
@@ -27,6 +28,7 @@ mod explain;
 mod replay;
 mod stats;
 mod status;
+mod trace;
 
 /// What can be shown to a person.
 pub trait Render {

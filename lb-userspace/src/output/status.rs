@@ -118,6 +118,8 @@ pub struct InterfaceView {
     pub mode: String,
     /// Whether it takes frames in more than one buffer, as an MTU beyond a page needs natively.
     pub multi_buffer: bool,
+    /// Whether a variant is in force that tells `modlb trace` or `modlb logs` of packets.
+    pub traced: bool,
     /// How the program is held there.
     pub link: String,
     /// The program's id, as `bpftool prog` shows it.
@@ -272,7 +274,9 @@ impl Render for StatusView {
         } else {
             let mut interfaces = table(&["interface", "index", "mode", "link", "program"], &["index", "program"]);
             for i in &self.interfaces {
-                let mode = if i.multi_buffer { format!("{}, multi-buffer", i.mode) } else { i.mode.clone() };
+                let mode = i.mode.clone()
+                    + if i.multi_buffer { ", multi-buffer" } else { "" }
+                    + if i.traced { ", traced" } else { "" };
                 interfaces.add_row([&i.name, &i.index.to_string(), &mode, &i.link, &i.program_id.to_string()]);
             }
             let _ = write!(text, "{}\n\n", interfaces.trim_fmt());

@@ -22,7 +22,7 @@ use crate::{
 
 pub mod capture;
 mod engine;
-mod frame;
+pub(crate) mod frame;
 mod host;
 mod kernel;
 mod own;

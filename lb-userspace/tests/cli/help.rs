@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 27] = [
     &["agent"],
     &["attach"],
     &["detach"],
@@ -25,6 +25,8 @@ const COMMANDS: [&[&str]; 25] = [
     &["serve"],
     &["explain"],
     &["replay"],
+    &["trace"],
+    &["logs"],
     &["activate"],
     &["standby"],
     &["upgrade"],
@@ -44,7 +46,9 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn reading_commands_offer_json() {
-    for command in ["status", "services", "servers", "stats", "explain", "replay", "export", "check", "doctor"] {
+    for command in
+        ["status", "services", "servers", "stats", "explain", "replay", "trace", "logs", "export", "check", "doctor"]
+    {
         assert!(ok(&[command, "--help"]).contains("--json"), "{command}");
     }
 }
@@ -98,6 +102,8 @@ fn without_an_instance_errors_say_what_to_do() {
         &["stats"],
         &["export"],
         &["upgrade"],
+        &["trace"],
+        &["logs"],
         &["standby"],
         &["detach"],
         &["server", "up", "web", "10.0.0.1"],

@@ -144,6 +144,25 @@ impl Bench {
         self.modlb.apply(configuration);
     }
 
+    /// Goes on with the program that eth0 has now, which need not be the one that is pinned.
+    pub fn follow(&mut self) {
+        let status = self.modlb.json("status");
+        let id = status["interfaces"][0]["program_id"].as_u64().unwrap();
+        let mut programs = aya::programs::loaded_programs().map(Result::unwrap);
+        let info = programs.find(|info| u64::from(info.id()) == id).unwrap();
+        self.program = match self.datapath.role() {
+            Role::Balancer | Role::Member => {
+                Program::Xdp(Xdp::from_program_info(info, "followed".into(), XdpAttachType::Interface).unwrap())
+            }
+            Role::Steer => Program::Steer(SchedClassifier::from_program_info(info, "followed".into()).unwrap()),
+        };
+    }
+
+    /// Goes back to the program that is pinned.
+    pub fn follow_pin(&mut self) {
+        self.program = program(&self.modlb, self.datapath.role(), "eth0");
+    }
+
     /// Gives the program a frame; returns its verdict and what it made of the frame.
     pub fn run(&self, frame: &[u8]) -> (u32, Vec<u8>) {
         let mut out = vec![0; frame.len() + 64];

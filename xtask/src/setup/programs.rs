@@ -29,7 +29,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 17] = [
+const PROGRAMS: [Program; 18] = [
     Program::new("ip", "iproute2", BOTH),
     Program::new("nsenter", "util-linux", BOTH),
     Program::new("setpriv", "util-linux", BOTH),
@@ -44,6 +44,7 @@ const PROGRAMS: [Program; 17] = [
     Program::new("chromium", "chromium", &[Need::Test]),
     Program::new("tmux", "tmux", &[Need::Test]),
     Program::new("bpftool", "bpftool", &[Need::Test]),
+    Program::new("tshark", "tshark", &[Need::Test]),
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),
     Program::new("cpio", "cpio", &[Need::Emulator]),

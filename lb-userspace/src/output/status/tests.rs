@@ -48,6 +48,7 @@ fn status() -> StatusView {
         index: 2,
         mode: "native".into(),
         multi_buffer: false,
+        traced: false,
         link: "bpf_link".into(),
         program_id: 57,
     };
@@ -70,7 +71,7 @@ const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null
 #[test]
 fn json_of_status_and_services() {
     let expected = format!(
-        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","multi_buffer":false,"link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
+        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
     );
     assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     assert_eq!(serde_json::to_string(&ServicesView::from(status())).unwrap(), format!("[{WEB},{ALL}]"));

@@ -1,0 +1,141 @@
+//! `modlb logs`.
+
+use std::{
+    io,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Result;
+use aya_log::EbpfLogger;
+use lb_common::trace::Filter;
+use log::{Log, Metadata, Record};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    cli::{self, Logs, Which},
+    datapath::{Datapath, tracing::Manner},
+    output::emit_line,
+    trace::{
+        clock,
+        session::Session,
+        wanted::{Depth, split},
+    },
+};
+
+/// How often messages are fetched: a ring buffer of aya-log holds some hundred.
+const FETCH: Duration = Duration::from_millis(2);
+
+/// How often it is looked whether the programs are still in their place.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub async fn run(instance: &str, options: &Logs) -> Result<()> {
+    let datapath = Datapath::open(instance)?;
+    let filter = filter(options, &datapath)?;
+    let manner = Manner::Messages(level(options.level));
+    let mut session = Session::start(instance, &options.interface, &filter, manner).await?;
+    let mut loggers = Vec::new();
+    for teller in &mut session.tellers {
+        let lines = Lines { interface: teller.interface.name.clone(), json: options.format.json };
+        loggers.push(teller.messages(lines)?);
+    }
+    let result = watch(&mut loggers, &mut session, &datapath, options.seconds).await;
+    session.end()?;
+    loggers.iter_mut().for_each(EbpfLogger::flush);
+    eprintln!("{} packets went by, {} of them were told of", session.told()?.seen, session.told()?.fit);
+    Ok(result?)
+}
+
+fn filter(options: &Logs, datapath: &Datapath) -> Result<Filter> {
+    let which = Which {
+        address: options.address,
+        source: None,
+        destination: None,
+        port: None,
+        protocol: None,
+        service: None,
+        server: None,
+        outcome: Vec::new(),
+        interface: Vec::new(),
+        sample: options.sample,
+    };
+    Ok(split(&which, Depth::Headers, &datapath.snapshot())?.0)
+}
+
+async fn watch(
+    loggers: &mut [EbpfLogger<Lines>],
+    session: &mut Session,
+    datapath: &Datapath,
+    seconds: Option<Duration>,
+) -> io::Result<()> {
+    let mut ticks = tokio::time::interval(FETCH);
+    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let start = Instant::now();
+    let mut looked = start;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = interrupted.recv() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+        }
+        loggers.iter_mut().for_each(EbpfLogger::flush);
+        if seconds.is_some_and(|seconds| start.elapsed() >= seconds) {
+            return Ok(());
+        }
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            if !session.is_live(datapath) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+const fn level(level: cli::Level) -> aya_log::Level {
+    match level {
+        cli::Level::Error => aya_log::Level::Error,
+        cli::Level::Warn => aya_log::Level::Warn,
+        cli::Level::Info => aya_log::Level::Info,
+        cli::Level::Debug => aya_log::Level::Debug,
+        cli::Level::Trace => aya_log::Level::Trace,
+    }
+}
+
+/// A message.
+#[derive(Serialize)]
+struct Message<'a> {
+    time: &'a str,
+    interface: &'a str,
+    level: &'a str,
+    message: &'a str,
+}
+
+/// Prints the messages of an interface's program.
+#[derive(Debug)]
+struct Lines {
+    interface: String,
+    json: bool,
+}
+
+impl Log for Lines {
+    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (level, message) = (record.level().as_str().to_lowercase(), record.args().to_string());
+        let line = if self.json {
+            let time = clock::rfc3339(now);
+            let message = Message { time: &time, interface: &self.interface, level: &level, message: &message };
+            serde_json::to_string(&message).unwrap_or_default()
+        } else {
+            format!("{}  {}  {level:5}  {message}", clock::of_day(now), self.interface)
+        };
+        // Nobody reads any more; the signal or the time that ends the command is not far.
+        let _ = emit_line(&line);
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,255 @@
+//! `modlb trace`.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use aya::maps::{MapData, RingBuf};
+use lb_common::{outcome::Outcome, trace::Event};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    cli::Trace,
+    config::protocol::protocol_name,
+    datapath::{Datapath, tracing::Manner},
+    net::Net,
+    output::{TraceLines, TraceSummary, TraceView, emit_line},
+    trace::{
+        clock::{self, Clock},
+        event::Told,
+        frame,
+        names::{Named, Names},
+        pcapng::{Packet, Way, Writer},
+        session::Session,
+        wanted::{Depth, Wanted, split},
+    },
+};
+
+/// How often events are fetched.
+const FETCH: Duration = Duration::from_millis(20);
+
+/// How often it is looked whether the programs are still in their place.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Memory for the events of an interface: some 16,000 with headers, or 8,000 with frames of 2 × 1,500 bytes.
+const ROOM: u32 = 4 << 20;
+const ROOM_FOR_FRAMES: u32 = 32 << 20;
+
+pub async fn run(instance: &str, options: &Trace) -> Result<()> {
+    let datapath = Datapath::open(instance)?;
+    let mut names = Names::new(&datapath);
+    let (depth, room) = if options.pcap.is_some() { (Depth::Whole, ROOM_FOR_FRAMES) } else { (Depth::Headers, ROOM) };
+    let snapshot = datapath.snapshot();
+    let (filter, wanted) = split(&options.which, depth, &snapshot)?;
+    let sink = Sink::open(options)?;
+    let mut session = Session::start(instance, &options.which.interface, &filter, Manner::Events(room)).await?;
+    let events = session.tellers.iter_mut().map(|teller| teller.events()).collect::<Result<Vec<_>, _>>()?;
+    let interfaces = Net::open()?.interfaces().await?;
+    let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();
+    let mut view = Viewer { events, interfaces, wanted, sink, shown: 0, most: options.count };
+    let result = watch(&mut view, &mut names, &mut session, &datapath, options.seconds).await;
+    session.end()?;
+    // What was told of until then.
+    let result = result.and_then(|()| view.fetch(&mut names));
+    let told = session.told()?;
+    eprintln!("{}", TraceSummary { seen: told.seen, shown: view.shown, lost: told.lost }.line());
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+async fn watch(
+    viewer: &mut Viewer,
+    names: &mut Names<'_>,
+    session: &mut Session,
+    datapath: &Datapath,
+    seconds: Option<Duration>,
+) -> io::Result<()> {
+    let mut ticks = tokio::time::interval(FETCH);
+    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let start = Instant::now();
+    let mut looked = start;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = interrupted.recv() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+        }
+        viewer.fetch(names)?;
+        if viewer.is_done() || seconds.is_some_and(|seconds| start.elapsed() >= seconds) {
+            return Ok(());
+        }
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            if !session.is_live(datapath) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// From events to lines or frames.
+struct Viewer {
+    events: Vec<RingBuf<MapData>>,
+    /// Names of interfaces, also of those that frames are sent by.
+    interfaces: std::collections::HashMap<u32, String>,
+    wanted: Wanted,
+    sink: Sink,
+    shown: u64,
+    most: Option<u64>,
+}
+
+impl Viewer {
+    /// Shows what has been told since the last time, in the order in which it happened.
+    fn fetch(&mut self, names: &mut Names<'_>) -> io::Result<()> {
+        names.refresh();
+        let mut all = Vec::new();
+        for events in &mut self.events {
+            while let Some(event) = events.next() {
+                all.extend(Told::read(&event));
+            }
+        }
+        all.sort_by_key(|told| told.event.time);
+        let clock = Clock::now();
+        for told in all {
+            if self.is_done() {
+                break;
+            }
+            let named = names.of(&told);
+            if let Some(outcome) = told.outcome()
+                && self.wanted.takes(&named)
+            {
+                let time = clock.wall(told.event.time);
+                let view = self.view(&told, outcome, &named, time);
+                self.sink.show(&told, &view, time)?;
+                self.shown += 1;
+            }
+        }
+        self.sink.flush()
+    }
+
+    fn is_done(&self) -> bool {
+        self.most.is_some_and(|most| self.shown >= most)
+    }
+
+    fn name(&self, interface: u32) -> String {
+        self.interfaces.get(&interface).cloned().unwrap_or_else(|| format!("#{interface}"))
+    }
+
+    fn view(&self, told: &Told, outcome: Outcome, named: &Named<'_>, time: Duration) -> TraceView {
+        let Event { interface, far, length, frames, slots, slot, action, .. } = told.event;
+        let (bytes, whole) = (&told.before[..], length as usize);
+        let link = frame::link_layer(bytes, whole);
+        let tuple = told.tuple().or_else(|| frame::tuple(bytes, whole));
+        let chosen = told.counter().is_some();
+        TraceView {
+            time: clock::rfc3339(time),
+            time_of_day: clock::of_day(time),
+            interface: self.name(interface),
+            outcome,
+            action: action_name(outcome, action),
+            protocol: tuple.map(|tuple| protocol_name(tuple.protocol).into_owned()),
+            source: tuple.map(|tuple| tuple.source),
+            source_port: tuple.map(|tuple| tuple.source_port),
+            destination: tuple.map(|tuple| tuple.destination),
+            destination_port: tuple.map(|tuple| tuple.destination_port),
+            fragment: tuple.is_some_and(|tuple| tuple.fragment),
+            icmp_error: frame::is_error(bytes, whole),
+            reply: told.is_reply(),
+            service: named.service.map(|service| service.name.clone()),
+            formula: told.formula(),
+            sum: told.sum().map(|sum| sum.to_string()),
+            slots: (slots != 0).then_some(slots),
+            slot: chosen.then_some(slot),
+            server: named.server,
+            sent_by: (far != 0).then(|| self.name(far)),
+            generation: told.control().generation(),
+            length,
+            frames,
+            source_mac: link.map(|link| link.source.to_string()),
+            destination_mac: link.map(|link| link.destination.to_string()),
+            ether_type: link.map(|link| format!("{:#06x}", link.ether_type)),
+        }
+    }
+}
+
+/// Names of actions: those of XDP, and on egress, whose numbers are others, what they mean.
+const fn action_name(outcome: Outcome, action: u32) -> &'static str {
+    const TC_ACT_SHOT: u32 = 2;
+    const TC_ACT_UNSPEC: u32 = u32::MAX;
+    match (action, outcome) {
+        (1, _) | (TC_ACT_SHOT, Outcome::NoServer | Outcome::Unreachable) => "drop",
+        (2 | TC_ACT_UNSPEC, _) => "pass",
+        (3, _) => "tx",
+        (4, _) => "redirect",
+        _ => "aborted",
+    }
+}
+
+/// Where it goes.
+enum Sink {
+    Lines(TraceLines),
+    Json,
+    Capture(Box<Writer<BufWriter<Box<dyn Write>>>>),
+}
+
+impl Sink {
+    fn open(options: &Trace) -> Result<Self> {
+        let Some(path) = &options.pcap else {
+            return Ok(if options.format.json { Self::Json } else { Self::Lines(TraceLines::default()) });
+        };
+        let out: Box<dyn Write> = if path == Path::new("-") {
+            Box::new(io::stdout())
+        } else {
+            Box::new(File::create(path).with_context(|| path.display().to_string())?)
+        };
+        Ok(Self::Capture(Box::new(Writer::new(BufWriter::new(out)).with_context(|| path.display().to_string())?)))
+    }
+
+    fn show(&mut self, told: &Told, view: &TraceView, time: Duration) -> io::Result<()> {
+        match self {
+            Self::Lines(lines) => emit_line(&lines.line(view)),
+            Self::Json => emit_line(&serde_json::to_string(view)?),
+            Self::Capture(writer) => capture(writer, told, view, time),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Lines(_) | Self::Json => Ok(()),
+            Self::Capture(writer) => writer.flush(),
+        }
+    }
+}
+
+/// The frame as it came and, where it was changed, as it left.
+fn capture<W: Write>(writer: &mut Writer<W>, told: &Told, view: &TraceView, time: Duration) -> io::Result<()> {
+    let comment = view.comment();
+    let egress = told.event.action == u32::MAX;
+    let before = Packet {
+        interface: &view.interface,
+        time,
+        bytes: &told.before,
+        length: told.event.length as usize,
+        way: if egress { Way::Out } else { Way::In },
+        comment: &comment,
+    };
+    writer.write(&before)?;
+    if told.after.is_empty() {
+        return Ok(());
+    }
+    writer.write(&Packet {
+        interface: view.sent_by.as_deref().unwrap_or(&view.interface),
+        bytes: &told.after,
+        length: told.event.after_length as usize,
+        way: if view.action == "pass" && !egress { Way::In } else { Way::Out },
+        comment: &format!("{comment}; as rewritten"),
+        ..before
+    })
+}

@@ -1,0 +1,71 @@
+//! What can be read from the frame itself: where the program found no tuple, or found that of a quoted packet.
+
+use lb_common::{
+    flow::protocol::{ICMP, ICMPV6},
+    mac::Mac,
+};
+use lb_ebpf::{
+    packet::Packet,
+    parse::{self, Header4, Header6, Parsed, Pieces, ether_type},
+};
+
+use crate::{judge::Tuple, replay::frame::Shown};
+
+/// The link layer of a frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LinkLayer {
+    /// From whom.
+    pub source: Mac,
+    /// To whom.
+    pub destination: Mac,
+    /// What it carries, behind up to two VLAN tags.
+    pub ether_type: u16,
+}
+
+/// The link layer, if there is one.
+pub fn link_layer(bytes: &[u8], length: usize) -> Option<LinkLayer> {
+    let (destination, source) = (*bytes.first_chunk()?, *bytes.get(6..)?.first_chunk()?);
+    let mut shown = Shown::new(bytes, length);
+    // SAFETY: the frame outlives the packet.
+    let packet = unsafe { Packet::new(&raw mut shown) };
+    let frame = parse::any(&packet).and_then(|frame| parse::untag(&packet, &frame)).ok()?;
+    Some(LinkLayer { source: Mac(source), destination: Mac(destination), ether_type: frame.ether_type })
+}
+
+/// The tuple of a frame, whoever it is addressed to.
+pub fn tuple(bytes: &[u8], length: usize) -> Option<Tuple> {
+    let mut shown = Shown::new(bytes, length);
+    // SAFETY: the frame outlives the packet.
+    let packet = unsafe { Packet::new(&raw mut shown) };
+    let frame = parse::any(&packet).ok()?;
+    match parse::network(&packet, &frame).ok()? {
+        Parsed::V4(flow) => Some(Tuple::from(&flow)),
+        Parsed::V6(flow) => Some(Tuple::from(&flow)),
+    }
+}
+
+/// Whether it is an ICMP error, whose tuple is that of the packet that it quotes.
+pub fn is_error(bytes: &[u8], length: usize) -> bool {
+    /// As for the datapath: unreachable, time exceeded, parameter problem (RFC 792).
+    const ERRORS4: [u8; 3] = [3, 11, 12];
+    /// The same, and too big (RFC 4443).
+    const ERRORS6: [u8; 4] = [1, 2, 3, 4];
+
+    let mut shown = Shown::new(bytes, length);
+    // SAFETY: the frame outlives the packet.
+    let packet = unsafe { Packet::new(&raw mut shown) };
+    let Ok(frame) = parse::any(&packet).and_then(|frame| parse::untag(&packet, &frame)) else { return false };
+    let (upper, icmp, errors) = match frame.ether_type {
+        ether_type::IPV4 => {
+            let Ok(header) = Header4::read(&packet, frame.offset) else { return false };
+            (header.upper(frame.offset, header.total - header.length, Pieces::All), ICMP, &ERRORS4[..])
+        }
+        ether_type::IPV6 => {
+            let Ok(header) = Header6::read(&packet, frame.offset) else { return false };
+            let Ok(upper) = header.upper(&packet, frame.offset, header.payload, Pieces::All) else { return false };
+            (upper, ICMPV6, &ERRORS6[..])
+        }
+        _ => return false,
+    };
+    upper.protocol == icmp && !upper.fragment && upper.icmp_kind(&packet).is_ok_and(|kind| errors.contains(&kind))
+}

@@ -1,0 +1,113 @@
+//! A time during which packets are told of.
+
+use anyhow::{Result, bail};
+use lb_common::trace::{Filter, Told};
+
+use super::guard::Guard;
+use crate::{
+    commands::attached,
+    datapath::{
+        Datapath, Writer,
+        tracing::{Claim, Manner, Teller},
+    },
+    net::{Interface, Net},
+};
+
+/// Programs that were swapped in. Dropped, they are swapped out.
+#[derive(Debug)]
+pub struct Session {
+    instance: String,
+    /// The programs, one for each interface.
+    pub tellers: Vec<Teller>,
+    /// Whose programs others have replaced.
+    replaced: Vec<bool>,
+    guard: Guard,
+    claim: Option<Claim>,
+}
+
+impl Session {
+    /// Swaps programs in on the interfaces of these names; none: on all.
+    ///
+    /// # Errors
+    ///
+    /// Another command traces; an interface is not attached; the kernel refuses a program. Then nothing is changed.
+    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Manner) -> Result<Self> {
+        let claim = Claim::take(instance)?;
+        let guard = Guard::start(instance)?;
+        let mut session = Self {
+            instance: instance.to_owned(),
+            tellers: Vec::new(),
+            replaced: Vec::new(),
+            guard,
+            claim: Some(claim),
+        };
+        let writer = Writer::open(instance)?;
+        // What a killed command left, if its guard was killed, too.
+        writer.swap_out()?;
+        let group = writer.snapshot().config.group;
+        for interface in chosen(&writer, names).await? {
+            session.tellers.push(writer.swap_in(&interface, &group, filter, manner)?);
+            session.replaced.push(false);
+        }
+        Ok(session)
+    }
+
+    /// Whether some program is still in its place; says which are not any more.
+    pub fn is_live(&mut self, datapath: &Datapath) -> bool {
+        for (teller, replaced) in self.tellers.iter().zip(&mut self.replaced) {
+            if !*replaced && !datapath.has(teller.interface.index, teller.program) {
+                *replaced = true;
+                let name = &teller.interface.name;
+                log::warn!("{name}: another command replaced the program or detached it; it is traced no more");
+            }
+        }
+        self.replaced.iter().any(|replaced| !replaced)
+    }
+
+    /// Swaps out. When this returns, the ordinary programs are back.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be put back.
+    pub fn end(&mut self) -> Result<()> {
+        if self.claim.take().is_some() && !self.guard.finish() {
+            // Somebody killed it. Whoever opens an instance to write puts it right.
+            match Writer::open(&self.instance) {
+                Ok(_) | Err(crate::datapath::Error::NotRunning(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What all programs counted.
+    ///
+    /// # Errors
+    ///
+    /// A map cannot be read.
+    pub fn told(&self) -> Result<Told> {
+        let mut all = Told::default();
+        for teller in &self.tellers {
+            let Told { seen, fit, lost } = teller.told()?;
+            all = Told { seen: all.seen + seen, fit: all.fit + fit, lost: all.lost + lost };
+        }
+        Ok(all)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            log::error!("the ordinary program is not back: {error}; `modlb upgrade` puts one in");
+        }
+    }
+}
+
+async fn chosen(writer: &Writer, names: &[String]) -> Result<Vec<Interface>> {
+    let all = attached(writer, &Net::open()?).await?;
+    if let Some(name) = names.iter().find(|name| all.iter().all(|interface| interface.name != **name)) {
+        let attached: Vec<_> = all.iter().map(|interface| interface.name.as_str()).collect();
+        bail!("{name} is not attached; the instance is attached to: {}", attached.join(", "));
+    }
+    Ok(all.into_iter().filter(|interface| names.is_empty() || names.contains(&interface.name)).collect())
+}
