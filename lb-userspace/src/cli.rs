@@ -161,7 +161,7 @@ Examples: what goes wrong; every step of one client's packets
   modlb logs --level debug --address 198.51.100.7")]
     Logs(Logs),
     /// Put the ordinary programs back when standard input ends: what `trace` and `logs` start beside themselves
-    #[command(hide = true, after_help = "Example: once\n  modlb trace-guard < /dev/null")]
+    #[command(hide = true, after_help = "Example: once\n  modlb trace-guard")]
     TraceGuard,
     /// End standby: forward from now on
     #[command(after_help = "Example: when keepalived makes this host the master\n  modlb activate")]

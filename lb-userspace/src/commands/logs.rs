@@ -2,6 +2,10 @@
 
 use std::{
     io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -35,11 +39,13 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let manner = Manner::Messages(level(options.level));
     let mut session = Session::start(instance, &options.interface, &filter, manner).await?;
     let mut loggers = Vec::new();
+    let unread = Arc::new(AtomicBool::new(false));
     for teller in &mut session.tellers {
-        let lines = Lines { interface: teller.interface.name.clone(), json: options.format.json };
+        let lines =
+            Lines { interface: teller.interface.name.clone(), json: options.format.json, unread: Arc::clone(&unread) };
         loggers.push(teller.messages(lines)?);
     }
-    let result = watch(&mut loggers, &mut session, &datapath, options.seconds).await;
+    let result = watch(&mut loggers, &mut session, &datapath, options.seconds, &unread).await;
     session.end()?;
     loggers.iter_mut().for_each(EbpfLogger::flush);
     eprintln!("{} packets went by, {} of them were told of", session.told()?.seen, session.told()?.fit);
@@ -67,6 +73,7 @@ async fn watch(
     session: &mut Session,
     datapath: &Datapath,
     seconds: Option<Duration>,
+    unread: &AtomicBool,
 ) -> io::Result<()> {
     let mut ticks = tokio::time::interval(FETCH);
     // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
@@ -80,7 +87,7 @@ async fn watch(
             _ = terminated.recv() => return Ok(()),
         }
         loggers.iter_mut().for_each(EbpfLogger::flush);
-        if seconds.is_some_and(|seconds| start.elapsed() >= seconds) {
+        if unread.load(Ordering::Relaxed) || seconds.is_some_and(|seconds| start.elapsed() >= seconds) {
             return Ok(());
         }
         if looked.elapsed() >= LOOK {
@@ -116,6 +123,8 @@ struct Message<'a> {
 struct Lines {
     interface: String,
     json: bool,
+    /// Nobody reads any more.
+    unread: Arc<AtomicBool>,
 }
 
 impl Log for Lines {
@@ -133,8 +142,9 @@ impl Log for Lines {
         } else {
             format!("{}  {}  {level:5}  {message}", clock::of_day(now), self.interface)
         };
-        // Nobody reads any more; the signal or the time that ends the command is not far.
-        let _ = emit_line(&line);
+        if emit_line(&line).is_err() {
+            self.unread.store(true, Ordering::Relaxed);
+        }
     }
 
     fn flush(&self) {}

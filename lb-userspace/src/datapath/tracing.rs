@@ -243,10 +243,12 @@ mod tests {
             let constants = Constants { interface: 1, mac: Mac([2, 0, 0, 0, 0, 1]), group: u64::MAX };
             let mut programs = load_telling(&writer.pins, &writer.capacities, constants, Some(&telling)).unwrap();
             for (name, program) in programs.programs_mut().filter(|(name, _)| name.starts_with(prefix)) {
-                let loaded = match program {
-                    Program::Xdp(program) => program.load(),
-                    Program::SchedClassifier(program) => program.load(),
-                    other => panic!("{name}: {:?}", other.prog_type()),
+                let loaded = if let Program::Xdp(program) = program {
+                    program.load()
+                } else if let Program::SchedClassifier(program) = program {
+                    program.load()
+                } else {
+                    panic!("{name}: {:?}", program.prog_type());
                 };
                 loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
                 names.push(name.to_owned());

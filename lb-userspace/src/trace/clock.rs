@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn times_are_those_of_the_calendar() {
-        let time = Duration::new(1_795_527_787, 123_456_789);
+        let time = Duration::new(1_795_530_187, 123_456_789);
         assert_eq!(rfc3339(time), "2026-11-24T14:23:07.123456789Z");
         assert_eq!(rfc3339(Duration::ZERO), "1970-01-01T00:00:00.000000000Z");
         assert!(of_day(time).ends_with(":07.123456"));

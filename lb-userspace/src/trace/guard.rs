@@ -64,7 +64,8 @@ pub fn run(instance: &str) -> Result<()> {
         unsafe { signal(ignored, SigHandler::SigIgn) }?;
     }
     let mut out = std::io::stdout();
-    out.write_all(b"\n").and_then(|()| out.flush())?;
+    // A command that was killed meanwhile reads nothing; what there is to do is the same.
+    let _ = out.write_all(b"\n").and_then(|()| out.flush());
     // Until the end of the pipe; whatever else comes to it ends the wait as well.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     loop {

@@ -64,3 +64,22 @@ fn of_one_address() {
     assert_eq!(messages(&mut bench, "--level warn --address 203.0.113.11").len(), 1);
     assert!(messages(&mut bench, "--level warn --address 203.0.113.10").is_empty());
 }
+
+/// A reader that has seen enough ends it.
+#[test]
+fn nobody_reads() {
+    need_root!();
+    let mut bench = Bench::new(SERVICES);
+    let mut command = bench.modlb.command("logs --level debug");
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let start = std::time::Instant::now();
+    while !crate::is_traced(&bench.modlb) {
+        assert!(start.elapsed() < crate::PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    drop(child.stdout.take());
+    bench.follow();
+    bench.run(&[0; 60]);
+    assert!(child.wait().unwrap().success());
+    assert!(!crate::is_traced(&bench.modlb));
+}
