@@ -28,7 +28,7 @@ fn examples_parse() {
     fn check(command: &clap::Command, seen: &mut u32) {
         let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in text.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split("modlb ").nth(1)) {
-            let line = line.split(['|', '>']).next().unwrap().replace('\'', "");
+            let line = line.split(['|', '>', '<']).next().unwrap().replace('\'', "");
             parse(&format!("modlb {line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
             *seen += 1;
         }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -26,11 +27,13 @@ pub async fn run(instance: &str, options: &Stats) -> Result<()> {
 async fn watch(datapath: &Datapath, interval: Duration, json: bool) -> Result<()> {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;
+    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     let (mut before, mut then) = (stats(&datapath.totals()?), Instant::now());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            result = tokio::signal::ctrl_c() => return Ok(result?),
+            result = &mut interrupted => return Ok(result?),
         }
         let (now, time) = (stats(&datapath.totals()?), Instant::now());
         match show(&now, &before, time.duration_since(then).as_secs_f64(), json) {

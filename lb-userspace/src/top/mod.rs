@@ -13,7 +13,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use anyhow::Result;
 use tokio::{
@@ -43,6 +43,8 @@ pub async fn run(instance: &str, period: Duration) -> Result<()> {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
+    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
     loop {
         terminal.draw(&mut model)?;
         tokio::select! {
@@ -56,7 +58,7 @@ pub async fn run(instance: &str, period: Duration) -> Result<()> {
             },
             _ = terminate.recv() => return Ok(()),
             _ = hangup.recv() => return Ok(()),
-            result = tokio::signal::ctrl_c() => return Ok(result?),
+            result = &mut interrupted => return Ok(result?),
         }
     }
 }

@@ -185,10 +185,12 @@ fn the_terminal_is_gone() {
     for stdio in [Command::stdin, Command::stdout, Command::stderr] {
         stdio(&mut shell, Stdio::from(slave.try_clone().unwrap()));
     }
-    // SAFETY: both calls may be made between fork and exec.
+    // SAFETY: all of these calls may be made between fork and exec.
     unsafe {
         shell.pre_exec(|| {
             nix::unistd::setsid()?;
+            // Whoever runs the tests may ignore what a hang-up sends, and would hand that on.
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
             if libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
         });
     }
