@@ -20,6 +20,7 @@ mod doctor;
 mod explain;
 mod export;
 mod input;
+mod man;
 mod replay;
 mod server;
 mod stats;
@@ -59,6 +60,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,
         Command::Completions { shell } => completions::run(shell),
+        Command::Man { directory } => man::run(&directory),
         Command::Doctor(options) => doctor::run(&cli.global, &options).await,
         Command::Dev(Dev::Pass { interface, remove }) => dev::pass(&interface, remove).await,
     }
