@@ -68,13 +68,13 @@ pub fn run(options: &Options) -> Result<()> {
         None => build::in_profile(options.profile == Profile::Release)?,
     };
     let version = version()?;
-    let package = pack(&modlb, &version)?;
+    let package = pack(&modlb, &version, "xz")?;
     println!("{}", capture(Command::new("dpkg-deb").args(["--info"]).arg(&package))?.trim_end());
     check_exposure()?;
     println!("{} ({} KiB)", package.display(), fs::metadata(&package)?.len() / 1_024);
     if options.test {
         // The same files under a later version: whoever upgrades comes from a package of the same ABI.
-        let next = pack(&modlb, &format!("{version}+next"))?;
+        let next = pack(&modlb, &format!("{version}+next"), "none")?;
         let tried = try_as_root(&package, &next, &modlb);
         fs::remove_file(next)?;
         tried?;
@@ -90,7 +90,7 @@ fn version() -> Result<String> {
 }
 
 /// Builds a package of this version around a command.
-fn pack(modlb: &Path, version: &str) -> Result<PathBuf> {
+fn pack(modlb: &Path, version: &str, compression: &str) -> Result<PathBuf> {
     let directory = root().join(DIRECTORY);
     let tree = Tree::new(directory.join("tree"))?;
     install::everything(&tree, modlb, version)?;
@@ -98,7 +98,7 @@ fn pack(modlb: &Path, version: &str) -> Result<PathBuf> {
     control::write(&tree, version, &architecture)?;
     let package = directory.join(format!("modlb_{version}_{architecture}.deb"));
     let mut build = Command::new("dpkg-deb");
-    build.args(["--root-owner-group", "-Zxz", "--build"]).arg(tree.root()).arg(&package);
+    build.args(["--root-owner-group", &format!("-Z{compression}"), "--build"]).arg(tree.root()).arg(&package);
     // Files are as old as the last commit: the same sources make the same package.
     capture(build.env("SOURCE_DATE_EPOCH", epoch()?))?;
     Ok(package)

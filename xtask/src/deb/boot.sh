@@ -35,7 +35,7 @@ for unit in systemd-sysctl.service systemd-modules-load.service systemd-remount-
     sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
-hostname modlb-deb
+echo modlb-deb >"$root/etc/hostname"
 
 mkdir "$root/.host"
 cd "$root"
