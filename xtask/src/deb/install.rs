@@ -50,7 +50,9 @@ fn units(tree: &Tree) -> Result<()> {
 fn template(unit: &str) -> String {
     unit.replace("Description=modlb agent:", "Description=modlb agent %i:")
         .replace("/usr/sbin/modlb agent", "/usr/sbin/modlb --instance %i agent")
-        .replace("/etc/modlb/modlb.toml", "/etc/modlb/%i.toml")
+        .replace("/etc/modlb/modlb.", "/etc/modlb/%i.")
+        // The default instance has the port that everybody knows.
+        .replace("EnvironmentFile=", "Environment=OPTIONS=\"--listen none\"\nEnvironmentFile=")
 }
 
 fn manual(tree: &Tree, modlb: &Path) -> Result<()> {
@@ -137,9 +139,15 @@ mod tests {
     fn the_template_is_the_unit_for_another_instance() {
         let unit = read("scripts/systemd/modlb-agent.service").unwrap();
         let template = template(&unit);
-        assert!(template.contains("\nExecStart=/usr/sbin/modlb --instance %i agent --config /etc/modlb/%i.toml\n"));
-        assert!(template.contains("\nConditionPathExists=/etc/modlb/%i.toml\n"));
-        let differing: Vec<_> = unit.lines().zip(template.lines()).filter(|(one, other)| one != other).collect();
-        assert_eq!(differing.len(), 3, "{differing:?}");
+        for line in [
+            "ConditionPathExists=/etc/modlb/%i.toml",
+            "EnvironmentFile=-/etc/modlb/%i.env",
+            "ExecStart=/usr/sbin/modlb --instance %i agent --config /etc/modlb/%i.toml $OPTIONS",
+        ] {
+            assert!(template.lines().any(|found| found == line), "{line} is not in\n{template}");
+        }
+        let own =
+            |one: &str, other: &str| other.lines().filter(|line| !one.lines().any(|known| known == *line)).count();
+        assert_eq!((own(&template, &unit), own(&unit, &template)), (4, 5));
     }
 }

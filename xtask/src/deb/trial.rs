@@ -28,7 +28,9 @@ pub fn run(package: &Path, next: &Path, modlb: &Path) -> Result<()> {
     let network = Network::around(machine.init(), modlb)?;
     let tried = Trial { machine: &machine }.go(package, next);
     if tried.is_err() && !interrupt::happened() {
-        let log = machine.run(&format!("systemctl status --no-pager --full {UNIT}; journalctl --no-pager --lines 100 --unit {UNIT}"));
+        let log = machine.run(&format!(
+            "systemctl status --no-pager --full {UNIT}; journalctl --no-pager --lines 100 --unit {UNIT}"
+        ));
         eprintln!("\nthe machine says:\n{}", log.unwrap_or_else(|error| format!("{error:#}")));
     }
     drop((network, machine));
@@ -53,6 +55,7 @@ impl Trial<'_> {
         self.start()?;
         self.restart_and_reload()?;
         self.upgrade(next)?;
+        self.upgrade_without_agent(next)?;
         self.remove()?;
         self.install_again(next)?;
         self.purge(&before)
@@ -119,6 +122,19 @@ impl Trial<'_> {
         Ok(())
     }
 
+    /// Beside an instance that cannot be upgraded, as another version may have left one.
+    fn upgrade_without_agent(&self, package: &Path) -> Result<()> {
+        step("upgrading under load what commands keep, beside what nobody can upgrade");
+        self.run(&format!("systemctl stop {UNIT} && mkdir /sys/fs/bpf/modlb/unfinished"))?;
+        let (program, load) = (self.program()?, Load::start()?);
+        let said = self.dpkg("--install", package)?;
+        self.expect_nothing_lost(load)?;
+        ensure!(said.contains("modlb: instance unfinished goes on"), "nothing is said of the other instance");
+        ensure!(self.program()? != program, "the program is the same as before");
+        ensure!(self.state("is-active") == "inactive", "an agent runs that did not");
+        self.run(&format!("systemctl start {UNIT}")).map(drop)
+    }
+
     fn remove(&self) -> Result<()> {
         step("removing it: the datapath goes, the configuration stays");
         self.run("dpkg --remove modlb")?;
@@ -149,13 +165,13 @@ impl Trial<'_> {
     }
 
     /// By a copy within the machine.
-    fn dpkg(&self, what: &str, package: &Path) -> Result<()> {
+    fn dpkg(&self, what: &str, package: &Path) -> Result<String> {
         let copy = self.machine.path("/root/modlb.deb");
         fs::copy(package, &copy)?;
         let said = self.run(&format!("dpkg {what} /root/modlb.deb 2>&1"));
         fs::remove_file(copy)?;
-        print!("{}", said?);
-        Ok(())
+        print!("{}", said.as_ref().map_or("", String::as_str));
+        said
     }
 
     fn run(&self, command: &str) -> Result<String> {
