@@ -62,7 +62,7 @@ pub fn changelog(version: &str) -> Result<String> {
 /// Whoever builds says so in the way of Debian's tools.
 fn maintainer() -> String {
     let name = env::var("DEBFULLNAME").unwrap_or_else(|_| "The modlb authors".to_owned());
-    let address = env::var("DEBEMAIL").unwrap_or_else(|_| "modlb@localhost".to_owned());
+    let address = env::var("DEBEMAIL").unwrap_or_else(|_| "modlb@example.org".to_owned());
     format!("{name} <{address}>")
 }
 

@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use nix::fcntl::{Flock, FlockArg};
 use serde_json::Value;
 
 use super::{install::UNIT, load::Load, machine::Machine, network::Network};
@@ -15,6 +16,12 @@ use crate::interrupt;
 /// How long a service may take to do what it was told.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// `CAP_NET_ADMIN`, `CAP_NET_RAW`, `CAP_PERFMON` and `CAP_BPF`, as the kernel numbers them.
+const CAPABILITIES: u64 = 1 << 12 | 1 << 13 | 1 << 38 | 1 << 39;
+
+/// There is one at a time: names are always the same, so that what is left of a killed one is found.
+const LOCK: &str = "/run/modlb-deb.lock";
+
 /// What the machine's files are, but for those that every program or dpkg itself writes.
 const FILES: &str = "find / -xdev -path /var/lib/dpkg -prune -o -path /var/log -prune -o -path /var/cache -prune -o -path /tmp \
                      -prune -o -path /root -prune -o -print | sort";
@@ -22,6 +29,8 @@ const FILES: &str = "find / -xdev -path /var/lib/dpkg -prune -o -path /var/log -
 /// Goes through it; everything is gone afterwards.
 pub fn run(package: &Path, next: &Path, modlb: &Path) -> Result<()> {
     interrupt::install()?;
+    let lock = Flock::lock(fs::File::create(LOCK)?, FlockArg::LockExclusiveNonblock);
+    let lock = lock.map_err(|(_, error)| anyhow!(error)).context("another test of a package is running")?;
     let start = Instant::now();
     step("starting a machine with a systemd of its own");
     let machine = Machine::boot()?;
@@ -34,6 +43,8 @@ pub fn run(package: &Path, next: &Path, modlb: &Path) -> Result<()> {
         eprintln!("\nthe machine says:\n{}", log.unwrap_or_else(|error| format!("{error:#}")));
     }
     drop((network, machine));
+    fs::remove_file(LOCK)?;
+    drop(lock);
     match tried {
         Ok(()) => {
             println!("\nThe package is as it should be ({:.0?}); nothing is left behind.", start.elapsed());
@@ -80,10 +91,19 @@ impl Trial<'_> {
         self.run(&format!("systemctl enable --now {UNIT}"))?;
         ensure!(self.state("is-active") == "active", "the agent is {}", self.state("is-active"));
         println!("{}", self.run("modlb status")?.trim_end());
-        let capabilities = self.run(&format!(
-            "grep -h -e CapEff -e CapBnd -e NoNewPrivs -e Seccomp: /proc/$(systemctl show -P MainPID {UNIT})/status"
-        ))?;
-        println!("\nthe agent's process:\n{}", capabilities.trim_end());
+        self.expect_few_powers()
+    }
+
+    /// The unit's word is systemd's to keep: the kernel says what the process has.
+    fn expect_few_powers(&self) -> Result<()> {
+        let status = fs::read_to_string(self.machine.path(&format!("/proc/{}/status", self.agent()?)))?;
+        let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim();
+        for set in ["CapEff:", "CapPrm:", "CapBnd:"] {
+            let bits = u64::from_str_radix(value(set), 16)?;
+            ensure!(bits == CAPABILITIES, "the agent's {set} {bits:#x}, not {CAPABILITIES:#x}");
+        }
+        ensure!(value("NoNewPrivs:") == "1", "the agent may get more privileges");
+        ensure!(value("Seccomp:") == "2", "the agent may make any system call");
         Ok(())
     }
 
