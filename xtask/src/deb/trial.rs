@@ -80,6 +80,9 @@ impl Trial<'_> {
         self.run("modlb check /usr/share/doc/modlb/examples/modlb.toml")?;
         self.run("bash -n /usr/share/bash-completion/completions/modlb && gzip -t /usr/share/man/man8/modlb*.8.gz")?;
         ensure!(self.state("is-enabled") == "disabled", "the unit is {}", self.state("is-enabled"));
+        // Trap: what helps with units takes one that it knows for one that is to be enabled.
+        self.dpkg("--install", package)?;
+        ensure!(self.state("is-enabled") == "disabled", "the second time the unit is {}", self.state("is-enabled"));
         self.run(&format!("systemctl start {UNIT}"))?;
         ensure!(self.state("is-active") == "inactive", "the agent runs without a configuration");
         self.expect_detached()
@@ -112,8 +115,9 @@ impl Trial<'_> {
         let load = Load::start()?;
         let killed = self.agent()?;
         self.run(&format!("systemctl kill --signal KILL {UNIT}"))?;
+        // Trap: for a moment the unit is still active, with no process.
         self.until("the agent is started again after it was killed", || {
-            Ok(self.state("is-active") == "active" && self.agent()? != killed)
+            Ok(self.state("is-active") == "active" && ![0, killed].contains(&self.agent()?))
         })?;
         self.run(&format!("systemctl restart {UNIT}"))?;
         let agent = self.agent()?;
