@@ -189,6 +189,12 @@ Example: for bash, from the next login on
         /// The shell
         shell: Shell,
     },
+    /// Write manual pages, one for each command, into a directory
+    #[command(hide = true, after_help = "Example:\n  modlb man target/man && man target/man/modlb-attach.8")]
+    Man {
+        /// The directory; it is made if it is not there
+        directory: PathBuf,
+    },
     /// Helpers for tests and demonstrations
     #[command(
         subcommand,

@@ -14,9 +14,18 @@ pub const TOOLCHAIN: &str = "MODLB_EBPF_TOOLCHAIN";
 
 /// Builds the command and returns where it is.
 pub fn run() -> Result<PathBuf> {
+    in_profile(true)
+}
+
+/// The same, optimised or quickly.
+pub fn in_profile(release: bool) -> Result<PathBuf> {
     let mut build = with_toolchain(cargo())?;
-    process::run(build.args(["build", "--release", "--package", "lb-userspace"]))?;
-    Ok(target_directory()?.join("release/modlb"))
+    build.args(["build", "--package", "lb-userspace"]);
+    if release {
+        build.arg("--release");
+    }
+    process::run(&mut build)?;
+    Ok(target_directory()?.join(if release { "release/modlb" } else { "debug/modlb" }))
 }
 
 /// A cargo that builds the datapath with the toolchain that is there.

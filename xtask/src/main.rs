@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod deb;
 mod demo;
 mod fuzz;
 mod interrupt;
@@ -90,6 +91,12 @@ enum Task {
                       cargo xtask bench --compare docs/benchmarks/results.json"
     )]
     Bench(bench::Options),
+    /// Build a package for Debian and its kin, and say how exposed its service is
+    #[command(
+        after_help = "Examples: the package; the same, installed, upgraded under load and removed in a machine made for it\n  \
+                      cargo xtask deb\n  cargo xtask deb --test"
+    )]
+    Deb(deb::Options),
     /// Check format and lints of every crate
     #[command(after_help = "Example:\n  cargo xtask lint")]
     Lint,
@@ -120,6 +127,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { routers: true, modlb, .. } => demo::run(demo::Story::Routers, modlb),
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
         Task::Bench(options) => bench::run(&options),
+        Task::Deb(options) => deb::run(&options),
         Task::Lint => lint::run(),
     }
 }

@@ -22,6 +22,7 @@ mod explain;
 mod export;
 mod input;
 mod logs;
+mod man;
 mod replay;
 mod serve;
 mod server;
@@ -72,6 +73,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,
         Command::Completions { shell } => completions::run(shell),
+        Command::Man { directory } => man::run(&directory),
         Command::Doctor(options) => doctor::run(&cli.global, &options).await,
         Command::Dev(Dev::Pass { interface, remove }) => dev::pass(&interface, remove).await,
     }

@@ -84,6 +84,20 @@ fn completions_for_every_shell() {
     }
 }
 
+#[test]
+fn a_manual_page_for_every_command() {
+    let directory = tempfile::tempdir().unwrap();
+    ok(&["man", directory.path().to_str().unwrap()]);
+    for command in std::iter::once(&[][..]).chain(COMMANDS) {
+        let name = [&["modlb"], command].concat().join("-");
+        let page = std::fs::read_to_string(directory.path().join(format!("{name}.8"))).unwrap();
+        assert!(page.contains(&format!(".TH {name} 8")), "{name}:\n{page}");
+        assert!(page.contains("EXAMPLES") && page.contains("GLOBAL OPTIONS"), "{name}:\n{page}");
+    }
+    let pages = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(pages, COMMANDS.len() + 1, "hidden commands have no page, all others are in COMMANDS");
+}
+
 /// A reader that has seen enough is no error.
 #[test]
 fn a_broken_pipe_is_success() {

@@ -16,6 +16,10 @@ pub enum Need {
     Emulator,
     /// `cargo xtask fuzz`.
     Fuzz,
+    /// `cargo xtask deb`.
+    Package,
+    /// `cargo xtask deb --test`.
+    Machine,
 }
 
 /// A program.
@@ -29,9 +33,9 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 18] = [
-    Program::new("ip", "iproute2", BOTH),
-    Program::new("nsenter", "util-linux", BOTH),
+const PROGRAMS: [Program; 24] = [
+    Program::new("ip", "iproute2", &[Need::Demo, Need::Test, Need::Machine]),
+    Program::new("nsenter", "util-linux", &[Need::Demo, Need::Test, Need::Machine]),
     Program::new("setpriv", "util-linux", BOTH),
     Program::new("ethtool", "ethtool", BOTH),
     Program::new("curl", "curl", BOTH),
@@ -49,6 +53,12 @@ const PROGRAMS: [Program; 18] = [
     Program::new("busybox", "busybox-static", &[Need::Emulator]),
     Program::new("cpio", "cpio", &[Need::Emulator]),
     Program::new("c++", "g++", &[Need::Fuzz]),
+    Program::new("dpkg-deb", "dpkg", &[Need::Package]),
+    Program::new("dpkg-shlibdeps", "dpkg-dev", &[Need::Package]),
+    Program::new("strip", "binutils", &[Need::Package]),
+    Program::new("systemd-analyze", "systemd", &[Need::Package]),
+    Program::new("debootstrap", "debootstrap", &[Need::Machine]),
+    Program::new("unshare", "util-linux", &[Need::Machine]),
 ];
 
 impl Program {

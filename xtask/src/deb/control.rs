@@ -1,0 +1,103 @@
+//! What dpkg reads of the package: `DEBIAN/`, and the two documents whose form Debian prescribes.
+
+use std::{
+    env, fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    epoch,
+    install::{files, read},
+    tree::{Mode, Tree},
+};
+use crate::process::{capture, root};
+
+/// Scripts that dpkg runs.
+const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
+
+/// Bytes in what sizes are told in.
+const KIB: u64 = 1_024;
+
+/// Writes `DEBIAN/`, when all else is in the tree.
+pub fn write(tree: &Tree, version: &str, architecture: &str) -> Result<()> {
+    let mut installed = Vec::new();
+    walk(tree.root(), &mut installed)?;
+    let control = read("scripts/debian/control")?
+        .replace("@VERSION@", version)
+        .replace("@ARCHITECTURE@", architecture)
+        .replace("@MAINTAINER@", &maintainer())
+        .replace("@SIZE@", &size(&installed)?.to_string())
+        .replace("@DEPENDS@", &libraries(tree, architecture)?);
+    let sums = sums(tree, &installed)?;
+    tree.file("DEBIAN/control", Mode::Data, control)?;
+    tree.file("DEBIAN/md5sums", Mode::Data, sums)?;
+    for script in SCRIPTS {
+        tree.copy(&format!("DEBIAN/{script}"), Mode::Program, &root().join("scripts/debian").join(script))?;
+    }
+    Ok(())
+}
+
+/// Debian's form of the licences.
+pub fn copyright() -> Result<String> {
+    let licence = read("LICENSE-MIT")?;
+    let (_, terms) = licence.split_once("authors\n\n").context("LICENSE-MIT is not as it was")?;
+    let terms: Vec<_> =
+        terms.lines().map(|line| if line.is_empty() { " .".to_owned() } else { format!(" {line}") }).collect();
+    Ok(read("scripts/debian/copyright")?.replace("@MIT@", &terms.join("\n")))
+}
+
+/// Debian's form of a change log; what changed is told elsewhere.
+pub fn changelog(version: &str) -> Result<String> {
+    let date = capture(Command::new("date").args(["--utc", "--rfc-email", "--date", &format!("@{}", epoch()?)]))?;
+    let (maintainer, date) = (maintainer(), date.trim());
+    Ok(format!(
+        "modlb ({version}) unstable; urgency=medium\n\n  * NEWS.gz says what changed.\n\n -- {maintainer}  {date}\n"
+    ))
+}
+
+/// Whoever builds says so in the way of Debian's tools.
+fn maintainer() -> String {
+    let name = env::var("DEBFULLNAME").unwrap_or_else(|_| "The modlb authors".to_owned());
+    let address = env::var("DEBEMAIL").unwrap_or_else(|_| "modlb@example.org".to_owned());
+    format!("{name} <{address}>")
+}
+
+/// The packages with the libraries that the command is linked with.
+fn libraries(tree: &Tree, architecture: &str) -> Result<String> {
+    // It insists on a source package around it.
+    let source = tree.root().with_extension("source");
+    fs::create_dir_all(source.join("debian"))?;
+    fs::write(
+        source.join("debian/control"),
+        format!("Source: modlb\n\nPackage: modlb\nArchitecture: {architecture}\n"),
+    )?;
+    let mut ask = Command::new("dpkg-shlibdeps");
+    let answer = capture(ask.arg("-O").arg(tree.root().join("usr/sbin/modlb")).current_dir(&source))?;
+    fs::remove_dir_all(source)?;
+    let depends = answer.lines().find_map(|line| line.strip_prefix("shlibs:Depends="));
+    Ok(depends.context("dpkg-shlibdeps names no libraries")?.to_owned())
+}
+
+fn size(files: &[PathBuf]) -> Result<u64> {
+    files.iter().map(|file| Ok(fs::metadata(file)?.size().div_ceil(KIB))).sum()
+}
+
+fn sums(tree: &Tree, files: &[PathBuf]) -> Result<String> {
+    let mut md5sum = Command::new("md5sum");
+    for file in files {
+        md5sum.arg(file.strip_prefix(tree.root())?);
+    }
+    capture(md5sum.current_dir(tree.root()))
+}
+
+fn walk(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    found.extend(files(directory)?);
+    let mut below: Vec<_> = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    below.retain(|path| path.is_dir());
+    below.sort();
+    below.iter().try_for_each(|directory| walk(directory, found))
+}
