@@ -169,10 +169,10 @@ pub fn first_cell(hash: u64, half: u32) -> u64 {
 #[inline(always)]
 pub fn next_cell(number: u64) -> u64 {
     let mask = u64::MAX >> CELL_SHIFT.load();
-    number & !mask | number + 1 & mask
+    number & !mask | ((number + 1) & mask)
 }
 
-/// A cell whose number is one of these two functions'.
+/// The cell where a search starts.
 #[inline(always)]
 pub fn cell(number: u64) -> &'static ServiceCell {
     // SAFETY: so many cells there are. The verifier sees it, too, since it knows the shift.
