@@ -44,7 +44,7 @@ enum Task {
         /// Run the tests of the datapath on Debian's kernel of this version, such as 6.1, in an emulated machine
         #[arg(long, value_name = "VERSION", conflicts_with = "soak")]
         kernel: Option<String>,
-        /// Handed to `cargo test`
+        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests that run
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -118,7 +118,7 @@ fn run(task: Task) -> Result<()> {
         Task::Setup => setup::everything(),
         Task::Build => build::run().map(|path| println!("{}", path.display())),
         Task::Test { soak: Some(minutes), args, .. } => test::soak(minutes, &args),
-        Task::Test { kernel: Some(version), .. } => test::kernel::run(&version),
+        Task::Test { kernel: Some(version), args, .. } => test::kernel::run(&version, &args),
         Task::Test { args, .. } => test::run(&args),
         Task::Fuzz { repeat: Some(input), .. } => fuzz::repeat(&input),
         Task::Fuzz { minutes, target, .. } => fuzz::run(minutes.unwrap_or_default(), target),
