@@ -190,7 +190,7 @@ Example: for bash, from the next login on
         shell: Shell,
     },
     /// Write manual pages, one for each command, into a directory
-    #[command(hide = true, after_help = "Example:\n  modlb man target/man && man target/man/modlb-attach.8")]
+    #[command(hide = true, after_help = "Example:\n  modlb man target/man\n  man target/man/modlb-attach.8")]
     Man {
         /// The directory; it is made if it is not there
         directory: PathBuf,
