@@ -115,9 +115,12 @@ pub fn judge(have: &Config, want: &Config, host: &Host) -> Verdict {
             verdict.warnings.push(format!("service {service} takes the SSH connection {client} to {here}"));
         }
     }
-    let old: Vec<_> = have.services.iter().map(Service::target).collect();
-    let new = want.services.iter().filter(|service| !old.contains(&service.target()));
-    verdict.warnings.extend(new.filter_map(|service| own_address(service, host)));
+    // A member has the service's address, and a program that serves it.
+    if want.role == Role::Balancer {
+        let old: Vec<_> = have.services.iter().map(Service::target).collect();
+        let new = want.services.iter().filter(|service| !old.contains(&service.target()));
+        verdict.warnings.extend(new.filter_map(|service| own_address(service, host)));
+    }
     verdict
 }
 
