@@ -30,9 +30,8 @@ static CONTROL: Array<u64, 1, MMAPABLE> = Array::new();
 
 /// The open-addressing table of services, both halves.
 ///
-/// This table and [`SLOTS`] are each the one value of their map, not its entries. A lookup of entry 0 does not depend on the
-/// packet, so the processor has it done long before it knows the index; only the index and one comparison are left on the
-/// way from the packet to the entry. User space makes these maps, as large as they are to be.
+/// Like [`CONTROL`], [`SLOTS`], [`COUNTERS`] and [`OUTCOMES`], it is the one value of its map, not its entries, and is found without
+/// a lookup; see [`tables`]. User space makes these maps, as large as they are to be.
 #[btf_map]
 static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
 
@@ -55,8 +54,8 @@ static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
 #[btf_map]
 static PREFIXES: Array<PrefixLengths, 4, MMAPABLE> = Array::new();
 
-/// What each server was sent: for each CPU a value that is a table of counters. Written by the programs; zeroed by user space
-/// before a counter is used anew.
+/// What each server was sent: a stretch of counters for each CPU. Written by the programs; zeroed by user space before a counter is
+/// used anew.
 ///
 /// A per-CPU map would keep a pointer for each counter and CPU. It is looked up between the slot and the counter, one more wait
 /// for memory where many servers are in use. Which CPU this is does not depend on the packet.
