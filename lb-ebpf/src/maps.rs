@@ -18,7 +18,7 @@ use lb_common::{
     limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
     outcome::Outcome,
     record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
+    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot, Tally},
 };
 use lb_ebpf::likely;
 
@@ -54,13 +54,18 @@ static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
 #[btf_map]
 static PREFIXES: Array<PrefixLengths, 4, MMAPABLE> = Array::new();
 
-/// What each server was sent: a stretch of counters for each CPU. Written by the programs; zeroed by user space before a counter is
-/// used anew.
+/// What each server was sent: a stretch of counters for each CPU. What came lately is in [`TALLIES`]. Written by the programs; zeroed
+/// by user space before a counter is used anew.
+#[btf_map]
+static COUNTERS: Array<Counter, 1, MMAPABLE> = Array::new();
+
+/// What each server was sent since its counter was last added to, laid out in the same way. The only one of the two that packets
+/// touch, but for one of millions.
 ///
 /// A per-CPU map would keep a pointer for each counter and CPU. It is looked up between the slot and the counter, one more wait
 /// for memory where many servers are in use. Which CPU this is does not depend on the packet.
 #[btf_map]
-static COUNTERS: Array<Counter, 1, MMAPABLE> = Array::new();
+static TALLIES: Array<Tally, 1, MMAPABLE> = Array::new();
 
 /// What came to each outcome but `forwarded`, which is the sum over the servers; laid out in the same way.
 #[btf_map]
@@ -122,7 +127,7 @@ static CELL_SHIFT: Constant<u64> = Constant(0);
 #[unsafe(no_mangle)]
 static SLOT_CAPACITY: Constant<u64> = Constant(0);
 
-/// The length of [`COUNTERS`], over all CPUs.
+/// The length of [`COUNTERS`] and of [`TALLIES`], over all CPUs.
 #[unsafe(no_mangle)]
 static COUNTERS_LENGTH: Constant<u64> = Constant(0);
 
@@ -138,13 +143,14 @@ static COUNTER_CAPACITY: Constant<u64> = Constant(0);
 /// writes the address of the map of the same name into the instructions that refer to them. So a table is found without a lookup,
 /// by an instruction that waits for nothing, and with no call around which registers would have to be saved.
 mod tables {
-    use lb_common::table::{Counter, ServiceCell, Slot};
+    use lb_common::table::{Counter, ServiceCell, Slot, Tally};
 
     unsafe extern "C" {
         pub static modlb_table_CONTROL: u64;
         pub static modlb_table_CELLS: ServiceCell;
         pub static modlb_table_SLOTS: Slot;
         pub static modlb_table_COUNTERS: Counter;
+        pub static modlb_table_TALLIES: Tally;
         pub static modlb_table_OUTCOMES: Counter;
     }
 }
@@ -237,11 +243,22 @@ fn cpu() -> u64 {
     }
 }
 
-/// A server's counter on this CPU.
+/// The index of a server's counter and tally on this CPU.
 #[inline(always)]
-pub fn server_counter(number: u64) -> Option<*mut Counter> {
-    let index = cpu() * COUNTER_CAPACITY.load() + number;
+pub fn server_index(number: u64) -> u64 {
+    cpu() * COUNTER_CAPACITY.load() + number
+}
+
+/// The counter with this index.
+#[inline(always)]
+pub fn server_counter(index: u64) -> Option<*mut Counter> {
     entry(&raw const tables::modlb_table_COUNTERS, index, COUNTERS_LENGTH.load()).map(|entry| entry.cast_mut())
+}
+
+/// The tally with this index.
+#[inline(always)]
+pub fn server_tally(index: u64) -> Option<*mut Tally> {
+    entry(&raw const tables::modlb_table_TALLIES, index, COUNTERS_LENGTH.load()).map(|entry| entry.cast_mut())
 }
 
 /// An outcome's counter on this CPU.

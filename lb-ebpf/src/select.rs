@@ -60,8 +60,8 @@ pub fn named<A: Address>(flow: &Flow<A>, service: &ServiceCell) -> Result<(Slot,
     }
     let number = formula::slot(flow, service.formula(), slots, &service.powers);
     let slot = maps::slot(service.first_slot as u64 + number as u64).ok_or(Outcome::NoServer)?;
-    let counter = service.first_counter as u64 + slot.counter() as u64;
-    Ok((slot, counter))
+    let relative = if service.flags & ServiceCell::IN_ORDER != 0 { number as u64 } else { slot.counter() as u64 };
+    Ok((slot, service.first_counter as u64 + relative))
 }
 
 /// The rare server that is this host, behind another interface or in a VLAN of its own.

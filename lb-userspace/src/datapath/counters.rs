@@ -1,49 +1,57 @@
 //! Counters: a stretch of them for each CPU, summed here. Reading takes no system call, whatever their number.
 
-use std::{fs, io};
+use std::{fs, hint, io, sync::atomic::Ordering, sync::atomic::fence};
 
-use lb_common::{outcome::Outcome, table::Counter};
+use lb_common::{
+    outcome::Outcome,
+    table::{Counter, Tally},
+};
 
-use super::{Error, Result, maps::Mapped, pins::Pins};
+use super::{
+    Error, Result,
+    maps::{Mapped, Plain},
+    pins::Pins,
+};
 
-/// Counters of one kind, of all CPUs.
+/// A table that has a stretch for each CPU.
 #[derive(Debug)]
-pub struct Counters {
+struct Stretches<T> {
     /// CPU after CPU.
-    values: Mapped<Counter>,
+    values: Mapped<T>,
     length: usize,
 }
 
-impl Counters {
-    /// What each server was sent.
-    pub fn servers(pins: &Pins) -> Result<Self> {
-        Self::open(pins, "COUNTERS")
-    }
-
-    /// What came to each outcome but `forwarded`.
-    pub fn outcomes(pins: &Pins) -> Result<Self> {
-        Self::open(pins, "OUTCOMES")
-    }
-
+impl<T: Plain + Default + PartialEq> Stretches<T> {
     fn open(pins: &Pins, name: &'static str) -> Result<Self> {
         let values = Mapped::open_table(pins, name)?;
         let length = values.len() / cpus()? as usize;
         Ok(Self { values, length })
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.length
+    /// Where a number's values are, CPU by CPU.
+    fn places(&self, number: u32) -> impl Iterator<Item = usize> + use<T> {
+        assert!((number as usize) < self.length, "a counter's number is beyond the last");
+        (number as usize..self.values.len()).step_by(self.length)
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
+    /// Those that are zero already, which is most, are not written: memory that was never touched stays out of the caches.
+    fn zero(&mut self, number: u32) {
+        for place in self.places(number) {
+            if self.values.get(place) != T::default() {
+                self.values.write(place, &[T::default()]);
+            }
+        }
     }
+}
 
-    /// The values of the given counters, in their order.
-    pub fn get(&self, numbers: &[u32]) -> Vec<Counter> {
-        numbers.iter().map(|number| self.sum(*number)).collect()
+/// What came to each outcome but `forwarded`.
+#[derive(Debug)]
+pub struct OutcomeCounters(Stretches<Counter>);
+
+impl OutcomeCounters {
+    /// Those of an instance.
+    pub fn open(pins: &Pins) -> Result<Self> {
+        Ok(Self(Stretches::open(pins, "OUTCOMES")?))
     }
 
     /// The sum for each outcome, in [`Outcome::ALL`]'s order.
@@ -51,28 +59,65 @@ impl Counters {
         Outcome::ALL.iter().map(|outcome| self.sum(outcome.index())).collect()
     }
 
-    /// Sets counters to zero that nobody uses. Those that are zero already, which is most, are not written: memory that was
-    /// never touched stays out of the caches.
+    fn sum(&self, number: u32) -> Counter {
+        let mut sum = Counter::default();
+        self.0.places(number).for_each(|place| sum += self.0.values.get(place));
+        sum
+    }
+}
+
+/// What each server was sent: its counters, and the tallies of what came lately.
+#[derive(Debug)]
+pub struct ServerCounters {
+    counters: Stretches<Counter>,
+    tallies: Stretches<Tally>,
+}
+
+impl ServerCounters {
+    /// Those of an instance.
+    pub fn open(pins: &Pins) -> Result<Self> {
+        Ok(Self { counters: Stretches::open(pins, "COUNTERS")?, tallies: Stretches::open(pins, "TALLIES")? })
+    }
+
+    /// The values of the given counters, in their order.
+    pub fn get(&self, numbers: &[u32]) -> Vec<Counter> {
+        numbers.iter().map(|number| self.sum(*number)).collect()
+    }
+
+    /// Sets counters to zero that nobody uses.
     pub fn zero(&mut self, numbers: &[u32]) {
         for &number in numbers {
-            for place in self.places(number) {
-                if self.values.get(place) != Counter::default() {
-                    self.values.write(place, &[Counter::default()]);
-                }
-            }
+            self.counters.zero(number);
+            self.tallies.zero(number);
         }
     }
 
     fn sum(&self, number: u32) -> Counter {
         let mut sum = Counter::default();
-        self.places(number).for_each(|place| sum += self.values.get(place));
+        self.counters.places(number).for_each(|place| sum += self.value(place));
         sum
     }
 
-    /// Where a counter is, CPU by CPU.
-    fn places(&self, number: u32) -> impl Iterator<Item = usize> + use<> {
-        assert!((number as usize) < self.length, "a counter's number is beyond the last");
-        (number as usize..self.values.len()).step_by(self.length)
+    /// The value on one CPU, of which the datapath may be carrying the tally to the counter: then the tally is full. If the counter
+    /// was the same before and after a tally that is not full, that belongs to it.
+    fn value(&self, place: usize) -> Counter {
+        /// Carrying takes nanoseconds, unless something interrupts it.
+        const TRIES: u32 = 10_000;
+        let mut before = self.counters.values.get(place);
+        let mut tries = 0;
+        loop {
+            fence(Ordering::Acquire);
+            let tally = self.tallies.values.get(place);
+            fence(Ordering::Acquire);
+            let after = self.counters.values.get(place);
+            tries += 1;
+            if (after == before && !tally.is_full()) || tries == TRIES {
+                before += tally.counter();
+                return before;
+            }
+            before = after;
+            hint::spin_loop();
+        }
     }
 }
 

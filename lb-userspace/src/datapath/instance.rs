@@ -17,7 +17,7 @@ use lb_common::{
 
 use super::{
     Error, Result,
-    counters::{Counters, cpus},
+    counters::{OutcomeCounters, ServerCounters, cpus},
     held,
     maps::{Mapped, Maps},
     pins::{Lock, Pins, Stamp},
@@ -123,8 +123,8 @@ pub struct Datapath {
     pub(super) maps: Maps,
     pub(super) capacities: Capacities,
     pub(super) role: Role,
-    pub(super) servers: Counters,
-    pub(super) outcomes: Counters,
+    pub(super) servers: ServerCounters,
+    pub(super) outcomes: OutcomeCounters,
 }
 
 /// An instance that this command alone may change.
@@ -164,7 +164,7 @@ impl Datapath {
     fn with(pins: Pins, record: &Instance) -> Result<Self> {
         let capacities = Capacities { services: record.services, slots: record.slots, servers: record.servers };
         let maps = Maps::open(&pins)?;
-        let (servers, outcomes) = (Counters::servers(&pins)?, Counters::outcomes(&pins)?);
+        let (servers, outcomes) = (ServerCounters::open(&pins)?, OutcomeCounters::open(&pins)?);
         Ok(Self { pins, maps, capacities, role: role(record), servers, outcomes })
     }
 

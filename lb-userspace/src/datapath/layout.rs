@@ -144,6 +144,20 @@ fn check(services: &[Service], tables: &[SlotTable], capacities: &Capacities) ->
     Ok(())
 }
 
+/// What a service's cell says of it in single bits.
+const fn flags(formula: Formula, in_order: bool) -> u32 {
+    let formula = match formula {
+        Formula::ThreeTuple => 0,
+        Formula::FiveTuple => ServiceCell::FIVE_TUPLE,
+    };
+    if in_order { formula | ServiceCell::IN_ORDER } else { formula }
+}
+
+/// Whether each slot's counter is its number.
+fn in_order(slots: &[Slot]) -> bool {
+    slots.iter().zip(0..).all(|(slot, number)| u32::from(slot.counter()) == number)
+}
+
 impl Layout {
     /// Appends a service with its servers and slots; returns its cell, which has no key yet.
     fn add(
@@ -156,11 +170,12 @@ impl Layout {
     ) -> Result<ServiceCell> {
         let first_slot = self.slots.len() as u32;
         let first_server = self.servers.len() as u32;
+        let first_counter = account.counters.iter().copied().min().unwrap_or(account.first);
         let mut entries = Vec::with_capacity(service.servers.len());
         let servers = service.servers.iter().zip(service.takes_flows());
         for (((server, takes), place), counter) in servers.zip(places).zip(&account.counters) {
             self.servers.push(server_record(server, takes, *place, *counter));
-            entries.push(self.slot((role, service), (server, takes), *place, *counter, account.first)?);
+            entries.push(self.slot((role, service), (server, takes), *place, *counter, first_counter)?);
         }
         if !table.all_down() {
             let slots =
@@ -171,7 +186,7 @@ impl Layout {
         self.services.push(ServiceRecord {
             first_slot,
             first_server,
-            first_counter: account.first,
+            first_counter,
             slots: table.len(),
             digest: table.digest(service).0,
             ..service_record(service)
@@ -179,12 +194,9 @@ impl Layout {
         Ok(ServiceCell {
             slots,
             first_slot: half_slots + first_slot,
-            first_counter: account.first,
+            first_counter,
             powers: if slots == 0 { [0; 3] } else { powers(slots) },
-            flags: match service.formula {
-                Formula::ThreeTuple => 0,
-                Formula::FiveTuple => ServiceCell::FIVE_TUPLE,
-            },
+            flags: flags(service.formula, in_order(&self.slots[first_slot as usize..])),
             ..ServiceCell::default()
         })
     }

@@ -13,7 +13,7 @@ use lb_common::{
     abi::Instance,
     control::Control,
     record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
+    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot, Tally},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -36,7 +36,7 @@ macro_rules! plain {
 }
 
 plain!(u64, Instance, HalfRecord, ServiceRecord, ServerRecord, RetiredRecord, ServiceCell, Slot, Remote, PrefixLengths);
-plain!(HeldRecord, Counter);
+plain!(HeldRecord, Counter, Tally);
 
 /// An array map in this process's memory: its values, or the entries of the table that is its one value.
 ///

@@ -17,7 +17,7 @@ use aya::{
 use lb_common::{
     limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
     mac::Mac,
-    table::{Counter, ServiceCell, Slot},
+    table::{Counter, ServiceCell, Slot, Tally},
 };
 
 use super::{
@@ -171,12 +171,13 @@ impl Table {
         Self { name, bytes: length * size_of::<T>() as u32 }
     }
 
-    const fn all(capacities: &Capacities, cpus: u32) -> [Self; 5] {
+    const fn all(capacities: &Capacities, cpus: u32) -> [Self; 6] {
         [
             Self::new::<u64>("CONTROL", 1),
             Self::new::<ServiceCell>("CELLS", 2 * capacities.cells()),
             Self::new::<Slot>("SLOTS", 2 * capacities.slots),
             Self::new::<Counter>("COUNTERS", cpus * capacities.counters()),
+            Self::new::<Tally>("TALLIES", cpus * capacities.counters()),
             Self::new::<Counter>("OUTCOMES", cpus * OUTCOME_COUNTERS),
         ]
     }

@@ -178,6 +178,15 @@ impl Bench {
         (result.return_value, out)
     }
 
+    /// Gives the program the same frame again and again: from the second time on what it made of it.
+    pub fn repeat(&self, frame: &[u8], times: u32) {
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.repeat = times;
+        let Program::Xdp(program) = &self.program else { panic!("repeated is only XDP's") };
+        program.test_run(options).unwrap();
+    }
+
     /// Gives the program a frame with so many bytes of metadata before it; `None`: the kernel allows no such number.
     pub fn run_with_metadata(&self, frame: &[u8], metadata: usize) -> Option<(u32, Vec<u8>)> {
         let data = [&vec![0; metadata], frame].concat();

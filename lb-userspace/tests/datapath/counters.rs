@@ -1,0 +1,113 @@
+//! A server's counter and the tally of what it was sent lately are one number to whoever reads them.
+
+use std::thread;
+
+use lb_common::table::{Counter, Tally};
+use lb_userspace::datapath::{counters::ServerCounters, maps::Mapped, pins::Pins};
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+
+use crate::*;
+
+/// Packets after which a tally is full.
+const FULL: u32 = 1 << 23;
+
+/// Bytes of a small frame, and of one that fills the interface.
+const LENGTHS: [usize; 2] = [66, 1_514];
+
+/// Its counter's name.
+const SERVER: &str = "server 10.0.0.1 of web";
+
+/// The server is this host, which leaves the frame as it is: so all repeats of a test run are alike.
+fn bench() -> Bench {
+    Bench::new(
+        "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 443\n\
+         [[service.server]]\naddress = \"10.0.0.1\"\n",
+    )
+}
+
+fn frame(length: usize) -> Vec<u8> {
+    let mut payload = ports(7, 443).to_vec();
+    payload.resize(length - 34, 0);
+    to_service(WEB, TCP, &payload)
+}
+
+fn server(bench: &Bench) -> Counter {
+    let counters = bench.counters();
+    assert_eq!(counters["service web"], counters[SERVER]);
+    counters[SERVER]
+}
+
+/// Every packet on both sides of the moment when a tally is carried, and that twice.
+#[test]
+fn nothing_is_lost_when_a_tally_is_full() {
+    need_root!();
+    for length in LENGTHS {
+        let (bench, frame) = (bench(), frame(length));
+        let mut packets = 0;
+        let mut send = |times: u32| {
+            bench.repeat(&frame, times);
+            packets += u64::from(times);
+            assert_eq!(server(&bench), Counter { packets, bytes: packets * length as u64 }, "{length} bytes");
+        };
+        for _ in 0..2 {
+            // Test runs may be on either of several CPUs, each of which has a tally of its own.
+            send(FULL - 2);
+            (0..5).for_each(|_| send(1));
+        }
+        send(FULL);
+    }
+}
+
+/// Whoever reads while a tally is carried finds what there was at some moment: never less than before. As if so many packets had
+/// come before, each packet fills the tally.
+#[test]
+fn readers_never_see_a_tally_twice() {
+    const TIMES: u64 = 30_000;
+    need_root!();
+    let (bench, length) = (bench(), LENGTHS[0]);
+    let pins = Pins::new(bench.modlb.instance());
+    let (reader, mut tallies) =
+        (ServerCounters::open(&pins).unwrap(), Mapped::<Tally>::open_table(&pins, "TALLIES").unwrap());
+    let cpus = allowed_cpus();
+    let (first, last) = (cpus[0], cpus[cpus.len() - 1]);
+    let running = thread::spawn(move || {
+        stay_on(first);
+        let frame = frame(length);
+        bench.repeat(&frame, 1);
+        let place = (0..tallies.len()).find(|place| tallies.get(*place) != Tally::default()).unwrap();
+        let before = u64::from(FULL) - 1;
+        for _ in 0..TIMES {
+            tallies.write(place, &[Tally::default().plus(before, before * length as u64)]);
+            bench.repeat(&frame, 1);
+            assert_eq!(tallies.get(place), Tally::default());
+        }
+        bench
+    });
+    stay_on(last);
+    let (mut last, mut reads) = (Counter::default(), 0_u64);
+    while !running.is_finished() {
+        // The only server's is the first.
+        let now = reader.get(&[0])[0];
+        assert!(now.packets >= last.packets, "{now:?} after {last:?}, reading {reads}");
+        assert_eq!(now.bytes, now.packets * length as u64);
+        (last, reads) = (now, reads + 1);
+    }
+    // The first packet's tally was written over.
+    assert_eq!(server(&running.join().unwrap()).packets, TIMES * u64::from(FULL));
+    assert!(reads > 1_000, "only {reads} reads");
+}
+
+fn allowed_cpus() -> Vec<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap()).collect()
+}
+
+/// Test runs are on the CPU of whoever asks for them.
+fn stay_on(cpu: usize) {
+    let mut only = CpuSet::new();
+    only.set(cpu).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &only).unwrap();
+}
