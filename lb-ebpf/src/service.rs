@@ -33,18 +33,30 @@ pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static Ser
     numbered(search(flow, control, Side::Destination))
 }
 
-/// The same by one look, for a whole packet of a protocol with ports: at the cell where its most specific key belongs.
-/// `Some(None)`: there is no such service. `None`: whether there is one takes a search.
+/// The same by two looks at most, for a whole packet of a protocol with ports: at the cell where its most specific key belongs, and at
+/// the next, where it is if another service has that place. `Some(None)`: there is no such service. `None`: whether there is one takes
+/// a search.
 #[inline(always)]
 pub fn first<A: Address>(flow: &Flow<A>, control: Control) -> Option<Option<&'static ServiceCell>> {
     let halves = flow.destination.halves();
     let tag = key::tag(A::FAMILY, Kind::Port, flow.protocol, flow.destination_port);
     let hash = key::hash(key::hash_halves(halves), tag, control.seed());
-    let cell = maps::cell(maps::first_cell(hash, control.half()));
-    if likely(cell.tag == tag) && likely(flow.destination.is(cell.address)) {
+    let number = maps::first_cell(hash, control.half());
+    let is_it = |cell: &ServiceCell| likely(cell.tag == tag) && likely(flow.destination.is(cell.address));
+    let cell = maps::cell(number);
+    if is_it(cell) {
         return Some(Some(cell));
     }
-    (cell.tag == 0 && !control.others()).then_some(None)
+    let nothing = || (!control.others()).then_some(None);
+    if cell.tag == 0 {
+        return nothing();
+    }
+    let cell = maps::numbered_cell(maps::next_cell(number)).ok()?;
+    match cell {
+        cell if is_it(cell) => Some(Some(cell)),
+        cell if cell.tag == 0 => nothing(),
+        _ => None,
+    }
 }
 
 /// The number of the cell of the service that the flow belongs to and 1, or 0: none.

@@ -4,7 +4,7 @@
 //! place. Robin Hood hashing (Celis, 1986) keeps the longest distance short by letting the key that is farther from home
 //! have the cell; a seed that still leaves one too far away is followed by the next.
 
-use std::net::IpAddr;
+use std::{iter, mem, net::IpAddr};
 
 use lb_common::{
     flow::{Address as _, V4, V6},
@@ -73,21 +73,46 @@ pub struct Cells {
     pub cells: Vec<Option<usize>>,
 }
 
-/// Places distinct keys in a table of `length` cells, a power of two.
+/// So many seeds are tried for one that gives every key of [`Kind::Port`] the cell where the datapath looks first.
+const SEEDS: u16 = 16;
+
+/// Places distinct keys in a table of `length` cells, a power of two. Of the first seeds the one counts that keeps the fewest keys of
+/// [`Kind::Port`] from their homes; if it does not work, the first that does.
 ///
 /// # Errors
 ///
 /// [`Error::Unplaceable`]: not with any seed.
 pub fn place(keys: &[Key], length: u32) -> Result<Cells> {
-    (0..=u16::MAX)
+    iter::once(best_seed(keys, length))
+        .chain(0..=u16::MAX)
         .find_map(|seed| Some(Cells { seed, cells: place_with(keys, length, seed)? }))
         .ok_or(Error::Unplaceable)
 }
 
+fn best_seed(keys: &[Key], length: u32) -> u16 {
+    let mut best = (usize::MAX, 0);
+    for seed in 0..SEEDS {
+        best = best.min((meetings(keys, length, seed), seed));
+        if best.0 == 0 {
+            break;
+        }
+    }
+    best.1
+}
+
+/// How many keys of [`Kind::Port`] have a home that another one has, too.
+fn meetings(keys: &[Key], length: u32, seed: u16) -> usize {
+    let mut taken = vec![false; length as usize];
+    let ports = keys.iter().filter(|key| key.kind == Kind::Port);
+    ports.filter(|key| mem::replace(&mut taken[key.home(seed, length.ilog2()) as usize], true)).count()
+}
+
+/// Those of [`Kind::Port`] come first: all others are only searched for after them.
 fn place_with(keys: &[Key], length: u32, seed: u16) -> Option<Vec<Option<usize>>> {
     let mut cells: Vec<Option<(usize, u32)>> = vec![None; length as usize];
-    for (index, key) in keys.iter().enumerate() {
-        insert(&mut cells, index, key.home(seed, length.ilog2()))?;
+    let (ports, others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(|index| keys[*index].kind == Kind::Port);
+    for index in ports.into_iter().chain(others) {
+        insert(&mut cells, index, keys[index].home(seed, length.ilog2()))?;
     }
     Some(cells.into_iter().map(|cell| cell.map(|(index, _)| index)).collect())
 }
@@ -98,7 +123,7 @@ fn insert(cells: &mut [Option<(usize, u32)>], index: usize, home: u32) -> Option
     let (mut place, mut hand) = (home as usize, (index, 0));
     while hand.1 < MAX_PROBES {
         match &mut cells[place] {
-            Some(there) if there.1 < hand.1 => std::mem::swap(there, &mut hand),
+            Some(there) if there.1 < hand.1 => mem::swap(there, &mut hand),
             Some(_) => {}
             empty @ None => {
                 *empty = Some(hand);
@@ -176,6 +201,16 @@ mod tests {
         });
         assert_all_found(&keys, KEYS_PER_SERVICE * CELLS_PER_SERVICE);
         assert_eq!(find(&place(&[], 8).unwrap(), &[], &keys[0]), None);
+    }
+
+    #[test]
+    fn few_services_are_all_at_home() {
+        let length = (DEFAULT_SERVICES * KEYS_PER_SERVICE * CELLS_PER_SERVICE).next_power_of_two();
+        let keys = &full(|n| (Ipv4Addr::from_bits(0xcb00_7100 + n).into(), 443))[..200];
+        let table = place(keys, length).unwrap();
+        for (index, key) in keys.iter().enumerate().filter(|(_, key)| key.kind == Kind::Port) {
+            assert_eq!(table.cells[key.home(table.seed, length.ilog2()) as usize], Some(index));
+        }
     }
 
     #[test]
