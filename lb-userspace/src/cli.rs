@@ -1,29 +1,39 @@
 //! The command line: what can be said, and nothing of what it does.
+//!
+//! ```text
+//! instance        attach, agent, detach           packet   explain, replay
+//! configuration   apply, confirm, check           trace    trace, logs
+//! server          server                          host     doctor, dev
+//! view            status, stats, top, serve       value    values that clap does not know
+//! ```
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use lb_common::{
-    limits::{MAX_SERVERS, MAX_SERVICES, MAX_SLOTS, MAX_SLOTS_PER_SERVICE, MAX_VLAN},
-    mac::Mac,
-};
 
-use self::value::{parse_instance, parse_seconds, up_to};
+use self::value::parse_instance;
 pub use self::{
+    configuration::{Apply, Check, Confirm},
+    host::{Dev, Doctor},
+    instance::{Agent, Attach, Capacity, Detach, Mode},
+    packet::{Explain, Replay},
+    server::{Server, ServerAdd, ServerName},
     trace::{Level, Logs, Trace, Which},
     value::{Endpoint, Listen, ParseEndpointError},
+    view::{Serve, Stats, Status, Top},
 };
-use crate::{config::model::Role, serve, slots::Digest};
 
+mod configuration;
+mod host;
+mod instance;
+mod packet;
+mod server;
 #[cfg(test)]
 mod tests;
 mod trace;
 mod value;
+mod view;
 
 /// A stateless Layer-4 load balancer in the Linux kernel's XDP datapath.
 #[derive(Clone, Debug, Parser)]
@@ -212,307 +222,4 @@ pub struct Format {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// `modlb status`.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct Status {
-    /// Fail, after printing, unless this is the digest: that of a balancer that sends every packet to the same server
-    #[arg(long, value_name = "HEX")]
-    pub expect_digest: Option<Digest>,
-    /// How to print.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// `modlb attach`.
-#[derive(Args, Clone, Debug)]
-pub struct Attach {
-    /// The interfaces; omitted: those that the configuration names
-    #[arg(value_name = "IFACE")]
-    pub interfaces: Vec<String>,
-    /// The configuration to put in force; `-`: standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Where the program runs
-    #[arg(long, value_enum, default_value_t = Mode::Auto)]
-    pub mode: Mode,
-    /// Of role `steer`: attach by clsact, as on kernels before 6.6, even where the kernel has TCX
-    #[arg(long)]
-    pub clsact: bool,
-    /// What this host does with the formula; omitted: what the configuration says
-    #[arg(long, value_enum)]
-    pub role: Option<Role>,
-    /// Pass every packet untouched until `modlb activate`
-    #[arg(long)]
-    pub standby: bool,
-    /// Even if a service takes the SSH connection that this command came by
-    #[arg(long)]
-    pub force: bool,
-    /// How much the instance can hold.
-    #[command(flatten)]
-    pub capacity: Capacity,
-}
-
-/// `modlb agent`.
-#[derive(Args, Clone, Debug)]
-pub struct Agent {
-    /// The configuration to keep the instance to; read again when it changes, and on SIGHUP
-    #[arg(short, long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Where metrics and the status page are; `none`: nowhere
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9652")]
-    pub listen: Listen,
-    /// Where programs run that it attaches
-    #[arg(long, value_enum, default_value_t = Mode::Auto)]
-    pub mode: Mode,
-    /// Of role `steer`: attach by clsact, as on kernels before 6.6, even where the kernel has TCX
-    #[arg(long)]
-    pub clsact: bool,
-    /// An instance that it makes passes every packet untouched until `modlb activate`; one that runs is left as it is
-    #[arg(long)]
-    pub standby: bool,
-    /// How much the instance can hold.
-    #[command(flatten)]
-    pub capacity: Capacity,
-    /// How the listener answers.
-    #[command(flatten)]
-    pub serve: serve::Options,
-}
-
-/// How much an instance can hold: fixed when it is made.
-#[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Capacity, fixed when an instance is made")]
-pub struct Capacity {
-    /// The most services; 4,096 unless said
-    #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVICES))]
-    pub max_services: Option<u32>,
-    /// The most slots, over all services; 262,144 unless said
-    #[arg(long, value_name = "N", value_parser = up_to(MAX_SLOTS))]
-    pub max_slots: Option<u32>,
-    /// The most server entries, over all services; 65,536 unless said, or what more than 170 CPUs can count
-    #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVERS))]
-    pub max_servers: Option<u32>,
-}
-
-/// Where an XDP program runs.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-pub enum Mode {
-    /// In the driver if it can, else in the network stack
-    #[default]
-    Auto,
-    /// In the driver
-    Native,
-    /// In the network stack: slower, but with every driver
-    Generic,
-}
-
-/// `modlb detach`.
-#[derive(Args, Clone, Debug)]
-pub struct Detach {
-    /// The interfaces; omitted: all
-    #[arg(value_name = "IFACE")]
-    pub interfaces: Vec<String>,
-}
-
-/// `modlb apply`.
-#[derive(Args, Clone, Debug)]
-pub struct Apply {
-    /// The configuration; `-`: standard input
-    pub file: PathBuf,
-    /// Print what would change, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Go back to what was before after so many seconds, unless `modlb confirm` is said; also when this terminal is gone
-    #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    pub confirm: Option<u32>,
-    /// Even if a service takes the SSH connection that this command came by
-    #[arg(long)]
-    pub force: bool,
-    /// How to print.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// `modlb confirm`.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct Confirm {
-    /// Go back to what was before at once
-    #[arg(long)]
-    pub undo: bool,
-    /// Be the process that waits for the confirmation
-    #[arg(long, hide = true, conflicts_with = "undo")]
-    pub wait: bool,
-}
-
-/// `modlb check`.
-#[derive(Args, Clone, Debug)]
-pub struct Check {
-    /// The configuration; `-`: standard input
-    pub file: PathBuf,
-    /// How to print.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// `modlb server`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Server {
-    /// Give a server its flows back
-    #[command(after_help = "Example:\n  modlb server up web 10.0.0.11")]
-    Up(ServerName),
-    /// Take a server's flows away; those of the other servers do not move
-    #[command(after_help = "Example:\n  modlb server down web 10.0.0.11")]
-    Down(ServerName),
-    /// Add a server at the end of a service's list; unless the service is resilient, most flows move
-    #[command(after_help = "Example:\n  modlb server add web 10.0.0.13 --mac 02:00:00:00:00:13 --weight 2")]
-    Add(ServerAdd),
-    /// Remove a server from a service; unless the service is resilient, most flows move
-    #[command(after_help = "Example:\n  modlb server remove web 10.0.0.13")]
-    Remove(ServerName),
-}
-
-/// Which server, and whether in earnest.
-#[derive(Args, Clone, Debug)]
-pub struct ServerName {
-    /// The service's name
-    pub service: String,
-    /// The server's address
-    pub server: IpAddr,
-    /// Print what would change, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// `modlb server add`.
-#[derive(Args, Clone, Debug)]
-pub struct ServerAdd {
-    /// Which server.
-    #[command(flatten)]
-    pub name: ServerName,
-    /// Its MAC; omitted: resolved by ARP or neighbour discovery
-    #[arg(long)]
-    pub mac: Option<Mac>,
-    /// The VLAN of the outer tag that its frames get, 0 for no tag; omitted: tags stay as they come
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_VLAN)))]
-    pub vlan: Option<u16>,
-    /// How many consecutive slots it stands for
-    #[arg(long, value_name = "W", default_value_t = 1, value_parser = up_to(MAX_SLOTS_PER_SERVICE))]
-    pub weight: u32,
-}
-
-/// `modlb stats`.
-#[derive(Args, Clone, Debug)]
-pub struct Stats {
-    /// Print again every so many seconds, with rates
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    pub watch: Option<Duration>,
-    /// How to print.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// `modlb top`.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct Top {
-    /// How often to read the counters
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
-    pub interval: Duration,
-}
-
-/// `modlb serve`.
-#[derive(Args, Clone, Debug)]
-pub struct Serve {
-    /// Where to listen
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9652")]
-    pub listen: SocketAddr,
-    /// How to answer.
-    #[command(flatten)]
-    pub listener: serve::Options,
-}
-
-/// `modlb explain`.
-#[derive(Args, Clone, Debug)]
-pub struct Explain {
-    /// The client: ADDRESS, ADDRESS:PORT or [IPV6]:PORT
-    #[arg(value_name = "SRC[:PORT]")]
-    pub source: Endpoint,
-    /// The packet's destination, in the same way
-    #[arg(value_name = "DEST[:PORT]")]
-    pub destination: Endpoint,
-    /// The protocol: tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number
-    #[arg(short, long, default_value = "tcp")]
-    pub protocol: String,
-    /// Go by this configuration instead of the one in force; `-`: standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// How to print.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// `modlb doctor`.
-#[derive(Args, Clone, Debug)]
-pub struct Doctor {
-    /// The interfaces to look at; omitted: those of the instance, or else of the configuration
-    #[arg(value_name = "IFACE", conflicts_with = "server")]
-    pub interfaces: Vec<String>,
-    /// Go by the services of this configuration instead of those in force; `-`: standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// This host is a server: does it take packets for the services, and keep quiet about it?
-    #[arg(long)]
-    pub server: bool,
-    /// With --server: a service's address
-    #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
-    pub service: Vec<IpAddr>,
-    /// With --server: a client that must be answered; omitted: clients anywhere
-    #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
-    pub client: Vec<IpAddr>,
-    /// How to print.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// `modlb replay`.
-#[derive(Args, Clone, Debug)]
-pub struct Replay {
-    /// The capture, pcap or pcapng of Ethernet frames; `-`: standard input, then say --own-mac
-    pub file: PathBuf,
-    /// The configuration to go by; its servers need not be there; `-`: standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// Say what moves if this server goes down; may be given several times, each on its own
-    #[arg(long, value_name = "SERVER")]
-    pub down: Vec<IpAddr>,
-    /// Say what moves if this configuration comes in force
-    #[arg(long, value_name = "FILE")]
-    pub against: Option<PathBuf>,
-    /// Judge in this process instead of in the kernel: the same answers, without root
-    #[arg(long)]
-    pub without_kernel: bool,
-    /// The MACs whose frames are the balancer's; omitted: that to which most frames of services go
-    #[arg(long, value_name = "MAC", value_delimiter = ',')]
-    pub own_mac: Vec<Mac>,
-    /// The balancer's addresses: no prefix service takes them, a server that has one is the balancer itself
-    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
-    pub own_address: Vec<IpAddr>,
-    /// How to print.
-    #[command(flatten)]
-    pub format: Format,
-}
-
-/// `modlb dev`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Dev {
-    /// Attach a program that passes every packet
-    #[command(after_help = "Example:\n  modlb dev pass veth0\n  modlb dev pass veth0 --remove")]
-    Pass {
-        /// The interface
-        #[arg(value_name = "IFACE")]
-        interface: String,
-        /// Detach it again
-        #[arg(long)]
-        remove: bool,
-    },
 }

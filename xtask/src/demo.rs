@@ -8,6 +8,7 @@ mod gateway;
 mod group;
 mod ha;
 mod namespace;
+mod place;
 mod routers;
 mod stream;
 mod table;
@@ -18,7 +19,8 @@ use std::{
     env,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -135,4 +137,14 @@ fn check_stats(topology: &Topology) -> Result<()> {
 
 fn step(what: &str) {
     println!("\n== {what}");
+}
+
+/// Lets time go by, until somebody wants to stop.
+fn pause(duration: Duration) -> Result<()> {
+    let end = Instant::now() + duration;
+    while Instant::now() < end {
+        interrupt::check()?;
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }

@@ -231,13 +231,7 @@ impl Agent {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let publish_at = self.publish_at;
-            let due = async {
-                match publish_at {
-                    Some(at) => time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let due = until(self.publish_at);
             tokio::select! {
                 biased;
                 _ = signals.terminate.recv() => return,
@@ -301,5 +295,13 @@ impl Agent {
         } else {
             systemd::status(&status);
         }
+    }
+}
+
+/// Waits until then; `None`: for good.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(at) => time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -17,9 +17,10 @@ use notify::{
 use sha2::{Digest as _, Sha256};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::{self, Instant},
+    time::Instant,
 };
 
+use super::until;
 use crate::slots::Digest;
 
 /// So long nothing may happen before the file is read: whoever writes it may not have ended.
@@ -74,13 +75,7 @@ impl Source {
     pub async fn changed(&mut self) {
         // Trap: this may be given up at any await and begun again, and must not forget what it saw.
         loop {
-            let quiet_at = self.quiet_at;
-            let quiet = async {
-                match quiet_at {
-                    Some(at) => time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let quiet = until(self.quiet_at);
             tokio::select! {
                 change = self.changes.recv() => match change {
                     Some(()) => self.quiet_at = Some(Instant::now() + QUIET),
@@ -122,7 +117,7 @@ mod tests {
     use super::*;
 
     async fn notices(source: &mut Source) -> bool {
-        time::timeout(Duration::from_secs(2), source.changed()).await.is_ok()
+        tokio::time::timeout(Duration::from_secs(2), source.changed()).await.is_ok()
     }
 
     #[tokio::test]

@@ -1,12 +1,12 @@
 //! `modlb logs`.
 
 use std::{
-    io,
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Result;
@@ -14,7 +14,6 @@ use aya_log::EbpfLogger;
 use lb_common::trace::Filter;
 use log::{Log, Metadata, Record};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     cli::{self, Logs, Which},
@@ -30,9 +29,6 @@ use crate::{
 /// How often messages are fetched: a ring buffer of aya-log holds some hundred.
 const FETCH: Duration = Duration::from_millis(2);
 
-/// How often it is looked whether the programs are still in their place.
-const LOOK: Duration = Duration::from_millis(500);
-
 pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let datapath = Datapath::open(instance)?;
     let filter = filter(options, &datapath)?;
@@ -45,7 +41,11 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
             Lines { interface: teller.interface.name.clone(), json: options.format.json, unread: Arc::clone(&unread) };
         loggers.push(teller.messages(lines)?);
     }
-    let result = watch(&mut loggers, &mut session, &datapath, options.seconds, &unread).await;
+    let fetch = || {
+        loggers.iter_mut().for_each(EbpfLogger::flush);
+        Ok(if unread.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     loggers.iter_mut().for_each(EbpfLogger::flush);
     eprintln!("{} packets went by, {} of them were told of", session.told()?.seen, session.told()?.fit);
@@ -66,37 +66,6 @@ fn filter(options: &Logs, datapath: &Datapath) -> Result<Filter> {
         sample: options.sample,
     };
     Ok(split(&which, Depth::Headers, &datapath.snapshot())?.0)
-}
-
-async fn watch(
-    loggers: &mut [EbpfLogger<Lines>],
-    session: &mut Session,
-    datapath: &Datapath,
-    seconds: Option<Duration>,
-    unread: &AtomicBool,
-) -> io::Result<()> {
-    let mut ticks = tokio::time::interval(FETCH);
-    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
-    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let start = Instant::now();
-    let mut looked = start;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = interrupted.recv() => return Ok(()),
-            _ = terminated.recv() => return Ok(()),
-        }
-        loggers.iter_mut().for_each(EbpfLogger::flush);
-        if unread.load(Ordering::Relaxed) || seconds.is_some_and(|seconds| start.elapsed() >= seconds) {
-            return Ok(());
-        }
-        if looked.elapsed() >= LOOK {
-            looked = Instant::now();
-            if !session.is_live(datapath) {
-                return Ok(());
-            }
-        }
-    }
 }
 
 const fn level(level: cli::Level) -> aya_log::Level {

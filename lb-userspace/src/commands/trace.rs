@@ -3,14 +3,14 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
+    ops::ControlFlow,
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
 use lb_common::{outcome::Outcome, trace::Event};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     cli::Trace,
@@ -32,9 +32,6 @@ use crate::{
 /// How often events are fetched.
 const FETCH: Duration = Duration::from_millis(20);
 
-/// How often it is looked whether the programs are still in their place.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// Memory for the events of an interface: some 16,000 with headers, or 8,000 with frames of 2 × 1,500 bytes.
 const ROOM: u32 = 4 << 20;
 const ROOM_FOR_FRAMES: u32 = 32 << 20;
@@ -51,46 +48,16 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let interfaces = Net::open()?.interfaces().await?;
     let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();
     let mut view = Viewer { events, interfaces, wanted, sink, shown: 0, most: options.count };
-    let result = watch(&mut view, &mut names, &mut session, &datapath, options.seconds).await;
+    let fetch = || view.fetch(&mut names);
+    let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     // What was told of until then.
-    let result = result.and_then(|()| view.fetch(&mut names));
+    let result = result.and_then(|()| view.fetch(&mut names).map(drop));
     let told = session.told()?;
     eprintln!("{}", TraceSummary { seen: told.seen, shown: view.shown, lost: told.lost }.line());
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
-    }
-}
-
-async fn watch(
-    viewer: &mut Viewer,
-    names: &mut Names<'_>,
-    session: &mut Session,
-    datapath: &Datapath,
-    seconds: Option<Duration>,
-) -> io::Result<()> {
-    let mut ticks = tokio::time::interval(FETCH);
-    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
-    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let start = Instant::now();
-    let mut looked = start;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = interrupted.recv() => return Ok(()),
-            _ = terminated.recv() => return Ok(()),
-        }
-        viewer.fetch(names)?;
-        if viewer.is_done() || seconds.is_some_and(|seconds| start.elapsed() >= seconds) {
-            return Ok(());
-        }
-        if looked.elapsed() >= LOOK {
-            looked = Instant::now();
-            if !session.is_live(datapath) {
-                return Ok(());
-            }
-        }
     }
 }
 
@@ -106,8 +73,8 @@ struct Viewer {
 }
 
 impl Viewer {
-    /// Shows what has been told since the last time, in the order in which it happened.
-    fn fetch(&mut self, names: &mut Names<'_>) -> io::Result<()> {
+    /// Shows what has been told since the last time, in the order in which it happened; ends when that is enough.
+    fn fetch(&mut self, names: &mut Names<'_>) -> io::Result<ControlFlow<()>> {
         names.refresh();
         let mut all = Vec::new();
         for events in &mut self.events {
@@ -131,7 +98,8 @@ impl Viewer {
                 self.shown += 1;
             }
         }
-        self.sink.flush()
+        self.sink.flush()?;
+        Ok(if self.is_done() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn is_done(&self) -> bool {

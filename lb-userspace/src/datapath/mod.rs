@@ -9,7 +9,7 @@
 //! grace      waits for running programs                       totals     what was counted
 //! link       what the kernel says of a link                   sys        calls of bpf(2)
 //! devices    interfaces that frames are redirected to         variant    one buffer for a frame, or several
-//! trial      a program that is attached to nothing
+//! trial      a program that is attached to nothing            table      how much each map holds
 //! egress     the same for what a host sends                   held       what is held of interfaces beside links
 //! tracing    programs that tell of packets, swapped in and out again
 //! ```
@@ -33,6 +33,7 @@ pub mod publish;
 mod records;
 pub mod snapshot;
 mod sys;
+mod table;
 pub mod totals;
 pub mod tracing;
 pub mod trial;

@@ -4,7 +4,7 @@
 //! the pinned maps. Trap: aya falls back from bpf_link to netlink when the kernel refuses a link; such an attachment ends
 //! with nobody knowing and cannot be pinned, so it is undone and refused here.
 
-use std::{fs, io, os::fd::AsFd as _};
+use std::{fs, io};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -14,11 +14,7 @@ use aya::{
         xdp::XdpLink,
     },
 };
-use lb_common::{
-    limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
-    mac::Mac,
-    table::{Counter, ServiceCell, Slot, Tally},
-};
+use lb_common::{limits::OUTCOME_COUNTERS, mac::Mac};
 
 use super::{
     Error, Result,
@@ -30,7 +26,7 @@ use super::{
     nic::Nic,
     object::{self, Programs},
     pins::{self, Pins},
-    sys::{self, Create},
+    table::{Table, sizes},
     variant::{attach, loaded, name_of, xdp},
 };
 use crate::{
@@ -158,64 +154,6 @@ pub(super) fn group_mac(group: &Group) -> u64 {
         None if group.promiscuous => u64::MAX,
         None => 0,
     }
-}
-
-/// A table that is the one value of its map.
-struct Table {
-    name: &'static str,
-    bytes: u32,
-}
-
-impl Table {
-    const fn new<T>(name: &'static str, length: u32) -> Self {
-        Self { name, bytes: length * size_of::<T>() as u32 }
-    }
-
-    const fn all(capacities: &Capacities, cpus: u32) -> [Self; 6] {
-        [
-            Self::new::<u64>("CONTROL", 1),
-            Self::new::<ServiceCell>("CELLS", 2 * capacities.cells()),
-            Self::new::<Slot>("SLOTS", 2 * capacities.slots),
-            Self::new::<Counter>("COUNTERS", cpus * capacities.counters()),
-            Self::new::<Tally>("TALLIES", cpus * capacities.counters()),
-            Self::new::<Counter>("OUTCOMES", cpus * OUTCOME_COUNTERS),
-        ]
-    }
-
-    /// Makes and pins the map, unless it is there. The object file says nothing of a table's length, which the loader could not
-    /// change.
-    fn make(&self, pins: &Pins) -> Result<()> {
-        let pin = pins.map(self.name);
-        if pin.exists() {
-            return Ok(());
-        }
-        let array = Create {
-            map_type: sys::BPF_MAP_TYPE_ARRAY,
-            key_size: 4,
-            value_size: self.bytes,
-            max_entries: 1,
-            map_flags: sys::BPF_F_MMAPABLE,
-            ..Create::default()
-        };
-        let made = sys::create(&array).and_then(|map| sys::pin(map.as_fd(), &pin));
-        made.map_err(Error::io(format!("making the map {}", self.name)))
-    }
-}
-
-/// The length of each other map.
-const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 9] {
-    let Capacities { services, servers, .. } = *capacities;
-    [
-        ("PREFIXES", 4),
-        ("REMOTES", 2 * capacities.counters()),
-        ("DEVICES", MAX_INTERFACES),
-        ("INSTANCE", 1),
-        ("HALVES", 2),
-        ("SERVICES", 2 * services),
-        ("SERVERS", 2 * servers),
-        ("RETIRED", 2 * capacities.retired()),
-        ("HELD", MAX_HELD),
-    ]
 }
 
 impl Writer {

@@ -33,6 +33,19 @@ pub fn traffic(packets: u64) -> Traffic {
     Traffic { packets, bytes: packets * 100 }
 }
 
+/// An interface with nothing special about it.
+pub fn interface() -> InterfaceView {
+    InterfaceView {
+        name: "eth0".into(),
+        index: 2,
+        mode: "native".into(),
+        multi_buffer: false,
+        traced: false,
+        link: "bpf_link".into(),
+        program_id: 57,
+    }
+}
+
 /// A reading of these services, `seconds` after a fixed moment.
 pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading {
     let stats: Vec<_> = services.iter().map(service_stats).collect();
@@ -51,15 +64,7 @@ pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading
             digest: "0123456789abcdef".into(),
             member: None,
             unconfirmed: None,
-            interfaces: vec![InterfaceView {
-                name: "eth0".into(),
-                index: 2,
-                mode: "native".into(),
-                multi_buffer: false,
-                traced: false,
-                link: "bpf_link".into(),
-                program_id: 57,
-            }],
+            interfaces: vec![interface()],
             services: views,
         },
         stats: StatsView {

@@ -1,7 +1,14 @@
 //! A time during which packets are told of.
 
+use std::{
+    io,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
 use anyhow::{Result, bail};
 use lb_common::trace::{Filter, Told};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::guard::Guard;
 use crate::{
@@ -12,6 +19,9 @@ use crate::{
     },
     net::{Interface, Net},
 };
+
+/// How often it is looked whether the programs are still in their place.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Programs that were swapped in. Dropped, they are swapped out.
 #[derive(Debug)]
@@ -52,8 +62,44 @@ impl Session {
         Ok(session)
     }
 
+    /// Fetches what the programs tell, again and again, until one of these ends it: `fetch`, the time, a signal, or that no
+    /// program is in its place any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fetch`; signals cannot be listened to.
+    pub async fn watch(
+        &mut self,
+        datapath: &Datapath,
+        every: Duration,
+        most: Option<Duration>,
+        mut fetch: impl FnMut() -> io::Result<ControlFlow<()>>,
+    ) -> io::Result<()> {
+        let mut ticks = tokio::time::interval(every);
+        // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+        let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let start = Instant::now();
+        let mut looked = start;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = interrupted.recv() => return Ok(()),
+                _ = terminated.recv() => return Ok(()),
+            }
+            if fetch()?.is_break() || most.is_some_and(|most| start.elapsed() >= most) {
+                return Ok(());
+            }
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                if !self.is_live(datapath) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
     /// Whether some program is still in its place; says which are not any more.
-    pub fn is_live(&mut self, datapath: &Datapath) -> bool {
+    fn is_live(&mut self, datapath: &Datapath) -> bool {
         for (teller, replaced) in self.tellers.iter().zip(&mut self.replaced) {
             if !*replaced && !datapath.has(teller.interface.index, teller.program) {
                 *replaced = true;

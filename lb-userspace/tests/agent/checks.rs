@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     thread,
     time::Duration,
 };
@@ -11,7 +12,10 @@ use crate::{
     load::{client_at, clients, undisturbed, until_received},
     need_root,
     process::{Agent, becomes, on_eth0, replace, server, wait},
-    support::network::{Network, SERVICES, name, server_address},
+    support::{
+        namespace::Namespace,
+        network::{Network, SERVICES, name, server_address},
+    },
 };
 
 const SERVERS: u8 = 3;
@@ -30,6 +34,23 @@ fn one(service: IpAddr) -> (&'static str, IpAddr) {
     (name(service), server_address(service.is_ipv6(), ONE))
 }
 
+/// An agent that checks all servers so, and its file.
+fn checking(network: &Network, check: &str, arguments: &str) -> (PathBuf, Agent) {
+    Agent::with_file(&network.modlb, &on_eth0(&network.configuration(SERVERS, check)), arguments)
+}
+
+/// Where the server is that fails.
+fn failing_server(network: &Network) -> &Namespace {
+    network.server_namespaces().nth(ONE.into()).unwrap()
+}
+
+/// Lets a server do this with what comes for the port that is checked.
+fn close(server: &Namespace, how: &str) {
+    server.run("nft", "add table inet closed");
+    server.run("nft", "add chain inet closed in { type filter hook input priority 0 ; }");
+    server.run("nft", &format!("add rule inet closed in tcp dport 80 {how}"));
+}
+
 /// Only the flows of a server that is unplugged move, in time, and back.
 #[test]
 fn a_server_is_unplugged() {
@@ -37,11 +58,10 @@ fn a_server_is_unplugged() {
     for (kind, more) in [("tcp", ", port = 80"), ("icmp", "")] {
         let network = Network::new(SERVERS, 8);
         network.pass(true);
-        let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, &check(kind, more))));
-        let agent = Agent::start(&network.modlb, &file, "--mode native");
+        let (_, agent) = checking(&network, &check(kind, more), "--mode native");
         let others: Vec<_> = clients(&network).into_iter().filter(|client| client.home != ONE).collect();
         let theirs = SERVICES.map(|service| (service, client_at(&network, SERVERS, ONE, service)));
-        let failing = network.server_namespaces().nth(ONE.into()).unwrap();
+        let failing = failing_server(&network);
         undisturbed(&network, &others, || {
             for (service, client) in theirs {
                 failing.ip("link set eth0 down");
@@ -72,14 +92,10 @@ fn a_server_is_unplugged() {
 fn failing_outlives_the_agent() {
     need_root!();
     let network = Network::new(SERVERS, 1);
-    let file =
-        network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, &check("tcp", ", port = 80"))));
-    let agent = Agent::start(&network.modlb, &file, "");
+    let (file, agent) = checking(&network, &check("tcp", ", port = 80"), "");
     let (service, address) = one(SERVICES[0]);
-    let failing = network.server_namespaces().nth(ONE.into()).unwrap();
-    failing.run("nft", "add table inet closed");
-    failing.run("nft", "add chain inet closed in { type filter hook input priority 0 ; }");
-    failing.run("nft", "add rule inet closed in tcp dport 80 reject with tcp reset");
+    let failing = failing_server(&network);
+    close(failing, "reject with tcp reset");
     becomes(&network.modlb, service, address, "failing");
     let before = server(&network.modlb, service, address);
     assert_eq!(before["reason"], "connection refused");
@@ -94,9 +110,7 @@ fn failing_outlives_the_agent() {
     failing.run("nft", "delete table inet closed");
     becomes(&network.modlb, service, address, "up");
     // Without its check, nothing fails.
-    failing.run("nft", "add table inet closed");
-    failing.run("nft", "add chain inet closed in { type filter hook input priority 0 ; }");
-    failing.run("nft", "add rule inet closed in tcp dport 80 drop");
+    close(failing, "drop");
     becomes(&network.modlb, service, address, "failing");
     assert_eq!(server(&network.modlb, service, address)["reason"], "no answer in time");
     replace(&file, &on_eth0(&network.configuration(SERVERS, "")));
@@ -108,14 +122,12 @@ fn failing_outlives_the_agent() {
 fn what_somebody_said_wins() {
     need_root!();
     let network = Network::new(SERVERS, 1);
-    let file =
-        network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, &check("tcp", ", port = 80"))));
-    let agent = Agent::start(&network.modlb, &file, "");
+    let (_, agent) = checking(&network, &check("tcp", ", port = 80"), "");
     let (service, address) = one(SERVICES[0]);
     network.modlb.ok(&format!("server down {service} {address}"));
     thread::sleep(INTERVAL * 4);
     assert_eq!(server(&network.modlb, service, address)["state"], "down", "{}", agent.log());
-    let failing = network.server_namespaces().nth(ONE.into()).unwrap();
+    let failing = failing_server(&network);
     failing.ip("link set eth0 down");
     thread::sleep(INTERVAL * 4);
     assert_eq!(server(&network.modlb, service, address)["state"], "down");
@@ -131,10 +143,9 @@ fn what_somebody_said_wins() {
 fn too_many_fail() {
     need_root!();
     let network = Network::new(SERVERS, 4);
-    let text = on_eth0(&network.configuration(SERVERS, &check("http", ", port = 80, min_up = 2")));
-    let file = network.modlb.file("agent.toml", &text);
+    let few = check("http", ", port = 80, min_up = 2");
     // Nobody here speaks HTTP, so that every check fails.
-    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    let (file, agent) = checking(&network, &few, "--mode generic");
     agent.logs("its check fails (no whole answer), but too many do (min_up)");
     wait(
         || (0..SERVERS).all(|n| server(&network.modlb, "web4", server_address(false, n))["reason"].is_string()),
@@ -145,7 +156,7 @@ fn too_many_fail() {
     assert!(shown["reason"].as_str().unwrap().contains("too many do (min_up)"), "{shown}");
     assert!(clients(&network).iter().any(|client| client.home == ONE));
     // Where nobody minds, all are down.
-    replace(&file, &text.replace("min_up = 2", "min_up = 0"));
+    replace(&file, &on_eth0(&network.configuration(SERVERS, &few.replace("min_up = 2", "min_up = 0"))));
     becomes(&network.modlb, "web4", server_address(false, 0), "failing");
     assert_eq!(network.modlb.json("services")[0]["servers"][2]["state"], "failing");
 }
@@ -174,8 +185,7 @@ fn pages_by_tls() {
     let text = |more: &str| {
         on_eth0(&network.configuration(1, &check("https", &format!(", port = 8443, expect = 200, min_up = 0{more}"))))
     };
-    let file = network.modlb.file("agent.toml", &text(""));
-    let agent = Agent::start(&network.modlb, &file, "");
+    let (file, agent) = Agent::with_file(&network.modlb, &text(""), "");
     thread::sleep(INTERVAL * 4);
     assert_eq!(server(&network.modlb, "web4", four)["state"], "up", "{}", agent.log());
     assert_eq!(server(&network.modlb, "web6", six)["state"], "up", "{}", agent.log());

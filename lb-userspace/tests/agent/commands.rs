@@ -13,8 +13,7 @@ fn they_keep_working_and_are_noticed() {
     need_root!();
     let network = Network::new(3, 1);
     let modlb = &network.modlb;
-    let file = modlb.file("agent.toml", &on_eth0(&network.configuration(2, HTTP)));
-    let agent = Agent::start(modlb, &file, "");
+    let (file, agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(2, HTTP)), "");
     // A server that a command adds is kept true as well.
     let third = server_address(false, 2);
     modlb.ok(&format!("server add web4 {third}"));

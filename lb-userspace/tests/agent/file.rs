@@ -17,8 +17,7 @@ fn from_beginning_to_end() {
     let network = Network::new(3, 1);
     let modlb = &network.modlb;
     let text = on_eth0(&network.configuration(2, HTTP));
-    let file = modlb.file("agent.toml", &text);
-    let agent = Agent::start(modlb, &file, "");
+    let (file, agent) = Agent::with_file(modlb, &text, "");
     let status = modlb.json("status");
     assert_eq!(status["interfaces"][0]["name"], "eth0");
     assert_eq!((&status["services"][0]["n"], &status["state"]), (&2.into(), &"active".into()));
@@ -66,8 +65,7 @@ fn changes_by_hand_stay() {
     let network = Network::new(3, 1);
     let modlb = &network.modlb;
     let text = on_eth0(&network.configuration(3, HTTP));
-    let file = modlb.file("agent.toml", &text);
-    let agent = Agent::start(modlb, &file, "");
+    let (file, agent) = Agent::with_file(modlb, &text, "");
     let (first, second) = (server_address(false, 0), server_address(false, 1));
     modlb.ok(&format!("server down web4 {first}"));
     agent.logs("a command changed the configuration");
@@ -118,8 +116,7 @@ fn there_is_only_one() {
     need_root!();
     let network = Network::new(1, 1);
     let modlb = &network.modlb;
-    let file = modlb.file("agent.toml", &on_eth0(&network.configuration(1, HTTP)));
-    let mut agent = Agent::start(modlb, &file, "");
+    let (file, mut agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(1, HTTP)), "");
     let error = modlb.fails(&format!("agent --listen none --config {}", file.display()));
     assert!(error.starts_with(&format!("another agent keeps instance {}", modlb.instance())), "{error}");
     // One that is killed is in nobody's way.

@@ -30,8 +30,7 @@ fn names(network: &Network) -> Vec<String> {
 fn removed_and_made_again() {
     need_root!();
     let network = Network::new(2, 2);
-    let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(2, "")));
-    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&network.configuration(2, "")), "--mode generic");
     let before = clients(&network);
     for round in 0..3 {
         network.gateway.ip("link del eth0");
@@ -50,8 +49,7 @@ fn removed_and_made_again() {
 fn renamed_down_up_and_another_mac() {
     need_root!();
     let network = Network::new(2, 2);
-    let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(2, "")));
-    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&network.configuration(2, "")), "--mode generic");
     let program = network.modlb.json("status")["interfaces"][0]["program_id"].clone();
     network.gateway.ip("link set eth0 down");
     agent.logs("eth0 is down");

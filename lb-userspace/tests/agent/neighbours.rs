@@ -23,8 +23,7 @@ fn a_server_changes_its_mac_under_load() {
     need_root!();
     let network = Network::new(SERVERS, 8);
     network.pass(true);
-    let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(SERVERS, "")));
-    let agent = Agent::start(&network.modlb, &file, "--mode native");
+    let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&network.configuration(SERVERS, "")), "--mode native");
     let others: Vec<_> = clients(&network).into_iter().filter(|client| client.home != ONE).collect();
     let moved = network.server_namespaces().nth(ONE.into()).unwrap();
     moved.within(|| {
@@ -57,10 +56,8 @@ fn entries_are_kept_alive() {
     network.gateway.ip("neigh replace 10.0.0.12 lladdr 02:00:00:00:00:0c dev eth0 nud permanent");
     let text = network.configuration(SERVERS, "");
     let third = format!("address = \"{}\"\n", server_address(false, 2));
-    let file = network
-        .modlb
-        .file("agent.toml", &on_eth0(&text.replace(&third, &format!("{third}mac = \"02:00:00:00:00:0d\"\n"))));
-    let agent = Agent::start(&network.modlb, &file, "");
+    let text = text.replace(&third, &format!("{third}mac = \"02:00:00:00:00:0d\"\n"));
+    let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&text), "");
     let entry = |address: &str| network.gateway.run("ip", &format!("neigh show {address} dev eth0"));
     assert!(entry("10.0.0.11").contains("managed") && entry("fd00::b").contains("managed"), "{}", entry("to 0/0"));
     assert!(entry("10.0.0.12").contains("PERMANENT"), "{}", entry("10.0.0.12"));
@@ -81,9 +78,7 @@ fn a_server_that_is_not_there() {
     network.pass(true);
     let silent = network.server_namespaces().nth(ONE.into()).unwrap();
     silent.ip("link set eth0 down");
-    let text = on_eth0(&network.configuration(SERVERS, ""));
-    let file = network.modlb.file("agent.toml", &text);
-    let agent = Agent::start(&network.modlb, &file, "--mode native");
+    let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&network.configuration(SERVERS, "")), "--mode native");
     for service in SERVICES {
         let address = server_address(service.is_ipv6(), ONE);
         let service = name(service);
@@ -132,8 +127,7 @@ fn found_behind_another_interface() {
         text += &format!("[[service]]\nname = \"{}\"\naddress = \"{service}\"\n", name(*service));
         text += &format!("[[service.server]]\naddress = \"{address}\"\n");
     }
-    let file = network.modlb.file("agent.toml", &text);
-    let agent = Agent::start(&network.modlb, &file, "--mode generic");
+    let (_, agent) = Agent::with_file(&network.modlb, &text, "--mode generic");
     assert_eq!(server(&network.modlb, "web4", "10.9.0.11")["state"], "unresolved", "{}", agent.log());
     assert_eq!(server(&network.modlb, "web6", "fd09::11")["state"], "unresolved", "{}", agent.log());
 

@@ -49,6 +49,13 @@ impl Agent {
         agent
     }
 
+    /// The same with a file that says this. Returns the file, too.
+    pub fn with_file(modlb: &Modlb, text: &str, arguments: &str) -> (PathBuf, Self) {
+        let file = modlb.file("agent.toml", text);
+        let agent = Self::start(modlb, &file, arguments);
+        (file, agent)
+    }
+
     /// What it wrote to its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()

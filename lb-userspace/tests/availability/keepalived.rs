@@ -96,6 +96,15 @@ impl Drop for Keepalived<'_> {
     }
 }
 
+/// keepalived at both, when the first is the master: the master's and the backup's.
+pub fn master_and_backup<'a>(balancers: &'a [Balancer; 2], configuration: &str) -> [Keepalived<'a>; 2] {
+    let [first, second] = balancers;
+    let backup = Keepalived::start(second, configuration);
+    let master = Keepalived::start(first, configuration);
+    settle(balancers, ["active", "standby"], &[&backup]);
+    [master, backup]
+}
+
 /// Waits until the balancers are in these states.
 pub fn settle(balancers: &[Balancer; 2], states: [&str; 2], keepalived: &[&Keepalived<'_>]) {
     let start = Instant::now();

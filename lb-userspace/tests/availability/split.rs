@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use crate::{
-    keepalived::{Keepalived, settle},
+    keepalived::{master_and_backup, settle},
     need_root,
     takeover::standby_site,
 };
@@ -13,15 +13,13 @@ use crate::{
 fn keepalived_alone_is_killed() {
     need_root!();
     let site = standby_site();
-    let [first, second] = &site.balancers;
-    let backup = Keepalived::start(second, "plain.conf");
-    let mut master = Some(Keepalived::start(first, "plain.conf"));
-    settle(&site.balancers, ["active", "standby"], &[&backup]);
+    let [master, backup] = master_and_backup(&site.balancers, "plain.conf");
     site.survives("keepalived alone is killed on the master", || {
-        master.take().unwrap().kill();
+        master.kill();
         settle(&site.balancers, ["active", "active"], &[&backup]);
     });
-    assert!(first.namespace.run("ip", "-brief addr show dev eth0").contains("10.0.0.254/24"), "it was cleaned up");
+    let addresses = site.balancers[0].namespace.run("ip", "-brief addr show dev eth0");
+    assert!(addresses.contains("10.0.0.254/24"), "it was cleaned up");
     // Whoever asks may be answered by either.
     site.survives("both answer for the address", || {
         for _ in 0..10 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    keepalived::{Keepalived, settle},
+    keepalived::{Keepalived, master_and_backup, settle},
     need_root,
     site::Site,
     support::network::SERVICES,
@@ -31,15 +31,13 @@ pub fn standby_site() -> Site {
 fn master_dies_and_returns(configuration: &str) {
     let site = standby_site();
     let [first, second] = &site.balancers;
-    let backup = Keepalived::start(second, configuration);
-    let mut master = Some(Keepalived::start(first, configuration));
-    settle(&site.balancers, ["active", "standby"], &[&backup]);
+    let [master, backup] = master_and_backup(&site.balancers, configuration);
 
     let before = first.forwarded();
     let gaps = site.survives(&format!("{configuration}: the master is killed and cut off"), || {
         assert!(first.forwarded() > before, "the master forwards nothing");
         assert_eq!(second.forwarded(), 0, "the standby forwarded");
-        master.take().unwrap().kill();
+        master.kill();
         first.link_down();
         settle(&site.balancers, ["active", "active"], &[&backup]);
     });
@@ -47,11 +45,11 @@ fn master_dies_and_returns(configuration: &str) {
     assert!(gaps.iter().all(|gap| (SILENCE..AT_MOST).contains(gap)), "{gaps:?}");
     assert!(second.forwarded() > 0);
 
+    let mut again = None;
     site.survives(&format!("{configuration}: the master returns"), || {
         first.link_up();
-        let again = Keepalived::start(first, configuration);
-        settle(&site.balancers, ["active", "standby"], &[&again, &backup]);
-        master = Some(again);
+        let master = again.insert(Keepalived::start(first, configuration));
+        settle(&site.balancers, ["active", "standby"], &[master, &backup]);
     });
     let (before, idle) = (first.forwarded(), second.forwarded());
     site.survives(&format!("{configuration}: nothing happens"), || {});
@@ -76,12 +74,9 @@ fn with_a_virtual_mac() {
 fn the_master_is_stopped() {
     need_root!();
     let site = standby_site();
-    let [first, second] = &site.balancers;
-    let backup = Keepalived::start(second, "plain.conf");
-    let mut master = Some(Keepalived::start(first, "plain.conf"));
-    settle(&site.balancers, ["active", "standby"], &[&backup]);
+    let [master, backup] = master_and_backup(&site.balancers, "plain.conf");
     site.survives("keepalived is stopped on the master", || {
-        master.take().unwrap().stop();
+        master.stop();
         settle(&site.balancers, ["standby", "active"], &[&backup]);
     });
 }
@@ -92,9 +87,7 @@ fn modlb_is_detached_from_the_master() {
     need_root!();
     let site = standby_site();
     let [first, second] = &site.balancers;
-    let backup = Keepalived::start(second, "plain.conf");
-    let _master = Keepalived::start(first, "plain.conf");
-    settle(&site.balancers, ["active", "standby"], &[&backup]);
+    let [_master, backup] = master_and_backup(&site.balancers, "plain.conf");
     site.survives("modlb is detached from the master", || {
         first.modlb.ok("detach");
         while second.state() != "active" {

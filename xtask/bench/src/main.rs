@@ -28,6 +28,7 @@ mod driver;
 mod floor;
 mod frame;
 mod gateway;
+#[path = "../../src/interrupt.rs"]
 mod interrupt;
 mod machine;
 mod modlb;

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,7 @@ use super::{
     arithmetic,
     family::{Family, SERVERS, all_clients},
     gateway::Gateway,
-    interrupt,
+    pause,
     stream::{Answer, Span, Stream},
 };
 
@@ -51,15 +50,6 @@ fn change(gateway: &Gateway, verb: &str) -> Result<Span> {
         gateway.modlb(&["server", verb, family.service(), &address])?;
     }
     Ok((before, Instant::now()))
-}
-
-fn pause(duration: Duration) -> Result<()> {
-    let end = Instant::now() + duration;
-    while Instant::now() < end {
-        interrupt::check()?;
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }
 
 /// Knows who should have answered.

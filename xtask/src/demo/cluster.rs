@@ -15,10 +15,8 @@ use super::{
     arithmetic,
     family::{Family, PORT, SERVERS, all_clients, endpoint},
     group::{Group, nft, nft_packets, outcome},
-    interrupt,
-    namespace::ip,
-    step,
-    topology::{CLIENT, CLIENT_HOST, SWITCH, address_add, connect, curl, make_server, make_switch, wait_for_servers},
+    interrupt, step,
+    topology::{CLIENT, SWITCH, curl, make_client, make_server, make_switch, wait_for_servers},
 };
 
 const GROUP_MAC: &str = "01:00:5e:7f:00:09";
@@ -43,15 +41,9 @@ pub fn perform(modlb: &Path) -> Result<()> {
     let hosts: Vec<_> = [SWITCH, CLIENT].into_iter().chain(SERVERS).collect();
     let mut group = Group::claim(modlb, &hosts)?;
     make_switch()?;
-    connect(CLIENT, CLIENT_HOST)?;
+    make_client(|_| "dev eth0".into())?;
     for number in 0..SERVERS.len() {
         group.servers.push(make_server(number)?);
-    }
-    for family in Family::BOTH {
-        for client in family.clients() {
-            ip(CLIENT, &address_add(client, family.prefix()))?;
-        }
-        ip(CLIENT, &format!("route add {} dev eth0", family.service_address()))?;
     }
     wait_for_servers()?;
     nft(CLIENT, COUNT)?;

@@ -6,13 +6,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, anyhow, ensure};
-use nix::fcntl::{Flock, FlockArg};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{
     namespace::{self, within},
-    topology::{DIRECTORY, LOCK, SERVER_STATE},
+    place::{self, Claim, DIRECTORY},
     web::WebServer,
 };
 use crate::process::capture;
@@ -26,15 +25,14 @@ pub struct Group {
     hosts: Vec<&'static str>,
     /// Web servers, which end first.
     pub servers: Vec<WebServer>,
-    _lock: Flock<fs::File>,
+    _claim: Claim,
 }
 
 impl Group {
     /// Claims these hosts; what an earlier demonstration left of them is removed.
     pub fn claim(modlb: &Path, hosts: &[&'static str]) -> Result<Self> {
-        let lock = Flock::lock(fs::File::create(LOCK)?, FlockArg::LockExclusiveNonblock);
-        let lock = lock.map_err(|(_, error)| anyhow!(error)).context("another demonstration is running")?;
-        let mut group = Self { modlb: modlb.to_owned(), hosts: hosts.to_vec(), servers: Vec::new(), _lock: lock };
+        let claim = Claim::take()?;
+        let mut group = Self { modlb: modlb.to_owned(), hosts: hosts.to_vec(), servers: Vec::new(), _claim: claim };
         group.remove();
         fs::create_dir_all(DIRECTORY)?;
         Ok(group)
@@ -87,18 +85,14 @@ impl Group {
                 let _ = self.modlb(host, "detach");
                 let _ = fs::remove_dir_all(pins(host));
             }
-            namespace::remove(host);
-            let _ = fs::remove_dir_all(Path::new(SERVER_STATE).join(namespace::name(host)));
         }
-        let _ = fs::remove_dir(SERVER_STATE);
-        let _ = fs::remove_dir_all(DIRECTORY);
+        place::remove(&self.hosts);
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         self.remove();
-        let _ = fs::remove_file(LOCK);
     }
 }
 

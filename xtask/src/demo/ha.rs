@@ -28,8 +28,10 @@ use super::{
     group::{Group, outcome},
     interrupt,
     namespace::ip,
-    step,
-    topology::{CLIENT, CLIENT_HOST, SWITCH, address_add, connect, make_server, make_switch, port, wait_for_servers},
+    pause, step,
+    topology::{
+        CLIENT, SWITCH, address_add, by_gateway, connect, make_client, make_server, make_switch, port, wait_for_servers,
+    },
 };
 
 /// The balancers, and their numbers on the segment.
@@ -116,18 +118,12 @@ fn build(modlb: &Path) -> Result<Group> {
     let hosts: Vec<_> = [SWITCH, CLIENT].into_iter().chain(BALANCERS.map(|(host, _)| host)).chain(SERVERS).collect();
     let mut group = Group::claim(modlb, &hosts)?;
     make_switch()?;
-    connect(CLIENT, CLIENT_HOST)?;
+    make_client(by_gateway(GATEWAY_HOST))?;
     for (host, number) in BALANCERS {
         connect(host, number)?;
     }
     for number in 0..SERVERS.len() {
         group.servers.push(make_server(number)?);
-    }
-    for family in Family::BOTH {
-        for client in family.clients() {
-            ip(CLIENT, &address_add(client, family.prefix()))?;
-        }
-        ip(CLIENT, &format!("route add {} via {}", family.service_address(), family.host(GATEWAY_HOST)))?;
     }
     wait_for_servers()?;
     Ok(group)
@@ -158,15 +154,6 @@ fn settle(group: &Group, states: [&str; 2]) -> Result<()> {
             ensure!(start.elapsed() < PATIENCE, "{host} does not become {wanted}; {}", vrrp::log(host));
             thread::sleep(Duration::from_millis(10));
         }
-    }
-    Ok(())
-}
-
-fn pause(duration: Duration) -> Result<()> {
-    let end = Instant::now() + duration;
-    while Instant::now() < end {
-        interrupt::check()?;
-        thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }

@@ -15,8 +15,8 @@ use super::{
     group::{Group, nft, nft_packets, setting},
     interrupt,
     namespace::{self, ip, within},
+    place::DIRECTORY,
     step,
-    topology::DIRECTORY,
     web::WebServer,
 };
 use crate::process::{capture, succeeds};

@@ -17,14 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, anyhow, ensure};
-use nix::fcntl::{Flock, FlockArg};
+use anyhow::{Result, ensure};
 
 use super::{
     family::{Family, PORT, SERVERS, endpoint, mac, server_host},
     gateway::{GATEWAY, Gateway, configuration},
     interrupt,
     namespace::{self, ip, within},
+    place::{self, Claim, DIRECTORY},
     web::WebServer,
 };
 use crate::process::{capture, root, succeeds};
@@ -34,14 +34,7 @@ pub const CLIENT: &str = "client";
 
 /// The gateway's number on the segment, and the client's.
 const GATEWAY_HOST: u8 = 1;
-pub const CLIENT_HOST: u8 = 2;
-
-/// Files; only root can write here, so nobody can have prepared it.
-pub const DIRECTORY: &str = "/run/modlb-demo";
-pub const LOCK: &str = "/run/modlb-demo.lock";
-
-/// What `scripts/server-setup.sh` remembers.
-pub const SERVER_STATE: &str = "/run/modlb-server";
+const CLIENT_HOST: u8 = 2;
 
 /// How long a web server may take to start.
 const START: Duration = Duration::from_secs(10);
@@ -51,20 +44,19 @@ pub struct Topology {
     /// modlb at the gateway.
     pub gateway: Gateway,
     servers: Vec<WebServer>,
-    _lock: Flock<fs::File>,
+    _claim: Claim,
 }
 
 impl Topology {
     /// Builds it, web servers included.
     pub fn build(modlb: &Path) -> Result<Self> {
-        let lock = Flock::lock(fs::File::create(LOCK)?, FlockArg::LockExclusiveNonblock);
-        let lock = lock.map_err(|(_, error)| anyhow!(error)).context("another demonstration is running")?;
-        let mut topology = Self { gateway: Gateway::new(modlb), servers: Vec::new(), _lock: lock };
+        let claim = Claim::take()?;
+        let mut topology = Self { gateway: Gateway::new(modlb), servers: Vec::new(), _claim: claim };
         // What an earlier demonstration left that was killed.
         topology.remove();
         fs::create_dir_all(DIRECTORY)?;
         make_segment()?;
-        make_client()?;
+        make_client(by_gateway(GATEWAY_HOST))?;
         for number in 0..SERVERS.len() {
             topology.servers.push(make_server(number)?);
         }
@@ -88,19 +80,13 @@ impl Topology {
         if namespace::path(SWITCH).exists() {
             let _ = self.gateway.modlb_in(SWITCH, &["dev", "pass", &port(GATEWAY), "--remove"]);
         }
-        for host in [SWITCH, CLIENT, GATEWAY].iter().chain(&SERVERS) {
-            namespace::remove(host);
-            let _ = fs::remove_dir_all(Path::new(SERVER_STATE).join(namespace::name(host)));
-        }
-        let _ = fs::remove_dir(SERVER_STATE);
-        let _ = fs::remove_dir_all(DIRECTORY);
+        place::remove([SWITCH, CLIENT, GATEWAY].iter().chain(&SERVERS));
     }
 }
 
 impl Drop for Topology {
     fn drop(&mut self) {
         self.remove();
-        let _ = fs::remove_file(LOCK);
     }
 }
 
@@ -155,13 +141,19 @@ pub fn connect(host: &str, number: u8) -> Result<()> {
     Ok(())
 }
 
-fn make_client() -> Result<()> {
+/// A way to a family's service by the host with this number.
+pub fn by_gateway(number: u8) -> impl Fn(Family) -> String {
+    move |family| format!("via {}", family.host(number))
+}
+
+/// The clients, and their way to each service.
+pub fn make_client(way: impl Fn(Family) -> String) -> Result<()> {
     connect(CLIENT, CLIENT_HOST)?;
     for family in Family::BOTH {
         for client in family.clients() {
             ip(CLIENT, &address_add(client, family.prefix()))?;
         }
-        ip(CLIENT, &format!("route add {} via {}", family.service_address(), family.host(GATEWAY_HOST)))?;
+        ip(CLIENT, &format!("route add {} {}", family.service_address(), way(family)))?;
     }
     Ok(())
 }

@@ -15,11 +15,14 @@ use std::{
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinSet,
-    time::{self, Instant},
+    time::Instant,
 };
 
 use self::{attempt::attempt, tally::Tally};
-use super::view::{CheckView, ServerKey, Shared};
+use super::{
+    until,
+    view::{CheckView, ServerKey, Shared},
+};
 use crate::config::{check::Check, health::Failure};
 
 mod attempt;
@@ -109,13 +112,7 @@ impl Task {
     async fn run(mut self, mut wanted: UnboundedReceiver<Vec<Target>>) {
         let mut flying = JoinSet::new();
         loop {
-            let next = self.next_due(flying.len());
-            let due = async {
-                match next {
-                    Some(at) => time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let due = until(self.next_due(flying.len()));
             tokio::select! {
                 targets = wanted.recv() => match targets {
                     Some(targets) => self.set(targets),

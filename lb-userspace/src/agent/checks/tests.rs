@@ -22,7 +22,7 @@ async fn verdicts_come_after_fall_and_rise() {
     checks.set(vec![target(1, port, Some(5)), target(2, port, None), target(3, closed, None)]);
     let mut verdicts = HashMap::new();
     for _ in 0..2 {
-        let verdict = time::timeout(Duration::from_secs(5), checks.verdict()).await.unwrap().unwrap();
+        let verdict = tokio::time::timeout(Duration::from_secs(5), checks.verdict()).await.unwrap().unwrap();
         verdicts.insert(verdict.key.1.to_string(), verdict.failure);
     }
     let expected = [("127.0.0.1".to_owned(), None), ("127.0.0.3".to_owned(), Some(Failure::Refused))];
@@ -34,7 +34,7 @@ async fn verdicts_come_after_fall_and_rise() {
     }
     // Who is checked no more is not shown any more.
     checks.set(vec![target(2, port, None)]);
-    time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let view = shared.read().unwrap();
     let shown: Vec<_> = view.checks.iter().map(|(key, seen)| (key.1.to_string(), seen.failures)).collect();
     assert_eq!(shown, [("127.0.0.2".to_owned(), 0)]);

@@ -47,41 +47,30 @@ fn membership(nic: &Nic, ways: &Ways) -> Option<Finding> {
     let (name, of) = (&nic.name, &controller.name);
     let seen = format!("a member of the {} {of}", controller.kind);
     let leave = ways.here(&format!("ip link set dev {name} nomaster"));
-    Some(match controller.kind.as_str() {
-        "bridge" if controller.mac == nic.mac => Finding::bad(
+    let (level, meaning) = match controller.kind.as_str() {
+        "bridge" if controller.mac == nic.mac => (
             Level::Warning,
-            "membership",
-            name,
-            seen,
             format!(
                 "frames for services are taken before {of} sees them, and its other ports are not served; attach to {of} if \
                  they are to be, which only works in generic mode"
             ),
-        )
-        .run(leave),
-        "bridge" => Finding::bad(
+        ),
+        "bridge" => (
             Level::Failure,
-            "membership",
-            name,
-            seen,
             format!(
                 "packets for this host are addressed to the MAC of {of}, which is not that of {name}: they pass as `not_ours` \
                  and are not balanced; attach to {of} instead, or take {name} out and give it the addresses"
             ),
-        )
-        .run(leave),
-        kind => Finding::bad(
+        ),
+        kind => (
             Level::Failure,
-            "membership",
-            name,
-            seen,
             format!(
                 "what arrives by other members is not balanced; attach to {of} instead, which runs programs natively where \
                  all members can (Linux 5.15, kind {kind})"
             ),
-        )
-        .run(leave),
-    })
+        ),
+    };
+    Some(Finding::bad(level, "membership", name, seen, meaning).run(leave))
 }
 
 fn queues(nic: &Nic, host: &Host, ways: &Ways) -> Option<Finding> {

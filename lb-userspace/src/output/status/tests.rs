@@ -1,5 +1,8 @@
 use super::*;
-use crate::config::health::{Failing, Failure, Missing, Unresolved};
+use crate::{
+    config::health::{Failing, Failure, Missing, Unresolved},
+    observe::testing::interface,
+};
 
 fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {
     ServerView {
@@ -43,15 +46,6 @@ fn status() -> StatusView {
         digest: "fedcba9876543210".into(),
         servers: vec![],
     };
-    let interface = InterfaceView {
-        name: "eth0".into(),
-        index: 2,
-        mode: "native".into(),
-        multi_buffer: false,
-        traced: false,
-        link: "bpf_link".into(),
-        program_id: 57,
-    };
     StatusView {
         version: "0.1.0".into(),
         abi: 1,
@@ -60,7 +54,7 @@ fn status() -> StatusView {
         digest: "00112233445566ff".into(),
         member: None,
         unconfirmed: None,
-        interfaces: vec![interface],
+        interfaces: vec![interface()],
         services: vec![web, all],
     }
 }

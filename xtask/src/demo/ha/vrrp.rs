@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use super::super::{
     family::Family,
     namespace::{self, within},
-    topology::DIRECTORY,
+    place::DIRECTORY,
 };
 use crate::process::{find, root};
 

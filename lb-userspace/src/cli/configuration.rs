@@ -1,0 +1,47 @@
+//! `modlb apply`, `confirm` and `check`: configurations.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Format;
+
+/// `modlb apply`.
+#[derive(Args, Clone, Debug)]
+pub struct Apply {
+    /// The configuration; `-`: standard input
+    pub file: PathBuf,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go back to what was before after so many seconds, unless `modlb confirm` is said; also when this terminal is gone
+    #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub confirm: Option<u32>,
+    /// Even if a service takes the SSH connection that this command came by
+    #[arg(long)]
+    pub force: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb confirm`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Confirm {
+    /// Go back to what was before at once
+    #[arg(long)]
+    pub undo: bool,
+    /// Be the process that waits for the confirmation
+    #[arg(long, hide = true, conflicts_with = "undo")]
+    pub wait: bool,
+}
+
+/// `modlb check`.
+#[derive(Args, Clone, Debug)]
+pub struct Check {
+    /// The configuration; `-`: standard input
+    pub file: PathBuf,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}

@@ -1,0 +1,57 @@
+//! `modlb server`: one server of a service.
+
+use std::net::IpAddr;
+
+use clap::{Args, Subcommand};
+use lb_common::{
+    limits::{MAX_SLOTS_PER_SERVICE, MAX_VLAN},
+    mac::Mac,
+};
+
+use super::value::up_to;
+
+/// `modlb server`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Server {
+    /// Give a server its flows back
+    #[command(after_help = "Example:\n  modlb server up web 10.0.0.11")]
+    Up(ServerName),
+    /// Take a server's flows away; those of the other servers do not move
+    #[command(after_help = "Example:\n  modlb server down web 10.0.0.11")]
+    Down(ServerName),
+    /// Add a server at the end of a service's list; unless the service is resilient, most flows move
+    #[command(after_help = "Example:\n  modlb server add web 10.0.0.13 --mac 02:00:00:00:00:13 --weight 2")]
+    Add(ServerAdd),
+    /// Remove a server from a service; unless the service is resilient, most flows move
+    #[command(after_help = "Example:\n  modlb server remove web 10.0.0.13")]
+    Remove(ServerName),
+}
+
+/// Which server, and whether in earnest.
+#[derive(Args, Clone, Debug)]
+pub struct ServerName {
+    /// The service's name
+    pub service: String,
+    /// The server's address
+    pub server: IpAddr,
+    /// Print what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `modlb server add`.
+#[derive(Args, Clone, Debug)]
+pub struct ServerAdd {
+    /// Which server.
+    #[command(flatten)]
+    pub name: ServerName,
+    /// Its MAC; omitted: resolved by ARP or neighbour discovery
+    #[arg(long)]
+    pub mac: Option<Mac>,
+    /// The VLAN of the outer tag that its frames get, 0 for no tag; omitted: tags stay as they come
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_VLAN)))]
+    pub vlan: Option<u16>,
+    /// How many consecutive slots it stands for
+    #[arg(long, value_name = "W", default_value_t = 1, value_parser = up_to(MAX_SLOTS_PER_SERVICE))]
+    pub weight: u32,
+}
