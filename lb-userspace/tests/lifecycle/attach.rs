@@ -37,7 +37,7 @@ fn detach_leaves_nothing() {
         "attached to eth0 (generic mode)\n+ service web: 203.0.113.10:80/tcp, 2 servers\n1 service, 2 servers\n"
     );
     let maps = map_ids(&gateway);
-    assert_eq!(maps.len(), 14);
+    assert_eq!(maps.len(), 15);
     let program = gateway.modlb.json("status")["interfaces"][0]["program_id"].as_u64().unwrap();
     assert_eq!(bpftool("prog", &format!("{program}: ")), 1);
     assert_eq!(gateway.modlb.ok("detach"), "detached; nothing is left\n");
