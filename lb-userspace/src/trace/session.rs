@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use lb_common::trace::{Filter, Told};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::guard::Guard;
 use crate::{
@@ -31,6 +31,8 @@ pub struct Session {
     pub tellers: Vec<Teller>,
     /// Whose programs others have replaced.
     replaced: Vec<bool>,
+    /// Ctrl-C, and what asks to terminate. Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    signals: [Signal; 2],
     guard: Guard,
     claim: Option<Claim>,
 }
@@ -40,18 +42,22 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Another command traces; an interface is not attached; the kernel refuses a program. Then nothing is changed.
+    /// Another command traces; an interface is not attached; the kernel refuses a program; signals cannot be listened to. Then nothing
+    /// is changed.
     pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Manner) -> Result<Self> {
         let claim = Claim::take(instance)?;
         let guard = Guard::start(instance)?;
+        let writer = Writer::open(instance)?;
+        // From before the first program is swapped: whoever sees one may end this.
+        let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         let mut session = Self {
             instance: instance.to_owned(),
             tellers: Vec::new(),
             replaced: Vec::new(),
+            signals,
             guard,
             claim: Some(claim),
         };
-        let writer = Writer::open(instance)?;
         // What a killed command left, if its guard was killed, too.
         writer.swap_out()?;
         let group = writer.snapshot().config.group;
@@ -67,7 +73,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those of `fetch`; signals cannot be listened to.
+    /// Those of `fetch`.
     pub async fn watch(
         &mut self,
         datapath: &Datapath,
@@ -76,11 +82,10 @@ impl Session {
         mut fetch: impl FnMut() -> io::Result<ControlFlow<()>>,
     ) -> io::Result<()> {
         let mut ticks = tokio::time::interval(every);
-        // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
-        let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let start = Instant::now();
         let mut looked = start;
         loop {
+            let [interrupted, terminated] = &mut self.signals;
             tokio::select! {
                 _ = ticks.tick() => {}
                 _ = interrupted.recv() => return Ok(()),
