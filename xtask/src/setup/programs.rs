@@ -55,7 +55,7 @@ const PROGRAMS: [Program; 24] = [
     Program::new("c++", "g++", &[Need::Fuzz]),
     Program::new("dpkg-deb", "dpkg", &[Need::Package]),
     Program::new("dpkg-shlibdeps", "dpkg-dev", &[Need::Package]),
-    Program::new("strip", "binutils", &[Need::Package]),
+    Program::new("strip", "binutils", &[Need::Emulator, Need::Package]),
     Program::new("systemd-analyze", "systemd", &[Need::Package]),
     Program::new("debootstrap", "debootstrap", &[Need::Machine]),
     Program::new("unshare", "util-linux", &[Need::Machine]),
