@@ -55,7 +55,12 @@ impl Kernel {
     pub fn module(&self, name: &str) -> Result<PathBuf> {
         let modules = self.directory.join("lib/modules").join(&self.release).join("kernel");
         let path = modules.join(format!("{name}.ko"));
-        ensure!(path.is_file(), "the kernel has no module {name}.ko, or packs it; see docs/KERNELS.md");
+        // Newer kernels' are packed.
+        let packed = path.with_extension("ko.xz");
+        if packed.is_file() {
+            process::run(Command::new("xz").arg("--decompress").arg(packed))?;
+        }
+        ensure!(path.is_file(), "the kernel has no module {name}.ko");
         Ok(path)
     }
 }
@@ -80,12 +85,14 @@ fn download_as_listed(version: &str, to: &Path) -> Result<PathBuf> {
     archive.context("the package was not downloaded")
 }
 
-/// The newest package of a version.
+/// The newest package of a version. Those for other releases have that in their names: `6.12.9+bpo`, `6.5.0-0.deb12.4`.
 fn newest(version: &str) -> Result<String> {
-    let pattern = format!("^linux-image-{}\\.[0-9.-]+-amd64$", version.replace('.', "\\."));
+    let pattern = format!("^linux-image-{}\\.([0-9.+-]|bpo|deb)+-amd64$", version.replace('.', "\\."));
     let found = capture(Command::new("apt-cache").args(["search", "--names-only", &pattern]))?;
     let names = found.lines().filter_map(|line| line.split_whitespace().next());
-    let numbers = |name: &str| -> Vec<u32> { name.split(['.', '-']).filter_map(|part| part.parse().ok()).collect() };
+    let numbers = |name: &str| -> Vec<u32> {
+        name.split(|letter: char| !letter.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+    };
     let newest = names.max_by_key(|name| numbers(name));
     newest
         .map(str::to_owned)
