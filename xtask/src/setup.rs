@@ -69,6 +69,12 @@ pub fn emulator() -> Result<()> {
     programs(&[Need::Test, Need::Emulator])
 }
 
+/// Fetches the lists of packages anew.
+pub fn package_lists() -> Result<()> {
+    ensure!(packages::has_apt(), "there is no apt-get here");
+    packages::update()
+}
+
 /// Whether the datapath is left out.
 pub fn datapath_is_skipped() -> bool {
     std::env::var("AYA_BUILD_SKIP").is_ok_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))

@@ -17,8 +17,7 @@ use crate::{
 
 /// Runs all tests; those that need root get it.
 pub fn run(arguments: &[String]) -> Result<()> {
-    let mut test = build::with_toolchain(cargo())?;
-    test.args(["test", "--workspace", "--exclude", "lb-ebpf"]);
+    let mut test = workspace()?;
     if setup::datapath_is_skipped() {
         println!("WARNING: AYA_BUILD_SKIP is set: ONLY WHAT NEEDS NO DATAPATH IS TESTED");
     } else {
@@ -29,6 +28,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
         test.arg("--").args(arguments);
     }
     process::run(&mut test)
+}
+
+/// The tests of all crates. Trap: what else is built beside a crate decides its dependencies' features, so another choice of
+/// crates would build everything once more.
+fn workspace() -> Result<Command> {
+    let mut test = build::with_toolchain(cargo())?;
+    test.args(["test", "--workspace", "--exclude", "lb-ebpf"]);
+    Ok(test)
 }
 
 /// Compares random packets with the oracle for so many minutes.

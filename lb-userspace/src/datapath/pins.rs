@@ -268,7 +268,15 @@ pub fn is_mounted() -> bool {
     statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC)
 }
 
+/// Trap: of two commands that find nothing mounted, the second would mount over what the first has pinned meanwhile. Hence the
+/// lock, on the directory beneath, and the second look.
 fn mount_bpffs() -> Result<()> {
+    if is_mounted() {
+        return Ok(());
+    }
+    let beneath = File::open(BPFFS).map_err(Error::io(format!("opening {BPFFS}")))?;
+    let _lock = Flock::lock(beneath, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| Error::errno(format!("locking {BPFFS}"))(errno))?;
     if is_mounted() {
         return Ok(());
     }

@@ -211,21 +211,40 @@ fn two_instances() {
 fn without_the_bpf_file_system() {
     need_root!();
     let gateway = Gateway::new();
-    let file = gateway.modlb.file("web.toml", &web(&[11]));
-    let modlb = format!(
-        "{} --netns {} --instance {}",
-        env!("CARGO_BIN_EXE_modlb"),
-        gateway.namespace.name(),
-        gateway.modlb.instance()
-    );
-    // In a mount namespace of its own, so that this machine's stays as it is.
-    let script = format!(
-        "set -e; while umount /sys/fs/bpf 2>/dev/null; do :; done; \
-         {modlb} attach eth0 --config {file}; grep -q ' /sys/fs/bpf bpf ' /proc/mounts; \
-         {modlb} status; {modlb} detach; test ! -e /sys/fs/bpf/modlb",
-        file = file.display()
-    );
-    let output = run(Command::new("unshare").args(["--mount", "--propagation", "private", "sh", "-c", &script]));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("web      203.0.113.10:80/tcp  1/1"));
+    let output = unmounted(&gateway, |modlb, attach| {
+        format!(
+            "{attach}; grep -q ' /sys/fs/bpf bpf ' /proc/mounts; \
+             {modlb} status; {modlb} detach; test ! -e /sys/fs/bpf/modlb"
+        )
+    });
+    assert!(output.contains("web      203.0.113.10:80/tcp  1/1"));
     assert!(!gateway.modlb.pins().exists());
+}
+
+/// Of two that find it missing only one mounts it: the second would hide what the first has pinned. The first is a shell here,
+/// which is slow to do so.
+#[test]
+fn the_bpf_file_system_is_mounted_once() {
+    need_root!();
+    let gateway = Gateway::new();
+    let output = unmounted(&gateway, |modlb, attach| {
+        format!(
+            "flock --close /sys/fs/bpf sh -c '{attach} & sleep 1; mount -t bpf bpf /sys/fs/bpf'; \
+             for try in $(seq 100); do {modlb} status && break; sleep 0.1; done; {modlb} detach; \
+             grep -c ' /sys/fs/bpf bpf ' /proc/mounts"
+        )
+    });
+    assert!(output.contains("web      203.0.113.10:80/tcp  1/1"), "{output}");
+    assert!(output.ends_with("\n1\n"), "{output}");
+}
+
+/// What a script prints in a mount namespace of its own, in which the BPF file system is not mounted. It is made of the command
+/// and of one that attaches.
+fn unmounted(gateway: &Gateway, script: impl Fn(&str, &str) -> String) -> String {
+    let [netns, instance] = [gateway.namespace.name(), gateway.modlb.instance()];
+    let modlb = format!("{} --netns {netns} --instance {instance}", env!("CARGO_BIN_EXE_modlb"));
+    let attach = format!("{modlb} attach eth0 --config {}", gateway.modlb.file("web.toml", &web(&[11])).display());
+    let script = format!("set -e; while umount /sys/fs/bpf 2>/dev/null; do :; done; {}", script(&modlb, &attach));
+    let output = run(Command::new("unshare").args(["--mount", "--propagation", "private", "sh", "-c", &script]));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -33,7 +33,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 24] = [
+const PROGRAMS: [Program; 25] = [
     Program::new("ip", "iproute2", &[Need::Demo, Need::Test, Need::Machine]),
     Program::new("nsenter", "util-linux", &[Need::Demo, Need::Test, Need::Machine]),
     Program::new("setpriv", "util-linux", BOTH),
@@ -52,10 +52,11 @@ const PROGRAMS: [Program; 24] = [
     Program::new("qemu-system-x86_64", "qemu-system-x86", &[Need::Emulator]),
     Program::new("busybox", "busybox-static", &[Need::Emulator]),
     Program::new("cpio", "cpio", &[Need::Emulator]),
+    Program::new("xz", "xz-utils", &[Need::Emulator]),
     Program::new("c++", "g++", &[Need::Fuzz]),
     Program::new("dpkg-deb", "dpkg", &[Need::Package]),
     Program::new("dpkg-shlibdeps", "dpkg-dev", &[Need::Package]),
-    Program::new("strip", "binutils", &[Need::Package]),
+    Program::new("strip", "binutils", &[Need::Emulator, Need::Package]),
     Program::new("systemd-analyze", "systemd", &[Need::Package]),
     Program::new("debootstrap", "debootstrap", &[Need::Machine]),
     Program::new("unshare", "util-linux", &[Need::Machine]),

@@ -1,8 +1,10 @@
 //! `cargo xtask test --kernel VERSION`: the privileged tests on one of Debian's kernels, in an emulated machine.
 //!
 //! The machine is QEMU without KVM, which works everywhere, if slowly. Its whole file system is an archive made here: the
-//! kernel's modules for veth and bridges, the tests as cargo built them, the command, and the programs that the tests run,
-//! each with the libraries that it asks for.
+//! kernel's modules for veth and bridges, the tests and the command as `cargo xtask test` builds them, and the programs that
+//! the tests run, each with the libraries that it asks for.
+
+mod package;
 
 use std::{
     collections::BTreeSet,
@@ -16,9 +18,10 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
+use package::Kernel;
+
 use crate::{
-    build,
-    process::{self, capture, cargo, find, root},
+    process::{self, capture, find, root},
     setup,
 };
 
@@ -52,94 +55,67 @@ pub fn run(version: &str, words: &[String]) -> Result<()> {
     let work = root().join("target/kernels").join(version);
     let kernel = Kernel::fetch(version, &work)?;
     println!("building the tests …");
-    let tests = executables()?;
+    let executables = executables()?;
+    let tests = chosen(&executables, words)?;
     let archive = work.join("initramfs.cpio");
-    pack(&work.join("files"), &archive, &kernel, &tests, words)?;
+    pack(&work.join("files"), &archive, &kernel, &executables, &tests)?;
     println!("booting Linux {} …", kernel.release);
     boot(&kernel, &archive)
 }
 
-/// A kernel package, unpacked.
-struct Kernel {
-    release: String,
-    directory: PathBuf,
-}
-
-impl Kernel {
-    fn fetch(version: &str, work: &Path) -> Result<Self> {
-        let directory = work.join("kernel");
-        if let Ok(kernel) = Self::at(directory.clone()) {
-            return Ok(kernel);
-        }
-        let package = package(version)?;
-        println!("fetching {package}");
-        fs::create_dir_all(work)?;
-        process::run(Command::new("apt-get").args(["--quiet", "download", &package]).current_dir(work))?;
-        let archive = fs::read_dir(work)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-            .context("the package was not downloaded")?;
-        process::run(Command::new("dpkg-deb").arg("--extract").args([&archive, &directory]))?;
-        fs::remove_file(archive)?;
-        Self::at(directory)
-    }
-
-    fn at(directory: PathBuf) -> Result<Self> {
-        let mut names =
-            fs::read_dir(directory.join("boot"))?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let release = names.find_map(|name| name.strip_prefix("vmlinuz-").map(str::to_owned));
-        Ok(Self { release: release.context("no kernel in the package")?, directory })
-    }
-
-    fn image(&self) -> PathBuf {
-        self.directory.join("boot").join(format!("vmlinuz-{}", self.release))
-    }
-
-    fn module(&self, name: &str) -> Result<PathBuf> {
-        let modules = self.directory.join("lib/modules").join(&self.release).join("kernel");
-        let path = modules.join(format!("{name}.ko"));
-        ensure!(path.is_file(), "the kernel has no module {name}.ko, or packs it; see docs/KERNELS.md");
-        Ok(path)
-    }
-}
-
-/// The newest package of a version.
-fn package(version: &str) -> Result<String> {
-    let pattern = format!("^linux-image-{}\\.[0-9.-]+-amd64$", version.replace('.', "\\."));
-    let found = capture(Command::new("apt-cache").args(["search", "--names-only", &pattern]))?;
-    let names = found.lines().filter_map(|line| line.split_whitespace().next());
-    let numbers = |name: &str| -> Vec<u32> { name.split(['.', '-']).filter_map(|part| part.parse().ok()).collect() };
-    let newest = names.max_by_key(|name| numbers(name));
-    newest
-        .map(str::to_owned)
-        .with_context(|| format!("this Debian has no kernel {version}; `apt-cache search linux-image` lists them"))
-}
-
-/// The tests' executables, by name, as cargo builds them.
+/// The executables of the tests and the command, by name, from the build that `cargo xtask test` runs.
 fn executables() -> Result<Vec<(String, PathBuf)>> {
-    let mut build = build::with_toolchain(cargo())?;
-    build.args([
-        "test",
-        "--no-run",
-        "--release",
-        "--package",
-        "lb-userspace",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
+    let mut build = super::workspace()?;
+    build.args(["--no-run", "--message-format", "json-render-diagnostics"]);
     let mut child = build.stdout(Stdio::piped()).spawn()?;
     let messages = BufReader::new(child.stdout.take().context("cargo says nothing")?);
     let mut found = Vec::new();
     for line in messages.lines() {
-        let message: Value = serde_json::from_str(&line?)?;
-        let name = message["target"]["name"].as_str().unwrap_or_default();
-        let wanted = name == "modlb" || TESTS.iter().any(|(test, _)| *test == name);
-        if let (true, Some(path)) = (wanted, message["executable"].as_str()) {
-            found.push((name.to_owned(), PathBuf::from(path)));
-        }
+        found.extend(executable(&serde_json::from_str(&line?)?));
     }
     ensure!(child.wait()?.success(), "the tests cannot be built");
     Ok(found)
+}
+
+/// Trap: other crates have tests of the same names, and the command's own unit tests are an executable named like it.
+fn executable(message: &Value) -> Option<(String, PathBuf)> {
+    let name = message["target"]["name"].as_str()?;
+    let wanted = match message["profile"]["test"].as_bool()? {
+        true => TESTS.iter().any(|(test, _)| *test == name),
+        false => name == "modlb",
+    };
+    let ours = message["manifest_path"].as_str().map(Path::new) == Some(&root().join("lb-userspace/Cargo.toml"));
+    let path = message["executable"].as_str()?;
+    (wanted && ours).then(|| (name.to_owned(), PathBuf::from(path)))
+}
+
+/// A test's executable, and words of which one is in the name of each of its tests that run.
+struct Chosen<'a> {
+    name: &'static str,
+    path: &'a Path,
+    words: Vec<&'a str>,
+}
+
+fn chosen<'a>(executables: &'a [(String, PathBuf)], words: &'a [String]) -> Result<Vec<Chosen<'a>>> {
+    if !words.is_empty() {
+        return Ok(vec![Chosen::new(executables, "datapath", words.iter().map(String::as_str).collect())?]);
+    }
+    let all = TESTS.iter().map(|(name, words)| Chosen::new(executables, name, words.split_whitespace().collect()));
+    all.collect()
+}
+
+impl<'a> Chosen<'a> {
+    /// Trap: a test's executable is content with a word that no name has in it, and runs nothing.
+    fn new(executables: &'a [(String, PathBuf)], name: &'static str, words: Vec<&'a str>) -> Result<Self> {
+        let built = executables.iter().find(|(built, _)| built == name);
+        let path = built.map(|(_, path)| path.as_path()).with_context(|| format!("cargo built no test {name}"))?;
+        for word in &words {
+            let list = capture(Command::new(path).args(["--list", word]))?;
+            let found = list.lines().any(|line| line.ends_with(": test"));
+            ensure!(found, "no test of {name} has `{word}` in its name; {} --list shows them", path.display());
+        }
+        Ok(Self { name, path, words })
+    }
 }
 
 /// Makes the machine's file system.
@@ -148,7 +124,7 @@ fn pack(
     archive: &Path,
     kernel: &Kernel,
     executables: &[(String, PathBuf)],
-    words: &[String],
+    tests: &[Chosen],
 ) -> Result<()> {
     let _ = fs::remove_dir_all(files);
     for directory in ["proc", "sys", "dev", "run", "tmp", "bin", "modules"] {
@@ -169,7 +145,7 @@ fn pack(
     // The tests find the script by way of their crate.
     fs::create_dir_all(files.join(root().join("lb-userspace").strip_prefix("/")?))?;
     let init = files.join("init");
-    fs::write(&init, init_script(executables, words))?;
+    fs::write(&init, init_script(tests))?;
     fs::set_permissions(&init, fs::Permissions::from_mode(0o755))?;
     let pack = format!("find . | cpio --quiet --create --format newc > '{}'", archive.display());
     process::run(Command::new("sh").args(["-c", &pack]).current_dir(files))
@@ -193,7 +169,7 @@ fn copy_program(program: &Path, files: &Path) -> Result<()> {
     Ok(())
 }
 
-fn init_script(executables: &[(String, PathBuf)], words: &[String]) -> String {
+fn init_script(tests: &[Chosen]) -> String {
     let [busybox, dash] = ["busybox", "dash"].map(|program| find(program).unwrap_or_default());
     let (busybox, dash) = (busybox.display(), dash.display());
     let mut script = format!(
@@ -207,14 +183,9 @@ fn init_script(executables: &[(String, PathBuf)], words: &[String]) -> String {
         script += &format!("insmod /modules/{}.ko\n", module.rsplit('/').next().unwrap_or_default());
     }
     script += "ip link set lo up\nfailed=0\n";
-    let some = words.join(" ");
-    let tests = if words.is_empty() { &TESTS[..] } else { &[("datapath", &some[..])] };
-    for &(test, filters) in tests {
-        let Some((_, path)) = executables.iter().find(|(name, _)| name == test) else { continue };
-        let filters = if filters.is_empty() { vec![""] } else { filters.split(' ').collect() };
-        for filter in filters {
-            script += &format!("echo '== {test} {filter}'\n{} {filter} || failed=1\n", path.display());
-        }
+    for Chosen { name, path, words } in tests {
+        let words = words.join(" ");
+        script += &format!("echo '== {name} {words}'\n{} {words} || failed=1\n", path.display());
     }
     script + &format!("[ $failed = 0 ] && echo '{GOOD}'\npoweroff -f\n")
 }
@@ -223,7 +194,9 @@ fn init_script(executables: &[(String, PathBuf)], words: &[String]) -> String {
 fn boot(kernel: &Kernel, archive: &Path) -> Result<()> {
     let mut machine = Command::new("qemu-system-x86_64");
     machine
-        .args(["-machine", "accel=tcg", "-cpu", "max", "-smp", "2", "-m", "3072", "-nographic", "-no-reboot"])
+        .args(["-machine", "accel=tcg", "-cpu", "max", "-smp", "2", "-m", "3072", "-no-reboot", "-nic", "none"])
+        // Not -nographic: the firmware would clear the terminal.
+        .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
         .arg("-kernel")
         .arg(kernel.image())
         .arg("-initrd")
