@@ -46,7 +46,6 @@ impl Session {
     /// is changed.
     pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Manner) -> Result<Self> {
         let claim = Claim::take(instance)?;
-        let guard = Guard::start(instance)?;
         let writer = Writer::open(instance)?;
         // From before the first program is swapped: whoever sees one may end this.
         let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
@@ -55,17 +54,23 @@ impl Session {
             tellers: Vec::new(),
             replaced: Vec::new(),
             signals,
-            guard,
+            guard: Guard::start(instance)?,
             claim: Some(claim),
         };
+        session.swap_in(writer, names, filter, manner).await?;
+        Ok(session)
+    }
+
+    /// Trap: whoever ends a session waits for its guard, which waits for the writer's lock. So the writer goes first, whatever happens.
+    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: Manner) -> Result<()> {
         // What a killed command left, if its guard was killed, too.
         writer.swap_out()?;
         let group = writer.snapshot().config.group;
         for interface in chosen(&writer, names).await? {
-            session.tellers.push(writer.swap_in(&interface, &group, filter, manner)?);
-            session.replaced.push(false);
+            self.tellers.push(writer.swap_in(&interface, &group, filter, manner)?);
+            self.replaced.push(false);
         }
-        Ok(session)
+        Ok(())
     }
 
     /// Fetches what the programs tell, again and again, until one of these ends it: `fetch`, the time, a signal, or that no
