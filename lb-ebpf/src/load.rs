@@ -17,7 +17,7 @@ pub struct Load {
     pub clients: u32,
     /// Which bits of another choose the service.
     pub services: u32,
-    /// The program's place in the map `PROGRAMS`.
+    /// The program's place in the driver's program array.
     pub program: u32,
     /// What to write further on; the first with the offset 0 ends the list.
     pub writes: [Write; Load::WRITES],

@@ -7,11 +7,13 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
+#[path = "bench/egress.rs"]
+mod egress;
 #[path = "bench/sink.rs"]
 mod sink;
 
 use aya_ebpf::{
-    Global,
+    EbpfContext, Global,
     bindings::{BPF_F_MMAPABLE, xdp_action},
     btf_maps::{Array, ProgramArray},
     macros::{btf_map, xdp},
@@ -34,11 +36,14 @@ const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 /// The verifier must see how far into a packet the driver may write.
 const LONGEST: usize = 0xff;
 
+/// Programs that a driver can call.
+type Programs = ProgramArray<256>;
+
 /// The programs that are measured.
 #[btf_map]
-static PROGRAMS: ProgramArray<256> = ProgramArray::new();
+static PROGRAMS: Programs = Programs::new();
 
-/// What the driver does.
+/// What the drivers do.
 #[btf_map]
 static LOAD: Array<Load, 1, MMAPABLE> = Array::new();
 
@@ -55,13 +60,7 @@ static SERVER_MAC: Global<u64> = Global::new(0);
 pub fn driver(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
     let packet = unsafe { Packet::new(context.ctx) };
-    let Some(load) = LOAD.get_ptr_mut(0) else { return xdp_action::XDP_ABORTED };
-    // SAFETY: the pointer is to a live value, and one run at a time touches it.
-    let load = unsafe { &mut *load };
-    if make(&packet, load).is_ok() {
-        // SAFETY: nothing here is to be dropped. If there is no program, the call returns.
-        unsafe { PROGRAMS.tail_call(&context, load.program) };
-    }
+    hand_over(&packet, &context, &PROGRAMS);
     xdp_action::XDP_ABORTED
 }
 
@@ -98,6 +97,18 @@ pub fn parse_and_pass(context: XdpContext) -> u32 {
     match read(&packet) {
         Ok(()) => xdp_action::XDP_PASS,
         Err(_) => xdp_action::XDP_ABORTED,
+    }
+}
+
+/// Makes the next packet and hands it to one of `programs`. Returns only if that cannot be done.
+#[inline(always)]
+fn hand_over(packet: &Packet<impl Context>, context: &impl EbpfContext, programs: &Programs) {
+    let Some(load) = LOAD.get_ptr_mut(0) else { return };
+    // SAFETY: the pointer is to a live value, and one run at a time touches it.
+    let load = unsafe { &mut *load };
+    if make(packet, load).is_ok() {
+        // SAFETY: nothing here is to be dropped. If there is no program, the call returns.
+        unsafe { programs.tail_call(context, load.program) };
     }
 }
 

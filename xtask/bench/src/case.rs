@@ -7,7 +7,8 @@
 use anyhow::Result;
 
 use crate::{
-    driver::{Driver, Slot},
+    driver::Driver,
+    floor::Floors,
     progress::Progress,
     result::{Group, Ratio, Row, Target},
     rounds::{self, Length, Subject, Times},
@@ -50,39 +51,39 @@ impl Case {
     }
 }
 
-/// Times all cases, each net of the program `empty` as well.
+/// Times all cases, each net of the empty program as well.
 pub fn measure(
     group: Group,
     cases: &[Case],
     driver: &mut Driver,
-    empty: Slot,
+    floors: &Floors,
     length: Length,
     progress: &mut Progress,
 ) -> Result<Vec<Row>> {
     let all = cases.iter().flat_map(|case| {
         let against = case.against.map(|(_, against)| against);
         let subjects = [Some(case.subject), against].into_iter().flatten();
-        subjects.flat_map(move |subject| [subject, nothing(&subject, empty)])
+        subjects.flat_map(move |subject| [subject, nothing(&subject, floors)])
     });
     let times = rounds::measure(driver, all, length, progress)?;
-    Ok(cases.iter().map(|case| row(group, case, &times, empty)).collect())
+    Ok(cases.iter().map(|case| row(group, case, &times, floors)).collect())
 }
 
 /// The same packets, and the program that does nothing with them.
-fn nothing(subject: &Subject, empty: Slot) -> Subject {
-    Subject { slot: empty, shape: subject.shape.plain(), ..*subject }
+fn nothing(subject: &Subject, floors: &Floors) -> Subject {
+    Subject { slot: floors.empty_beside(subject.slot), shape: subject.shape.plain(), ..*subject }
 }
 
-fn row(group: Group, case: &Case, times: &Times, empty: Slot) -> Row {
+fn row(group: Group, case: &Case, times: &Times, floors: &Floors) -> Row {
     let raw = times.of(&case.subject);
-    let net = |subject: &Subject| pairwise(times.of(subject), times.of(&nothing(subject, empty)), |a, b| a - b);
+    let net = |subject: &Subject| pairwise(times.of(subject), times.of(&nothing(subject, floors)), |a, b| a - b);
     let mut row = Row::new(group, &case.name, "ns", raw);
     let mut net_ratio = None;
     if let Some((name, against)) = &case.against {
         row = row.with_ratio(*name, &pairwise(raw, times.of(against), |a, b| a / b));
         net_ratio = Some(Ratio::new(*name, &pairwise(&net(&case.subject), &net(against), |a, b| a / b)));
     }
-    if case.subject.slot != empty {
+    if case.subject.slot != floors.empty_beside(case.subject.slot) {
         row = row.with_net(&net(&case.subject), net_ratio);
     }
     if let Some((axis, x)) = case.point {

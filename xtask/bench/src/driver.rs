@@ -4,15 +4,16 @@
 //! the system call is taken: this thread's CPU time, which counts nothing while something else has the CPU.
 //!
 //! Trap: for every test run of a program that is attached nowhere the kernel rewrites the code that calls XDP programs, and
-//! waits for a grace period each time. So the driver is attached to an interface, where it sees nothing.
+//! waits for a grace period each time. So the driver is attached to an interface, where it sees nothing. The one for egress
+//! need not be.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{
-    Ebpf, EbpfLoader,
-    maps::{Array, ProgramArray},
-    programs::{ProgramFd, TestRun as _, TestRunAttrs, TestRunOptions, Xdp, xdp::XdpMode},
+    Ebpf, EbpfLoader, TestRunResult,
+    maps::{Array, MapData, ProgramArray},
+    programs::{Program, ProgramFd, SchedClassifier, TestRun as _, TestRunAttrs, TestRunOptions, Xdp, xdp::XdpMode},
 };
 use lb_common::mac::Mac;
 use lb_ebpf::load::Load;
@@ -23,14 +24,31 @@ use crate::{
     namespace::Namespace,
 };
 
-/// A program's place in the driver's table.
+/// Where a program runs. Each has a driver of its own, since a program can only call those of its own type.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Slot(u32);
+pub enum Hook {
+    /// XDP, on what comes.
+    Xdp,
+    /// TC, on what is sent.
+    Egress,
+}
+
+/// A program's place in its driver's table.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Slot {
+    hook: Hook,
+    number: u32,
+}
 
 impl Slot {
+    /// Where the program runs.
+    pub const fn hook(self) -> Hook {
+        self.hook
+    }
+
     /// As the driver knows it.
     pub const fn number(self) -> u32 {
-        self.0
+        self.number
     }
 }
 
@@ -45,11 +63,12 @@ pub struct Run {
     pub after: Vec<u8>,
 }
 
-/// The driver, and the programs that it can call.
+/// The drivers, and the programs that they can call.
 pub struct Driver {
     ebpf: Ebpf,
-    programs: ProgramArray<aya::maps::MapData>,
-    load: Array<aya::maps::MapData, Words>,
+    programs: ProgramArray<MapData>,
+    egress_programs: ProgramArray<MapData>,
+    load: Array<MapData, Words>,
     next: u32,
     _namespace: Namespace,
 }
@@ -66,7 +85,7 @@ unsafe impl aya::Pod for Words {}
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Driver {
-    /// Loads the driver and what is measured against. Frames come to `interface` and are sent to `server`.
+    /// Loads the drivers and what is measured against. Frames come to `interface` and are sent to `server`.
     pub fn new(interface: Mac, server: Mac) -> Result<Self> {
         let (interface, server) = (number(interface), number(server));
         let mut ebpf = EbpfLoader::new()
@@ -74,23 +93,24 @@ impl Driver {
             .override_global("SERVER_MAC", &server, true)
             .load(object())
             .context("the kernel refused the benchmark's programs")?;
-        let programs = ebpf.take_map("PROGRAMS").context("no map PROGRAMS")?.try_into()?;
-        let load = ebpf.take_map("LOAD").context("no map LOAD")?.try_into()?;
+        let mut map = |name: &str| ebpf.take_map(name).with_context(|| format!("no map {name}"));
+        let (programs, egress_programs) = (map("PROGRAMS")?.try_into()?, map("EGRESS_PROGRAMS")?.try_into()?);
+        let load = map("LOAD")?.try_into()?;
+        load_program(&mut ebpf, "egress_driver")?;
         let driver: &mut Xdp = ebpf.program_mut("driver").context("no program driver")?.try_into()?;
         driver.load()?;
         let namespace = Namespace::new("driver")?;
         namespace.ip("link add eth0 type veth peer name peer0")?;
         namespace.within(|| Ok(driver.attach("eth0", XdpMode::Skb)?))?;
-        Ok(Self { ebpf, programs, load, next: 0, _namespace: namespace })
+        Ok(Self { ebpf, programs, egress_programs, load, next: 0, _namespace: namespace })
     }
 
     /// One of the benchmark's own programs.
     pub fn add_own(&mut self, name: &str) -> Result<Slot> {
-        let program: &mut Xdp =
-            self.ebpf.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
-        program.load().with_context(|| format!("the kernel refused {name}"))?;
+        let program = load_program(&mut self.ebpf, name)?;
+        let hook = if matches!(program, Program::Xdp(_)) { Hook::Xdp } else { Hook::Egress };
         let fd = program.fd()?.try_clone()?;
-        self.add(&fd)
+        self.add(hook, &fd)
     }
 
     /// One of the benchmark's own programs, loaded, to be attached.
@@ -126,11 +146,15 @@ impl Driver {
     }
 
     /// A program of somebody else's.
-    pub fn add(&mut self, program: &ProgramFd) -> Result<Slot> {
-        let slot = self.next;
-        self.programs.set(slot, program, 0).context("the kernel refuses to call this program from the driver")?;
+    pub fn add(&mut self, hook: Hook, program: &ProgramFd) -> Result<Slot> {
+        let number = self.next;
+        let programs = match hook {
+            Hook::Xdp => &mut self.programs,
+            Hook::Egress => &mut self.egress_programs,
+        };
+        programs.set(number, program, 0).context("the kernel refuses to call this program from the driver")?;
         self.next += 1;
-        Ok(Slot(slot))
+        Ok(Slot { hook, number })
     }
 
     /// Gives a program one frame of many, chosen by `seed`, which must not be 0.
@@ -141,33 +165,54 @@ impl Driver {
     }
 
     fn look(&mut self, slot: Slot, frame: &Frame, spread: Spread, seed: u64) -> Result<(u32, Vec<u8>)> {
-        self.load.set(0, Words(frame.load(spread, slot.0, seed)), 0)?;
+        self.load.set(0, Words(frame.load(spread, slot.number, seed)), 0)?;
         let mut out = vec![0; frame.bytes.len() + 64];
         let mut options = TestRunOptions::new();
         options.data_in = Some(&frame.bytes);
         options.data_out = Some(&mut out);
-        let result = self.driver()?.test_run(options)?;
+        let result = self.run(slot.hook, options)?;
         out.truncate(result.data_size_out as usize);
         Ok((result.return_value, out))
     }
 
     /// Gives a program so many frames; returns nanoseconds of CPU time for each.
     pub fn time(&mut self, slot: Slot, frame: &Frame, spread: Spread, repeat: u32) -> Result<f64> {
-        self.load.set(0, Words(frame.load(spread, slot.0, SEED)), 0)?;
+        self.load.set(0, Words(frame.load(spread, slot.number, SEED)), 0)?;
         let mut options = TestRunOptions::new();
         options.data_in = Some(&frame.bytes);
         options.repeat = repeat;
-        let driver = self.driver()?;
         let start = cpu_time()?;
-        let result = driver.test_run(options)?;
+        let result = self.run(slot.hook, options)?;
         let end = cpu_time()?;
         ensure!(result.return_value != 0, "the driver could not make the packet, or there is no program to call");
         Ok((end - start).as_nanos() as f64 / f64::from(repeat))
     }
 
+    fn run(&self, hook: Hook, options: TestRunOptions<'_>) -> Result<TestRunResult> {
+        Ok(match hook {
+            Hook::Xdp => self.driver()?.test_run(options)?,
+            Hook::Egress => self.egress_driver()?.test_run(options)?,
+        })
+    }
+
     fn driver(&self) -> Result<&Xdp> {
         Ok(self.ebpf.program("driver").context("no program driver")?.try_into()?)
     }
+
+    fn egress_driver(&self) -> Result<&SchedClassifier> {
+        Ok(self.ebpf.program("egress_driver").context("no program egress_driver")?.try_into()?)
+    }
+}
+
+fn load_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
+    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
+    let loaded = if let Program::Xdp(program) = program {
+        program.load()
+    } else {
+        <&mut SchedClassifier>::try_from(&mut *program)?.load()
+    };
+    loaded.with_context(|| format!("the kernel refused {name}"))?;
+    Ok(program)
 }
 
 /// A MAC as a number whose first six bytes in memory are the MAC.

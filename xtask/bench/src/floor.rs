@@ -4,15 +4,15 @@ use anyhow::{Result, ensure};
 use lb_common::mac::Mac;
 
 use crate::{
-    driver::{Driver, Slot},
+    driver::{Driver, Hook, Slot},
     frame::{Frame, INTERFACE, Shape, Spread},
-    gateway::{XDP_PASS, XDP_TX},
+    gateway::{TC_NEXT, XDP_PASS, XDP_TX},
 };
 
 /// Where they send everything.
 const SERVER: Mac = Mac([0x02, 0xff, 0, 0, 0, 0x09]);
 
-/// Their places in the driver's table.
+/// Their places in the drivers' tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Floors {
     /// Returns `XDP_TX` at once.
@@ -23,6 +23,10 @@ pub struct Floors {
     pub parse_and_rewrite: Slot,
     /// Reads what modlb reads, and returns `XDP_PASS`.
     pub parse_and_pass: Slot,
+    /// On egress: returns `TC_ACT_UNSPEC` at once.
+    pub egress_empty: Slot,
+    /// On egress: checks bounds, rewrites the destination's MAC, and returns `TC_ACT_UNSPEC`.
+    pub egress_rewrite: Slot,
 }
 
 /// The driver, with the floors in it.
@@ -33,24 +37,36 @@ pub fn load() -> Result<(Driver, Floors)> {
         rewrite: driver.add_own("rewrite")?,
         parse_and_rewrite: driver.add_own("parse_and_rewrite")?,
         parse_and_pass: driver.add_own("parse_and_pass")?,
+        egress_empty: driver.add_own("egress_empty")?,
+        egress_rewrite: driver.add_own("egress_rewrite")?,
     };
     Ok((driver, floors))
 }
 
 impl Floors {
+    /// The empty program that runs where this one does.
+    pub const fn empty_beside(&self, slot: Slot) -> Slot {
+        match slot.hook() {
+            Hook::Xdp => self.empty,
+            Hook::Egress => self.egress_empty,
+        }
+    }
+
     /// Checks that each does with these packets what it is there for.
     pub fn check(&self, driver: &mut Driver, shape: &Shape, spread: Spread) -> Result<()> {
-        for (slot, action, rewrites) in [
-            (self.empty, XDP_TX, false),
-            (self.rewrite, XDP_TX, true),
-            (self.parse_and_rewrite, XDP_TX, true),
-            (self.parse_and_pass, XDP_PASS, false),
+        let both = [SERVER.0, INTERFACE.0].concat();
+        for (slot, action, head) in [
+            (self.empty, XDP_TX, &[][..]),
+            (self.rewrite, XDP_TX, &both),
+            (self.parse_and_rewrite, XDP_TX, &both),
+            (self.parse_and_pass, XDP_PASS, &[]),
+            (self.egress_empty, TC_NEXT, &[]),
+            (self.egress_rewrite, TC_NEXT, &SERVER.0),
         ] {
-            let run = driver.once(slot, &Frame::new(shape), spread, self.empty, 1)?;
-            let rewritten = [&SERVER.0, &INTERFACE.0, &run.before[12..]].concat();
-            let wanted = if rewrites { &rewritten } else { &run.before };
+            let run = driver.once(slot, &Frame::new(shape), spread, self.empty_beside(slot), 1)?;
+            let wanted = [head, &run.before[head.len()..]].concat();
             ensure!(run.action == action, "{slot:?}, {shape:?}: the verdict is {} instead of {action}", run.action);
-            ensure!(run.after == *wanted, "{slot:?}, {shape:?}: {:02x?} instead of {wanted:02x?}", run.after);
+            ensure!(run.after == wanted, "{slot:?}, {shape:?}: {:02x?} instead of {wanted:02x?}", run.after);
         }
         Ok(())
     }

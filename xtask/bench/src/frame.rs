@@ -71,6 +71,8 @@ pub struct Shape {
     pub tags: usize,
     /// IPv6 destination options headers.
     pub extensions: usize,
+    /// The packet of the other direction: from the service to the client.
+    pub reply: bool,
     /// Instead of the packet itself, an ICMP error that quotes one of the other direction.
     pub error: bool,
 }
@@ -81,12 +83,13 @@ impl Shape {
 
     /// A plain TCP segment to port 443.
     pub const fn tcp(family: Family) -> Self {
-        Self { family, protocol: TCP, port: 443, stride: 0, first: 0, tags: 0, extensions: 0, error: false }
+        let (stride, first, tags, extensions) = (0, 0, 0, 0);
+        Self { family, protocol: TCP, port: 443, stride, first, tags, extensions, reply: false, error: false }
     }
 
     /// What the driver has the same work with.
     pub const fn plain(self) -> Self {
-        Self { stride: self.stride, error: self.error, ..Self::tcp(self.family) }
+        Self { stride: self.stride, reply: self.reply, error: self.error, ..Self::tcp(self.family) }
     }
 }
 
@@ -172,11 +175,9 @@ impl Frame {
             self.ipv4_header(Ipv4Addr::new(198, 51, 100, 1), service, ICMP, 8 + quote);
             self.write(self.bytes.len() - 8, None, Some(service_shift));
             self.bytes.extend([3, 4, 0, 0, 0, 0, 0x05, 0x14]);
-            self.ipv4_header(service, client, shape.protocol, TRANSPORT);
-            self.write(self.bytes.len() - 8, Some(48), Some(16 - shape.stride));
-            self.client_at = self.bytes.len() - 2;
-            self.service_at = self.bytes.len() - 6 - shape.stride as usize / 8;
-            self.transport(shape.port, Shape::CLIENT_PORT);
+            self.ipv4_reply(service, client, shape);
+        } else if shape.reply {
+            self.ipv4_reply(service, client, shape);
         } else {
             self.ipv4_header(client, service, shape.protocol, TRANSPORT);
             self.write(self.bytes.len() - 8, Some(16), Some(service_shift));
@@ -184,6 +185,14 @@ impl Frame {
             self.service_at = self.bytes.len() - 2 - shape.stride as usize / 8;
             self.transport(Shape::CLIENT_PORT, shape.port);
         }
+    }
+
+    fn ipv4_reply(&mut self, service: Ipv4Addr, client: Ipv4Addr, shape: &Shape) {
+        self.ipv4_header(service, client, shape.protocol, TRANSPORT);
+        self.write(self.bytes.len() - 8, Some(48), Some(16 - shape.stride));
+        self.client_at = self.bytes.len() - 2;
+        self.service_at = self.bytes.len() - 6 - shape.stride as usize / 8;
+        self.transport(shape.port, Shape::CLIENT_PORT);
     }
 
     fn ipv4_header(&mut self, source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: usize) {
@@ -203,10 +212,9 @@ impl Frame {
             self.ipv6_header(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), service, ICMPV6, 8 + quote);
             self.ipv6_service(self.bytes.len() - 16, shape.stride);
             self.bytes.extend([2, 0, 0, 0, 0, 0, 0x05, 0x00]);
-            self.ipv6_header(service, client, shape.protocol, TRANSPORT);
-            self.ipv6_client(self.bytes.len() - 16);
-            self.ipv6_service(self.bytes.len() - 32, shape.stride);
-            self.transport(shape.port, Shape::CLIENT_PORT);
+            self.ipv6_reply(service, client, shape);
+        } else if shape.reply {
+            self.ipv6_reply(service, client, shape);
         } else {
             let next = if shape.extensions > 0 { DESTINATION_OPTIONS } else { shape.protocol };
             self.ipv6_header(client, service, next, 8 * shape.extensions + TRANSPORT);
@@ -219,6 +227,13 @@ impl Frame {
             }
             self.transport(Shape::CLIENT_PORT, shape.port);
         }
+    }
+
+    fn ipv6_reply(&mut self, service: Ipv6Addr, client: Ipv6Addr, shape: &Shape) {
+        self.ipv6_header(service, client, shape.protocol, TRANSPORT);
+        self.ipv6_client(self.bytes.len() - 16);
+        self.ipv6_service(self.bytes.len() - 32, shape.stride);
+        self.transport(shape.port, Shape::CLIENT_PORT);
     }
 
     fn ipv6_header(&mut self, source: Ipv6Addr, destination: Ipv6Addr, next: u8, payload: usize) {

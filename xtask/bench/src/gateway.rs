@@ -1,19 +1,22 @@
 //! An instance that the command attached to an interface that stays down, and its program.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
-use aya::programs::Xdp;
+use aya::programs::{SchedClassifier, Xdp};
 use aya_obj::programs::XdpAttachType;
 use lb_common::outcome::Outcome;
 use lb_userspace::datapath::Datapath;
 
 use crate::{
-    driver::{Driver, Slot},
+    driver::{Driver, Hook, Slot},
     frame::{Frame, INTERFACE, Shape, Spread},
     modlb::Modlb,
     namespace::Namespace,
-    table::Table,
+    table::{Role, Table},
 };
 
 /// The verdicts.
@@ -22,6 +25,8 @@ const XDP_DROP: u32 = 1;
 pub const XDP_PASS: u32 = 2;
 /// As above.
 pub const XDP_TX: u32 = 3;
+/// `TC_ACT_UNSPEC` and TCX's `TCX_NEXT`, both -1.
+pub const TC_NEXT: u32 = u32::MAX;
 
 /// How many packets each program is checked with before it is timed.
 const CHECKS: u64 = 50;
@@ -44,9 +49,13 @@ impl Gateway {
         let namespace = Namespace::new("gateway")?;
         namespace.ip(&format!("link add eth0 address {INTERFACE} type veth peer name peer0"))?;
         let modlb = Modlb::new(modlb, &namespace)?;
-        modlb.attach(&format!("eth0 --mode generic {}", table.capacity()), &table.configuration())?;
+        let mode = if table.role == Role::Steer { "" } else { "--mode generic" };
+        modlb.attach(&format!("eth0 {mode} {}", table.capacity()), &table.configuration())?;
         let datapath = namespace.within(|| Ok(Datapath::open(modlb.instance())?))?;
-        let slot = driver.add(program(&modlb)?.fd()?)?;
+        let slot = match table.role {
+            Role::Balancer | Role::Member => driver.add(Hook::Xdp, program(&modlb)?.fd()?)?,
+            Role::Steer => driver.add(Hook::Egress, SchedClassifier::from_pin(pin(&modlb)?)?.fd()?)?,
+        };
         Ok(Self { table, slot, datapath, _modlb: modlb, _namespace: namespace })
     }
 
@@ -63,6 +72,22 @@ impl Gateway {
             Ok(Outcome::Forwarded)
         })
         .with_context(|| format!("the program does not forward {shape:?}, {spread:?}"))
+    }
+
+    /// Checks that the program of role `steer` addresses these packets to the routers that the formula names, and that they
+    /// go their way: verdict, bytes and counters as above.
+    pub fn check_steers(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
+        let frame = Frame::new(shape);
+        self.check(|seed| {
+            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
+            let (client, service) = frame.numbers(&run.before, spread);
+            let router = self.table.expected(shape, client, service);
+            let wanted = [&router.0, &run.before[6..]].concat();
+            ensure!(run.action == TC_NEXT, "the verdict is {}", run.action);
+            ensure!(run.after == wanted, "{:02x?} became {:02x?} instead of {wanted:02x?}", run.before, run.after);
+            Ok(Outcome::Forwarded)
+        })
+        .with_context(|| format!("the program does not steer {shape:?}, {spread:?}"))
     }
 
     /// Checks that the program passes these packets, which match no service.
@@ -108,13 +133,16 @@ impl Gateway {
     }
 }
 
-/// The program that the command attached, by its pin.
+/// The XDP program that the command attached, by its pin.
 pub fn program(modlb: &Modlb) -> Result<Xdp> {
+    Ok(Xdp::from_pin(pin(modlb)?, XdpAttachType::Interface)?)
+}
+
+fn pin(modlb: &Modlb) -> Result<PathBuf> {
     let pins = modlb.pins();
     let entries = fs::read_dir(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
     let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let pin = paths
+    paths
         .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("program-")))
-        .with_context(|| format!("no program is pinned in {}", pins.display()))?;
-    Ok(Xdp::from_pin(pin, XdpAttachType::Interface)?)
+        .with_context(|| format!("no program is pinned in {}", pins.display()))
 }

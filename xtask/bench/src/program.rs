@@ -38,9 +38,13 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors }.member(family)?;
         gateways.push(gateway);
         cases.extend(more);
+        progress.step(format!("program: attaching for {}, a steering server", family.name()));
+        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors }.steer(family)?;
+        gateways.push(gateway);
+        cases.extend(more);
     }
     progress.step("program: measuring");
-    case::measure(Group::Program, &cases, &mut driver, floors.empty, Length::new(options.quick), progress)
+    case::measure(Group::Program, &cases, &mut driver, &floors, Length::new(options.quick), progress)
 }
 
 /// What modlb is measured against.
@@ -65,6 +69,9 @@ fn bare(family: Family, driver: &mut Driver, floors: &Floors) -> Result<Vec<Case
 
 /// What most ratios are to.
 const FLOOR: &str = "floor";
+
+/// What those of role `steer` are to.
+const EGRESS_FLOOR: &str = "egress floor";
 
 struct Work<'a> {
     modlb: &'a Path,
@@ -113,6 +120,22 @@ impl Work<'_> {
             let floor = Subject { slot: self.floors.rewrite, shape, spread };
             let subject = Subject { slot: gateway.slot, shape, spread };
             cases.push(Case::new(&format!("{} TCP, member", family.name()), subject).against(FLOOR, floor));
+        }
+        Ok((gateway, cases))
+    }
+
+    /// A server that chooses one of 101 routers for what it sends, compared with what runs on egress as well.
+    fn steer(self, family: Family) -> Result<(Gateway, Vec<Case>)> {
+        let table = Table { role: Role::Steer, ..Table::usual(family, Kind::Port) };
+        let gateway = Gateway::new(self.modlb, self.driver, table)?;
+        let shape = Shape { reply: true, ..Shape::tcp(family) };
+        let mut cases = Vec::new();
+        for spread in SPREADS {
+            self.floors.check(self.driver, &shape, spread)?;
+            gateway.check_steers(self.driver, self.floors.egress_empty, &shape, spread)?;
+            let floor = Subject { slot: self.floors.egress_rewrite, shape, spread };
+            let subject = Subject { slot: gateway.slot, shape, spread };
+            cases.push(Case::new(&format!("{} TCP, steer", family.name()), subject).against(EGRESS_FLOOR, floor));
         }
         Ok((gateway, cases))
     }

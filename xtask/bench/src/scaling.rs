@@ -59,7 +59,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     cases.extend(depths(&gateway, &mut driver, &floors)?);
     let (cases, length) = (compared(cases), Length::new(options.quick));
     progress.step("scaling: measuring");
-    let rows = case::measure(Group::Scaling, &cases, &mut driver, floors.empty, length, progress);
+    let rows = case::measure(Group::Scaling, &cases, &mut driver, &floors, length, progress);
     drop((gateways, gateway));
     rows
 }

@@ -41,6 +41,8 @@ pub enum Role {
     Balancer,
     /// Server 0 of each service, of a group in which all receive every packet.
     Member,
+    /// A server that chooses the router, which stands in the place of a server in each service.
+    Steer,
 }
 
 /// Protocol, port and formula of the first service at an address, the second, …
@@ -67,6 +69,7 @@ impl Table {
         let mut text = match self.role {
             Role::Balancer => String::new(),
             Role::Member => format!("role = \"member\"\nself = \"{}\"\n", self.server(0)),
+            Role::Steer => "role = \"steer\"\n".to_owned(),
         };
         for number in 0..self.services {
             let (place, variant) = (number % self.addresses, (number / self.addresses) as usize);
