@@ -1,7 +1,7 @@
 //! Every map. User space writes all of them but the counters; the programs write nothing else.
 //!
 //! Maps that exist in two halves hold half A first, then half B; `max_entries` here are placeholders, user space sets them
-//! when an instance is made and tells the programs by the globals.
+//! when an instance is made and tells the programs as they are loaded.
 //!
 //! Array maps are looked up by instructions that the verifier puts inline: no call leaves the program.
 
@@ -111,33 +111,37 @@ impl<T: Copy> Constant<T> {
 #[unsafe(no_mangle)]
 static INTERFACE: Constant<u32> = Constant(0);
 
-/// Its MAC in the first six bytes.
-#[unsafe(no_mangle)]
-static INTERFACE_MAC: Constant<u64> = Constant(0);
-
 /// The MAC of the group that a member belongs to, in the first six bytes; 0: none, all ones: every MAC.
 #[unsafe(no_mangle)]
 static GROUP_MAC: Constant<u64> = Constant(0);
 
-/// By how many bits a hash of 64 is shifted to be the number of a cell: a half has 2^64 >> this many.
-#[unsafe(no_mangle)]
-static CELL_SHIFT: Constant<u64> = Constant(0);
+/// Numbers that user space knows when it loads a program. There are no such symbols, either: it writes the number into the instructions
+/// that refer to them. What a global variable would be loaded from memory for is then a part of the instruction.
+mod constants {
+    unsafe extern "C" {
+        /// The interface's MAC in the first six bytes.
+        pub static modlb_constant_INTERFACE_MAC: u8;
+        /// By how many bits a hash of 64 is shifted to be the number of a cell.
+        pub static modlb_constant_CELL_SHIFT: u8;
+        /// How many cells a half has: 2^64 >> that many.
+        pub static modlb_constant_CELLS: u8;
+        /// The number of slots, both halves.
+        pub static modlb_constant_SLOTS: u8;
+        /// The number of counters that each CPU has, which is the length of a half of `REMOTES`.
+        pub static modlb_constant_COUNTERS: u8;
+        /// The length of `COUNTERS` and of `TALLIES`, over all CPUs.
+        pub static modlb_constant_ALL_COUNTERS: u8;
+        /// The length of `OUTCOMES`, over all CPUs.
+        pub static modlb_constant_ALL_OUTCOMES: u8;
+    }
+}
 
-/// The number of slots, both halves.
-#[unsafe(no_mangle)]
-static SLOT_CAPACITY: Constant<u64> = Constant(0);
-
-/// The length of [`COUNTERS`] and of [`TALLIES`], over all CPUs.
-#[unsafe(no_mangle)]
-static COUNTERS_LENGTH: Constant<u64> = Constant(0);
-
-/// The length of [`OUTCOMES`], over all CPUs.
-#[unsafe(no_mangle)]
-static OUTCOMES_LENGTH: Constant<u64> = Constant(0);
-
-/// The number of counters that each CPU has, which is the length of a half of [`REMOTES`].
-#[unsafe(no_mangle)]
-static COUNTER_CAPACITY: Constant<u64> = Constant(0);
+/// A constant. Trap: the compiler takes it for an address, which is never 0.
+macro_rules! constant {
+    ($name:ident) => {
+        (&raw const constants::$name) as u64
+    };
+}
 
 /// Where tables lie that are each the one value of their map. There are no such symbols: user space, when it loads a program,
 /// writes the address of the map of the same name into the instructions that refer to them. So a table is found without a lookup,
@@ -165,15 +169,13 @@ pub fn control() -> Control {
 /// The number of the cell where the search for a key starts: the first bits of its hash, behind that of the half.
 #[inline(always)]
 pub fn first_cell(hash: u64, half: u32) -> u64 {
-    let shift = CELL_SHIFT.load();
-    // Which half it is was known long before the hash.
-    (hash >> shift) + ((half as u64) << 63 >> (shift - 1))
+    (hash >> constant!(modlb_constant_CELL_SHIFT)) + half as u64 * constant!(modlb_constant_CELLS)
 }
 
 /// The number of the cell behind this one, of the same half.
 #[inline(always)]
 pub fn next_cell(number: u64) -> u64 {
-    let mask = u64::MAX >> CELL_SHIFT.load();
+    let mask = constant!(modlb_constant_CELLS) - 1;
     number & !mask | ((number + 1) & mask)
 }
 
@@ -187,7 +189,7 @@ pub fn cell(number: u64) -> &'static ServiceCell {
 /// The cell with this number, halves included.
 #[inline(always)]
 pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
-    let cell = entry(&raw const tables::modlb_table_CELLS, number, 2 * ((u64::MAX >> CELL_SHIFT.load()) + 1));
+    let cell = entry(&raw const tables::modlb_table_CELLS, number, 2 * constant!(modlb_constant_CELLS));
     // SAFETY: the table lives as long as the program.
     cell.map(|cell| unsafe { &*cell }).ok_or(Outcome::NoService)
 }
@@ -214,7 +216,7 @@ pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
 /// The slot with this number, halves included.
 #[inline(always)]
 pub fn slot(number: u64) -> Option<Slot> {
-    entry(&raw const tables::modlb_table_SLOTS, number, SLOT_CAPACITY.load())
+    entry(&raw const tables::modlb_table_SLOTS, number, constant!(modlb_constant_SLOTS))
         // SAFETY: the table lives as long as the program.
         .map(|slot| unsafe { *slot })
 }
@@ -222,7 +224,7 @@ pub fn slot(number: u64) -> Option<Slot> {
 /// Where the server with this counter is.
 #[inline(always)]
 pub fn remote(half: u32, counter: u64) -> Option<&'static Remote> {
-    REMOTES.get(half * COUNTER_CAPACITY.load() as u32 + counter as u32)
+    REMOTES.get(half * constant!(modlb_constant_COUNTERS) as u32 + counter as u32)
 }
 
 /// The action that sends the frame by another interface, or `unreachable`.
@@ -246,26 +248,29 @@ fn cpu() -> u64 {
 /// The index of a server's counter and tally on this CPU.
 #[inline(always)]
 pub fn server_index(number: u64) -> u64 {
-    cpu() * COUNTER_CAPACITY.load() + number
+    cpu() * constant!(modlb_constant_COUNTERS) + number
 }
 
 /// The counter with this index.
 #[inline(always)]
 pub fn server_counter(index: u64) -> Option<*mut Counter> {
-    entry(&raw const tables::modlb_table_COUNTERS, index, COUNTERS_LENGTH.load()).map(|entry| entry.cast_mut())
+    entry(&raw const tables::modlb_table_COUNTERS, index, constant!(modlb_constant_ALL_COUNTERS))
+        .map(|entry| entry.cast_mut())
 }
 
 /// The tally with this index.
 #[inline(always)]
 pub fn server_tally(index: u64) -> Option<*mut Tally> {
-    entry(&raw const tables::modlb_table_TALLIES, index, COUNTERS_LENGTH.load()).map(|entry| entry.cast_mut())
+    entry(&raw const tables::modlb_table_TALLIES, index, constant!(modlb_constant_ALL_COUNTERS))
+        .map(|entry| entry.cast_mut())
 }
 
 /// An outcome's counter on this CPU.
 #[inline(always)]
 pub fn outcome_counter(outcome: Outcome) -> Option<*mut Counter> {
     let index = cpu() * OUTCOME_COUNTERS as u64 + outcome.index() as u64;
-    entry(&raw const tables::modlb_table_OUTCOMES, index, OUTCOMES_LENGTH.load()).map(|entry| entry.cast_mut())
+    entry(&raw const tables::modlb_table_OUTCOMES, index, constant!(modlb_constant_ALL_OUTCOMES))
+        .map(|entry| entry.cast_mut())
 }
 
 /// The index of the interface that this program is attached to.
@@ -277,7 +282,7 @@ pub fn interface() -> u32 {
 /// Its MAC in the first six bytes, zeros in the last two.
 #[inline(always)]
 pub fn interface_mac() -> u64 {
-    INTERFACE_MAC.load()
+    constant!(modlb_constant_INTERFACE_MAC)
 }
 
 /// The MAC of the group that this host is a member of; see [`lb_ebpf::parse::group`].

@@ -110,22 +110,19 @@ pub(super) fn load_telling(
     telling: Option<&Telling>,
 ) -> Result<Programs> {
     let Constants { interface, mac, group } = constants;
-    let mac = wide(mac);
     let cpus = cpus()?;
-    let shift = u64::from(64 - capacities.cells().ilog2());
-    let slots = 2 * u64::from(capacities.slots);
-    let counters = u64::from(capacities.counters());
-    let (all_counters, all_outcomes) = (u64::from(cpus) * counters, u64::from(cpus * OUTCOME_COUNTERS));
+    let (cells, counters) = (capacities.cells(), u64::from(capacities.counters()));
+    let numbers = [
+        ("INTERFACE_MAC", wide(mac)),
+        ("CELL_SHIFT", u64::from(64 - cells.ilog2())),
+        ("CELLS", u64::from(cells)),
+        ("SLOTS", 2 * u64::from(capacities.slots)),
+        ("COUNTERS", counters),
+        ("ALL_COUNTERS", u64::from(cpus) * counters),
+        ("ALL_OUTCOMES", u64::from(cpus * OUTCOME_COUNTERS)),
+    ];
     let mut loader = EbpfLoader::new();
-    loader
-        .override_global("INTERFACE", &interface, true)
-        .override_global("INTERFACE_MAC", &mac, true)
-        .override_global("GROUP_MAC", &group, true)
-        .override_global("CELL_SHIFT", &shift, true)
-        .override_global("SLOT_CAPACITY", &slots, true)
-        .override_global("COUNTER_CAPACITY", &counters, true)
-        .override_global("COUNTERS_LENGTH", &all_counters, true)
-        .override_global("OUTCOMES_LENGTH", &all_outcomes, true);
+    loader.override_global("INTERFACE", &interface, true).override_global("GROUP_MAC", &group, true);
     for table in Table::all(capacities, cpus) {
         table.make(pins)?;
         loader.map_pin_path(table.name, pins.map(table.name));
@@ -133,12 +130,12 @@ pub(super) fn load_telling(
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
-    let Some(Telling { filter, level, room }) = telling else { return object::read(&mut loader, pins) };
+    let Some(Telling { filter, level, room }) = telling else { return object::read(&mut loader, pins, &numbers) };
     loader
         .override_global("FILTER", &filter[..], true)
         .override_global("AYA_LOG_LEVEL", level, true)
         .map_max_entries("EVENTS", *room);
-    object::read_traced(&mut loader, pins)
+    object::read_traced(&mut loader, pins, &numbers)
 }
 
 /// A MAC as the datapath has it: in the first six bytes of a number in memory.
