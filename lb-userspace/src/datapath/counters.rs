@@ -1,6 +1,9 @@
 //! Counters: a stretch of them for each CPU, summed here. Reading takes no system call, whatever their number.
 
-use std::{fs, hint, io, sync::atomic::Ordering, sync::atomic::fence};
+use std::{
+    fs, hint, io,
+    sync::atomic::{Ordering, fence},
+};
 
 use lb_common::{
     outcome::Outcome,
@@ -34,6 +37,13 @@ impl<T: Plain + Default + PartialEq> Stretches<T> {
         (number as usize..self.values.len()).step_by(self.length)
     }
 
+    /// The sum over all CPUs of what `value` says of each place.
+    fn sum(&self, number: u32, value: impl Fn(usize) -> Counter) -> Counter {
+        let mut sum = Counter::default();
+        self.places(number).for_each(|place| sum += value(place));
+        sum
+    }
+
     /// Those that are zero already, which is most, are not written: memory that was never touched stays out of the caches.
     fn zero(&mut self, number: u32) {
         for place in self.places(number) {
@@ -56,13 +66,8 @@ impl OutcomeCounters {
 
     /// The sum for each outcome, in [`Outcome::ALL`]'s order.
     pub fn all(&self) -> Vec<Counter> {
-        Outcome::ALL.iter().map(|outcome| self.sum(outcome.index())).collect()
-    }
-
-    fn sum(&self, number: u32) -> Counter {
-        let mut sum = Counter::default();
-        self.0.places(number).for_each(|place| sum += self.0.values.get(place));
-        sum
+        let value = |place| self.0.values.get(place);
+        Outcome::ALL.iter().map(|outcome| self.0.sum(outcome.index(), value)).collect()
     }
 }
 
@@ -81,7 +86,7 @@ impl ServerCounters {
 
     /// The values of the given counters, in their order.
     pub fn get(&self, numbers: &[u32]) -> Vec<Counter> {
-        numbers.iter().map(|number| self.sum(*number)).collect()
+        numbers.iter().map(|number| self.counters.sum(*number, |place| self.value(place))).collect()
     }
 
     /// Sets counters to zero that nobody uses.
@@ -90,12 +95,6 @@ impl ServerCounters {
             self.counters.zero(number);
             self.tallies.zero(number);
         }
-    }
-
-    fn sum(&self, number: u32) -> Counter {
-        let mut sum = Counter::default();
-        self.counters.places(number).for_each(|place| sum += self.value(place));
-        sum
     }
 
     /// The value on one CPU, of which the datapath may be carrying the tally to the counter: then the tally is full. If the counter

@@ -170,12 +170,11 @@ impl Layout {
     ) -> Result<ServiceCell> {
         let first_slot = self.slots.len() as u32;
         let first_server = self.servers.len() as u32;
-        let first_counter = account.counters.iter().copied().min().unwrap_or(account.first);
         let mut entries = Vec::with_capacity(service.servers.len());
         let servers = service.servers.iter().zip(service.takes_flows());
         for (((server, takes), place), counter) in servers.zip(places).zip(&account.counters) {
             self.servers.push(server_record(server, takes, *place, *counter));
-            entries.push(self.slot((role, service), (server, takes), *place, *counter, first_counter)?);
+            entries.push(self.slot((role, service), (server, takes), *place, *counter, account.first)?);
         }
         if !table.all_down() {
             let slots =
@@ -186,7 +185,7 @@ impl Layout {
         self.services.push(ServiceRecord {
             first_slot,
             first_server,
-            first_counter,
+            first_counter: account.first,
             slots: table.len(),
             digest: table.digest(service).0,
             ..service_record(service)
@@ -194,7 +193,7 @@ impl Layout {
         Ok(ServiceCell {
             slots,
             first_slot: half_slots + first_slot,
-            first_counter,
+            first_counter: account.first,
             powers: if slots == 0 { [0; 3] } else { powers(slots) },
             flags: flags(service.formula, in_order(&self.slots[first_slot as usize..])),
             ..ServiceCell::default()

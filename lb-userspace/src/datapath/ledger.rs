@@ -36,7 +36,7 @@ struct Window {
 /// The counters of one service.
 #[derive(Debug)]
 pub struct Account {
-    /// The start of the window.
+    /// The lowest of them, that slots' counters are relative to; without servers the start of the window.
     pub first: u32,
     /// A counter for each server, in their order.
     pub counters: Vec<u32>,
@@ -100,9 +100,9 @@ impl<'a> Ledger<'a> {
     }
 
     fn fill(&mut self, window: usize, kept: Vec<Option<u32>>) -> Account {
-        let first = self.windows[window].start;
-        let counters = kept.into_iter().map(|counter| counter.unwrap_or_else(|| self.hand_out(window))).collect();
-        Account { first, counters }
+        let counters: Vec<_> =
+            kept.into_iter().map(|counter| counter.unwrap_or_else(|| self.hand_out(window))).collect();
+        Account { first: counters.iter().copied().min().unwrap_or(self.windows[window].start), counters }
     }
 
     fn hand_out(&mut self, window: usize) -> u32 {

@@ -59,35 +59,24 @@ impl Gateway {
         Ok(Self { table, slot, datapath, _modlb: modlb, _namespace: namespace })
     }
 
-    /// Checks that the program forwards these packets: the verdict, every byte, and every outcome's counter.
+    /// Checks that the program forwards these packets, or on egress addresses them: the verdict, every byte, and every outcome's
+    /// counter.
     pub fn check_forwards(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
         self.check(|seed| {
             let run = driver.once(self.slot, &frame, spread, echo, seed)?;
             let (client, service) = frame.numbers(&run.before, spread);
             let server = self.table.expected(shape, client, service);
-            let wanted = [&server.0, &INTERFACE.0, &run.before[12..]].concat();
-            ensure!(run.action == XDP_TX, "the verdict is {}", run.action);
+            let (action, source) = match self.slot.hook() {
+                Hook::Xdp => (XDP_TX, &INTERFACE.0[..]),
+                Hook::Egress => (TC_NEXT, &run.before[6..12]),
+            };
+            let wanted = [&server.0, source, &run.before[12..]].concat();
+            ensure!(run.action == action, "the verdict is {}", run.action);
             ensure!(run.after == wanted, "{:02x?} became {:02x?} instead of {wanted:02x?}", run.before, run.after);
             Ok(Outcome::Forwarded)
         })
         .with_context(|| format!("the program does not forward {shape:?}, {spread:?}"))
-    }
-
-    /// Checks that the program of role `steer` addresses these packets to the routers that the formula names, and that they
-    /// go their way: verdict, bytes and counters as above.
-    pub fn check_steers(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
-        let frame = Frame::new(shape);
-        self.check(|seed| {
-            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
-            let (client, service) = frame.numbers(&run.before, spread);
-            let router = self.table.expected(shape, client, service);
-            let wanted = [&router.0, &run.before[6..]].concat();
-            ensure!(run.action == TC_NEXT, "the verdict is {}", run.action);
-            ensure!(run.after == wanted, "{:02x?} became {:02x?} instead of {wanted:02x?}", run.before, run.after);
-            Ok(Outcome::Forwarded)
-        })
-        .with_context(|| format!("the program does not steer {shape:?}, {spread:?}"))
     }
 
     /// Checks that the program passes these packets, which match no service.

@@ -132,7 +132,7 @@ impl Work<'_> {
         let mut cases = Vec::new();
         for spread in SPREADS {
             self.floors.check(self.driver, &shape, spread)?;
-            gateway.check_steers(self.driver, self.floors.egress_empty, &shape, spread)?;
+            gateway.check_forwards(self.driver, self.floors.egress_empty, &shape, spread)?;
             let floor = Subject { slot: self.floors.egress_rewrite, shape, spread };
             let subject = Subject { slot: gateway.slot, shape, spread };
             cases.push(Case::new(&format!("{} TCP, steer", family.name()), subject).against(EGRESS_FLOOR, floor));
