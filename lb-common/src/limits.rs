@@ -78,8 +78,8 @@ pub const MAX_SERVERS: u32 = 1 << 22;
 /// of servers that are about to come.
 pub const COUNTERS_PER_SERVER: u32 = 3;
 
-/// Counters that fill a cache line of 64 bytes.
-pub const COUNTERS_PER_LINE: u32 = 4;
+/// Tallies that fill a cache line of 64 bytes; so many counters fill whole ones.
+pub const TALLIES_PER_LINE: u32 = 16;
 
 /// The counters of outcomes that each CPU has, a few more than there are: so many fill whole cache lines, and no line belongs to
 /// two CPUs.

@@ -160,34 +160,40 @@ impl core::ops::AddAssign for Counter {
     }
 }
 
-/// What a server was sent on one CPU since its [`Counter`] was last added to: packets in the upper 24 bits, bytes in the lower 40.
+/// What a server was sent on one CPU since its [`Counter`] was last added to: bytes in the upper 22 bits, packets in the lower 10.
 ///
-/// Half as long as a counter, so twice as many lie in the caches, and packet and bytes are one addition. A full one is carried to
-/// the counter long before bytes could run into packets: it takes 2^23 packets, of 2^17 bytes each on the way.
+/// A quarter as long as a counter, so four times as many lie in the caches, and packet and bytes are one addition. What no longer
+/// fits is carried to the counter: at the latest each 512th packet, and before 2 MB.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Tally(pub u64);
+pub struct Tally(pub u32);
 
 impl Tally {
-    const BYTES_BITS: u32 = 40;
+    /// What stands there while the counter is added to.
+    pub const CARRIED: Self = Self(u32::MAX);
 
-    /// With one more packet, which may become several frames, of so many bytes in all.
+    const PACKETS_BITS: u32 = 10;
+
+    /// So many packets do not fit.
+    const FULL_PACKETS: u64 = 1 << (Self::PACKETS_BITS - 1);
+
+    /// The highest bit of the packets, that of the bytes, and all beyond.
+    const FULL: u64 = Self::FULL_PACKETS | u64::MAX << 31;
+
+    /// With one more packet, which may become several frames, of so many bytes in all; `None`: that does not fit.
     #[inline(always)]
     #[must_use]
-    pub const fn plus(self, frames: u64, bytes: u64) -> Self {
-        Self(self.0 + (frames << Self::BYTES_BITS) + bytes)
-    }
-
-    /// Whether it is to be carried to its counter; until that is done it stays as it is.
-    #[inline(always)]
-    pub const fn is_full(self) -> bool {
-        (self.0 as i64) < 0
+    pub const fn plus(self, frames: u64, bytes: u64) -> Option<Self> {
+        // Both are below their highest bits, so packets do not run into bytes.
+        let sum = self.0 as u64 + (bytes << Self::PACKETS_BITS) + frames;
+        if frames < Self::FULL_PACKETS && sum & Self::FULL == 0 { Some(Self(sum as u32)) } else { None }
     }
 
     /// The same as a counter has it.
     #[inline(always)]
     pub const fn counter(self) -> Counter {
-        Counter { packets: self.0 >> Self::BYTES_BITS, bytes: self.0 & ((1 << Self::BYTES_BITS) - 1) }
+        let Self(sum) = self;
+        Counter { packets: (sum & ((1 << Self::PACKETS_BITS) - 1)) as u64, bytes: (sum >> Self::PACKETS_BITS) as u64 }
     }
 }
 
@@ -195,20 +201,32 @@ impl Tally {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_tally_is_full_before_bytes_run_over() {
-        let longest = 0xffff + 18;
-        let mut tally = Tally::default();
-        let mut wanted = Counter::default();
-        while !tally.is_full() {
-            tally = tally.plus(1, longest);
-            wanted += Counter { packets: 1, bytes: longest };
+    /// Counts into a tally as the datapath does; returns what came before the first that did not fit.
+    fn fill(frames: u64, bytes: u64) -> Counter {
+        let (mut tally, mut wanted) = (Tally::default(), Counter::default());
+        while let Some(sum) = tally.plus(frames, bytes) {
+            wanted += Counter { packets: frames, bytes };
+            tally = sum;
+            assert_eq!(tally.counter(), wanted);
+            assert_ne!(tally, Tally::CARRIED);
         }
-        assert_eq!(wanted.packets, 1 << 23);
-        assert_eq!(tally.counter(), wanted);
-        // The most frames that one packet becomes, on top of a tally that is nearly full.
-        let last = Tally((1 << 63) - 1).plus(0xffff, 0xffff * longest);
-        assert!(last.is_full());
+        wanted
+    }
+
+    #[test]
+    fn a_tally_is_full_before_packets_or_bytes_run_over() {
+        assert_eq!(fill(1, 66), Counter { packets: 511, bytes: 511 * 66 });
+        assert_eq!(fill(1, 4_096), Counter { packets: 511, bytes: 511 * 4_096 });
+        // The highest sum of bytes that fits.
+        assert_eq!(fill(1, (1 << 21) - 1), Counter { packets: 1, bytes: (1 << 21) - 1 });
+        let longest = 0xffff + 18;
+        assert_eq!(fill(1, longest), Counter { packets: 31, bytes: 31 * longest });
+        assert_eq!(fill(511, 0), Counter { packets: 511, bytes: 0 });
+        assert_eq!(fill(512, 0), Counter::default());
+        // Both of which add up to numbers with the highest bits clear.
+        assert_eq!(fill(1 << 10, 0), Counter::default());
+        assert_eq!(fill(1, 1 << 22), Counter::default());
+        assert_eq!(fill(0xffff, u64::from(u32::MAX)), Counter::default());
     }
 
     #[test]

@@ -4,7 +4,6 @@ use lb_common::{
     outcome::Outcome,
     table::{Counter, Tally},
 };
-use lb_ebpf::likely;
 
 use crate::maps;
 
@@ -28,30 +27,30 @@ pub fn outcome_of(outcome: Outcome, frames: u64, bytes: usize) {
 /// Counts a packet for the server that it goes to; the one counter of the forwarding path.
 #[inline(always)]
 pub fn server(number: u64, frames: u64, bytes: usize) {
-    let index = maps::server_index(number);
+    let (index, bytes) = (maps::server_index(number), bytes as u64);
     let Some(tally) = maps::server_tally(index) else { return };
-    // SAFETY: as above; volatile, since user space reads it at any time and a full tally must be seen before it is carried.
-    let sum = unsafe {
-        let sum = tally.read_volatile().plus(frames, bytes as u64);
-        tally.write_volatile(sum);
-        sum
-    };
-    if !likely(!sum.is_full()) {
-        carry(index, tally, sum);
+    // SAFETY: as above; volatile, since user space reads it at any time.
+    let before = unsafe { tally.read_volatile() };
+    match before.plus(frames, bytes) {
+        // SAFETY: as above.
+        Some(sum) => unsafe { tally.write_volatile(sum) },
+        None => carry(index, tally, before, Counter { packets: frames, bytes }),
     }
 }
 
-/// Adds a full tally to its counter and then empties it. Whoever reads both finds either the full tally, and reads again, or all of
-/// this done.
+/// Adds a tally and what does not fit into it to the counter, and empties it. Whoever reads both finds either the tally marked, and
+/// reads again, or all of this done.
+#[cold]
 #[inline(always)]
-fn carry(index: u64, tally: *mut Tally, full: Tally) {
+fn carry(index: u64, tally: *mut Tally, before: Tally, more: Counter) {
     let Some(counter) = maps::server_counter(index) else { return };
-    let Counter { packets, bytes } = full.counter();
+    let before = before.counter();
     // SAFETY: as above; volatile, since the order matters.
     unsafe {
-        let (all_packets, all_bytes) = (&raw mut (*counter).packets, &raw mut (*counter).bytes);
-        all_packets.write_volatile(all_packets.read_volatile() + packets);
-        all_bytes.write_volatile(all_bytes.read_volatile() + bytes);
+        tally.write_volatile(Tally::CARRIED);
+        let (packets, bytes) = (&raw mut (*counter).packets, &raw mut (*counter).bytes);
+        packets.write_volatile(packets.read_volatile() + before.packets + more.packets);
+        bytes.write_volatile(bytes.read_volatile() + before.bytes + more.bytes);
         tally.write_volatile(Tally::default());
     }
 }

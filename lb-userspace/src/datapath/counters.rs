@@ -3,6 +3,8 @@
 use std::{
     fs, hint, io,
     sync::atomic::{Ordering, fence},
+    thread,
+    time::Duration,
 };
 
 use lb_common::{
@@ -97,26 +99,27 @@ impl ServerCounters {
         }
     }
 
-    /// The value on one CPU, of which the datapath may be carrying the tally to the counter: then the tally is full. If the counter
-    /// was the same before and after a tally that is not full, that belongs to it.
+    /// The value on one CPU, of which the datapath may be carrying the tally to the counter: then the tally says so. If the counter
+    /// was the same before and after any other tally, that belongs to it.
     fn value(&self, place: usize) -> Counter {
-        /// Carrying takes nanoseconds, unless something interrupts it.
-        const TRIES: u32 = 10_000;
+        /// Carrying takes nanoseconds.
+        const SPINS: u32 = 1_000;
+        /// Unless something interrupts it. If that takes a second, what stands in the counter must do.
+        const SLEEPS: u32 = 1_000;
         let mut before = self.counters.values.get(place);
-        let mut tries = 0;
-        loop {
+        for tries in 0..SPINS + SLEEPS {
             fence(Ordering::Acquire);
             let tally = self.tallies.values.get(place);
             fence(Ordering::Acquire);
             let after = self.counters.values.get(place);
-            tries += 1;
-            if (after == before && !tally.is_full()) || tries == TRIES {
+            if after == before && tally != Tally::CARRIED {
                 before += tally.counter();
-                return before;
+                break;
             }
             before = after;
-            hint::spin_loop();
+            if tries < SPINS { hint::spin_loop() } else { thread::sleep(Duration::from_millis(1)) }
         }
+        before
     }
 }
 

@@ -55,6 +55,7 @@ unsafe impl<T> Send for Mapped<T> {}
 impl<T: Plain> Mapped<T> {
     /// Maps the map that is pinned under this name.
     pub fn open(pins: &Pins, name: &'static str) -> Result<Self> {
+        const { assert!(size_of::<T>().is_multiple_of(8)) };
         Self::map(pins, name, |bytes| bytes == size_of::<T>())
     }
 
@@ -64,7 +65,6 @@ impl<T: Plain> Mapped<T> {
     }
 
     fn map(pins: &Pins, name: &'static str, fits: impl FnOnce(usize) -> bool) -> Result<Self> {
-        const { assert!(size_of::<T>().is_multiple_of(8)) };
         let data = MapData::from_pin(pins.map(name)).map_err(|error| Error::Map(name, error))?;
         let info = MapInfo::from_pin(pins.map(name)).map_err(|error| Error::Map(name, error))?;
         let foreign = |reason: String| Error::Foreign {

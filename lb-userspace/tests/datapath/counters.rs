@@ -11,22 +11,21 @@ use nix::{
 
 use crate::*;
 
-/// Packets after which a tally is full.
-const FULL: u32 = 1 << 23;
+/// Packets of small and usual frames after which a tally is full.
+const FULL: u64 = 512;
 
 /// Bytes of a small frame, and of one that fills the interface.
 const LENGTHS: [usize; 2] = [66, 1_514];
+
+/// The same of frames in several buffers, and after how many the bytes fill the tally, which holds less than 2^21.
+const LONG: [(usize, u64); 2] = [(9_000, 234), (65_000, 33)];
 
 /// Its counter's name.
 const SERVER: &str = "server 10.0.0.1 of web";
 
 /// The server is this host, which leaves the frame as it is: so all repeats of a test run are alike.
-fn bench() -> Bench {
-    Bench::new(
-        "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 443\n\
-         [[service.server]]\naddress = \"10.0.0.1\"\n",
-    )
-}
+const WEB_HERE: &str = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 443\n\
+    [[service.server]]\naddress = \"10.0.0.1\"\n";
 
 fn frame(length: usize) -> Vec<u8> {
     let mut payload = ports(7, 443).to_vec();
@@ -45,19 +44,56 @@ fn server(bench: &Bench) -> Counter {
 fn nothing_is_lost_when_a_tally_is_full() {
     need_root!();
     for length in LENGTHS {
-        let (bench, frame) = (bench(), frame(length));
-        let mut packets = 0;
-        let mut send = |times: u32| {
-            bench.repeat(&frame, times);
-            packets += u64::from(times);
-            assert_eq!(server(&bench), Counter { packets, bytes: packets * length as u64 }, "{length} bytes");
-        };
-        for _ in 0..2 {
-            // Test runs may be on either of several CPUs, each of which has a tally of its own.
-            send(FULL - 2);
-            (0..5).for_each(|_| send(1));
-        }
-        send(FULL);
+        fills(&Bench::new(WEB_HERE), length, FULL);
+    }
+    for (length, full) in LONG {
+        fills(&Bench::jumbo(WEB_HERE), length, full);
+    }
+}
+
+fn fills(bench: &Bench, length: usize, full: u64) {
+    let frame = frame(length);
+    let mut packets = 0;
+    let mut send = |times: u64| {
+        bench.repeat(&frame, times as u32);
+        packets += times;
+        assert_eq!(server(bench), Counter { packets, bytes: packets * length as u64 }, "{length} bytes");
+    };
+    // Test runs would else be on either of several CPUs, each of which has a tally of its own.
+    stay_on(allowed_cpus()[0]);
+    for _ in 0..2 {
+        send(full - 2);
+        assert_ne!(tallied(bench), Counter::default());
+        send(1);
+        assert_eq!(tallied(bench).packets, full - 1);
+        send(1);
+        assert_eq!(tallied(bench), Counter::default());
+    }
+    (0..full + 2).for_each(|_| send(1));
+    send(1 << 20);
+}
+
+/// What the server's tallies hold.
+fn tallied(bench: &Bench) -> Counter {
+    let tallies = Mapped::<Tally>::open_table(&Pins::new(bench.modlb.instance()), "TALLIES").unwrap();
+    let mut sum = Counter::default();
+    tallies.read(0, tallies.len()).into_iter().for_each(|tally| sum += tally.counter());
+    sum
+}
+
+/// What a host sends may be cut into so many frames behind the program that a tally holds them no more, or hardly.
+#[test]
+fn packets_that_become_many_frames() {
+    need_root!();
+    let name = "server 10.0.0.11 of web";
+    let bench = Bench::with("", &format!("role = \"steer\"\n{}", service("web", WEB, HTTPS, 11..12)));
+    let reply = ip(WEB.parse().unwrap(), clients(WEB)[0], TCP, &ports(443, 7));
+    let frame = ethernet([2, 0, 0, 0, 9, 9], &[], ether_type(&reply), &reply);
+    let mut wanted = Counter::default();
+    for frames in [1, 2, 44, 510, 511, 512, 513, 1_023, 1_024, 1_025, 2_048, 65_535, 1, 300, 300, 300] {
+        bench.run_segments(&frame, frames);
+        wanted += Counter { packets: frames.into(), bytes: frame.len() as u64 };
+        assert_eq!(bench.counters()[name], wanted, "{frames} frames");
     }
 }
 
@@ -67,7 +103,7 @@ fn nothing_is_lost_when_a_tally_is_full() {
 fn readers_never_see_a_tally_twice() {
     const TIMES: u64 = 30_000;
     need_root!();
-    let (bench, length) = (bench(), LENGTHS[0]);
+    let (bench, length) = (Bench::new(WEB_HERE), LENGTHS[0]);
     let pins = Pins::new(bench.modlb.instance());
     let (reader, mut tallies) =
         (ServerCounters::open(&pins).unwrap(), Mapped::<Tally>::open_table(&pins, "TALLIES").unwrap());
@@ -78,9 +114,10 @@ fn readers_never_see_a_tally_twice() {
         let frame = frame(length);
         bench.repeat(&frame, 1);
         let place = (0..tallies.len()).find(|place| tallies.get(*place) != Tally::default()).unwrap();
-        let before = u64::from(FULL) - 1;
+        let before = FULL - 1;
+        let before = Tally::default().plus(before, before * length as u64).unwrap();
         for _ in 0..TIMES {
-            tallies.write(place, &[Tally::default().plus(before, before * length as u64)]);
+            tallies.write(place, &[before]);
             bench.repeat(&frame, 1);
             assert_eq!(tallies.get(place), Tally::default());
         }
@@ -96,7 +133,7 @@ fn readers_never_see_a_tally_twice() {
         (last, reads) = (now, reads + 1);
     }
     // The first packet's tally was written over.
-    assert_eq!(server(&running.join().unwrap()).packets, TIMES * u64::from(FULL));
+    assert_eq!(server(&running.join().unwrap()).packets, TIMES * FULL);
     assert!(reads > 1_000, "only {reads} reads");
 }
 

@@ -187,6 +187,18 @@ impl Bench {
         program.test_run(options).unwrap();
     }
 
+    /// Gives the program what is sent as so many frames.
+    pub fn run_segments(&self, packet: &[u8], frames: u32) {
+        /// Where `struct __sk_buff` has `gso_segs`.
+        const SEGMENTS: usize = 164;
+        let context = [&[0; SEGMENTS], &frames.to_ne_bytes()[..]].concat();
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(packet);
+        options.ctx_in = Some(&context);
+        let Program::Steer(program) = &self.program else { panic!("only what is sent is cut behind the program") };
+        program.test_run(options).unwrap_or_else(|error| panic!("{frames} frames: {error}"));
+    }
+
     /// Gives the program a frame with so many bytes of metadata before it; `None`: the kernel allows no such number.
     pub fn run_with_metadata(&self, frame: &[u8], metadata: usize) -> Option<(u32, Vec<u8>)> {
         let data = [&vec![0; metadata], frame].concat();
