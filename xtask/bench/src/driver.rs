@@ -33,17 +33,30 @@ pub enum Hook {
     Egress,
 }
 
-/// A program's place in its driver's table.
+/// A program's place in its driver's table, or the first of several places whose programs are alike.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Slot {
     hook: Hook,
     number: u32,
+    alike: u32,
 }
 
 impl Slot {
     /// Where the program runs.
     pub const fn hook(self) -> Hook {
         self.hook
+    }
+
+    /// With the next place, whose program does the same.
+    #[must_use]
+    pub const fn and_next(self) -> Self {
+        Self { alike: self.alike + 1, ..self }
+    }
+
+    /// The one whose turn it is.
+    #[must_use]
+    pub const fn in_turn(self, round: usize) -> Self {
+        Self { number: self.number + (round % self.alike as usize) as u32, alike: 1, ..self }
     }
 
     /// As the driver knows it.
@@ -154,7 +167,7 @@ impl Driver {
         };
         programs.set(number, program, 0).context("the kernel refuses to call this program from the driver")?;
         self.next += 1;
-        Ok(Slot { hook, number })
+        Ok(Slot { hook, number, alike: 1 })
     }
 
     /// Gives a program one frame of many, chosen by `seed`, which must not be 0.

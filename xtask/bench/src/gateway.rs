@@ -1,4 +1,4 @@
-//! An instance that the command attached to an interface that stays down, and its program.
+//! Instances that the command attached alike, each to an interface that stays down, and their programs.
 
 use std::{
     fs,
@@ -31,12 +31,17 @@ pub const TC_NEXT: u32 = u32::MAX;
 /// How many packets each program is checked with before it is timed.
 const CHECKS: u64 = 50;
 
-/// The instance.
+/// The instances.
 pub struct Gateway {
-    /// What it was configured with.
+    /// What each was configured with.
     pub table: Table,
-    /// Where the driver finds its program.
+    /// Where the driver finds their programs.
     pub slot: Slot,
+    instances: Vec<Instance>,
+}
+
+struct Instance {
+    slot: Slot,
     datapath: Datapath,
     // Before the namespace, so that it is detached first.
     _modlb: Modlb,
@@ -44,30 +49,23 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Attaches, and gives the driver the program.
-    pub fn new(modlb: &Path, driver: &mut Driver, table: Table) -> Result<Self> {
-        let namespace = Namespace::new("gateway")?;
-        namespace.ip(&format!("link add eth0 address {INTERFACE} type veth peer name peer0"))?;
-        let modlb = Modlb::new(modlb, &namespace)?;
-        let mode = if table.role == Role::Steer { "" } else { "--mode generic" };
-        modlb.attach(&format!("eth0 {mode} {}", table.capacity()), &table.configuration())?;
-        let datapath = namespace.within(|| Ok(Datapath::open(modlb.instance())?))?;
-        let slot = match table.role {
-            Role::Balancer | Role::Member => driver.add(Hook::Xdp, program(&modlb)?.fd()?)?,
-            Role::Steer => driver.add(Hook::Egress, SchedClassifier::from_pin(pin(&modlb)?)?.fd()?)?,
-        };
-        Ok(Self { table, slot, datapath, _modlb: modlb, _namespace: namespace })
+    /// Attaches so many, and gives the driver the programs.
+    pub fn new(modlb: &Path, driver: &mut Driver, table: Table, instances: usize) -> Result<Self> {
+        let instances: Vec<_> = (0..instances).map(|_| Instance::new(modlb, driver, &table)).collect::<Result<_>>()?;
+        let (first, more) = instances.split_first().context("no instances are asked for")?;
+        let slot = more.iter().fold(first.slot, |slot, _| slot.and_next());
+        Ok(Self { table, slot, instances })
     }
 
     /// Checks that the program forwards these packets, or on egress addresses them: the verdict, every byte, and every outcome's
     /// counter.
     pub fn check_forwards(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
-        self.check(|seed| {
-            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
+        self.check(|slot, seed| {
+            let run = driver.once(slot, &frame, spread, echo, seed)?;
             let (client, service) = frame.numbers(&run.before, spread);
             let server = self.table.expected(shape, client, service);
-            let (action, source) = match self.slot.hook() {
+            let (action, source) = match slot.hook() {
                 Hook::Xdp => (XDP_TX, &INTERFACE.0[..]),
                 Hook::Egress => (TC_NEXT, &run.before[6..12]),
             };
@@ -82,8 +80,8 @@ impl Gateway {
     /// Checks that the program passes these packets, which match no service.
     pub fn check_passes(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
-        self.check(|seed| {
-            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
+        self.check(|slot, seed| {
+            let run = driver.once(slot, &frame, spread, echo, seed)?;
             ensure!(run.action == XDP_PASS, "the verdict is {}", run.action);
             ensure!(run.after == run.before, "{:02x?} became {:02x?}", run.before, run.after);
             Ok(Outcome::NoService)
@@ -94,8 +92,8 @@ impl Gateway {
     /// Checks that a member's program takes of these packets those that the formula gives it, and drops the others.
     pub fn check_takes(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
-        self.check(|seed| {
-            let run = driver.once(self.slot, &frame, spread, echo, seed)?;
+        self.check(|slot, seed| {
+            let run = driver.once(slot, &frame, spread, echo, seed)?;
             let (client, service) = frame.numbers(&run.before, spread);
             let (_, server) = self.table.named(shape, client, service);
             let (action, outcome) =
@@ -105,6 +103,26 @@ impl Gateway {
             Ok(outcome)
         })
         .with_context(|| format!("the program does not take what it should of {shape:?}, {spread:?}"))
+    }
+
+    fn check(&self, mut packet: impl FnMut(Slot, u64) -> Result<Outcome>) -> Result<()> {
+        self.instances.iter().try_for_each(|instance| instance.check(|seed| packet(instance.slot, seed)))
+    }
+}
+
+impl Instance {
+    fn new(modlb: &Path, driver: &mut Driver, table: &Table) -> Result<Self> {
+        let namespace = Namespace::new("gateway")?;
+        namespace.ip(&format!("link add eth0 address {INTERFACE} type veth peer name peer0"))?;
+        let modlb = Modlb::new(modlb, &namespace)?;
+        let mode = if table.role == Role::Steer { "" } else { "--mode generic" };
+        modlb.attach(&format!("eth0 {mode} {}", table.capacity()), &table.configuration())?;
+        let datapath = namespace.within(|| Ok(Datapath::open(modlb.instance())?))?;
+        let slot = match table.role {
+            Role::Balancer | Role::Member => driver.add(Hook::Xdp, program(&modlb)?.fd()?)?,
+            Role::Steer => driver.add(Hook::Egress, SchedClassifier::from_pin(pin(&modlb)?)?.fd()?)?,
+        };
+        Ok(Self { slot, datapath, _modlb: modlb, _namespace: namespace })
     }
 
     /// Hands packets to the program by `packet`, which returns how each is to be counted.

@@ -23,28 +23,30 @@ const SPREADS: [Spread; 2] = [Spread::HOT, Spread::MANY];
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     let (mut driver, floors) = floor::load()?;
+    let length = Length::new(options.quick);
+    let instances = length.instances;
     let mut cases = Vec::new();
     let mut gateways = Vec::new();
     for family in [Family::V4, Family::V6] {
         cases.extend(bare(family, &mut driver, &floors)?);
         for kind in [Kind::Port, Kind::Portless, Kind::Prefix] {
             progress.step(format!("program: attaching for {}, {kind:?}", family.name()));
-            let work = Work { modlb: &options.modlb, driver: &mut driver, floors };
+            let work = Work { modlb: &options.modlb, driver: &mut driver, floors, instances };
             let (gateway, more) = work.gateway(family, kind)?;
             gateways.push(gateway);
             cases.extend(more);
         }
         progress.step(format!("program: attaching for {}, a member", family.name()));
-        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors }.member(family)?;
+        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors, instances }.member(family)?;
         gateways.push(gateway);
         cases.extend(more);
         progress.step(format!("program: attaching for {}, a steering server", family.name()));
-        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors }.steer(family)?;
+        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors, instances }.steer(family)?;
         gateways.push(gateway);
         cases.extend(more);
     }
     progress.step("program: measuring");
-    case::measure(Group::Program, &cases, &mut driver, &floors, Length::new(options.quick), progress)
+    case::measure(Group::Program, &cases, &mut driver, &floors, length, progress)
 }
 
 /// What modlb is measured against.
@@ -77,13 +79,14 @@ struct Work<'a> {
     modlb: &'a Path,
     driver: &'a mut Driver,
     floors: Floors,
+    instances: usize,
 }
 
 impl Work<'_> {
-    /// An instance of its own for each kind of services, since a kind that is in use costs those that come after it.
+    /// Instances of their own for each kind of services, since a kind that is in use costs those that come after it.
     fn gateway(self, family: Family, kind: Kind) -> Result<(Gateway, Vec<Case>)> {
         let table = Table::usual(family, kind);
-        let gateway = Gateway::new(self.modlb, self.driver, table)?;
+        let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
         let mut cases = Vec::new();
         for (what, shape, targets) in forwarded(family, &table) {
             for (number, spread) in SPREADS.into_iter().enumerate() {
@@ -112,7 +115,7 @@ impl Work<'_> {
     /// A member of a group of 101, of whose packets nearly all are others'.
     fn member(self, family: Family) -> Result<(Gateway, Vec<Case>)> {
         let table = Table { role: Role::Member, ..Table::usual(family, Kind::Port) };
-        let gateway = Gateway::new(self.modlb, self.driver, table)?;
+        let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
         let shape = Shape::tcp(family);
         let mut cases = Vec::new();
         for spread in SPREADS {
@@ -127,7 +130,7 @@ impl Work<'_> {
     /// A server that chooses one of 101 routers for what it sends, compared with what runs on egress as well.
     fn steer(self, family: Family) -> Result<(Gateway, Vec<Case>)> {
         let table = Table { role: Role::Steer, ..Table::usual(family, Kind::Port) };
-        let gateway = Gateway::new(self.modlb, self.driver, table)?;
+        let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
         let shape = Shape { reply: true, ..Shape::tcp(family) };
         let mut cases = Vec::new();
         for spread in SPREADS {

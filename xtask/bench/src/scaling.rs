@@ -27,11 +27,12 @@ const DEPTHS: usize = 8;
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     let (mut driver, floors) = floor::load()?;
+    let length = Length::new(options.quick);
     let mut cases = Vec::new();
     let mut gateways = Vec::new();
     let mut attach = |driver: &mut Driver, table: Table| {
         progress.step(format!("scaling: attaching for {} × {}", table.services, table.servers));
-        Gateway::new(&options.modlb, driver, table)
+        Gateway::new(&options.modlb, driver, table, length.instances)
     };
     for services in SERVICES {
         let table = Table {
@@ -57,7 +58,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     }
     let gateway = attach(&mut driver, Table::usual(Family::V6, Kind::Port))?;
     cases.extend(depths(&gateway, &mut driver, &floors)?);
-    let (cases, length) = (compared(cases), Length::new(options.quick));
+    let cases = compared(cases);
     progress.step("scaling: measuring");
     let rows = case::measure(Group::Scaling, &cases, &mut driver, &floors, length, progress);
     drop((gateways, gateway));
