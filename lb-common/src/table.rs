@@ -178,7 +178,7 @@ impl Tally {
     const FULL_PACKETS: u64 = 1 << (Self::PACKETS_BITS - 1);
 
     /// The highest bit of the packets, that of the bytes, and all beyond.
-    const FULL: u64 = Self::FULL_PACKETS | u64::MAX << 31;
+    const FULL: u64 = Self::FULL_PACKETS | u64::MAX << (u32::BITS - 1);
 
     /// With one more packet, which may become several frames, of so many bytes in all; `None`: that does not fit.
     #[inline(always)]

@@ -88,7 +88,7 @@ fn packets_that_become_many_frames() {
     let name = "server 10.0.0.11 of web";
     let bench = Bench::with("", &format!("role = \"steer\"\n{}", service("web", WEB, HTTPS, 11..12)));
     let reply = ip(WEB.parse().unwrap(), clients(WEB)[0], TCP, &ports(443, 7));
-    let frame = ethernet([2, 0, 0, 0, 9, 9], &[], ether_type(&reply), &reply);
+    let frame = steer::sent_by_host(&reply);
     let mut wanted = Counter::default();
     for frames in [1, 2, 44, 510, 511, 512, 513, 1_023, 1_024, 1_025, 2_048, 65_535, 1, 300, 300, 300] {
         bench.run_segments(&frame, frames);

@@ -8,7 +8,7 @@ const HEAD: &str = "role = \"steer\"\n";
 /// The MAC of the next hop that the kernel chose.
 const NEXT_HOP: [u8; 6] = [2, 0, 0, 0, 9, 9];
 
-fn sent_by_host(packet: &[u8]) -> Vec<u8> {
+pub fn sent_by_host(packet: &[u8]) -> Vec<u8> {
     ethernet(NEXT_HOP, &[], ether_type(packet), packet)
 }
 

@@ -24,49 +24,28 @@ const SPREADS: [Spread; 2] = [Spread::HOT, Spread::MANY];
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     let (mut driver, floors) = floor::load()?;
     let length = Length::new(options.quick);
-    let instances = length.instances;
+    let mut work = Work { modlb: &options.modlb, driver: &mut driver, floors, instances: length.instances };
     let mut cases = Vec::new();
     let mut gateways = Vec::new();
     for family in [Family::V4, Family::V6] {
-        cases.extend(bare(family, &mut driver, &floors)?);
+        cases.extend(work.bare(family)?);
         for kind in [Kind::Port, Kind::Portless, Kind::Prefix] {
             progress.step(format!("program: attaching for {}, {kind:?}", family.name()));
-            let work = Work { modlb: &options.modlb, driver: &mut driver, floors, instances };
             let (gateway, more) = work.gateway(family, kind)?;
             gateways.push(gateway);
             cases.extend(more);
         }
         progress.step(format!("program: attaching for {}, a member", family.name()));
-        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors, instances }.member(family)?;
+        let (gateway, more) = work.member(family)?;
         gateways.push(gateway);
         cases.extend(more);
         progress.step(format!("program: attaching for {}, a steering server", family.name()));
-        let (gateway, more) = Work { modlb: &options.modlb, driver: &mut driver, floors, instances }.steer(family)?;
+        let (gateway, more) = work.steer(family)?;
         gateways.push(gateway);
         cases.extend(more);
     }
     progress.step("program: measuring");
     case::measure(Group::Program, &cases, &mut driver, &floors, length, progress)
-}
-
-/// What modlb is measured against.
-fn bare(family: Family, driver: &mut Driver, floors: &Floors) -> Result<Vec<Case>> {
-    let (shape, name) = (Shape::tcp(family), family.name());
-    let mut cases = Vec::new();
-    for spread in SPREADS {
-        floors.check(driver, &shape, spread)?;
-        for (what, slot) in [
-            ("return XDP_TX (empty)", floors.empty),
-            ("MAC rewrite (floor)", floors.rewrite),
-            ("parse + MAC rewrite", floors.parse_and_rewrite),
-            ("parse + pass", floors.parse_and_pass),
-        ] {
-            let case = Case::new(&format!("{name}: {what}"), Subject { slot, shape, spread });
-            let floor = Subject { slot: floors.rewrite, shape, spread };
-            cases.push(if slot == floors.rewrite { case } else { case.against(FLOOR, floor) });
-        }
-    }
-    Ok(cases)
 }
 
 /// What most ratios are to.
@@ -83,8 +62,28 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// What modlb is measured against.
+    fn bare(&mut self, family: Family) -> Result<Vec<Case>> {
+        let (shape, name, floors) = (Shape::tcp(family), family.name(), self.floors);
+        let mut cases = Vec::new();
+        for spread in SPREADS {
+            floors.check(self.driver, &shape, spread)?;
+            for (what, slot) in [
+                ("return XDP_TX (empty)", floors.empty),
+                ("MAC rewrite (floor)", floors.rewrite),
+                ("parse + MAC rewrite", floors.parse_and_rewrite),
+                ("parse + pass", floors.parse_and_pass),
+            ] {
+                let case = Case::new(&format!("{name}: {what}"), Subject { slot, shape, spread });
+                let floor = Subject { slot: floors.rewrite, shape, spread };
+                cases.push(if slot == floors.rewrite { case } else { case.against(FLOOR, floor) });
+            }
+        }
+        Ok(cases)
+    }
+
     /// Instances of their own for each kind of services, since a kind that is in use costs those that come after it.
-    fn gateway(self, family: Family, kind: Kind) -> Result<(Gateway, Vec<Case>)> {
+    fn gateway(&mut self, family: Family, kind: Kind) -> Result<(Gateway, Vec<Case>)> {
         let table = Table::usual(family, kind);
         let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
         let mut cases = Vec::new();
@@ -113,7 +112,7 @@ impl Work<'_> {
     }
 
     /// A member of a group of 101, of whose packets nearly all are others'.
-    fn member(self, family: Family) -> Result<(Gateway, Vec<Case>)> {
+    fn member(&mut self, family: Family) -> Result<(Gateway, Vec<Case>)> {
         let table = Table { role: Role::Member, ..Table::usual(family, Kind::Port) };
         let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
         let shape = Shape::tcp(family);
@@ -128,7 +127,7 @@ impl Work<'_> {
     }
 
     /// A server that chooses one of 101 routers for what it sends, compared with what runs on egress as well.
-    fn steer(self, family: Family) -> Result<(Gateway, Vec<Case>)> {
+    fn steer(&mut self, family: Family) -> Result<(Gateway, Vec<Case>)> {
         let table = Table { role: Role::Steer, ..Table::usual(family, Kind::Port) };
         let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
         let shape = Shape { reply: true, ..Shape::tcp(family) };

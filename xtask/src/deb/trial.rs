@@ -190,9 +190,10 @@ impl Trial<'_> {
 
     /// By a copy within the machine.
     fn dpkg(&self, what: &str, package: &Path) -> Result<String> {
-        let copy = self.machine.path("/root/modlb.deb");
+        const INSIDE: &str = "/modlb.deb";
+        let copy = self.machine.path(INSIDE);
         fs::copy(package, &copy)?;
-        let said = self.run(&format!("dpkg {what} /root/modlb.deb 2>&1"));
+        let said = self.run(&format!("dpkg {what} {INSIDE} 2>&1"));
         fs::remove_file(copy)?;
         print!("{}", said.as_ref().map_or("", String::as_str));
         said
