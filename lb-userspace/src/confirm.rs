@@ -26,7 +26,7 @@ use crate::{
         file,
         model::{Config, Role, ServerMac},
     },
-    datapath::{Writer, pins::Pins},
+    datapath::{Writer, store::pins::Pins},
 };
 
 #[cfg(test)]

@@ -5,10 +5,7 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 use lb_common::mac::Mac;
 
 use crate::{
-    config::{
-        health::{self, Health, Missing, Unresolved},
-        model::{Config, Role, Server, ServerMac, Service, State, Vlan},
-    },
+    config::model::{Config, Health, Missing, Role, Server, ServerMac, Service, State, Unresolved, Vlan, health},
     datapath::{Place, Placed, Snapshot},
     net::{self, Interface, Net},
 };

@@ -5,8 +5,7 @@ use std::{collections::HashMap, fmt, net::IpAddr};
 use lb_common::mac::Mac;
 use serde::{Serialize, Serializer};
 
-use crate::config::check::Check;
-use crate::config::model::{Config, Group, Selection, Server, ServerMac, Service};
+use crate::config::model::{Check, Config, Group, Selection, Server, ServerMac, Service};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     commands::{change::attached, summary},
-    config::{check::Kind, health::Failing, model::Service},
+    config::model::{Failing, Kind, Service},
     datapath::{Datapath, Snapshot},
     net::{
         Interface, Neighbour,
@@ -305,7 +305,7 @@ impl Agent {
 }
 
 /// A service's check and the port that it tries.
-fn how(service: &Service) -> Option<(Arc<crate::config::check::Check>, u16)> {
+fn how(service: &Service) -> Option<(Arc<crate::config::model::Check>, u16)> {
     let check = service.check.as_ref()?;
     let port = if check.kind == Kind::Icmp { 0 } else { check.port.or(service.port)? };
     Some((Arc::new(check.clone()), port))

@@ -39,8 +39,8 @@ use self::{
     view::{Level, ServerKey, Shared},
 };
 use crate::{
-    config::health::Failing,
-    datapath::{Datapath, Mode, Stamp, Wanted},
+    config::model::Failing,
+    datapath::{Datapath, InstanceOptions, Mode, Stamp},
     net::{Net, events::Events},
     serve::{self, serve_with},
 };
@@ -73,7 +73,7 @@ pub struct Options {
     /// A new instance starts on standby.
     pub standby: bool,
     /// How much a new instance can hold.
-    pub wanted: Wanted,
+    pub wanted: InstanceOptions,
     /// How the listener answers.
     pub serve: serve::Options,
 }

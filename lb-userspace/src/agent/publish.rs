@@ -12,8 +12,8 @@ use super::{Agent, checks::Verdict, view::Level};
 use crate::{
     commands::change::attached,
     config::{
-        health::{self, Failing, Standing},
-        model::{Config, Service},
+        model::{Config, Failing, Service, health},
+        standing::Standing,
     },
     datapath::{Placed, Snapshot},
 };

@@ -6,12 +6,12 @@ use super::attach::mode_of;
 use crate::{
     agent::{self, Options},
     cli::{Agent, Listen},
-    datapath::Wanted,
+    datapath::InstanceOptions,
 };
 
 pub async fn run(instance: &str, options: Agent) -> Result<()> {
     let Agent { config, listen, mode, clsact, standby, capacity, serve } = options;
-    let wanted = Wanted {
+    let wanted = InstanceOptions {
         services: capacity.max_services,
         slots: capacity.max_slots,
         servers: capacity.max_servers,

@@ -7,7 +7,7 @@ use crate::{
     cli::{self, Attach},
     config::model::{Config, Role},
     confirm,
-    datapath::{Holder, Mode, Place, Placed, Wanted, Writer},
+    datapath::{Holder, InstanceOptions, Mode, Place, Placed, Writer},
     guard,
     locate::{self, Located, Refresh, locate},
     net::{Interface, Net, XdpMode},
@@ -56,7 +56,7 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
     let config = options.config.as_deref().map(|file| input::read_for(file, options.role)).transpose()?;
     let net = Net::open()?;
     let named = named(&net, options, config.as_ref()).await?;
-    let wanted = Wanted {
+    let wanted = InstanceOptions {
         services: options.capacity.max_services,
         slots: options.capacity.max_slots,
         servers: options.capacity.max_servers,

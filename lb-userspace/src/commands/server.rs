@@ -7,10 +7,7 @@ use anyhow::{Result, bail};
 use super::change::{Manner, change};
 use crate::{
     cli::{ServerAdd, ServerName},
-    config::{
-        health::Health,
-        model::{Config, Server, ServerMac, Service, State, Vlan},
-    },
+    config::model::{Config, Health, Server, ServerMac, Service, State, Vlan},
     locate::Refresh,
 };
 
@@ -73,7 +70,7 @@ async fn edit(
     change(instance, manner, |have| {
         let mut want = have.clone();
         edit(service(&mut want, &name.service)?)?;
-        want.check()?;
+        want.validate()?;
         Ok(want)
     })
     .await

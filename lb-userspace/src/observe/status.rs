@@ -10,7 +10,7 @@ use crate::{
         protocol::protocol_name,
     },
     confirm,
-    datapath::{Datapath, Holder, Place, Snapshot, link::Link},
+    datapath::{Datapath, Holder, Link, Place, Snapshot},
     net::Net,
     output::{Activity, InterfaceView, MemberView, ServerView, ServiceView, StatusView, UnconfirmedView},
     slots::Digest,

@@ -10,8 +10,8 @@ use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
 use super::{Reading, Used};
 use crate::{
     config::{
-        health::Standing,
         model::{Direction, Selection, State},
+        standing::Standing,
     },
     datapath::Capacities,
     output::{

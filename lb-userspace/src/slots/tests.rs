@@ -4,8 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::config::{
-    health::{Failing, Failure, Health, Missing, Unresolved},
-    model::{Direction, Formula, Fragments, ServerMac, State},
+    model::{Direction, Failing, Failure, Formula, Fragments, Health, Missing, ServerMac, State, Unresolved},
     testing,
 };
 

@@ -18,10 +18,7 @@ use tokio::{
 };
 
 use super::page;
-use crate::config::{
-    check::{Check, Kind},
-    health::Failure,
-};
+use crate::config::model::{Check, Failure, Kind};
 
 /// Tries a server once. The port is the check's, or the service's.
 pub async fn attempt(check: &Check, address: IpAddr, port: u16) -> Result<(), Failure> {

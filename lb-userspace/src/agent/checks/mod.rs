@@ -23,7 +23,7 @@ use super::{
     until,
     view::{CheckView, ServerKey, Shared},
 };
-use crate::config::{check::Check, health::Failure};
+use crate::config::model::{Check, Failure};
 
 mod attempt;
 mod page;

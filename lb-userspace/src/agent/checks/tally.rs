@@ -1,6 +1,6 @@
 //! When a server passes, and when it fails: pure.
 
-use crate::config::health::Failure;
+use crate::config::model::Failure;
 
 /// What counts at present, after `rise` and `fall`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

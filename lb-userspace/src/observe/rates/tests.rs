@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::{
-    config::health::Standing,
+    config::standing::Standing,
     output::{OutcomesView, ServerStats},
 };
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::health::{Failing, Failure, Missing, Unresolved},
+    config::model::{Failing, Failure, Missing, Unresolved},
     observe::testing::interface,
 };
 
