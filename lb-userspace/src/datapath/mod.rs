@@ -11,9 +11,11 @@
 //! devices    interfaces that frames are redirected to         variant    one buffer for a frame, or several
 //! trial      a program that is attached to nothing            table      how much each map holds
 //! egress     the same for what a host sends                   held       what is held of interfaces beside links
+//! attached   the interfaces of an instance
 //! tracing    programs that tell of packets, swapped in and out again
 //! ```
 
+pub mod attached;
 pub mod cells;
 pub mod counters;
 mod devices;

@@ -12,9 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::guard::Guard;
 use crate::{
-    commands::attached,
     datapath::{
         Datapath, Writer,
+        attached::attached,
         tracing::{Claim, Manner, Teller},
     },
     net::{Interface, Net},

@@ -1,8 +1,5 @@
-use super::*;
-use crate::{
-    config::health::{Failing, Failure, Missing, Unresolved},
-    observe::testing::interface,
-};
+use super::{super::testing::interface, *};
+use crate::config::health::{Failing, Failure, Missing, Unresolved};
 
 fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {
     ServerView {
