@@ -2,18 +2,25 @@
 
 use std::net::IpAddr;
 
-use lb_common::{flow::protocol::has_ports, outcome::Outcome};
+use lb_common::{flow::protocol::has_ports, mac::Mac, outcome::Outcome};
+use serde::{Serialize, Serializer};
 
 use crate::{
-    cli::Endpoint,
     config::{
         model::{Config, Direction, Formula, Role, Service, Vlan},
         protocol::protocol_name,
     },
-    datapath::Place,
     judge::{Addend, Judge, Tuple, addends},
-    output::ExplainView,
 };
+
+/// One end of a flow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port, if one was given.
+    pub port: Option<u16>,
+}
 
 /// The packet in question.
 #[derive(Clone, Copy, Debug)]
@@ -56,10 +63,44 @@ pub enum Error {
 /// What is known of the host beside the configuration; nothing of a host that is not there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Host<'a> {
-    /// Where the servers are, by service and server.
-    pub places: &'a [Vec<Place>],
+    /// Which servers are this host, by service and server.
+    pub here: &'a [Vec<bool>],
     /// Addresses that no prefix service takes.
     pub own: &'a [IpAddr],
+}
+
+/// What happens to a packet, and why. Parts that do not apply are `None`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// What happens.
+    #[serde(serialize_with = "serialize_outcome")]
+    pub outcome: Outcome,
+    /// The name of the service that matches.
+    pub service: Option<String>,
+    /// What is added up.
+    #[serde(serialize_with = "serialize_formula")]
+    pub formula: Option<Formula>,
+    /// Whether the packet goes to the service or comes from it; then its fields are swapped first.
+    #[serde(serialize_with = "serialize_direction")]
+    pub direction: Option<Direction>,
+    /// The exact sum, in decimal digits: it may have more than 128 bits.
+    pub sum: Option<String>,
+    /// N, the sum of the weights.
+    pub n: Option<u32>,
+    /// T, the number of slots.
+    pub slots: Option<u32>,
+    /// The slot: the sum modulo T.
+    pub slot: Option<u32>,
+    /// The server that the slot names.
+    pub server: Option<IpAddr>,
+    /// The server's MAC.
+    #[serde(serialize_with = "serialize_mac")]
+    pub mac: Option<Mac>,
+    /// The VLAN of the outer tag that it is sent with, 0: no tag; `None`: tags stay as they come.
+    pub vlan: Option<u16>,
+    /// What the sum is made of: what it is, and the number in decimal digits.
+    #[serde(skip)]
+    pub addends: Vec<(String, String)>,
 }
 
 /// Says what happens to a packet.
@@ -67,12 +108,12 @@ pub struct Host<'a> {
 /// # Errors
 ///
 /// There is no such packet.
-pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<ExplainView, Error> {
+pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Explanation, Error> {
     check(packet)?;
     let judge = Judge::new(&config.services, host.own);
     let (index, direction) = match judge.service(&packet.tuple()) {
         Ok(found) => found,
-        Err(outcome) => return Ok(ExplainView::of(outcome)),
+        Err(outcome) => return Ok(Explanation::of(outcome)),
     };
     let packet = match direction {
         Direction::Reply => packet.swapped(),
@@ -82,7 +123,7 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
     check_ports(service, &packet)?;
     let tuple = packet.tuple();
     let (sum, table) = (judge.sum(index, &tuple), judge.table(index));
-    let matched = ExplainView {
+    let matched = Explanation {
         service: Some(service.name.clone()),
         formula: Some(service.formula),
         direction: Some(direction),
@@ -92,13 +133,13 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
         addends: addends(service.formula, &tuple)
             .map(|(addend, number)| (label(addend, &tuple), number.to_string()))
             .collect(),
-        ..ExplainView::of(Outcome::NoServer)
+        ..Explanation::of(Outcome::NoServer)
     };
     let Some(slot) = judge.slot(index, &sum) else { return Ok(matched) };
     let Some(number) = table.get(slot).map(usize::from) else { return Ok(matched) };
-    let here = host.places.get(index).and_then(|places| places.get(number)) == Some(&Place::Here);
+    let here = host.here.get(index).and_then(|servers| servers.get(number)).copied().unwrap_or_default();
     let server = &service.servers[number];
-    Ok(ExplainView {
+    Ok(Explanation {
         outcome: match (config.role, here) {
             (Role::Member, true) => Outcome::Accepted,
             (Role::Member, false) => Outcome::Others,
@@ -111,6 +152,26 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
         vlan: server.vlan.map(Vlan::number),
         ..matched
     })
+}
+
+impl Explanation {
+    /// A view that says nothing but the outcome.
+    pub const fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            service: None,
+            formula: None,
+            direction: None,
+            sum: None,
+            n: None,
+            slots: None,
+            slot: None,
+            server: None,
+            mac: None,
+            vlan: None,
+            addends: Vec::new(),
+        }
+    }
 }
 
 impl Packet {
@@ -170,5 +231,24 @@ fn label(addend: Addend, tuple: &Tuple) -> String {
         Addend::Destination => format!("destination address {}", tuple.destination),
         Addend::DestinationPort => "destination port".to_owned(),
         Addend::Protocol => format!("protocol {}", protocol_name(tuple.protocol)),
+    }
+}
+
+fn serialize_outcome<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(outcome.name())
+}
+
+fn serialize_direction<S: Serializer>(direction: &Option<Direction>, serializer: S) -> Result<S::Ok, S::Error> {
+    direction.map(Direction::name).serialize(serializer)
+}
+
+fn serialize_formula<S: Serializer>(formula: &Option<Formula>, serializer: S) -> Result<S::Ok, S::Error> {
+    formula.map(Formula::name).serialize(serializer)
+}
+
+fn serialize_mac<S: Serializer>(mac: &Option<Mac>, serializer: S) -> Result<S::Ok, S::Error> {
+    match mac {
+        Some(mac) => serializer.collect_str(mac),
+        None => serializer.serialize_none(),
     }
 }

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod confirm;
 pub mod datapath;
+pub mod decide;
 pub mod doctor;
 pub mod explain;
 pub mod guard;

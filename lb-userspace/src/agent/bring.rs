@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::{self, Instant};
 
-use super::{Agent, systemd, view::Level};
+use super::{Agent, systemd};
 use crate::{
     commands::{
         attach::{self, Ahead, Brought, Manner},
@@ -21,6 +21,7 @@ use crate::{
     datapath::{Datapath, Error, Writer},
     locate::{Refresh, locate},
     net::Interface,
+    observe::agent_view::Level,
 };
 
 /// How long the agent waits for a command that changes the same instance.

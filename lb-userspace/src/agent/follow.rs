@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{
-    Agent, Held,
-    checks::Target,
-    neighbours::News,
-    view::{Level, ServerKey},
-};
+use super::{Agent, Held, checks::Target, neighbours::News};
 use crate::{
     commands::{change::attached, summary},
     config::model::{Failing, Kind, Service},
@@ -18,6 +13,7 @@ use crate::{
         Interface, Neighbour,
         events::{Event, Events},
     },
+    observe::agent_view::{Level, ServerKey},
 };
 
 /// An interface that the instance is attached to.

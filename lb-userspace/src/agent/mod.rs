@@ -5,7 +5,7 @@
 //! source      the file                      bring       the file → the instance
 //! neighbours  MACs                          follow      interfaces, and what other commands do
 //! checks      health                        publish     what was found out → the instance
-//! view        what is told of all this      systemd     what systemd is told
+//! systemd     what systemd is told
 //! ```
 //!
 //! Trap: it may be killed between any two system calls, and started anew. So nothing that matters is only in its memory: what was
@@ -31,17 +31,12 @@ use tokio::{
     time::{self, Instant, MissedTickBehavior},
 };
 
-use self::{
-    checks::Checks,
-    follow::Attachment,
-    neighbours::Neighbours,
-    source::Source,
-    view::{Level, ServerKey, Shared},
-};
+use self::{checks::Checks, follow::Attachment, neighbours::Neighbours, source::Source};
 use crate::{
     config::model::Failing,
     datapath::{Datapath, InstanceOptions, Mode, Stamp},
     net::{Net, events::Events},
+    observe::agent_view::{Level, ServerKey, Shared},
     serve::{self, serve_with},
 };
 
@@ -52,7 +47,6 @@ mod neighbours;
 mod publish;
 mod source;
 mod systemd;
-pub mod view;
 
 /// How often the agent looks whether another command changed something: a load of the control word, and a look at the pins'
 /// directory.

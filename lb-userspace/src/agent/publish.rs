@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{Agent, checks::Verdict, view::Level};
+use super::{Agent, checks::Verdict};
 use crate::{
     commands::change::attached,
     config::{
@@ -16,6 +16,7 @@ use crate::{
         standing::Standing,
     },
     datapath::{Placed, Snapshot},
+    observe::agent_view::Level,
 };
 
 /// Changes that come so soon one after the other are published together.

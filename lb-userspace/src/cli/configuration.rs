@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Format;
+use super::global::Format;
 
 /// `modlb apply`.
 #[derive(Args, Clone, Debug)]

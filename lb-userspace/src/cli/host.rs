@@ -4,7 +4,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::Format;
+use super::global::Format;
 
 /// `modlb doctor`.
 #[derive(Args, Clone, Debug)]

@@ -5,7 +5,8 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::Args;
 use lb_common::mac::Mac;
 
-use super::{Format, value::Endpoint};
+use super::global::Format;
+use crate::explain::Endpoint;
 
 /// `modlb explain`.
 #[derive(Args, Clone, Debug)]

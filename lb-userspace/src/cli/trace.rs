@@ -7,9 +7,10 @@ use ipnet::IpNet;
 use lb_common::outcome::Outcome;
 
 use super::{
-    Format,
+    global::Format,
     value::{parse_net, parse_outcome, parse_seconds},
 };
+use crate::trace::wanted::TraceQuery;
 
 /// Which packets.
 #[derive(Args, Clone, Debug)]
@@ -45,6 +46,14 @@ pub struct Which {
     /// One of so many of those that fit, counted by each CPU
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
+}
+
+impl From<Which> for TraceQuery {
+    fn from(which: Which) -> Self {
+        let Which { address, source, destination, port, protocol, service, server, outcome, interface: _, sample } =
+            which;
+        Self { address, source, destination, port, protocol, service, server, outcomes: outcome, sample }
+    }
 }
 
 /// `modlb trace`.

@@ -15,22 +15,13 @@ use clap::{
 use ipnet::IpNet;
 use lb_common::outcome::Outcome;
 
-use crate::config::model::Role;
+use crate::{config::model::Role, explain::Endpoint};
 
 /// The longest name of an instance, in bytes.
 const MAX_INSTANCE_BYTES: usize = 64;
 
 /// How often output may be repeated.
 const WATCH_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
-
-/// One end of a flow.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Endpoint {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its port, if one was given.
-    pub port: Option<u16>,
-}
 
 /// The text is no [`Endpoint`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use super::{Format, value::parse_seconds};
+use super::{global::Format, value::parse_seconds};
 use crate::{serve, slots::Digest};
 
 /// `modlb status`.

@@ -15,6 +15,8 @@ use crate::{
     plan::{Plan, diff},
 };
 
+pub use crate::datapath::attached;
+
 /// How a change is made and shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner<'a> {
@@ -107,17 +109,6 @@ fn check_role(have: Role, want: &Config) -> Result<()> {
         want.role.name(),
         have.name()
     )
-}
-
-/// The interfaces that an instance is attached to, but for those that are gone.
-pub async fn attached(datapath: &Datapath, net: &Net) -> Result<Vec<Interface>> {
-    let mut interfaces = Vec::new();
-    for (_, link) in datapath.links()? {
-        if let Some(index) = link.interface {
-            interfaces.push(net.interface_by_index(index).await?);
-        }
-    }
-    Ok(interfaces)
 }
 
 /// Prints a difference, and which servers were found at another MAC than before.

@@ -8,11 +8,14 @@ use super::{Ended, input};
 use crate::{
     cli::{Doctor, Global},
     config::model::Config,
+    confirm,
     datapath::Datapath,
     doctor::{
-        Finding, Level, Ways, checks,
+        checks,
         facts::Instance,
+        finding::{Finding, Level},
         gather::{self, nic, server_side, site},
+        ways::Ways,
     },
     net::{Interface, Net},
     output::{DoctorView, print},
@@ -37,7 +40,8 @@ pub async fn run(global: &Global, options: &Doctor) -> Result<()> {
 async fn balancer(name: &str, options: &Doctor, ways: &Ways) -> Result<Vec<Finding>> {
     let config = options.config.as_deref().map(input::read).transpose()?;
     let net = Net::open()?;
-    let (instance, datapath) = gather::instance(name)?;
+    let unconfirmed = confirm::find(name)?.map(|found| (found.pending.left().as_secs(), found.waiting));
+    let (instance, datapath) = gather::instance(name, unconfirmed)?;
     let interfaces = interfaces(&net, options, config.as_ref(), datapath.as_ref()).await?;
     if interfaces.is_empty() && matches!(instance, Instance::Missing) && config.is_none() {
         bail!(

@@ -16,13 +16,13 @@ use log::{Log, Metadata, Record};
 use serde::Serialize;
 
 use crate::{
-    cli::{self, Logs, Which},
+    cli::{self, Logs},
     datapath::{Datapath, tracing::Manner},
     output::emit_line,
     trace::{
         clock,
         session::Session,
-        wanted::{Depth, split},
+        wanted::{Depth, TraceQuery, split},
     },
 };
 
@@ -53,19 +53,8 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
 }
 
 fn filter(options: &Logs, datapath: &Datapath) -> Result<Filter> {
-    let which = Which {
-        address: options.address,
-        source: None,
-        destination: None,
-        port: None,
-        protocol: None,
-        service: None,
-        server: None,
-        outcome: Vec::new(),
-        interface: Vec::new(),
-        sample: options.sample,
-    };
-    Ok(split(&which, Depth::Headers, &datapath.snapshot())?.0)
+    let query = TraceQuery { address: options.address, sample: options.sample, ..TraceQuery::default() };
+    Ok(split(&query, Depth::Headers, &datapath.snapshot())?.0)
 }
 
 const fn level(level: cli::Level) -> aya_log::Level {

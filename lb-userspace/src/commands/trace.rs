@@ -41,7 +41,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let mut names = Names::new(&datapath);
     let (depth, room) = if options.pcap.is_some() { (Depth::Whole, ROOM_FOR_FRAMES) } else { (Depth::Headers, ROOM) };
     let snapshot = datapath.snapshot();
-    let (filter, wanted) = split(&options.which, depth, &snapshot)?;
+    let (filter, wanted) = split(&options.which.clone().into(), depth, &snapshot)?;
     let sink = Sink::open(options)?;
     let mut session = Session::start(instance, &options.which.interface, &filter, Manner::Events(room)).await?;
     let events = session.tellers.iter_mut().map(|teller| teller.events()).collect::<Result<Vec<_>, _>>()?;

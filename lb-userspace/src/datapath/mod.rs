@@ -23,7 +23,7 @@ mod sys;
 pub mod tracing;
 pub mod trial;
 
-pub use attach::{Holder, Link, Mode, link_programs, pass};
+pub use attach::{Holder, Link, Mode, attached, link_programs, pass};
 pub use capacities::{Capacities, InstanceOptions};
 pub use error::{Error, Result};
 pub use lifecycle::remove;

@@ -1,11 +1,10 @@
 //! Which services and servers to show, and in which order: pure. The page and `modlb top` list alike.
 
 use super::{
-    Reading,
-    rates::{Rates, ServiceRates},
+    reading::Reading,
     status::{is_up, state},
 };
-use crate::output::ServiceView;
+use crate::output::{Rates, ServiceRates, ServiceView};
 
 /// An order of services or servers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -7,9 +7,9 @@
 //! sampler  the last two readings, through an instance's end and return       list   filter and order (pure)
 //! ```
 
+pub mod agent_view;
 pub mod changes;
 pub mod list;
-pub mod rates;
 mod reading;
 mod sampler;
 pub mod status;

@@ -6,11 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Reading, changes, rates::Rates};
-use crate::{
-    agent::view::{Event, Level, MAX_EVENTS},
-    output::error_text,
+use super::{
+    agent_view::{Event, Level, MAX_EVENTS},
+    changes,
+    reading::Reading,
 };
+use crate::output::{Rates, error_text};
 
 /// Readings that are further apart say nothing of the present.
 const LONGEST: Duration = Duration::from_secs(60);

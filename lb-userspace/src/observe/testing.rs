@@ -7,7 +7,7 @@ use std::{
 
 use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
 
-use super::{Reading, Used};
+use super::reading::{Reading, Used};
 use crate::{
     config::{
         model::{Direction, Selection, State},
@@ -15,8 +15,8 @@ use crate::{
     },
     datapath::Capacities,
     output::{
-        Activity, InterfaceView, OutcomesView, ServerStats, ServerView, ServiceStats, ServiceView, StatsView,
-        StatusView, Traffic,
+        Activity, OutcomesView, ServerStats, ServerView, ServiceStats, ServiceView, StatsView, StatusView, Traffic,
+        testing::{interface, traffic},
     },
 };
 
@@ -26,24 +26,6 @@ pub type Wanted<'a> = (&'a str, &'a [(State, u32, u64)]);
 /// The address of a server.
 pub fn address(number: usize) -> IpAddr {
     [10, 0, (number / 200) as u8, (11 + number % 200) as u8].into()
-}
-
-/// So many packets of 100 bytes.
-pub fn traffic(packets: u64) -> Traffic {
-    Traffic { packets, bytes: packets * 100 }
-}
-
-/// An interface with nothing special about it.
-pub fn interface() -> InterfaceView {
-    InterfaceView {
-        name: "eth0".into(),
-        index: 2,
-        mode: "native".into(),
-        multi_buffer: false,
-        traced: false,
-        link: "bpf_link".into(),
-        program_id: 57,
-    }
 }
 
 /// A reading of these services, `seconds` after a fixed moment.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Render;
-use crate::doctor::{Finding, Level};
+use super::render::Render;
+use crate::doctor::finding::{Finding, Level};
 
 /// The findings.
 #[derive(Clone, Debug, Serialize)]

@@ -1,63 +1,14 @@
 //! `stats`: counters, and rates between two readings of them.
 
-use std::net::IpAddr;
-
 use comfy_table::Table;
-use lb_common::{outcome::Outcome, table::Counter};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use lb_common::outcome::Outcome;
+use serde::Serialize;
 
-use super::{Render, table};
-use crate::observe::rates::{Rate, Rates, ServiceRates, scaled};
-
-/// Packets and bytes.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Traffic {
-    /// Frames.
-    pub packets: u64,
-    /// Bytes of the frames as XDP sees them.
-    pub bytes: u64,
-}
-
-impl From<Counter> for Traffic {
-    fn from(counter: Counter) -> Self {
-        Self { packets: counter.packets, bytes: counter.bytes }
-    }
-}
-
-/// Every counter of an instance.
-#[derive(Clone, Debug, Serialize)]
-pub struct StatsView {
-    /// What happened to packets.
-    pub outcomes: OutcomesView,
-    /// Which services they were for.
-    pub services: Vec<ServiceStats>,
-}
-
-/// The counter of each outcome.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct OutcomesView([Traffic; Outcome::COUNT as usize]);
-
-/// The counters of a service.
-#[derive(Clone, Debug, Serialize)]
-pub struct ServiceStats {
-    /// Its name.
-    pub name: String,
-    /// All of its servers', those that are configured no more included.
-    #[serde(flatten)]
-    pub total: Traffic,
-    /// Each server's.
-    pub servers: Vec<ServerStats>,
-}
-
-/// The counter of a server.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct ServerStats {
-    /// Its address.
-    pub address: IpAddr,
-    /// What it was sent.
-    #[serde(flatten)]
-    pub total: Traffic,
-}
+use super::{
+    counters::{StatsView, Traffic},
+    rates::{Rate, Rates, ServiceRates, scaled},
+    render::{Render, table},
+};
 
 /// Two readings of the counters: as JSON the later one, as text with rates beside.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -68,32 +19,6 @@ pub struct StatsRates<'a> {
     earlier: &'a StatsView,
     #[serde(skip)]
     seconds: f64,
-}
-
-impl OutcomesView {
-    /// Asks for the counter of each outcome.
-    pub fn new(mut counter: impl FnMut(Outcome) -> Traffic) -> Self {
-        let mut counters = Self::default();
-        for &outcome in Outcome::ALL {
-            counters.0[outcome.index() as usize] = counter(outcome);
-        }
-        counters
-    }
-
-    /// The counter of one outcome.
-    pub const fn get(&self, outcome: Outcome) -> Traffic {
-        self.0[outcome.index() as usize]
-    }
-}
-
-impl Serialize for OutcomesView {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(Outcome::ALL.len()))?;
-        for &outcome in Outcome::ALL {
-            map.serialize_entry(outcome.name(), &self.get(outcome))?;
-        }
-        map.end()
-    }
 }
 
 impl StatsView {
@@ -159,7 +84,10 @@ fn add_traffic(table: &mut Table, mut row: Vec<String>, total: Traffic, rate: Op
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::counters::{OutcomesView, ServerStats, ServiceStats},
+        *,
+    };
 
     fn stats(packets: u64) -> StatsView {
         let total = Traffic { packets, bytes: packets * 100 };

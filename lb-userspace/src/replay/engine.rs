@@ -1,12 +1,9 @@
 //! A frame → the server that takes it, by one of two ways that must agree.
 
-use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
+use lb_common::{outcome::Outcome, table::Counter};
 
-use super::{Error, Method, host::Host, kernel::Kernel};
-use crate::{
-    datapath::{Placed, trial::Laboratory},
-    judge::Tuple,
-};
+use super::error::Error;
+use crate::judge::Tuple;
 
 /// The server that takes a frame, by the places of service and server in the configuration.
 pub type Taken = Option<(usize, usize)>;
@@ -32,18 +29,4 @@ pub trait Engine {
 
     /// What the loaded program judged itself.
     fn judged_by_kernel(&self) -> Counter;
-}
-
-/// An engine for each configuration.
-pub fn start(method: Method, placed: &[Placed], mac: Mac) -> Result<Vec<Box<dyn Engine + '_>>, Error> {
-    match method {
-        Method::Host => Ok(placed.iter().map(|placed| Box::new(Host::new(placed)) as Box<dyn Engine>).collect()),
-        Method::Kernel => {
-            let mut laboratory = Laboratory::enter()?;
-            let mut engine = |placed| -> Result<Box<dyn Engine>, Error> {
-                Ok(Box::new(Kernel::new(laboratory.start(placed, mac)?, placed)))
-            };
-            placed.iter().map(&mut engine).collect()
-        }
-    }
 }

@@ -3,8 +3,8 @@
 use lb_common::{outcome::Outcome, table::Counter};
 
 use super::{
-    Error,
     engine::{Engine, Outcomes, Taken},
+    error::Error,
 };
 use crate::{
     datapath::Placed,

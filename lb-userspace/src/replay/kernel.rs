@@ -7,8 +7,8 @@
 use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
 
 use super::{
-    Error,
     engine::{Engine, Outcomes, Taken},
+    error::Error,
     host::Host,
 };
 use crate::{

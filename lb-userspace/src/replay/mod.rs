@@ -1,7 +1,7 @@
 //! A capture through the datapath, attached to nothing: what would have happened to each packet.
 //!
 //! ```text
-//! capture   a file → frames                          frame     a frame → its tuple, by the datapath's own parser
+//! capture   a file → frames                          setting   what is replayed, on which host, and by whom
 //! engine    a frame → the server that takes it       kernel    by the loaded program       host   without it
 //! scenario  what could be otherwise                  tally     everything that is counted
 //! own       which frames are the balancer's          progress  how far it is, on a terminal
@@ -17,69 +17,34 @@ use lb_common::{mac::Mac, table::Counter};
 
 use crate::{
     config::model::{Config, ServerMac},
-    datapath::{self, Place, Placed},
+    datapath::{Place, Placed},
+    decide::frame::{Seen, Shown},
 };
 
 pub mod capture;
 mod engine;
-pub(crate) mod frame;
+mod engines;
+mod error;
 mod host;
 mod kernel;
 mod own;
 mod progress;
 mod scenario;
+mod setting;
 mod tally;
 
 use self::{
     capture::{Capture, Frame},
     engine::Engine,
-    frame::{Seen, Shown},
 };
 pub use self::{
+    error::Error,
     own::most_frequent,
     progress::Progress,
     scenario::{Scenario, Why},
+    setting::{Method, Setting},
     tally::{Flows, Moves, ServerTally, ServiceTally, Tally},
 };
-
-/// Who says what happens to a frame.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Method {
-    /// The loaded program.
-    Kernel,
-    /// This process.
-    Host,
-}
-
-/// Why a capture cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The datapath cannot be tried.
-    #[error("{0}; `--without-kernel` gives the same answers and needs neither root nor the kernel's consent")]
-    Datapath(#[from] datapath::Error),
-    /// The program counted something else than what it did.
-    #[error("the datapath contradicts itself: {0}; this is a fault in modlb")]
-    Contradiction(String),
-    /// A server that no service has.
-    #[error("--down {0}: no service has this server")]
-    NoServer(IpAddr),
-    /// More than is kept in mind of each flow.
-    #[error("{0} changes are asked about; at most {1} fit one replay")]
-    Changes(usize, usize),
-}
-
-/// What is replayed, on which host.
-#[derive(Clone, Debug, Default)]
-pub struct Setting {
-    /// What is in force.
-    pub config: Config,
-    /// The MACs whose frames are the balancer's.
-    pub own_macs: Vec<Mac>,
-    /// The balancer's addresses: no prefix service takes them, and a server that has one is the balancer itself.
-    pub own_addresses: Vec<IpAddr>,
-    /// What could be otherwise.
-    pub scenarios: Vec<Scenario>,
-}
 
 /// What came of a replay.
 #[derive(Debug)]
@@ -108,7 +73,7 @@ pub fn replay<R: Read>(
     let placed: Vec<_> = configs.iter().map(|config| place(config, &setting.own_addresses)).collect();
     // Whatever is ours gets the one MAC that the program knows.
     let mac = setting.own_macs.first().copied().unwrap_or_default();
-    let mut engines = engine::start(method, &placed, mac)?;
+    let mut engines = engines::start(method, &placed, mac)?;
     let mut tally = Tally::new(setting)?;
     let mut frame = Vec::new();
     let error = loop {

@@ -7,12 +7,11 @@ use std::{cmp::Reverse, collections::HashMap, io::Read};
 
 use lb_common::mac::Mac;
 
-use super::{
-    Progress, Setting,
-    capture::Capture,
-    frame::{Seen, Shown},
+use super::{capture::Capture, progress::Progress, setting::Setting};
+use crate::{
+    decide::frame::{Seen, Shown},
+    judge::Judge,
 };
-use crate::judge::Judge;
 
 /// The destination of most frames that a service would take or, if there are none, of most frames; groups aside. The one
 /// that comes first in order where there are several. A capture that ends in an error counts up to there.

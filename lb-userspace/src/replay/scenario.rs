@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Error;
+use super::error::Error;
 use crate::config::model::{Config, State};
 
 /// A configuration that the one in force is compared with.

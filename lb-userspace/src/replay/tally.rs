@@ -10,9 +10,10 @@ use std::{
 use lb_common::{outcome::Outcome, table::Counter};
 
 use super::{
-    Error, Setting,
     engine::{Outcomes, Taken},
+    error::Error,
     scenario::Why,
+    setting::Setting,
 };
 use crate::{
     config::model::{Config, Formula},

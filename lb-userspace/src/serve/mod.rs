@@ -27,9 +27,9 @@ use tokio::{net::TcpListener, sync::Mutex};
 
 pub use self::metrics::DEFAULT_MAX_SERVERS;
 use self::{guard::Guard, limit::Limited, metrics::Metrics};
-use crate::{
-    agent::view::{Shared, View},
-    observe::{Reading, Sampler},
+use crate::observe::{
+    Reading, Sampler,
+    agent_view::{Shared, View},
 };
 
 /// Readings for the page are this far apart at least, however many people look at it.

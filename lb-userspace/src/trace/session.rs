@@ -12,9 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::guard::Guard;
 use crate::{
-    commands::attached,
     datapath::{
-        Datapath, Writer,
+        Datapath, Writer, attached,
         tracing::{Claim, Manner, Teller},
     },
     net::{Interface, Net},

@@ -10,7 +10,30 @@ use lb_common::{
 };
 
 use super::names::Named;
-use crate::{cli::Which, config::protocol::parse_protocol, datapath::Snapshot};
+use crate::{config::protocol::parse_protocol, datapath::Snapshot};
+
+/// Which packets: those that fit all of it.
+#[derive(Clone, Debug, Default)]
+pub struct TraceQuery {
+    /// Client or service has this address, or one of this prefix.
+    pub address: Option<IpNet>,
+    /// The client has it.
+    pub source: Option<IpNet>,
+    /// The service has it.
+    pub destination: Option<IpNet>,
+    /// Client or service has this port.
+    pub port: Option<u16>,
+    /// A name or a number.
+    pub protocol: Option<String>,
+    /// The service that took it, by name.
+    pub service: Option<String>,
+    /// The server that was chosen.
+    pub server: Option<IpAddr>,
+    /// One of these outcomes; empty: any.
+    pub outcomes: Vec<Outcome>,
+    /// One in so many of those that fit, at least 1.
+    pub sample: u32,
+}
 
 /// What is left to be looked at here: what things are called the kernel does not know.
 #[derive(Clone, Debug, Default)]
@@ -41,34 +64,34 @@ pub enum Depth {
 /// # Errors
 ///
 /// There is no such service or server now, or no such protocol.
-pub fn split(which: &Which, depth: Depth, now: &Snapshot) -> Result<(Filter, Wanted)> {
+pub fn split(query: &TraceQuery, depth: Depth, now: &Snapshot) -> Result<(Filter, Wanted)> {
     let services = &now.config.services;
-    let service = which.service.as_ref().map(|name| services.iter().find(|service| service.name == *name));
-    if let (Some(None), Some(name)) = (service, &which.service) {
+    let service = query.service.as_ref().map(|name| services.iter().find(|service| service.name == *name));
+    if let (Some(None), Some(name)) = (service, &query.service) {
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
         bail!("no service {name}; there are: {}", names.join(", "));
     }
-    if let Some(server) = which.server
+    if let Some(server) = query.server
         && !services.iter().any(|service| service.servers.iter().any(|one| one.address == server))
     {
         bail!("no service has a server {server}; `modlb servers` lists them");
     }
-    let protocol = which.protocol.as_deref().map(parse_protocol).transpose()?;
+    let protocol = query.protocol.as_deref().map(parse_protocol).transpose()?;
     // What a service takes has an address of its own, which the kernel can look at.
-    let destination = which.destination.or_else(|| service.flatten().map(|service| service.address));
-    let outcomes = which.outcome.iter().fold(0, |bits, outcome: &Outcome| bits | 1 << outcome.index());
+    let destination = query.destination.or_else(|| service.flatten().map(|service| service.address));
+    let outcomes = query.outcomes.iter().fold(0, |bits, outcome: &Outcome| bits | 1 << outcome.index());
     let filter = Filter {
-        either: net(which.address),
-        source: net(which.source),
+        either: net(query.address),
+        source: net(query.source),
         destination: net(destination),
         outcomes: if outcomes == 0 { u32::MAX } else { outcomes },
-        port: which.port.unwrap_or_default().into(),
+        port: query.port.unwrap_or_default().into(),
         protocol: protocol.map_or(Filter::ANY_PROTOCOL, u32::from),
-        sample: which.sample,
+        sample: query.sample,
         snap: if depth == Depth::Whole { MAX_SNAP } else { HEADERS },
         after: (depth == Depth::Whole).into(),
     };
-    Ok((filter, Wanted { service: which.service.clone(), server: which.server }))
+    Ok((filter, Wanted { service: query.service.clone(), server: query.server }))
 }
 
 fn net(net: Option<IpNet>) -> Net {

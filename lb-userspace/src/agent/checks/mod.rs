@@ -19,11 +19,11 @@ use tokio::{
 };
 
 use self::{attempt::attempt, tally::Tally};
-use super::{
-    until,
-    view::{CheckView, ServerKey, Shared},
+use super::until;
+use crate::{
+    config::model::{Check, Failure},
+    observe::agent_view::{CheckView, ServerKey, Shared},
 };
-use crate::config::model::{Check, Failure};
 
 mod attempt;
 mod page;

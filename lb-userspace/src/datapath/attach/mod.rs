@@ -1,6 +1,7 @@
 //! Programs on interfaces: loaded, attached, replaced, detached.
 //!
 //! ```text
+//! attached  the interfaces of an instance
 //! object    the object file, with tables and numbers written into it    program   attach, replace, detach
 //! load      the object file with the instance's maps                    variant   one buffer for a frame, or several
 //! names     what programs are called                                    egress    the same for what a host sends
@@ -10,6 +11,7 @@
 //! refusal   why the kernel refused, for error messages
 //! ```
 
+mod attached;
 pub(super) mod devices;
 pub(super) mod egress;
 pub(super) mod link;
@@ -24,6 +26,7 @@ mod program;
 mod refusal;
 pub(super) mod variant;
 
+pub use attached::attached;
 pub use link::{Holder, Link};
 pub use mode::Mode;
 pub use pass::{link_programs, pass};

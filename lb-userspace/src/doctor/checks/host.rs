@@ -1,8 +1,9 @@
 //! The kernel, and what this process may do.
 
 use crate::doctor::{
-    Finding, Level, Ways,
     facts::{Host, Instance},
+    finding::{Finding, Level},
+    ways::Ways,
 };
 
 /// The oldest kernel that modlb is made for, and what newer ones add.

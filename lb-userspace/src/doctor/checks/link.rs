@@ -3,8 +3,9 @@
 use crate::{
     config::model::Role,
     doctor::{
-        Finding, Level, Ways,
         facts::{Host, Nic, Site},
+        finding::{Finding, Level},
+        ways::Ways,
     },
 };
 

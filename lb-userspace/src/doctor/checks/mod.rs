@@ -11,8 +11,9 @@ pub mod xdp;
 mod tests;
 
 use super::{
-    Finding, Ways,
     facts::{Host, Instance, Nic, ServerSide, Site},
+    finding::Finding,
+    ways::Ways,
 };
 
 /// Everything about a balancer, a member or who steers.

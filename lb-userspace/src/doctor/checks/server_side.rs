@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use crate::doctor::{
-    Finding, Level, Ways,
     facts::{ServerLink, ServerSide},
+    finding::{Finding, Level},
+    ways::Ways,
 };
 
 /// Values of `arp_ignore` by which an address of loopback is not told of elsewhere, from the kernel's

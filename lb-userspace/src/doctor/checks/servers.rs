@@ -3,8 +3,9 @@
 use crate::{
     config::model::Role,
     doctor::{
-        Finding, Level, Ways,
         facts::{ServerFacts, Site},
+        finding::{Finding, Level},
+        ways::Ways,
     },
 };
 

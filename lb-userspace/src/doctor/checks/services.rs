@@ -7,8 +7,9 @@ use lb_common::mac::Mac;
 use crate::{
     config::model::{Role, Service},
     doctor::{
-        Finding, Level, Ways,
         facts::{ServerFacts, Site},
+        finding::{Finding, Level},
+        ways::Ways,
     },
 };
 

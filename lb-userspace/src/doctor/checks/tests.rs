@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     config::model::{Config, Role},
     doctor::{
-        Level,
         facts::{Controller, Namespace, Owner, Peer, Program, ServerFacts},
+        finding::Level,
     },
     net::{XdpMode, ethtool::Channels, features::XdpFeatures},
 };

@@ -4,9 +4,9 @@ use super::host::version;
 use crate::{
     config::model::Role,
     doctor::{
-        Finding, Level, Ways,
         facts::{Host, Namespace, Nic, Owner, Peer, Site},
-        within,
+        finding::{Finding, Level},
+        ways::{Ways, within},
     },
     net::XdpMode,
 };

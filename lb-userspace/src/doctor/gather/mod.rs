@@ -3,19 +3,18 @@
 //! Trap: /sys shows the network namespace that it was mounted in, not that of who looks; /proc/sys/net and the sockets are of
 //! the thread that opens them. So nothing here comes from /sys/class/net.
 
-use std::{fs, io, thread};
+use std::fs;
 
 use anyhow::Result;
 
+use self::elsewhere::elsewhere;
 use super::facts::{Host, Instance};
-use crate::{
-    confirm,
-    datapath::{Datapath, Error},
-    netns,
-};
+use crate::datapath::{Datapath, Error};
 
+mod elsewhere;
 pub mod nic;
 pub mod server_side;
+mod settings;
 pub mod site;
 
 /// The host.
@@ -47,34 +46,13 @@ fn everywhere(name: &str) -> Option<u32> {
     read().or_else(|| of(1)).or_else(|| of(nix::unistd::getppid().as_raw()))
 }
 
-/// Does something in another network namespace, on a thread of its own.
-pub fn elsewhere<T: Send>(netns: &str, work: impl FnOnce() -> T + Send) -> Option<T> {
-    thread::scope(|scope| {
-        let entered = scope.spawn(|| netns::enter(netns).ok().map(|()| work()));
-        entered.join().ok()?
-    })
-}
-
-/// A setting of an interface, or of `all`.
-pub fn setting(interface: &str, name: &str) -> io::Result<u32> {
-    let text = fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{interface}/{name}"))?;
-    text.trim().parse().map_err(io::Error::other)
-}
-
-/// The larger one of an interface's and that of all, which is what the kernel goes by.
-pub fn effective(interface: &str, name: &str) -> u32 {
-    let read = |of| setting(of, name).unwrap_or_default();
-    read("all").max(read(interface))
-}
-
-/// The instance, and what can be read of it.
-pub fn instance(name: &str) -> Result<(Instance, Option<Datapath>)> {
+/// The instance, and what can be read of it. `unconfirmed`: seconds until a change is rolled back, and whether anything does so.
+pub fn instance(name: &str, unconfirmed: Option<(u64, bool)>) -> Result<(Instance, Option<Datapath>)> {
     let datapath = match Datapath::open(name) {
         Ok(datapath) => datapath,
         Err(Error::NotRunning(_)) => return Ok((Instance::Missing, None)),
         Err(error) => return Ok((Instance::Unusable(error.to_string()), None)),
     };
-    let unconfirmed = confirm::find(name)?.map(|found| (found.pending.left().as_secs(), found.waiting));
     let gone = datapath.links()?.iter().filter(|(_, link)| link.interface.is_none()).count();
     Ok((Instance::Running { standby: datapath.standby(), unconfirmed, gone }, Some(datapath)))
 }

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::Result;
 use aya::programs::{loaded_links, loaded_programs};
 
-use super::{effective, elsewhere};
+use super::{elsewhere::elsewhere, settings::effective};
 use crate::{
     datapath::{Datapath, link_programs},
     doctor::facts::{Controller, Namespace, Nic, Owner, Peer, Program},

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{effective, setting};
+use super::settings::{effective, setting};
 use crate::{
     doctor::facts::{ServerLink, ServerSide},
     net::{Net, Route},

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     config::model::{Failing, Failure, Missing, Unresolved},
-    observe::testing::interface,
+    output::testing::interface,
 };
 
 fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use super::Reason;
+use super::error::Reason;
 
 /// How much is read at once.
 const CHUNK: usize = 1 << 16;

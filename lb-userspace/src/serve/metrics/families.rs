@@ -13,9 +13,9 @@ use prometheus_client::{
 };
 
 use crate::{
-    agent::view::{CheckView, View},
     observe::{
         Reading,
+        agent_view::{CheckView, View},
         status::{STATES, state},
     },
     output::{Activity, OutcomesView, ServerStats, ServerView},

@@ -16,8 +16,7 @@ use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, regis
 use self::families::Families;
 pub use self::format::Format;
 use crate::{
-    agent::view::View,
-    observe::Reading,
+    observe::{Reading, agent_view::View},
     output::{OutcomesView, Traffic, error_text},
 };
 

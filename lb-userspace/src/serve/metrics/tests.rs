@@ -7,9 +7,11 @@ use std::{
 
 use super::*;
 use crate::{
-    agent::view::CheckView,
     config::model::State::{Down, Up},
-    observe::testing::{address, reading},
+    observe::{
+        agent_view::CheckView,
+        testing::{address, reading},
+    },
     output::Activity,
 };
 

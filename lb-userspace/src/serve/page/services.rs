@@ -4,18 +4,15 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{
-    mac,
-    query::{Query, SERVERS, SERVICES},
-};
+use super::query::{Query, SERVERS, SERVICES};
 use crate::{
-    agent::view::{CheckView, View},
     observe::{
-        Reading, list,
-        rates::{Rate, Rates, ServiceRates},
+        Reading,
+        agent_view::{CheckView, View},
+        list,
         status::{is_up, state},
     },
-    output::Traffic,
+    output::{Rate, Rates, ServiceRates, Traffic},
 };
 
 /// Some rows of a longer list.
@@ -123,7 +120,7 @@ fn servers<'a>(
     let servers = service.servers.iter().zip(&stats.servers).enumerate().take(limit);
     let rows = servers.map(|(place, (server, counted))| ServerRow {
         address: server.address,
-        mac: mac(server.mac),
+        mac: server.mac.map(|mac| mac.to_string()),
         weight: server.weight,
         state: state(server),
         total: counted.total,

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    agent::view::Level,
     config::model::State::{self, Down, Up},
     observe::testing::{Wanted, reading},
 };

@@ -5,7 +5,10 @@ use std::{fmt::Write as _, net::IpAddr};
 use lb_common::outcome::Outcome;
 use serde::Serialize;
 
-use super::{OutcomesView, Render, Traffic, table};
+use super::{
+    counters::{OutcomesView, Traffic},
+    render::{Render, table},
+};
 use crate::config::model::State;
 
 /// How long the bar of the server is that takes most of its service.

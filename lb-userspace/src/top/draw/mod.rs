@@ -15,8 +15,7 @@ use super::{
     text::Style,
 };
 use crate::{
-    agent::view::Level,
-    observe::Reading,
+    observe::{Reading, agent_view::Level},
     output::{Activity, StatusView},
 };
 

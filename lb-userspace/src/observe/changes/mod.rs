@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Reading, status::state};
-use crate::{
-    agent::view::Level,
-    output::{ServiceView, StatusView},
-};
+use super::{agent_view::Level, reading::Reading, status::state};
+use crate::output::{ServiceView, StatusView};
 
 #[cfg(test)]
 mod tests;

@@ -4,27 +4,29 @@
 //! instance        attach, agent, detach           packet   explain, replay
 //! configuration   apply, confirm, check           trace    trace, logs
 //! server          server                          host     doctor, dev
-//! view            status, stats, top, serve       value    values that clap does not know
+//! view            status, stats, top, serve       global   options of every command
+//! value           values that clap does not know
 //! ```
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::value::parse_instance;
 pub use self::{
     configuration::{Apply, Check, Confirm},
+    global::{Format, Global},
     host::{Dev, Doctor},
     instance::{Agent, Attach, Capacity, Detach, Mode},
     packet::{Explain, Replay},
     server::{Server, ServerAdd, ServerName},
     trace::{Level, Logs, Trace, Which},
-    value::{Endpoint, Listen, ParseEndpointError},
+    value::{Listen, ParseEndpointError},
     view::{Serve, Stats, Status, Top},
 };
 
 mod configuration;
+mod global;
 mod host;
 mod instance;
 mod packet;
@@ -52,21 +54,6 @@ pub struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// What applies to every command.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// Enter this network namespace first: a name of `ip netns`, or a path (with a `/`); file systems stay
-    #[arg(short, long, global = true, value_name = "NAME|PATH")]
-    pub netns: Option<String>,
-    /// The instance to work with
-    #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = parse_instance)]
-    pub instance: String,
-    /// Say more of what is done; twice: even more
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
 }
 
 /// The commands: nouns read, verbs change.
@@ -214,12 +201,4 @@ Example: let a veth accept what the program on its peer sends back
   modlb dev pass veth0"
     )]
     Dev(Dev),
-}
-
-/// How a reading command prints.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct Format {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }

@@ -1,13 +1,18 @@
-//! The content security policy: nothing runs or is fetched but what is in the page's own file, by hash.
+//! The page's file, and its content security policy: nothing runs or is fetched but what is in the page's own file, by hash.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
-use super::HTML;
+/// The page, one file that needs nothing else.
+pub const HTML: &str = include_str!("page.html");
 
-/// The policy.
-pub static POLICY: LazyLock<String> = LazyLock::new(|| {
+/// What browsers may do with the page.
+pub fn policy() -> &'static str {
+    LazyLock::force(&POLICY).as_str()
+}
+
+static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |tag| format!("'sha256-{}'", base64(&Sha256::digest(content(tag))));
     format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; connect-src 'self'; base-uri 'none'; \

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::{
     config::standing::Standing,
-    output::{OutcomesView, ServerStats},
+    output::counters::{OutcomesView, ServerStats},
 };
 
 fn traffic(packets: u64) -> Traffic {

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, net::IpAddr};
 use lb_common::{formula::Formula, mac::Mac};
 use serde::{Serialize, Serializer};
 
-use super::{Render, or_dash, serialize_mac, table};
+use super::render::{Render, or_dash, serialize_mac, table};
 use crate::config::{
     model::{Direction, Selection, Vlan, health},
     standing::Standing,

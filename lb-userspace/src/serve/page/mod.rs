@@ -3,41 +3,32 @@
 //! An instance may have thousands of services and a service thousands of servers. A browser is therefore sent no more than it
 //! shows: a page of the services that match its filter, and servers only of those that are open.
 
-use std::{
-    sync::LazyLock,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use lb_common::{mac::Mac, outcome::Outcome};
+use lb_common::outcome::Outcome;
 use serde::Serialize;
 
-pub use self::query::Query;
-use self::{
-    policy::POLICY,
-    services::{Rows, ServiceRow},
+use self::services::{Rows, ServiceRow};
+pub use self::{
+    html::{HTML, policy},
+    query::Query,
 };
 use crate::{
-    agent::view::{Event, Level, View},
-    observe::{Reading, Sampler, Used, rates::Rate},
-    output::{InterfaceView, MemberView, StatusView, Traffic},
+    observe::{
+        Reading, Sampler, Used,
+        agent_view::{Event, Level, View},
+    },
+    output::{InterfaceView, MemberView, Rate, StatusView, Traffic},
 };
 
-mod policy;
+mod html;
 mod query;
 mod services;
 #[cfg(test)]
 mod tests;
 
-/// The page, one file that needs nothing else.
-pub const HTML: &str = include_str!("page.html");
-
 /// Events that are sent.
 const EVENTS: usize = 50;
-
-/// What browsers may do with the page.
-pub fn policy() -> &'static str {
-    LazyLock::force(&POLICY).as_str()
-}
 
 /// What the page shows.
 #[derive(Debug, Serialize)]
@@ -163,9 +154,4 @@ impl<'a> EventRow<'a> {
 /// Unix time in milliseconds, as JavaScript has it.
 fn milliseconds(time: SystemTime) -> Option<u64> {
     time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_millis() as u64)
-}
-
-/// A MAC as text.
-fn mac(mac: Option<Mac>) -> Option<String> {
-    mac.map(|mac| mac.to_string())
 }

@@ -8,9 +8,10 @@ use std::{cell::OnceCell, collections::HashMap, hash::Hash};
 use lb_common::outcome::Outcome;
 use serde::Serialize;
 
-use crate::output::{ServerView, ServiceStats, StatsView, Traffic};
-
-use super::status::is_up;
+use super::{
+    counters::{ServiceStats, StatsView, Traffic},
+    status::ServerView,
+};
 
 #[cfg(test)]
 mod tests;
@@ -77,7 +78,7 @@ impl ServiceRates {
     /// How much more the busiest server has than its share: the largest rate over the mean one, each by the server's weight,
     /// among servers that are up. 1 is even; `None`: nothing was sent.
     pub fn imbalance(&self, servers: &[ServerView]) -> Option<f64> {
-        let up = servers.iter().zip(&self.servers).filter(|(server, _)| is_up(server));
+        let up = servers.iter().zip(&self.servers).filter(|(server, _)| server.state.takes_flows());
         let (mut most, mut sum, mut weights) = (0.0_f64, 0.0, 0.0);
         for (server, rate) in up {
             let weight = f64::from(server.weight.max(1));

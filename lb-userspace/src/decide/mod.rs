@@ -1,0 +1,3 @@
+//! Configuration and packet → answer: pure.
+
+pub mod frame;

@@ -1,0 +1,13 @@
+//! Another network namespace.
+
+use std::thread;
+
+use crate::netns;
+
+/// Does something in another network namespace, on a thread of its own.
+pub fn elsewhere<T: Send>(netns: &str, work: impl FnOnce() -> T + Send) -> Option<T> {
+    thread::scope(|scope| {
+        let entered = scope.spawn(|| netns::enter(netns).ok().map(|()| work()));
+        entered.join().ok()?
+    })
+}
