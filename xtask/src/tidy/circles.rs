@@ -89,7 +89,7 @@ mod tests {
     };
 
     fn check_files<const COUNT: usize>(files: [(&str, &str); COUNT]) -> Vec<String> {
-        let tree = Tree::from(files);
+        let tree = Tree::of(&files);
         check(&targets(&tree, &Sources::read(&tree).0)).iter().map(ToString::to_string).collect()
     }
 

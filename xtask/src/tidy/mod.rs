@@ -5,6 +5,7 @@
 mod circles;
 mod fault;
 mod imports;
+mod rooms;
 mod tree;
 
 use anyhow::{Result, ensure};
@@ -31,6 +32,7 @@ fn check(tree: &Tree) -> Vec<Fault> {
     let (sources, mut faults) = Sources::read(tree);
     let targets = targets(tree, &sources);
     faults.extend(circles::check(&targets));
+    faults.extend(rooms::check(tree, &targets));
     faults.sort();
     faults
 }

@@ -67,10 +67,10 @@ impl Tree {
     }
 }
 
-/// A tree for tests of checks.
 #[cfg(test)]
-impl<const COUNT: usize> From<[(&str, &str); COUNT]> for Tree {
-    fn from(files: [(&str, &str); COUNT]) -> Self {
-        Self(files.map(|(name, text)| (name.to_owned(), text.to_owned())).into())
+impl Tree {
+    /// A tree for tests of checks.
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        Self(files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
     }
 }

@@ -26,8 +26,6 @@ pub struct Import {
 /// A library, a program or a set of tests.
 #[derive(Debug)]
 pub struct Target {
-    /// The package's directory.
-    pub package: String,
     /// From each pair of files to the first line that connects them.
     pub imports: BTreeMap<(String, String), Import>,
 }
@@ -46,7 +44,7 @@ fn of_package(package: &Package, sources: &Sources) -> Vec<Target> {
                 add(&mut imports, way, file, source, &Names { own, library });
             }
         }
-        Target { package: package.directory.clone(), imports }
+        Target { imports }
     };
     let others = package.others.iter().map(|first| {
         let library = library.as_ref().map(|library| (package.library_name.as_str(), library));
@@ -147,7 +145,7 @@ mod tests {
     use super::*;
 
     fn imports<const COUNT: usize>(files: [(&str, &str); COUNT]) -> Vec<String> {
-        let tree = Tree::from(files);
+        let tree = Tree::of(&files);
         let (sources, faults) = Sources::read(&tree);
         assert_eq!(faults, []);
         let targets = targets(&tree, &sources);
@@ -222,7 +220,18 @@ mod tests {
             ("p/src/lib.rs", "pub mod a { pub mod b { pub use super::super::d::E; } pub mod c; }\npub mod d;"),
             ("p/src/a/c.rs", "use super::b::E;"),
             ("p/src/d.rs", ""),
+            ("p/tests/t.rs", "#[path = \"../s\"] mod s { pub mod e; }\n#[path = \"g.inc.rs\"] mod g;\nuse s::e::F;"),
+            ("p/s/e.rs", ""),
+            ("p/tests/g.inc.rs", "use super::s::e::G;"),
         ]);
-        assert_eq!(found, ["p/src/a/c.rs:1 p/src/lib.rs", "p/src/lib.rs:1 p/src/d.rs"]);
+        assert_eq!(
+            found,
+            [
+                "p/src/a/c.rs:1 p/src/lib.rs",
+                "p/src/lib.rs:1 p/src/d.rs",
+                "p/tests/g.inc.rs:1 p/s/e.rs",
+                "p/tests/t.rs:3 p/s/e.rs",
+            ]
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{source::Declared, sources::Sources};
+use super::{
+    source::{Declared, Source},
+    sources::Sources,
+};
 
 /// The modules of one target, by their ways from its first file, which has none.
 #[derive(Debug, Default)]
@@ -33,11 +36,11 @@ impl Modules {
         let Some(source) = sources.get(&file) else { return };
         self.files.insert(way.clone(), file.clone());
         let below = |scope: &[String]| way.iter().chain(scope).cloned().collect::<Vec<_>>();
-        for scope in &source.inline {
+        for scope in source.inline.keys() {
             self.inline.insert(below(scope), file.clone());
         }
         for declared in &source.modules {
-            let (candidates, way) = (candidates(&file, style, declared), below(&declared.scope));
+            let (candidates, way) = (candidates(&file, style, source, declared), below(&declared.scope));
             let found = candidates.into_iter().find(|(file, _)| sources.get(file).is_some());
             if let Some((file, style)) = found {
                 self.add([way, vec![declared.name.clone()]].concat(), file, style, sources);
@@ -57,13 +60,17 @@ impl Modules {
 }
 
 /// The files that a declaration may mean.
-fn candidates(file: &str, style: Style, declared: &Declared) -> Vec<(String, Style)> {
+fn candidates(file: &str, style: Style, source: &Source, declared: &Declared) -> Vec<(String, Style)> {
     let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
     let own = match style {
         Style::Beside => directory,
         Style::Below => file.trim_end_matches(".rs"),
     };
-    let within = [&[own.to_owned()], &declared.scope[..]].concat().join("/");
+    let parts = (1..=declared.scope.len()).map(|length| {
+        let scope = &declared.scope[..length];
+        source.inline.get(scope).cloned().flatten().or_else(|| scope.last().cloned()).unwrap_or_default()
+    });
+    let within = parts.fold(own.to_owned(), |directory, part| normal(&format!("{directory}/{part}")));
     match &declared.path {
         Some(path) if declared.scope.is_empty() => vec![(normal(&format!("{directory}/{path}")), Style::Beside)],
         Some(path) => vec![(normal(&format!("{within}/{path}")), Style::Beside)],

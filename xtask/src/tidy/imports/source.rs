@@ -3,7 +3,7 @@
 //! It reads tokens, not syntax: macros' arguments and bodies are then read like all else, while comments, strings and what
 //! only tests compile are left out.
 
-use std::slice;
+use std::{collections::BTreeMap, slice};
 
 use anyhow::{Result, anyhow};
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
@@ -13,8 +13,8 @@ use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 pub struct Source {
     /// Modules that are files.
     pub modules: Vec<Declared>,
-    /// Modules that are written out.
-    pub inline: Vec<Vec<String>>,
+    /// Modules that are written out, and the directories that `#[path = "…"]` gives them for modules that are files.
+    pub inline: BTreeMap<Vec<String>, Option<String>>,
     /// All paths, in the file's order.
     pub paths: Vec<Named>,
 }
@@ -95,7 +95,7 @@ impl Source {
             Some(TokenTree::Group(body)) => {
                 let inner: Vec<_> = scope.iter().cloned().chain([name]).collect();
                 self.walk(body.stream(), &inner);
-                self.inline.push(inner);
+                self.inline.insert(inner, path);
             }
             _ => self.modules.push(Declared { scope: scope.to_vec(), name, path }),
         }
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn modules_are_found_where_they_are_declared() {
-        let source = read("mod a;\nmod b { pub mod c; }\n#[path = \"../d.rs\"]\nmod e;").unwrap();
+        let source = read("mod a;\n#[path = \"f\"] mod b { mod c; }\n#[path = \"../d.rs\"]\nmod e;").unwrap();
         let declared = |scope: &[&str], name: &str, path: Option<&str>| Declared {
             scope: scope.iter().map(ToString::to_string).collect(),
             name: name.to_owned(),
@@ -280,6 +280,6 @@ mod tests {
             source.modules,
             [declared(&[], "a", None), declared(&["b"], "c", None), declared(&[], "e", Some("../d.rs"))]
         );
-        assert_eq!(source.inline, [["b"]]);
+        assert_eq!(source.inline, BTreeMap::from([(vec!["b".to_owned()], Some("f".to_owned()))]));
     }
 }

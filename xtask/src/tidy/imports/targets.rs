@@ -8,8 +8,6 @@ const DIRECTORIES: [&str; 4] = ["src/bin", "tests", "benches", "examples"];
 /// One package.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Package {
-    /// Where it is.
-    pub directory: String,
     /// How its library is called in its programs and tests.
     pub library_name: String,
     /// The library's first file.
@@ -34,12 +32,7 @@ fn package(tree: &Tree, manifest: &str, text: &str) -> Option<Package> {
         tree.names().filter(|name| is_first(directory, name)).map(str::to_owned).chain(named).collect();
     others.sort();
     others.dedup();
-    Some(Package {
-        directory: directory.to_owned(),
-        library_name: name.replace('-', "_"),
-        library: tree.has(&library).then_some(library),
-        others,
-    })
+    Some(Package { library_name: name.replace('-', "_"), library: tree.has(&library).then_some(library), others })
 }
 
 fn is_first(directory: &str, name: &str) -> bool {
@@ -62,7 +55,7 @@ mod tests {
 
     #[test]
     fn first_files_are_those_of_cargo_and_of_the_manifest() {
-        let tree = Tree::from([
+        let tree = Tree::of(&[
             ("Cargo.toml", "[workspace]"),
             ("a-b/Cargo.toml", "[package]\nname = \"a-b\"\n[[bin]]\nname = \"c\"\npath = \"src/c/first.rs\""),
             ("a-b/src/lib.rs", ""),
