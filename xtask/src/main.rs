@@ -10,6 +10,7 @@ mod lint;
 mod process;
 mod setup;
 mod test;
+mod tidy;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -97,9 +98,12 @@ enum Task {
                       cargo xtask deb\n  cargo xtask deb --test"
     )]
     Deb(deb::Options),
-    /// Check format and lints of every crate
+    /// Check format and lints of every crate, and all that `tidy` checks
     #[command(after_help = "Example:\n  cargo xtask lint")]
     Lint,
+    /// Check how the sources are laid out, and that documents say what is so: seconds, without root
+    #[command(after_help = "Example: while you work\n  cargo xtask tidy")]
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -129,5 +133,6 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(options) => bench::run(&options),
         Task::Deb(options) => deb::run(&options),
         Task::Lint => lint::run(),
+        Task::Tidy => tidy::run(),
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::DIRECTORY;
+use super::sources::DIRECTORY;
 use crate::{
     interrupt,
     process::{capture, root, run},

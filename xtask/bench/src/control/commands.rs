@@ -12,10 +12,10 @@ use nix::errno::Errno;
 
 use super::{
     publish::{configuration, milliseconds},
-    row,
+    row::row,
 };
 use crate::{
-    Options, command::capture, interrupt, modlb::Modlb, namespace::Namespace, progress::Progress, result::Row,
+    command::capture, interrupt, modlb::Modlb, namespace::Namespace, options::Options, progress::Progress, result::Row,
 };
 
 /// Services of the large configuration, and servers of each.

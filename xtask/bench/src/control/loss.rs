@@ -12,13 +12,13 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
-use super::row;
+use super::row::row;
 use crate::{
-    Options,
     command::capture,
     frame::{Family, Shape, Spread},
     interrupt,
     modlb::Modlb,
+    options::Options,
     packets::{Stream, one_service},
     progress::Progress,
     result::{Row, Target},

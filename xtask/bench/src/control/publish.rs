@@ -12,13 +12,13 @@ use lb_userspace::{
     datapath::{Place, Placed, Writer, grace},
 };
 
-use super::row;
+use super::row::row;
 use crate::{
-    Options,
     command::capture,
     interrupt,
     modlb::Modlb,
     namespace::Namespace,
+    options::Options,
     progress::Progress,
     result::{Row, Target},
 };

@@ -3,6 +3,7 @@
 mod build;
 mod finding;
 mod progress;
+mod target;
 
 use std::{
     fs,
@@ -13,47 +14,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use clap::ValueEnum;
+use clap::ValueEnum as _;
 
+use self::target::CRATE;
+pub use self::target::Target;
 use crate::{
     build::target_directory,
     interrupt,
     process::{root, shown},
     setup,
 };
-
-/// Where the targets, their seeds and what was found with them are.
-const CRATE: &str = "lb-userspace/fuzz";
-
-/// What is fuzzed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Target {
-    /// Frames: the datapath's parser against the oracle's
-    Parse,
-    /// Configuration files
-    Config,
-    /// Capture files
-    Capture,
-}
-
-impl Target {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Parse => "parse",
-            Self::Config => "config",
-            Self::Capture => "capture",
-        }
-    }
-
-    /// The longest input, in bytes: what is longer has nothing that shorter ones cannot have.
-    const fn max_length(self) -> usize {
-        match self {
-            Self::Parse => 1_024,
-            Self::Config => 4_096,
-            Self::Capture => 8_192,
-        }
-    }
-}
 
 /// Fuzzes each target, or one, for so many minutes.
 pub fn run(minutes: f64, target: Option<Target>) -> Result<()> {

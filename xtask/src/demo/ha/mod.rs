@@ -20,27 +20,24 @@ use anyhow::{Result, ensure};
 
 use self::{
     downloads::{Downloads, Visitor},
-    vrrp::Keepalived,
+    vrrp::{GATEWAY_HOST, Keepalived},
 };
 use super::{
     family::{Family, SERVERS},
     gateway::configuration,
     group::{Group, outcome},
-    interrupt,
     namespace::ip,
-    pause, step,
+    step::{pause, step},
     topology::{
         CLIENT, SWITCH, address_add, by_gateway, connect, make_client, make_server, make_switch, port, wait_for_servers,
     },
 };
+use crate::interrupt;
 
 /// The balancers, and their numbers on the segment.
 const BALANCERS: [(&str, u8); 2] = [("lb1", 1), ("lb2", 3)];
 const FIRST: &str = BALANCERS[0].0;
 const SECOND: &str = BALANCERS[1].0;
-
-/// The number of the address that moves.
-const GATEWAY_HOST: u8 = 254;
 
 /// How long keepalived may take to settle.
 const PATIENCE: Duration = Duration::from_secs(20);

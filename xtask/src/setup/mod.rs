@@ -6,6 +6,7 @@ mod guide;
 mod packages;
 mod programs;
 mod toolchain;
+mod versions;
 
 use std::process::Command;
 

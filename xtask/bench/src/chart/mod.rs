@@ -3,6 +3,7 @@
 mod bars;
 mod lines;
 mod svg;
+mod value;
 
 use std::{fs, path::Path};
 
@@ -11,25 +12,12 @@ use anyhow::{Context as _, Result};
 use self::{
     bars::{Bar, Bars},
     lines::{Curve, Lines},
+    value::Value,
 };
 use crate::{
     report::Report,
     result::{Group, Row},
 };
-
-/// A figure with its quartiles.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Value {
-    low: f64,
-    median: f64,
-    high: f64,
-}
-
-impl From<&Row> for Value {
-    fn from(row: &Row) -> Self {
-        Self { low: row.low, median: row.median, high: row.high }
-    }
-}
 
 /// The loads, as rows' names end.
 const LOADS: [&str; 2] = ["hot", "many"];

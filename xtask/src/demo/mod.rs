@@ -10,6 +10,7 @@ mod ha;
 mod namespace;
 mod place;
 mod routers;
+mod step;
 mod stream;
 mod table;
 mod topology;
@@ -19,8 +20,7 @@ use std::{
     env,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -31,7 +31,7 @@ use crate::{
     setup::{self, Need},
 };
 
-use self::{family::Family, gateway::PINS, topology::Topology};
+use self::{family::Family, gateway::PINS, step::step, topology::Topology};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -131,20 +131,6 @@ fn check_stats(topology: &Topology) -> Result<()> {
     ensure!(servers.clone().count() == Family::BOTH.len() * family::SERVERS.len(), "stats does not show all servers");
     for server in servers {
         ensure!(server["packets"].as_u64() > Some(0), "nothing was counted for {}", server["address"]);
-    }
-    Ok(())
-}
-
-fn step(what: &str) {
-    println!("\n== {what}");
-}
-
-/// Lets time go by, until somebody wants to stop.
-fn pause(duration: Duration) -> Result<()> {
-    let end = Instant::now() + duration;
-    while Instant::now() < end {
-        interrupt::check()?;
-        thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }

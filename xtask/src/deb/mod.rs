@@ -5,6 +5,7 @@ mod install;
 mod load;
 mod machine;
 mod network;
+mod sources;
 mod tree;
 mod trial;
 
@@ -17,15 +18,15 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
-use self::tree::Tree;
+use self::{
+    sources::{DIRECTORY, epoch},
+    tree::Tree,
+};
 use crate::{
     build,
     process::{as_root, capture, is_root, root, run as run_program},
     setup::{self, Need},
 };
-
-/// Where packages are made.
-const DIRECTORY: &str = "target/deb";
 
 /// How much of the agent's unit is open to attack, by `systemd-analyze security`: 0 to 10, and no more than this.
 const MOST_EXPOSURE: &str = "30";
@@ -102,14 +103,6 @@ fn pack(modlb: &Path, version: &str, compression: &str) -> Result<PathBuf> {
     // Files are as old as the last commit: the same sources make the same package.
     capture(build.env("SOURCE_DATE_EPOCH", epoch()?))?;
     Ok(package)
-}
-
-/// When the last commit was made, in seconds.
-fn epoch() -> Result<String> {
-    match env::var("SOURCE_DATE_EPOCH") {
-        Ok(epoch) => Ok(epoch),
-        Err(_) => Ok(capture(Command::new("git").args(["log", "-1", "--format=%ct"]))?.trim().to_owned()),
-    }
 }
 
 /// Prints what `systemd-analyze security` thinks of the unit.

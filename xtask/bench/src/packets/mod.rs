@@ -18,10 +18,10 @@ pub use self::{
     stream::Stream,
 };
 use crate::{
-    Options,
     command::capture,
     frame::Family,
     interrupt,
+    options::Options,
     progress::Progress,
     result::{Group, Row, Target},
     table::{Kind, Table},

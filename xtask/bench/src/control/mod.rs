@@ -5,14 +5,11 @@ mod loss;
 mod memory;
 mod moment;
 mod publish;
+mod row;
 
 use anyhow::Result;
 
-use crate::{
-    Options,
-    progress::Progress,
-    result::{Group, Row},
-};
+use crate::{options::Options, progress::Progress, result::Row};
 
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
@@ -22,9 +19,4 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     rows.extend(loss::run(options, progress)?);
     rows.extend(memory::run(options, progress)?);
     Ok(rows)
-}
-
-/// A row of this part.
-fn row(name: impl Into<String>, unit: &str, values: &[f64]) -> Row {
-    Row::new(Group::Control, name, unit, values)
 }
