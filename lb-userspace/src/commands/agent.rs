@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use super::attach::mode_of;
 use crate::{
     agent::{self, Options},
     cli::{Agent, Listen},
@@ -21,5 +20,5 @@ pub async fn run(instance: &str, options: Agent) -> Result<()> {
         Listen::At(address) => Some(address),
         Listen::Nowhere => None,
     };
-    agent::run(instance, Options { config, listen, mode: mode_of(mode, clsact), standby, wanted, serve }).await
+    agent::run(instance, Options { config, listen, mode: mode.program_mode(clsact), standby, wanted, serve }).await
 }

@@ -13,7 +13,7 @@ use crate::{
         protocol::parse_protocol,
     },
     datapath::{Datapath, Place},
-    explain::{Explanation, Host, Packet, explain},
+    decide::explain::{Explanation, Host, Packet, explain},
     net::Net,
     output::print,
 };

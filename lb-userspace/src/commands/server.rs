@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 
-use super::change::{Manner, change};
+use super::change::{ChangeRequest, change};
 use crate::{
+    change::{apply::ChangeOptions, resolve::Refresh},
     cli::{ServerAdd, ServerName},
     config::model::{Config, Health, Server, ServerMac, Service, State, Vlan},
-    locate::Refresh,
 };
 
 pub async fn up(instance: &str, name: &ServerName) -> Result<()> {
@@ -59,15 +59,14 @@ async fn edit(
     must_find: bool,
     edit: impl FnOnce(&mut Service) -> Result<()>,
 ) -> Result<()> {
-    let manner = Manner {
+    let must_find = must_find.then_some((name.service.as_str(), name.server));
+    let request = ChangeRequest {
         dry_run: name.dry_run,
         json: false,
-        refresh,
-        must_find: must_find.then_some((name.service.as_str(), name.server)),
         confirm: None,
-        force: true,
+        options: ChangeOptions { refresh, force: true, must_find },
     };
-    change(instance, manner, |have| {
+    change(instance, request, |have| {
         let mut want = have.clone();
         edit(service(&mut want, &name.service)?)?;
         want.validate()?;

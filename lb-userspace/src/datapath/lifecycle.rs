@@ -16,7 +16,7 @@ use super::{
         records::role_number,
     },
 };
-use crate::{config::model::Role, netns};
+use crate::{config::model::Role, net::namespaces};
 
 impl Writer {
     /// Opens a running instance in order to change it. Waits for another command that does the same.
@@ -75,7 +75,7 @@ impl Writer {
     /// Makes an instance real that was made just now.
     pub fn complete(&mut self) -> Result<()> {
         if self.is_new() {
-            let cookie = netns::cookie()
+            let cookie = namespaces::cookie()
                 .map_err(|error| Error::Io("identifying the network namespace".into(), std::io::Error::other(error)))?;
             let record = new_record(&self.datapath.capacities, self.datapath.role, cookie);
             self.datapath.maps.instance.write(0, &[Instance { magic: 0, ..record }]);

@@ -23,7 +23,7 @@ use super::{
     place::Placed,
     store::{instance::Writer, pins::BPFFS, totals::Totals},
 };
-use crate::slots::SlotTable;
+use crate::decide::slots::SlotTable;
 
 /// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;

@@ -7,7 +7,7 @@ use lb_ebpf::{
     plain,
 };
 
-use crate::judge::Tuple;
+use super::judge::Tuple;
 
 /// A frame as far as it was captured.
 #[derive(Debug)]

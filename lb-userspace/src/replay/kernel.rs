@@ -16,7 +16,7 @@ use crate::{
         Placed,
         trial::{Action, Trial},
     },
-    judge::Tuple,
+    decide::judge::Tuple,
 };
 
 /// What the MACs of servers start with: locally administered, nobody's.

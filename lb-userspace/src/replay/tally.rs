@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::model::{Config, Formula},
-    judge::Tuple,
+    decide::judge::Tuple,
 };
 
 /// What is counted while a capture is replayed, by the configuration in force and by those it is compared with.

@@ -9,7 +9,7 @@ use lb_ebpf::{
     parse::{self, Header4, Header6, Parsed, Pieces, ether_type},
 };
 
-use crate::{decide::frame::Shown, judge::Tuple};
+use crate::decide::{frame::Shown, judge::Tuple};
 
 /// The link layer of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

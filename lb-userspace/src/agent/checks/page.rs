@@ -8,7 +8,7 @@ use std::{error::Error, io, net::SocketAddr, sync::OnceLock};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 
-use super::attempt::failure;
+use super::failure::failure;
 use crate::config::model::{Check, Failure, Kind};
 
 /// Asks a server for the check's page.

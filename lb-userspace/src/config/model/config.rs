@@ -18,6 +18,11 @@ pub enum Role {
     Steer,
 }
 
+/// "1 service" and "2 services".
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Config {
@@ -45,6 +50,12 @@ pub struct Group {
 }
 
 impl Config {
+    /// Like "2 services, 7 servers".
+    pub fn summary(&self) -> String {
+        let servers = self.services.iter().map(|service| service.servers.len()).sum();
+        format!("{}, {}", count(self.services.len(), "service"), count(servers, "server"))
+    }
+
     /// The service of this name, to be changed; [`Config::check`] judges the result.
     pub fn service_mut(&mut self, name: &str) -> Option<&mut Service> {
         self.services.iter_mut().find(|service| service.name == name)

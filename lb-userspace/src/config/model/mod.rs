@@ -11,7 +11,7 @@ pub use lb_common::formula::Formula;
 pub(super) use self::service::target;
 pub use self::{
     check::{Check, Kind},
-    config::{Config, Group, Role},
+    config::{Config, Group, Role, count},
     health::{Failing, Failure, Health, Missing, Unresolved},
     server::{Server, ServerMac, State, Vlan},
     service::{Direction, Fragments, Selection, Service},

@@ -92,7 +92,7 @@ impl Service {
 }
 
 /// A destination as text; see [`Service::target`].
-pub(in crate::config) fn target(address: IpNet, protocol: Option<u8>, port: Option<impl fmt::Display>) -> String {
+pub(in super::super) fn target(address: IpNet, protocol: Option<u8>, port: Option<impl fmt::Display>) -> String {
     let protocol = protocol.map_or_else(String::new, |protocol| format!("/{}", protocol_name(protocol)));
     let address =
         if address.prefix_len() == address.max_prefix_len() { address.addr().to_string() } else { address.to_string() };

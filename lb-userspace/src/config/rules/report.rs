@@ -3,7 +3,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 /// What a problem's line starts with.
-pub(in crate::config) fn label(index: usize, name: &str) -> String {
+pub(in super::super) fn label(index: usize, name: &str) -> String {
     match name {
         "" => format!("service number {}", index + 1),
         // A name that would spoil the line is refused, but has to be shown first.

@@ -19,8 +19,7 @@ use crate::{
             pins::Pins,
         },
     },
-    net::Interface,
-    netns,
+    net::{Interface, namespaces},
 };
 
 /// Something held of an interface.
@@ -37,7 +36,7 @@ impl Writer {
     ///
     /// An interface refuses; what was taken before is still on record.
     pub fn hold(&mut self, interfaces: &[Interface], config: &Config) -> Result<Vec<String>> {
-        let cookie = netns::cookie().unwrap_or_default();
+        let cookie = namespaces::cookie().unwrap_or_default();
         let mut lines = Vec::new();
         let mut wanted = Vec::new();
         for interface in interfaces {
@@ -64,7 +63,7 @@ impl Writer {
 
     /// Writes down a filter that is about to be made.
     pub(in crate::datapath) fn note_filter(&mut self, interface: u32, priority: u16, handle: u32) -> Result<()> {
-        let netns_cookie = netns::cookie().unwrap_or_default();
+        let netns_cookie = namespaces::cookie().unwrap_or_default();
         let kind = HeldRecord::FILTER;
         let record = HeldRecord { netns_cookie, interface, kind, priority, handle, ..HeldRecord::default() };
         note(&mut self.datapath.maps.held, &record).map(drop)
@@ -172,7 +171,7 @@ fn take(held: &mut Mapped<HeldRecord>, record: &HeldRecord) -> Result<Option<Str
 
 /// Gives something back. What is not there any more needs no giving back, and nothing here keeps a `detach` from ending.
 fn release(record: &HeldRecord) -> Option<String> {
-    let cookie = netns::cookie().unwrap_or_default();
+    let cookie = namespaces::cookie().unwrap_or_default();
     if record.netns_cookie != cookie {
         log::warn!(
             "interface {} of another network namespace is left as it is; remove what is stale there",

@@ -16,8 +16,7 @@ use crate::{
         error::Result,
         store::pins::{self, Pins},
     },
-    net::Interface,
-    netns,
+    net::{Interface, namespaces},
 };
 
 /// The directory in which the links of [`pass`] are pinned.
@@ -32,7 +31,7 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     let pins = Pins::beside(PASS_DIRECTORY);
     let _lock = pins.create()?;
     remove_gone(&pins)?;
-    let pin = pins.pass(netns::cookie().unwrap_or_default(), interface.index);
+    let pin = pins.pass(namespaces::cookie().unwrap_or_default(), interface.index);
     if remove {
         let found = pin.exists();
         pins.remove_pin(&pin)?;

@@ -20,7 +20,7 @@ use crate::{
         capacities::Capacities,
         error::{Error, Result},
     },
-    netns,
+    net::namespaces,
 };
 
 /// A running instance, for readers: they never wait.
@@ -151,7 +151,7 @@ pub(in crate::datapath) fn check(pins: &Pins, record: &Instance) -> Result<()> {
     if record.abi != ABI {
         return Err(foreign(format!("ABI {}, this is {ABI}", record.abi)));
     }
-    let cookie = netns::cookie().unwrap_or_default();
+    let cookie = namespaces::cookie().unwrap_or_default();
     if cookie != 0 && record.netns_cookie != 0 && cookie != record.netns_cookie {
         return Err(Error::OtherNamespace(pins.instance().to_owned()));
     }

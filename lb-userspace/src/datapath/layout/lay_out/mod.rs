@@ -31,7 +31,7 @@ use crate::{
             snapshot::Snapshot,
         },
     },
-    slots::SlotTable,
+    decide::slots::SlotTable,
 };
 
 /// Everything that a half holds. Indices are relative to the half, but for those in cells, which the datapath uses as

@@ -5,12 +5,10 @@ use std::net::IpAddr;
 use lb_common::{flow::protocol::has_ports, mac::Mac, outcome::Outcome};
 use serde::{Serialize, Serializer};
 
-use crate::{
-    config::{
-        model::{Config, Direction, Formula, Role, Service, Vlan},
-        protocol::protocol_name,
-    },
-    judge::{Addend, Judge, Tuple, addends},
+use super::judge::{Addend, Judge, Tuple, addends};
+use crate::config::{
+    model::{Config, Direction, Formula, Role, Service, Vlan},
+    protocol::protocol_name,
 };
 
 /// One end of a flow.

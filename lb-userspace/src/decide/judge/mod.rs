@@ -18,10 +18,8 @@ use lb_common::{
 };
 use num_bigint::BigUint;
 
-use crate::{
-    config::model::{Direction, Formula, Fragments, Service},
-    slots::SlotTable,
-};
+use super::slots::SlotTable;
+use crate::config::model::{Direction, Formula, Fragments, Service};
 
 /// What the formula and the services want to know of a packet; the source is the client.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

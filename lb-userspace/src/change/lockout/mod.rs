@@ -10,12 +10,15 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use lb_common::outcome::Outcome;
+use lb_common::{
+    flow::protocol::{TCP, UDP},
+    outcome::Outcome,
+};
 
-use self::sockets::Sockets;
+use self::sockets::{Connection, Sockets};
 use crate::{
     config::model::{Config, Role, Service},
-    judge::{Judge, Tuple},
+    decide::judge::{Judge, Tuple},
     net::{Interface, Net},
 };
 
@@ -23,21 +26,8 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 
-/// TCP and UDP, by their numbers.
-const TCP: u8 = libc::IPPROTO_TCP as u8;
-const UDP: u8 = libc::IPPROTO_UDP as u8;
-
 /// Where SSH is, as a rule.
 const SSH: u16 = 22;
-
-/// A connection to this host.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Connection {
-    /// Who is connected.
-    pub client: SocketAddr,
-    /// The socket here.
-    pub here: SocketAddr,
-}
 
 /// What this host lives by.
 #[derive(Clone, Debug, Default)]

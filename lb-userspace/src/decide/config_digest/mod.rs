@@ -10,10 +10,8 @@ use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    config::model::{Config, Direction, Formula, Fragments, Service},
-    slots::{Digest, SlotTable},
-};
+use super::slots::{Digest, SlotTable};
+use crate::config::model::{Config, Direction, Formula, Fragments, Service};
 
 #[cfg(test)]
 mod tests;

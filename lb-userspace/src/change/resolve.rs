@@ -15,16 +15,16 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A configuration whose servers were looked for.
 #[derive(Debug)]
-pub struct Located {
+pub struct Resolved {
     /// The configuration. Servers that were not found and need to be are marked: they take no flows.
     pub placed: Placed,
     /// Those servers.
-    pub lost: Vec<Lost>,
+    pub unresolved: Vec<UnresolvedServer>,
 }
 
 /// A server that takes no flows because its MAC is not known.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Lost {
+pub struct UnresolvedServer {
     /// The service's name.
     pub service: String,
     /// The server.
@@ -46,24 +46,24 @@ pub enum Refresh<'a> {
 
 /// Finds every server of a configuration for a datapath on `interfaces`. What is in `known`, the state before, stands in
 /// where a server does not answer now, and says what was found out about servers that stay.
-pub async fn locate(
+pub async fn resolve(
     net: &Net,
     interfaces: &[Interface],
     mut config: Config,
     known: &Snapshot,
     refresh: Refresh<'_>,
-) -> net::Result<Located> {
+) -> net::Result<Resolved> {
     let known = Known::new(known);
     let mut places = Vec::with_capacity(config.services.len());
     let mut questions = Vec::new();
-    let mut lost = Vec::new();
+    let mut unresolved = Vec::new();
     // A member sends nothing to others, so all that it has to know is which server it is.
     let member = config.role == Role::Member;
     let local = match &config.group.own[..] {
         [] => net.local_addresses().await?,
         own => own.iter().copied().collect(),
     };
-    let mut ways = Ways { net, interfaces, found: HashMap::new() };
+    let mut routes = Routes { net, interfaces, found: HashMap::new() };
     let now = health::now();
     for (index, service) in config.services.iter_mut().enumerate() {
         let mut row = Vec::with_capacity(service.servers.len());
@@ -75,7 +75,7 @@ pub async fn locate(
             let hop = match local.contains(&server.address) {
                 true => Hop { place: Place::Here, interface: None },
                 false if member => Hop { place: Place::Back, interface: None },
-                false => hop(&mut ways, server, before.filter(|_| !again)).await,
+                false => hop(&mut routes, server, before.filter(|_| !again)).await,
             };
             server.health.unresolved = match (server.health.unresolved, hop.place) {
                 (_, Place::Here) => None,
@@ -84,8 +84,15 @@ pub async fn locate(
             if again && hop.place != Place::Here {
                 match hop.interface {
                     Some(Ok(way)) => questions.push(Question { service: index, server: number, way }),
-                    Some(Err(no_way)) if missing(server) => {
-                        lost.push(lose(&service.name, server, no_way.why, no_way.on, &no_way.line, now));
+                    Some(Err(no_route)) if missing(server) => {
+                        unresolved.push(mark_unresolved(
+                            &service.name,
+                            server,
+                            no_route.why,
+                            no_route.on,
+                            &no_route.line,
+                            now,
+                        ));
                     }
                     Some(Err(_)) | None => {}
                 }
@@ -94,10 +101,10 @@ pub async fn locate(
         }
         places.push(row);
     }
-    lost.extend(ask(net, &mut config, &questions, now).await?);
+    unresolved.extend(ask(net, &mut config, &questions, now).await?);
     let prefixes = config.services.iter().any(Service::is_prefix);
     let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-    Ok(Located { placed: Placed { config, places, own }, lost })
+    Ok(Resolved { placed: Placed { config, places, own }, unresolved })
 }
 
 /// What is known of a server that stays goes on to be known.
@@ -116,10 +123,17 @@ fn inherit(server: &mut Server, checked: bool, before: Option<&Before>, now: u64
 }
 
 /// Marks a server that needs a MAC and has none.
-fn lose(service: &str, server: &mut Server, why: Missing, on: u32, line: &str, now: u64) -> Lost {
+fn mark_unresolved(
+    service: &str,
+    server: &mut Server,
+    why: Missing,
+    on: u32,
+    line: &str,
+    now: u64,
+) -> UnresolvedServer {
     let since = server.health.unresolved.map_or(now, |unresolved| unresolved.since);
     server.health.unresolved = Some(Unresolved { since, why, on });
-    Lost {
+    UnresolvedServer {
         service: service.to_owned(),
         server: server.address,
         line: format!("service {service}: server {}: {line}", server.address),
@@ -160,12 +174,12 @@ impl<'a> Known<'a> {
 struct Hop {
     place: Place,
     /// The interface on which to ask for its MAC, or why there is none; `None`: nobody needs to ask.
-    interface: Option<Result<Way, NoWay>>,
+    interface: Option<Result<Route, NoRoute>>,
 }
 
 /// How the kernel would reach a server.
 #[derive(Clone, Debug)]
-pub struct Way {
+pub struct Route {
     /// The index of the interface that its frames leave by.
     pub by: u32,
     /// That on which to ask for its MAC: another where the server is in a VLAN of the first.
@@ -176,7 +190,7 @@ pub struct Way {
 
 /// Why a server cannot be asked for its MAC.
 #[derive(Clone, Debug)]
-pub struct NoWay {
+pub struct NoRoute {
     /// In a word.
     pub why: Missing,
     /// The index of the interface that does not do; 0: there is none.
@@ -189,7 +203,7 @@ pub struct NoWay {
 struct Question {
     service: usize,
     server: usize,
-    way: Way,
+    way: Route,
 }
 
 /// A MAC that was found before is better than none.
@@ -200,7 +214,7 @@ const fn remember(mac: ServerMac, before: Option<&Before>) -> ServerMac {
     }
 }
 
-/// Whether a server is looked for. One that is known to be lost is left to `apply`, or to the agent: a change to another
+/// Whether a server is looked for. One that is known to be unresolved is left to `apply`, or to the agent: a change to another
 /// server must not wait for it.
 fn is_due(refresh: Refresh<'_>, service: &str, server: &Server, before: Option<&Before>) -> bool {
     let new = || before.is_none_or(|before| server.state == State::Up && before.health.unresolved.is_none());
@@ -221,21 +235,21 @@ fn missing(server: &Server) -> bool {
     server.state == State::Up && server.mac.get().is_none()
 }
 
-/// The ways to servers, each asked for once however many services it is in.
-pub struct Ways<'a> {
+/// The routes to servers, each asked for once however many services it is in.
+pub struct Routes<'a> {
     net: &'a Net,
     interfaces: &'a [Interface],
-    found: HashMap<(IpAddr, Option<u16>), Result<Way, NoWay>>,
+    found: HashMap<(IpAddr, Option<u16>), Result<Route, NoRoute>>,
 }
 
-impl<'a> Ways<'a> {
+impl<'a> Routes<'a> {
     /// For a datapath on these interfaces.
     pub fn new(net: &'a Net, interfaces: &'a [Interface]) -> Self {
         Self { net, interfaces, found: HashMap::new() }
     }
 
     /// The way to a server.
-    pub async fn get(&mut self, server: &Server) -> Result<Way, NoWay> {
+    pub async fn get(&mut self, server: &Server) -> Result<Route, NoRoute> {
         let key = (server.address, server.vlan.map(Vlan::number));
         if let Some(found) = self.found.get(&key) {
             return found.clone();
@@ -246,7 +260,7 @@ impl<'a> Ways<'a> {
     }
 
     /// Where that way leads.
-    pub fn place(&self, way: Option<&Way>) -> Place {
+    pub fn place(&self, way: Option<&Route>) -> Place {
         match way.and_then(|way| attached(self.interfaces, way.by)) {
             Some(interface) if self.interfaces.len() > 1 => {
                 Place::Behind { interface: interface.index, source: interface.mac.unwrap_or_default() }
@@ -258,20 +272,20 @@ impl<'a> Ways<'a> {
 
 /// The way to a server that is not this host. With one interface there is only one, and the kernel's routes matter only
 /// to tell why nobody answers on it.
-async fn hop(ways: &mut Ways<'_>, server: &Server, before: Option<&Before>) -> Hop {
+async fn hop(routes: &mut Routes<'_>, server: &Server, before: Option<&Before>) -> Hop {
     let given = matches!(server.mac, ServerMac::Given(_));
-    let several = ways.interfaces.len() > 1;
+    let several = routes.interfaces.len() > 1;
     match before.map(|before| before.place) {
-        Some(Place::Behind { interface, .. }) if several && attached(ways.interfaces, interface).is_some() => {
-            let source = attached(ways.interfaces, interface).and_then(|interface| interface.mac).unwrap_or_default();
+        Some(Place::Behind { interface, .. }) if several && attached(routes.interfaces, interface).is_some() => {
+            let source = attached(routes.interfaces, interface).and_then(|interface| interface.mac).unwrap_or_default();
             return Hop { place: Place::Behind { interface, source }, interface: None };
         }
         Some(Place::Back) if !several => return Hop { place: Place::Back, interface: None },
         _ if given && !several => return Hop { place: Place::Back, interface: None },
         Some(_) | None => {}
     }
-    let way = ways.get(server).await;
-    Hop { place: ways.place(way.as_ref().ok()), interface: (!given).then_some(way) }
+    let way = routes.get(server).await;
+    Hop { place: routes.place(way.as_ref().ok()), interface: (!given).then_some(way) }
 }
 
 fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {
@@ -282,48 +296,48 @@ fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {
 ///
 /// With several interfaces a server in a VLAN is behind the one whose VLAN the kernel's route names. With one it is behind
 /// that, wherever its MAC is asked for.
-async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Way, NoWay> {
-    let no_way = |why, on, line| NoWay { why, on, line };
+async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Route, NoRoute> {
+    let no_route = |why, on, line| NoRoute { why, on, line };
     let route = net
         .route(server.address)
         .await
-        .map_err(|error| no_way(Missing::NoRoute, 0, format!("{error}; give its mac, or add a route")))?;
+        .map_err(|error| no_route(Missing::NoRoute, 0, format!("{error}; give its mac, or add a route")))?;
     let ask = route.interface;
     if let Some(gateway) = route.gateway {
         let line = format!(
             "it is behind the router {gateway}, but must be on the same network segment as this host; give its mac if it is"
         );
-        return Err(no_way(Missing::Router, ask, line));
+        return Err(no_route(Missing::Router, ask, line));
     }
     let (name, vlan_of) =
         net.interface_by_index(ask).await.map_or_else(|_| (ask.to_string(), None), |i| (i.name, i.vlan_of));
     if interfaces.is_empty() || attached(interfaces, ask).is_some() {
-        return Ok(Way { by: ask, ask, name });
+        return Ok(Route { by: ask, ask, name });
     }
     let below = vlan_of.filter(|index| attached(interfaces, *index).is_some());
     match (server.vlan, below, interfaces) {
-        (Some(_), Some(by), _) => Ok(Way { by, ask, name }),
-        (Some(_), None, [only]) => Ok(Way { by: only.index, ask, name }),
+        (Some(_), Some(by), _) => Ok(Route { by, ask, name }),
+        (Some(_), None, [only]) => Ok(Route { by: only.index, ask, name }),
         (Some(_), None, _) => {
             let line = format!(
                 "it is reached by {name}, which is no VLAN of an interface that modlb is attached to; give its mac, or add a route"
             );
-            Err(no_way(Missing::NotAttached, ask, line))
+            Err(no_route(Missing::NotAttached, ask, line))
         }
         (None, ..) => {
             let line =
                 format!("it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac");
-            Err(no_way(Missing::NotAttached, ask, line))
+            Err(no_route(Missing::NotAttached, ask, line))
         }
     }
 }
 
 /// Asks all at once, enters the answers, and returns each server that needs one and gave none.
-async fn ask(net: &Net, config: &mut Config, questions: &[Question], now: u64) -> net::Result<Vec<Lost>> {
+async fn ask(net: &Net, config: &mut Config, questions: &[Question], now: u64) -> net::Result<Vec<UnresolvedServer>> {
     let asked =
         |question: &Question| (config.services[question.service].servers[question.server].address, question.way.ask);
     let answers = net.resolve_all(&questions.iter().map(asked).collect::<Vec<_>>(), TIMEOUT).await?;
-    let mut lost = Vec::new();
+    let mut unresolved = Vec::new();
     for (question, answer) in questions.iter().zip(answers) {
         let service = &mut config.services[question.service];
         let server = &mut service.servers[question.server];
@@ -337,17 +351,24 @@ async fn ask(net: &Net, config: &mut Config, questions: &[Question], now: u64) -
             (None, ServerMac::Resolved(mac)) => log::warn!("{}: {silent}; keeping the MAC {mac} that it had", who()),
             (None, ServerMac::Unresolved | ServerMac::Given(_)) if server.state == State::Up => {
                 let line = format!("{silent}; is it up? Give its mac, or say state = \"down\"");
-                lost.push(lose(&service.name, server, Missing::NoAnswer, question.way.ask, &line, now));
+                unresolved.push(mark_unresolved(
+                    &service.name,
+                    server,
+                    Missing::NoAnswer,
+                    question.way.ask,
+                    &line,
+                    now,
+                ));
             }
             (None, ServerMac::Unresolved | ServerMac::Given(_)) => log::info!("{}: {silent}; it is down", who()),
         }
     }
-    Ok(lost)
+    Ok(unresolved)
 }
 
 /// Warns of servers that take no flows for want of a MAC.
-pub fn warn(lost: &[Lost]) {
-    for Lost { line, .. } in lost {
+pub fn warn(unresolved: &[UnresolvedServer]) {
+    for UnresolvedServer { line, .. } in unresolved {
         log::warn!("{line}; unresolved until then: its flows go to the others");
     }
 }

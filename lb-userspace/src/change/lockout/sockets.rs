@@ -5,12 +5,21 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::{Connection, TCP, UDP};
+use lb_common::flow::protocol::{TCP, UDP};
 
 /// States of TCP, as the kernel numbers them; a datagram socket that is not connected is "closed".
 const ESTABLISHED: &str = "01";
 const CLOSED: &str = "07";
 const LISTENING: &str = "0A";
+
+/// A connection to this host.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Connection {
+    /// Who is connected.
+    pub client: SocketAddr,
+    /// The socket here.
+    pub here: SocketAddr,
+}
 
 /// What is connected and what listens.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -1,5 +1,12 @@
+use std::time::Duration;
+
+use lb_common::mac::Mac;
+
 use super::*;
-use crate::config::model::State;
+use crate::config::{
+    file,
+    model::{Config, ServerMac, State},
+};
 
 const BEFORE: &str = r#"
 [[service]]

@@ -31,7 +31,10 @@ use rtnetlink::{
 };
 use tokio::time::{self, Instant};
 
-use super::{Error, Neighbour as Found, Result, all, answered, message::mac_of};
+use super::{
+    error::{Error, Result},
+    netlink::{Net, all, answered, mac_of},
+};
 
 /// The discard service (RFC 863): nobody minds a datagram there.
 const DISCARD_PORT: u16 = 9;
@@ -44,7 +47,25 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// taken to be down.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-type Neighbour = (IpAddr, u32);
+/// An address, and the index of the interface on whose link it is.
+type Key = (IpAddr, u32);
+
+/// An entry of the neighbour table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Neighbour {
+    /// Whose MAC it is about.
+    pub address: IpAddr,
+    /// The index of the interface on whose link it is.
+    pub interface: u32,
+    /// Its MAC, if the kernel vouches for one.
+    pub mac: Option<Mac>,
+    /// The kernel asked and had no answer.
+    pub failed: bool,
+    /// Somebody entered it for good: the kernel never asks.
+    pub permanent: bool,
+    /// The kernel keeps it alive by itself.
+    pub managed: bool,
+}
 
 /// What the neighbour table says about a neighbour.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,13 +75,49 @@ enum Entry {
     Failed,
 }
 
-pub(super) async fn resolve_all(
-    handle: &Handle,
-    requests: &[Neighbour],
-    timeout: Duration,
-) -> Result<Vec<Option<Mac>>> {
+impl Net {
+    /// The MAC of `address` on the link of `interface`, from the neighbour table or, where it is not there, by asking
+    /// for it (ARP, neighbour discovery). `None`: nobody answered within `timeout`.
+    pub async fn resolve(&self, address: IpAddr, interface: u32, timeout: Duration) -> Result<Option<Mac>> {
+        Ok(self.resolve_all(&[(address, interface)], timeout).await?.pop().flatten())
+    }
+
+    /// As [`Net::resolve`] for many addresses at once, each with the interface that it is to be found on, all within
+    /// one `timeout`. The answers are in the order of the requests.
+    ///
+    /// Trap: what the kernel has no room for in its neighbour table (`net.ipv4.neigh.default.gc_thresh3`, 1024 unless
+    /// set, and the same for IPv6) stays unresolved; the log says so.
+    pub async fn resolve_all(&self, requests: &[(IpAddr, u32)], timeout: Duration) -> Result<Vec<Option<Mac>>> {
+        resolve_all(&self.handle, requests, timeout).await
+    }
+
+    /// Every entry of the neighbour table.
+    pub async fn neighbours(&self) -> Result<Vec<Neighbour>> {
+        let messages = all(self.handle.neighbours().get().execute(), "the neighbour table").await?;
+        Ok(messages.iter().filter_map(read).collect())
+    }
+
+    /// Makes the kernel keep an entry alive from now on (`ip neigh add … managed`). What it knows already stays. A kernel before
+    /// 5.16 takes the request and does not do it.
+    pub async fn manage(&self, address: IpAddr, interface: u32) -> Result<()> {
+        manage(&self.handle, address, interface).await
+    }
+
+    /// Makes the kernel ask for a MAC, as a packet to the address would.
+    pub async fn ask(&self, address: IpAddr, interface: u32) -> Result<()> {
+        let source = ask(&self.handle, address, interface).await;
+        source.map_err(|source| Error::Neighbour { address, source })
+    }
+
+    /// Removes an entry.
+    pub async fn forget(&self, address: IpAddr, interface: u32) -> Result<()> {
+        forget(&self.handle, address, interface).await
+    }
+}
+
+async fn resolve_all(handle: &Handle, requests: &[Key], timeout: Duration) -> Result<Vec<Option<Mac>>> {
     let deadline = Instant::now() + timeout.min(LONGEST_TIMEOUT);
-    let mut open: HashSet<Neighbour> = requests.iter().copied().collect();
+    let mut open: HashSet<Key> = requests.iter().copied().collect();
     let mut found = HashMap::new();
     if !open.is_empty() {
         // Entries that failed earlier say nothing about now, hence the question before they are believed.
@@ -80,7 +137,7 @@ pub(super) async fn resolve_all(
 }
 
 /// Moves what the table knows from `open` to `found`.
-fn settle_known(table: &HashMap<Neighbour, Entry>, open: &mut HashSet<Neighbour>, found: &mut HashMap<Neighbour, Mac>) {
+fn settle_known(table: &HashMap<Key, Entry>, open: &mut HashSet<Key>, found: &mut HashMap<Key, Mac>) {
     open.retain(|neighbour| match table.get(neighbour) {
         Some(Entry::Known(mac)) => {
             found.insert(*neighbour, *mac);
@@ -91,13 +148,13 @@ fn settle_known(table: &HashMap<Neighbour, Entry>, open: &mut HashSet<Neighbour>
 }
 
 /// The kernel's neighbour table, in one request whatever the number of neighbours.
-async fn table(handle: &Handle) -> Result<HashMap<Neighbour, Entry>> {
+async fn table(handle: &Handle) -> Result<HashMap<Key, Entry>> {
     let messages: Vec<NeighbourMessage> = all(handle.neighbours().get().execute(), "the neighbour table").await?;
     Ok(messages.iter().filter_map(|message| Some((neighbour_of(message)?, entry_of(message)))).collect())
 }
 
 /// `None` for entries of other families, as those of bridges.
-pub(super) fn neighbour_of(message: &NeighbourMessage) -> Option<Neighbour> {
+pub(super) fn neighbour_of(message: &NeighbourMessage) -> Option<Key> {
     let address = message.attributes.iter().find_map(|attribute| {
         if let NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) = attribute {
             Some(IpAddr::V4(*address))
@@ -132,11 +189,11 @@ fn entry_of(message: &NeighbourMessage) -> Entry {
 }
 
 /// An entry as others see it; `None` for those of other families, as those of bridges.
-pub(super) fn read(message: &NeighbourMessage) -> Option<Found> {
+pub(super) fn read(message: &NeighbourMessage) -> Option<Neighbour> {
     let (address, interface) = neighbour_of(message)?;
     let entry = entry_of(message);
     let managed = |attribute: &NeighbourAttribute| matches!(attribute, NeighbourAttribute::ExtFlags(flags) if flags.contains(NeighbourExtFlags::Managed));
-    Some(Found {
+    Some(Neighbour {
         address,
         interface,
         mac: if let Entry::Known(mac) = entry { Some(mac) } else { None },
@@ -147,14 +204,14 @@ pub(super) fn read(message: &NeighbourMessage) -> Option<Found> {
 }
 
 /// Trap: the kernel makes a permanent entry an ordinary one if asked to manage it.
-pub(super) async fn manage(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> {
+async fn manage(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> {
     let mut request = handle.neighbours().add(interface, address).state(NeighbourState::None).replace();
     request.message_mut().attributes.push(NeighbourAttribute::ExtFlags(NeighbourExtFlags::Managed));
     let source = answered(request.execute()).await;
     source.map_err(|source| Error::Neighbour { address, source })
 }
 
-pub(super) async fn forget(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> {
+async fn forget(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> {
     let mut add = handle.neighbours().add(interface, address);
     let message = add.message_mut().clone();
     match answered(handle.neighbours().del(message).execute()).await {
@@ -165,7 +222,7 @@ pub(super) async fn forget(handle: &Handle, address: IpAddr, interface: u32) -> 
 }
 
 /// Makes the kernel ask for every neighbour. What cannot be asked for stays unresolved, like what does not answer.
-async fn ask_all(handle: &Handle, neighbours: &HashSet<Neighbour>) {
+async fn ask_all(handle: &Handle, neighbours: &HashSet<Key>) {
     let mut full = 0_usize;
     for &(address, interface) in neighbours {
         if let Err(error) = ask(handle, address, interface).await {
@@ -181,7 +238,7 @@ async fn ask_all(handle: &Handle, neighbours: &HashSet<Neighbour>) {
     }
 }
 
-pub(super) async fn ask(handle: &Handle, address: IpAddr, interface: u32) -> io::Result<()> {
+async fn ask(handle: &Handle, address: IpAddr, interface: u32) -> io::Result<()> {
     let datagram = send_datagram(address, interface);
     // `replace`, since an entry that failed is asked for again in the same way.
     let request = handle.neighbours().add(interface, address).state(NeighbourState::None).flags(NeighbourFlags::Use);
@@ -232,5 +289,11 @@ mod tests {
         for bytes in [&[0; 6][..], &[0xff; 6], &[10, 0, 0, 1]] {
             assert_eq!(entry(NeighbourState::Permanent, Some(bytes)), Entry::Asking, "{bytes:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_to_resolve_takes_no_time() {
+        let answers = Net::open().unwrap().resolve_all(&[], Duration::from_secs(1)).await.unwrap();
+        assert!(answers.is_empty());
     }
 }

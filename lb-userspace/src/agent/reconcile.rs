@@ -9,17 +9,16 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::{self, Instant};
 
-use super::{Agent, systemd};
+use super::{state::Agent, systemd};
 use crate::{
-    commands::{
-        attach::{self, Ahead, Brought, Manner},
-        change::attached,
-        detach,
+    change::{
+        reconcile::{AttachOptions, Prefetched, Reconciled, reconcile},
+        relocate::leave,
+        resolve::{Refresh, resolve},
+        rollback,
     },
     config::{file, model::Config},
-    confirm,
-    datapath::{Datapath, Error, Writer},
-    locate::{Refresh, locate},
+    datapath::{Datapath, Error, Writer, attached},
     net::Interface,
     observe::agent_view::Level,
 };
@@ -38,7 +37,7 @@ impl Agent {
     /// There is no instance, and none can be made. A file that is refused while an instance runs is no error.
     pub(super) async fn start(&mut self) -> Result<()> {
         let running = Datapath::open(&self.instance);
-        let result = self.read_and_bring(true).await;
+        let result = self.read_and_reconcile(true).await;
         match (result, running) {
             (Ok(()), _) => {}
             (Err(error), Ok(_)) => {
@@ -49,7 +48,7 @@ impl Agent {
             // Such as one of another version: nothing to be done here.
             (Err(_), Err(error)) => return Err(error.into()),
         }
-        self.tell();
+        self.report();
         Ok(())
     }
 
@@ -59,7 +58,7 @@ impl Agent {
             return;
         }
         systemd::reloading();
-        match self.read_and_bring(false).await {
+        match self.read_and_reconcile(false).await {
             Ok(()) => {
                 if let Ok(mut view) = self.shared.write() {
                     view.reloads += 1;
@@ -67,7 +66,7 @@ impl Agent {
             }
             Err(error) => self.refuse(&error),
         }
-        self.tell();
+        self.report();
     }
 
     /// The file, or what it asks for, is refused: what is in force stays.
@@ -81,7 +80,7 @@ impl Agent {
     }
 
     /// `starting`: leave the configuration alone if the file was put in force before.
-    async fn read_and_bring(&mut self, starting: bool) -> Result<()> {
+    async fn read_and_reconcile(&mut self, starting: bool) -> Result<()> {
         let path = self.source.path().display().to_string();
         let text = self.source.read().map_err(|error| anyhow::anyhow!("{path}: {error}"))?;
         self.read = text.digest;
@@ -91,14 +90,14 @@ impl Agent {
         let running = have.is_some();
         let same = starting && have.is_some_and(|have| have.source() == text.digest);
         if running && !same {
-            confirm::refuse(&self.instance)?;
+            rollback::refuse(&self.instance)?;
         }
         if same {
             self.note(Level::Info, format!("{path} is in force already; what commands changed since stays"));
         }
         let names = config.interfaces.clone();
         let config = Some(config).filter(|_| !same);
-        self.bring(config, &names, Some(text.digest)).await?;
+        self.reconcile(config, &names, Some(text.digest)).await?;
         if let Ok(mut view) = self.shared.write() {
             view.refused = None;
         }
@@ -109,7 +108,12 @@ impl Agent {
     }
 
     /// Brings the instance to a configuration (`None`: the one that it has) and to interfaces with these names.
-    pub(super) async fn bring(&mut self, config: Option<Config>, names: &[String], source: Option<u64>) -> Result<()> {
+    pub(super) async fn reconcile(
+        &mut self,
+        config: Option<Config>,
+        names: &[String],
+        source: Option<u64>,
+    ) -> Result<()> {
         let (found, missing) = self.find(names).await?;
         let running = Datapath::open(&self.instance);
         if matches!(running, Err(Error::NotRunning(_))) && found.is_empty() && !missing.is_empty() {
@@ -124,36 +128,42 @@ impl Agent {
             self.note(Level::Warning, format!("there is no interface {name} yet; it is attached to when it comes"));
         }
         let mode = self.options.mode;
-        let manner = Manner { mode, standby: false, replace: false, source, force: false };
+        let attach = AttachOptions { mode, standby: false, replace: false, source, force: false };
         let listed = config.is_some() && !names.is_empty() && missing.is_empty();
-        let brought = match running {
+        let reconciled = match running {
             Ok(_) => {
-                let ahead = self.look_ahead(config.clone(), &found).await?;
+                let prefetched = self.prefetch(config.clone(), &found).await?;
                 let Some(mut writer) = self.lock().await? else { bail!("the instance went meanwhile") };
                 self.options.wanted.check(writer.capacities(), writer.role())?;
-                let brought = attach::bring(&mut writer, &self.net, manner, config, found.clone(), Some(ahead)).await?;
+                let reconciled =
+                    reconcile(&mut writer, &self.net, attach, config, found.clone(), Some(prefetched)).await?;
                 if listed {
                     self.leave_others(&mut writer, &found).await?;
                 }
-                brought
+                reconciled
             }
-            Err(Error::NotRunning(_)) => self.make(manner, config, found).await?,
+            Err(Error::NotRunning(_)) => self.make(attach, config, found).await?,
             Err(error) => return Err(error.into()),
         };
-        self.brought(brought);
+        self.reconciled(reconciled);
         // Not before: what is refused changes nothing.
         self.wanted = names.iter().cloned().collect();
         self.adopt().await;
         Ok(())
     }
 
-    async fn make(&mut self, manner: Manner, config: Option<Config>, found: Vec<Interface>) -> Result<Brought> {
+    async fn make(
+        &mut self,
+        attach: AttachOptions,
+        config: Option<Config>,
+        found: Vec<Interface>,
+    ) -> Result<Reconciled> {
         let mut wanted = self.options.wanted;
         wanted.role = config.as_ref().map(|config| config.role).or(wanted.role);
         let mut writer = Writer::create(&self.instance, &wanted)?;
-        let manner = Manner { standby: self.options.standby, ..manner };
-        match attach::bring(&mut writer, &self.net, manner, config, found, None).await {
-            Ok(brought) => Ok(brought),
+        let attach = AttachOptions { standby: self.options.standby, ..attach };
+        match reconcile(&mut writer, &self.net, attach, config, found, None).await {
+            Ok(reconciled) => Ok(reconciled),
             Err(error) => {
                 writer.abandon()?;
                 Err(error)
@@ -161,11 +171,11 @@ impl Agent {
         }
     }
 
-    fn brought(&mut self, brought: Brought) {
-        self.note_all(Level::Info, brought.lines);
-        self.note_all(Level::Warning, brought.lost.into_iter().map(|lost| lost.line).collect());
+    fn reconciled(&mut self, reconciled: Reconciled) {
+        self.note_all(Level::Info, reconciled.lines);
+        self.note_all(Level::Warning, reconciled.unresolved.into_iter().map(|server| server.line).collect());
         if let Ok(mut view) = self.shared.write() {
-            view.publishes += u64::from(brought.published);
+            view.publishes += u64::from(reconciled.published);
         }
     }
 
@@ -183,7 +193,7 @@ impl Agent {
     }
 
     /// Looks for the servers before the lock is taken, for those that do not answer take a second.
-    async fn look_ahead(&self, config: Option<Config>, found: &[Interface]) -> Result<Ahead> {
+    async fn prefetch(&self, config: Option<Config>, found: &[Interface]) -> Result<Prefetched> {
         let datapath = Datapath::open(&self.instance)?;
         let have = datapath.snapshot();
         let mut interfaces = attached(&datapath, &self.net).await?;
@@ -191,22 +201,26 @@ impl Agent {
             found.iter().filter(|new| interfaces.iter().all(|old| old.index != new.index)).cloned().collect();
         interfaces.extend(new);
         let want = config.unwrap_or_else(|| have.config.clone());
-        let located = locate(&self.net, &interfaces, want, &have, Refresh::All).await?;
+        let resolved = resolve(&self.net, &interfaces, want, &have, Refresh::All).await?;
         let generation = have.control.generation();
-        Ok(Ahead { generation, interfaces: interfaces.iter().map(|interface| interface.index).collect(), located })
+        Ok(Prefetched {
+            generation,
+            interfaces: interfaces.iter().map(|interface| interface.index).collect(),
+            resolved,
+        })
     }
 
     /// Leaves the interfaces that the file does not name.
     async fn leave_others(&mut self, writer: &mut Writer, named: &[Interface]) -> Result<()> {
         let all = attached(writer, &self.net).await?;
-        let (stay, leave): (Vec<_>, Vec<_>) =
+        let (stay, leaving): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|interface| named.iter().any(|named| named.index == interface.index));
-        if leave.is_empty() || stay.is_empty() {
+        if leaving.is_empty() || stay.is_empty() {
             return Ok(());
         }
-        let lines = detach::leave(writer, &self.net, &leave, &stay).await?;
+        let lines = leave(writer, &self.net, &leaving, &stay).await?;
         // That is known here, and no command's doing.
-        self.attached.retain(|index, _| leave.iter().all(|leave| leave.index != *index));
+        self.attached.retain(|index, _| leaving.iter().all(|leaving| leaving.index != *index));
         self.note_all(Level::Info, lines);
         Ok(())
     }

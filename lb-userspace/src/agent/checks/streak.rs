@@ -4,13 +4,13 @@ use crate::config::model::Failure;
 
 /// What counts at present, after `rise` and `fall`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Tally {
+pub struct CheckStreak {
     passing: bool,
     /// Attempts in a row that speak against it.
     against: u16,
 }
 
-impl Tally {
+impl CheckStreak {
     /// For a server that passes, or does not, before the first attempt.
     pub const fn new(passing: bool) -> Self {
         Self { passing, against: 0 }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     /// Attempts, `+` good and `-` bad, and what counts after each.
-    fn run(mut tally: Tally, attempts: &str) -> String {
+    fn run(mut tally: CheckStreak, attempts: &str) -> String {
         let outcome = |c: char| if c == '+' { Ok(()) } else { Err(Failure::Timeout) };
         let one = |c: char| {
             let before = tally.passing();
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn it_takes_rise_and_fall_in_a_row() {
-        assert_eq!(run(Tally::new(true), "--+---+-++--"), "+++++----+++");
-        assert_eq!(run(Tally::new(true), "--+--+--"), "++++++++");
-        assert_eq!(run(Tally::new(false), "+-+-++"), "-----+");
+        assert_eq!(run(CheckStreak::new(true), "--+---+-++--"), "+++++----+++");
+        assert_eq!(run(CheckStreak::new(true), "--+--+--"), "++++++++");
+        assert_eq!(run(CheckStreak::new(false), "+-+-++"), "-----+");
     }
 }

@@ -1,18 +1,11 @@
-//! Changes that are taken back unless somebody confirms them.
-//!
-//! Before such a change is made, what is in force goes to a file in `/run/modlb`, and a process of a session of its own
-//! starts to wait: it survives the terminal, the connection and the command. Being there is a lock on that file, which the
-//! kernel lets go of however a process ends; so a record that nobody waits for is recognised as such.
-//!
-//! Who changes the file, or acts by it, holds the instance's lock. Thus a confirmation and a rollback cannot both happen.
+//! The record of a change that nobody has confirmed yet.
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     net::IpAddr,
-    os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -29,11 +22,8 @@ use crate::{
     datapath::{Writer, store::pins::Pins},
 };
 
-#[cfg(test)]
-mod tests;
-
 /// Where the records are: it is empty after a start of the system, and so is the BPF file system.
-const DIRECTORY: &str = "/run/modlb";
+pub(super) const DIRECTORY: &str = "/run/modlb";
 
 /// A change that nobody has confirmed yet.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -63,7 +53,7 @@ pub struct Found {
 
 impl Pending {
     /// Takes down what is in force.
-    fn new(instance: u64, before: &Config, within: Duration) -> Self {
+    pub(super) fn new(instance: u64, before: &Config, within: Duration) -> Self {
         let servers = before.services.iter().flat_map(|service| service.servers.iter().map(move |s| (service, s)));
         let found = servers.filter_map(|(service, server)| match server.mac {
             ServerMac::Resolved(mac) => Some((service.name.clone(), server.address, mac.0)),
@@ -144,22 +134,6 @@ pub fn refuse(instance: &str) -> Result<()> {
     }
 }
 
-/// To be called before a change: from then on it is taken back after `within`, whatever becomes of this command.
-///
-/// # Errors
-///
-/// The record cannot be written, or nobody can be made to wait. Then nothing is left of either.
-pub fn begin(_lock: &Writer, instance: &str, before: &Config, within: Duration) -> Result<()> {
-    let pending = Pending::new(inode(instance)?, before, within);
-    let path = path(instance);
-    write(&path, &pending).with_context(|| format!("writing {}", path.display()))?;
-    let started = start_waiter(instance);
-    if started.is_err() {
-        let _ = fs::remove_file(&path);
-    }
-    started.context("cannot start the process that would roll the change back; nothing was changed")
-}
-
 /// Ends the wait. The process that waits notices, and ends too.
 ///
 /// # Errors
@@ -173,88 +147,21 @@ pub fn settle(_lock: &Writer, instance: &str) -> Result<()> {
     Ok(())
 }
 
-/// Who waits for a change to be confirmed or its time to be over.
-#[derive(Debug)]
-pub struct Waiter {
-    instance: String,
-    file: Flock<File>,
-}
-
-impl Waiter {
-    /// Begins to wait, and tells the command that started it on standard output.
-    ///
-    /// # Errors
-    ///
-    /// There is nothing to wait for, or somebody who waits already.
-    pub fn new(instance: &str) -> Result<Self> {
-        let file = File::options().read(true).write(true).open(path(instance))?;
-        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
-        io::stdout().write_all(b"!")?;
-        io::stdout().flush()?;
-        Ok(Self { instance: instance.to_owned(), file })
-    }
-
-    /// What it waits for; `None`: it is settled, or the instance is gone.
-    pub fn pending(&self) -> Option<Pending> {
-        if !self.is_there() {
-            return None;
-        }
-        find(&self.instance).ok()?.map(|found| found.pending)
-    }
-
-    /// Removes a record that nobody removed because its instance went.
-    pub fn forget(&self) -> Result<()> {
-        if self.is_there() {
-            fs::remove_file(path(&self.instance))?;
-            let _ = fs::remove_dir(DIRECTORY);
-        }
-        Ok(())
-    }
-
-    /// Whether the record is still the one that it waits for.
-    fn is_there(&self) -> bool {
-        let ours = self.file.metadata().map(|found| found.ino());
-        let there = fs::metadata(path(&self.instance)).map(|found| found.ino());
-        matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
-    }
-
-    /// Has others see why it could not be taken back.
-    pub fn complain(&mut self, pending: Pending, problem: String) -> Result<()> {
-        use std::os::unix::fs::FileExt as _;
-        let text = serde_json::to_string(&Pending { problem: Some(problem), ..pending })?;
-        self.file.set_len(text.len() as u64)?;
-        Ok(self.file.write_all_at(text.as_bytes(), 0)?)
-    }
-}
-
-/// Starts this program anew as the one who waits, and returns when it does. It keeps the network namespace.
-fn start_waiter(instance: &str) -> Result<()> {
-    let mut command = Command::new("/proc/self/exe");
-    command.args(["--instance", instance, "confirm", "--wait"]).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // SAFETY: setsid(2) is one of the calls that a child may make between fork and exec.
-    unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
-    let mut child = command.spawn()?;
-    let mut answer = Vec::new();
-    child.stdout.take().context("no pipe")?.take(1).read_to_end(&mut answer)?;
-    if answer != b"!" {
-        bail!("it ended at once ({})", child.wait()?);
-    }
-    Ok(())
-}
-
-fn write(path: &Path, pending: &Pending) -> io::Result<()> {
+/// Replaces the record as a whole.
+pub(super) fn write(path: &Path, pending: &Pending) -> io::Result<()> {
     fs::create_dir_all(DIRECTORY)?;
     let new = path.with_extension("new");
     fs::write(&new, serde_json::to_string(pending)?)?;
     fs::rename(new, path)
 }
 
-fn path(instance: &str) -> PathBuf {
+/// Where the record of an instance is.
+pub(super) fn path(instance: &str) -> PathBuf {
     Path::new(DIRECTORY).join(format!("{instance}.pending"))
 }
 
-fn inode(instance: &str) -> io::Result<u64> {
+/// The inode of an instance's directory.
+pub(super) fn inode(instance: &str) -> io::Result<u64> {
     Ok(fs::metadata(Pins::new(instance).directory())?.ino())
 }
 
