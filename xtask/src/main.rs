@@ -45,7 +45,8 @@ enum Task {
         /// Run the tests of the datapath on Debian's kernel of this version, such as 6.1, in an emulated machine
         #[arg(long, value_name = "VERSION", conflicts_with = "soak")]
         kernel: Option<String>,
-        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests that run
+        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests
+        /// that run
         #[arg(last = true)]
         args: Vec<String>,
     },

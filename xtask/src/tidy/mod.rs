@@ -3,6 +3,7 @@
 //! Each check is a function of the repository's files, so its tests hand it files with faults in them.
 
 mod circles;
+mod columns;
 mod fault;
 mod imports;
 mod rooms;
@@ -33,6 +34,7 @@ fn check(tree: &Tree) -> Vec<Fault> {
     let targets = targets(tree, &sources);
     faults.extend(circles::check(&targets));
     faults.extend(rooms::check(tree, &targets));
+    faults.extend(columns::check(tree));
     faults.sort();
     faults
 }
