@@ -15,7 +15,7 @@ mod tidy;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Sets up, builds, tests and demonstrates modlb.
 #[derive(Parser)]
@@ -134,6 +134,11 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(options) => bench::run(&options),
         Task::Deb(options) => deb::run(&options),
         Task::Lint => lint::run(),
-        Task::Tidy => tidy::run(),
+        Task::Tidy => tidy::run(&tasks()),
     }
+}
+
+/// The names of all tasks.
+fn tasks() -> Vec<String> {
+    Cli::command().get_subcommands().map(|task| task.get_name().to_owned()).collect()
 }
