@@ -133,7 +133,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
         Task::Bench(options) => bench::run(&options),
         Task::Deb(options) => deb::run(&options),
-        Task::Lint => lint::run(),
+        Task::Lint => lint::run(&tasks()),
         Task::Tidy => tidy::run(&tasks()),
     }
 }

@@ -105,7 +105,7 @@ fn variants(tokens: TokenStream) -> Vec<Variant> {
             TokenTree::Group(fields) if fields.delimiter() == Delimiter::Parenthesis => {
                 let types = fields.stream().into_iter().filter_map(|token| match token {
                     TokenTree::Ident(word) => Some(word.to_string()),
-                    _ => None,
+                    TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => None,
                 });
                 if let Some(variant) = variants.last_mut() {
                     // `Box<T>`, `super::T` and `T` all hold a `T`.
@@ -155,6 +155,10 @@ pub fn check(modlb: &Commands, xtask: &Commands, document: &str, literals: &[Lit
 fn unknown<'a>(modlb: &Commands, xtask: &Commands, literal: &Literal<'_>) -> Vec<(&'a str, String)> {
     // What comes after `#` is said, not typed.
     let text = literal.text.split(" #").next().unwrap_or_default();
+    // Columns are what a command prints.
+    if literal.kind == Kind::Block && text.trim().contains("  ") {
+        return Vec::new();
+    }
     let words: Vec<_> =
         text.split_whitespace().map(|word| word.trim_end_matches([',', ';', '.', ':', ')', '\''])).collect();
     let mut unknown = Vec::new();
@@ -217,6 +221,7 @@ mod tests {
             "`cargo xtask test -- slots` `cargo xtask` `cargo xtask COMMAND` `modlb` `modlb COMMAND` `modlb --version`",
             "\n    $ sudo modlb attach eth0   # modlb gone\n    modlb 0.1.0 (ABI 5): balancer\n    NIC ─▶ modlb (XDP): service?\n",
             "\n    it says that modlb gone\n",
+            "\n    modlb default  balancer  active  digest 588e2517d2e1540d\n",
             "plain modlb gone",
         ] {
             assert_eq!(faults(text), [""; 0], "{text}");

@@ -28,6 +28,7 @@ fn names(tree: &Tree, document: &str, literal: &Literal<'_>) -> Vec<String> {
         return if is_here { vec![path.to_owned()] } else { Vec::new() };
     }
     let words = literal.text.split_whitespace().map(|word| word.trim_matches(|mark| "\"'(),:;".contains(mark)));
+    let words = words.map(|word| word.trim_start_matches("./"));
     words.flat_map(branches).filter(|word| is_name(tree, document, literal.kind, word)).collect()
 }
 
@@ -43,7 +44,10 @@ fn branches(word: &str) -> Vec<String> {
 
 fn is_name(tree: &Tree, document: &str, kind: Kind, word: &str) -> bool {
     let is_plain = word.chars().all(|character| character.is_ascii_alphanumeric() || "._-/".contains(character));
-    if !is_plain || word.starts_with(['/', '-']) || word.starts_with("..") {
+    // `NAME` is the reader's to choose.
+    let is_chosen =
+        word.split('/').skip(1).any(|part| part.starts_with(char::is_uppercase) && part == part.to_uppercase());
+    if !is_plain || is_chosen || word.starts_with(['/', '-']) || word.starts_with("..") {
         return false;
     }
     let is_source = word.ends_with(".rs") && !word.starts_with('.');
@@ -100,7 +104,7 @@ mod tests {
             "`docs/A.md` `A.md` `README.md` `.ci/run` `lb-userspace/tests/oracle` `lb-userspace/tests/{cli,oracle}/main.rs`",
             "`cells.rs` `store/cells.rs` `judge.rs` `oracle/judge.rs` `images/`",
             "\n    scripts/setup.sh 203.0.113.10\n",
-            "`/etc/modlb.toml` `old.toml` `target/release/modlb` `a/b` `--x/y.rs` `*.rs` `203.0.113.0/24` `tcp/udp`",
+            "`/etc/modlb.toml` `old.toml` `./target/release/modlb` `docs/MY-NAME` `a/b` `--x/y.rs` `*.rs` `203.0.113.0/24` `tcp/udp`",
         ] {
             assert_eq!(faults(text), [0; 0], "{text}");
         }

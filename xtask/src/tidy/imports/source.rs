@@ -190,7 +190,7 @@ fn skip_item(rest: &mut Tokens<'_>) {
         match token {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => return,
             TokenTree::Punct(mark) if [';', ','].contains(&mark.as_char()) => return,
-            _ => {}
+            TokenTree::Group(_) | TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
         }
     }
 }
