@@ -15,7 +15,7 @@ mod tidy;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Sets up, builds, tests and demonstrates modlb.
 #[derive(Parser)]
@@ -45,7 +45,8 @@ enum Task {
         /// Run the tests of the datapath on Debian's kernel of this version, such as 6.1, in an emulated machine
         #[arg(long, value_name = "VERSION", conflicts_with = "soak")]
         kernel: Option<String>,
-        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests that run
+        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests
+        /// that run
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -132,7 +133,12 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
         Task::Bench(options) => bench::run(&options),
         Task::Deb(options) => deb::run(&options),
-        Task::Lint => lint::run(),
-        Task::Tidy => tidy::run(),
+        Task::Lint => lint::run(&tasks()),
+        Task::Tidy => tidy::run(&tasks()),
     }
+}
+
+/// The names of all tasks.
+fn tasks() -> Vec<String> {
+    Cli::command().get_subcommands().map(|task| task.get_name().to_owned()).collect()
 }

@@ -30,8 +30,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     process::run(&mut test)
 }
 
-/// The tests of all crates. Trap: what else is built beside a crate decides its dependencies' features, so another choice of
-/// crates would build everything once more.
+/// The tests of all crates. Trap: what else is built beside a crate decides its dependencies' features, so another
+/// choice of crates would build everything once more.
 fn workspace() -> Result<Command> {
     let mut test = build::with_toolchain(cargo())?;
     test.args(["test", "--workspace", "--exclude", "lb-ebpf"]);

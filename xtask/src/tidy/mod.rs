@@ -3,8 +3,11 @@
 //! Each check is a function of the repository's files, so its tests hand it files with faults in them.
 
 mod circles;
+mod columns;
+mod documents;
 mod fault;
 mod imports;
+mod names;
 mod rooms;
 mod tree;
 
@@ -17,9 +20,9 @@ use self::{
 };
 use crate::process::root;
 
-/// Prints every fault, and fails if there is one.
-pub fn run() -> Result<()> {
-    let faults = check(&Tree::read(&root())?);
+/// Prints every fault, and fails if there is one. Given are the names of all tasks.
+pub fn run(tasks: &[String]) -> Result<()> {
+    let faults = check(&Tree::read(&root())?, tasks);
     for fault in &faults {
         println!("{fault}");
     }
@@ -28,11 +31,14 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-fn check(tree: &Tree) -> Vec<Fault> {
+fn check(tree: &Tree, tasks: &[String]) -> Vec<Fault> {
     let (sources, mut faults) = Sources::read(tree);
     let targets = targets(tree, &sources);
     faults.extend(circles::check(&targets));
     faults.extend(rooms::check(tree, &targets));
+    faults.extend(columns::check(tree));
+    faults.extend(names::check(tree));
+    faults.extend(documents::check(tree, tasks));
     faults.sort();
     faults
 }

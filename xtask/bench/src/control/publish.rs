@@ -1,5 +1,5 @@
-//! How long it takes to put a configuration in force: by the library, so that starting a process is left out, and by the
-//! command, so that nothing is.
+//! How long it takes to put a configuration in force: by the library, so that starting a process is left out, and by
+//! the command, so that nothing is.
 
 use std::{
     fmt::Write as _,

@@ -1,8 +1,8 @@
 //! Packets per second from end to end, on one CPU.
 //!
-//! Trap: absolute figures mean little, since a veth is no network card: what it costs to hand a frame over is part of all of
-//! them, the generator's and the sink's share, too. All ways to forward get the same frames and the same sink, so what
-//! they need for themselves is compared, and ratios are smaller than they would be without the rest.
+//! Trap: absolute figures mean little, since a veth is no network card: what it costs to hand a frame over is part of
+//! all of them, the generator's and the sink's share, too. All ways to forward get the same frames and the same sink,
+//! so what they need for themselves is compared, and ratios are smaller than they would be without the rest.
 
 mod check;
 mod path;
@@ -92,8 +92,9 @@ fn measure(family: Family, options: &Options, progress: &mut Progress) -> Result
 
 /// Millions of packets per second, of a stream that arrived whole.
 ///
-/// Trap: where a virtual machine is kept from running for a while, the kernel may leave packets to `ksoftirqd`, which does not run before
-/// the real-time generator ends; then a ring runs over. Such a measurement says nothing about the way. It is told of, and repeated.
+/// Trap: where a virtual machine is kept from running for a while, the kernel may leave packets to `ksoftirqd`, which
+/// does not run before the real-time generator ends; then a ring runs over. Such a measurement says nothing about the
+/// way. It is told of, and repeated.
 fn rate(path: &mut Path, count: u32) -> Result<f64> {
     const TRIES: usize = 5;
     const SETTLE: Duration = Duration::from_millis(50);

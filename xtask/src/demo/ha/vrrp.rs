@@ -1,7 +1,7 @@
 //! keepalived at a balancer, with the repository's configuration.
 //!
-//! Trap: it keeps its files in /run and /etc/keepalived, whatever the network namespace. Each gets its own of both; the BPF file
-//! system stays.
+//! Trap: it keeps its files in /run and /etc/keepalived, whatever the network namespace. Each gets its own of both; the
+//! BPF file system stays.
 
 use std::{
     fs,

@@ -1,8 +1,8 @@
 //! `cargo xtask test --kernel VERSION`: the privileged tests on one of Debian's kernels, in an emulated machine.
 //!
-//! The machine is QEMU without KVM, which works everywhere, if slowly. Its whole file system is an archive made here: the
-//! kernel's modules for veth and bridges, the tests and the command as `cargo xtask test` builds them, and the programs that
-//! the tests run, each with the libraries that it asks for.
+//! The machine is QEMU without KVM, which works everywhere, if slowly. Its whole file system is an archive made here:
+//! the kernel's modules for veth and bridges, the tests and the command as `cargo xtask test` builds them, and the
+//! programs that the tests run, each with the libraries that it asks for.
 
 mod package;
 
@@ -47,8 +47,8 @@ const MODULES: [&str; 6] = [
 /// What the machine prints when all went well.
 const GOOD: &str = "ALL TESTS PASSED";
 
-/// Boots Debian's newest kernel of this version, such as 6.1, and runs the tests in it; given words, those of the datapath
-/// whose names contain one.
+/// Boots Debian's newest kernel of this version, such as 6.1, and runs the tests in it; given words, those of the
+/// datapath whose names contain one.
 pub fn run(version: &str, words: &[String]) -> Result<()> {
     ensure!(std::env::consts::ARCH == "x86_64", "an emulated kernel is only set up for x86_64");
     setup::emulator()?;

@@ -1,7 +1,7 @@
 //! What a file of Rust declares and names: modules, imports and paths.
 //!
-//! It reads tokens, not syntax: macros' arguments and bodies are then read like all else, while comments, strings and what
-//! only tests compile are left out.
+//! It reads tokens, not syntax: macros' arguments and bodies are then read like all else, while comments, strings and
+//! what only tests compile are left out.
 
 use std::{collections::BTreeMap, slice};
 
@@ -190,7 +190,7 @@ fn skip_item(rest: &mut Tokens<'_>) {
         match token {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => return,
             TokenTree::Punct(mark) if [';', ','].contains(&mark.as_char()) => return,
-            _ => {}
+            TokenTree::Group(_) | TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
         }
     }
 }
