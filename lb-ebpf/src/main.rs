@@ -7,18 +7,7 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
-mod action;
-mod answer;
-mod balancer;
-mod count;
-mod maps;
-mod member;
-mod orient;
-mod prefix;
-mod rewrite;
-mod select;
-mod service;
-mod steer;
+mod datapath;
 
 use aya_ebpf::{
     bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
@@ -27,7 +16,10 @@ use aya_ebpf::{
 };
 use lb_ebpf::packet::{Context, MultiBuffer, Packet};
 
-use crate::action::{action, finish};
+use crate::datapath::{
+    action::{action, finish},
+    balancer, member, steer,
+};
 
 /// Role `balancer`: sends each packet of a service to the server that the formula names.
 #[xdp]

@@ -24,11 +24,12 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
+    ethernet,
+    fast_path::{self, Untagged},
     headers::Ethernet,
     load::Load,
     packet::{Context, Packet, store},
     parse::{self, Parsed},
-    plain::{self, Untagged},
 };
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
@@ -158,13 +159,13 @@ fn send(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
 #[inline(always)]
 fn read(packet: &Packet<impl Context>) -> Result<(), Outcome> {
     let own = INTERFACE_MAC.load();
-    if let Some(flow) = plain::v4::<Untagged>(packet, own) {
+    if let Some(flow) = fast_path::v4::<Untagged>(packet, own) {
         return used(&flow);
     }
-    if let Some(flow) = plain::v6::<Untagged>(packet, own) {
+    if let Some(flow) = fast_path::v6::<Untagged>(packet, own) {
         return used(&flow);
     }
-    let frame = parse::ethernet(packet, own)?;
+    let frame = ethernet::own(packet, own)?;
     match parse::network(packet, &frame)? {
         Parsed::V4(flow) => used(&flow),
         Parsed::V6(flow) => used(&flow),

@@ -8,6 +8,7 @@ use lb_common::{
     table::{Remote, ServiceCell},
 };
 use lb_ebpf::{
+    ethernet,
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
@@ -40,7 +41,7 @@ pub fn balance<C: Context, L: Listener>(context: *mut C) -> u32 {
 
 #[inline(always)]
 fn forward(packet: &Packet<impl Context>, control: Control, note: Note) -> Result<u32, Outcome> {
-    let frame = parse::ethernet(packet, maps::interface_mac())?;
+    let frame = ethernet::own(packet, maps::interface_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

@@ -8,30 +8,34 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
-#[path = "../action.rs"]
+#[path = "../datapath/action.rs"]
 mod action;
-#[path = "../answer.rs"]
+#[path = "../datapath/answer.rs"]
 mod answer;
 mod balancer;
-#[path = "../count.rs"]
+#[path = "../datapath/count.rs"]
 mod count;
 mod log;
+#[path = "../datapath/lookup_key.rs"]
+mod lookup_key;
 #[allow(dead_code, reason = "what the short cut for plain packets uses")]
-#[path = "../maps.rs"]
+#[path = "../datapath/maps.rs"]
 mod maps;
 mod member;
 mod note;
-#[path = "../orient.rs"]
+#[path = "../datapath/orient.rs"]
 mod orient;
-#[path = "../prefix.rs"]
+#[path = "../datapath/prefix.rs"]
 mod prefix;
-#[path = "../rewrite.rs"]
+#[path = "../datapath/probe.rs"]
+mod probe;
+#[path = "../datapath/rewrite.rs"]
 mod rewrite;
 #[allow(dead_code, reason = "what counts at once what is told of later here")]
-#[path = "../select.rs"]
+#[path = "../datapath/select.rs"]
 mod select;
 #[allow(dead_code, reason = "what the short cut for plain packets uses")]
-#[path = "../service.rs"]
+#[path = "../datapath/service.rs"]
 mod service;
 mod steer;
 

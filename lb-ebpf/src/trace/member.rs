@@ -7,6 +7,7 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
+    ethernet,
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
@@ -49,7 +50,7 @@ fn take(packet: &Packet<impl Context>, control: Control, note: Note) -> Result<u
 
 #[inline(always)]
 fn judge(packet: &Packet<impl Context>, control: Control, note: Note) -> Result<u32, Outcome> {
-    let frame = parse::group(packet, maps::interface_mac(), maps::group_mac())?;
+    let frame = ethernet::group(packet, maps::interface_mac(), maps::group_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

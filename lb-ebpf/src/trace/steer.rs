@@ -7,6 +7,7 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
+    ethernet,
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
@@ -19,7 +20,7 @@ use crate::{
 };
 
 #[allow(dead_code, reason = "the program of every day is not among these")]
-#[path = "../steer.rs"]
+#[path = "../datapath/steer.rs"]
 mod plainly;
 
 /// Addresses the frame to the router, and lets it go where it would have gone.
@@ -53,7 +54,7 @@ pub fn steer<L: Listener>(context: *mut __sk_buff) -> i32 {
 
 #[inline(always)]
 fn judge(packet: &Packet<impl Context>, control: Control, note: Note) -> Result<(), Outcome> {
-    let frame = parse::unicast(packet)?;
+    let frame = ethernet::unicast(packet)?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

@@ -9,12 +9,12 @@ use lb_common::{
     table::{Remote, Slot},
 };
 use lb_ebpf::{
+    ethernet::ether_type::{SERVICE_VLAN, VLAN},
     headers::{Ethernet, Tag},
     packet::{Context, Packet, load, store},
-    parse::ether_type::{SERVICE_VLAN, VLAN},
 };
 
-use crate::maps;
+use super::maps;
 
 /// Addresses the frame to the slot's MAC and returns the action that sends it back.
 #[inline(always)]

@@ -7,10 +7,9 @@ use lb_common::{
     outcome::Outcome,
     table::{Remote, ServiceCell, Slot},
 };
+use lb_ebpf::hint::likely;
 
-use lb_ebpf::likely;
-
-use crate::{count, maps};
+use super::{count, maps};
 
 /// Where the packet goes.
 pub enum Server {

@@ -11,13 +11,14 @@ use lb_common::{
     table::ServiceCell,
 };
 use lb_ebpf::{
-    likely,
+    ethernet,
+    fast_path::{self, Tagged, Untagged},
+    hint::likely,
     packet::{Context, Packet},
     parse::{self, Parsed},
-    plain::{self, Tagged, Untagged},
 };
 
-use crate::{action::finish, count, maps, rewrite, select, select::Server, service};
+use super::{action::finish, count, maps, rewrite, select, select::Server, service};
 
 /// Returns what becomes of the packet.
 #[inline(always)]
@@ -27,14 +28,14 @@ pub fn balance<C: Context>(context: *mut C) -> u32 {
     let (control, own) = (maps::control(), maps::interface_mac());
     let mut done = None;
     if likely(!control.standby()) {
-        if let Some(flow) = plain::v4::<Untagged>(&packet, own) {
-            done = forward_plain(&packet, control, &flow);
-        } else if let Some(flow) = plain::v6::<Untagged>(&packet, own) {
-            done = forward_plain(&packet, control, &flow);
-        } else if let Some(flow) = plain::v4::<Tagged>(&packet, own) {
-            done = forward_plain(&packet, control, &flow);
-        } else if let Some(flow) = plain::v6::<Tagged>(&packet, own) {
-            done = forward_plain(&packet, control, &flow);
+        if let Some(flow) = fast_path::v4::<Untagged>(&packet, own) {
+            done = forward_fast(&packet, control, &flow);
+        } else if let Some(flow) = fast_path::v6::<Untagged>(&packet, own) {
+            done = forward_fast(&packet, control, &flow);
+        } else if let Some(flow) = fast_path::v4::<Tagged>(&packet, own) {
+            done = forward_fast(&packet, control, &flow);
+        } else if let Some(flow) = fast_path::v6::<Tagged>(&packet, own) {
+            done = forward_fast(&packet, control, &flow);
         }
     }
     match done {
@@ -45,7 +46,7 @@ pub fn balance<C: Context>(context: *mut C) -> u32 {
 
 /// `None`: this packet is for the other way.
 #[inline(always)]
-fn forward_plain<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Option<u32> {
+fn forward_fast<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Option<u32> {
     let Some(service) = service::first(flow, control)? else {
         return Some(finish(packet, Err(Outcome::NoService)));
     };
@@ -67,7 +68,7 @@ fn balance_other<C: Context>(context: *mut C, control: u64) -> u32 {
 
 #[inline(always)]
 fn forward(packet: &Packet<impl Context>, control: Control) -> Result<u32, Outcome> {
-    let frame = parse::ethernet(packet, maps::interface_mac())?;
+    let frame = ethernet::own(packet, maps::interface_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

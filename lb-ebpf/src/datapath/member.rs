@@ -10,11 +10,12 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
+    ethernet,
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
 
-use crate::{answer, maps, orient, rewrite, select};
+use super::{answer, maps, orient, rewrite, select};
 
 /// Takes the packet, drops it, or answers it.
 #[inline(always)]
@@ -31,7 +32,7 @@ pub fn take(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
 
 #[inline(always)]
 fn judge(packet: &Packet<impl Context>, control: Control) -> Result<u32, Outcome> {
-    let frame = parse::group(packet, maps::interface_mac(), maps::group_mac())?;
+    let frame = ethernet::group(packet, maps::interface_mac(), maps::group_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

@@ -10,11 +10,12 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
+    ethernet,
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
 
-use crate::{count, maps, orient, rewrite, select};
+use super::{count, maps, orient, rewrite, select};
 
 /// More than any headers that are looked through, quoted ones included.
 const HEADERS: u32 = 512;
@@ -47,7 +48,7 @@ pub fn pull(context: *mut __sk_buff) -> bool {
 #[inline(always)]
 fn judge(packet: &Packet<impl Context>) -> Result<(), Outcome> {
     let control = maps::control();
-    let frame = parse::unicast(packet)?;
+    let frame = ethernet::unicast(packet)?;
     if control.standby() {
         return Err(Outcome::Standby);
     }
