@@ -17,6 +17,7 @@ mod icmp;
 pub mod ip;
 #[cfg(feature = "bench")]
 pub mod load;
+mod object;
 pub mod packet;
 pub mod parse;
 mod quote;

@@ -21,6 +21,8 @@ use crate::datapath::{
     balancer, member, steer,
 };
 
+lb_ebpf::object!();
+
 /// Role `balancer`: sends each packet of a service to the server that the formula names.
 #[xdp]
 pub fn balancer(context: XdpContext) -> u32 {
@@ -73,14 +75,3 @@ fn join<C: Context>(context: *mut C) -> u32 {
     let packet = unsafe { Packet::new(context) };
     finish(&packet, member::take(&packet))
 }
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-/// The BPF licence: helpers marked GPL-only ask for it.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -47,6 +47,8 @@ use lb_ebpf::packet::MultiBuffer;
 
 use crate::{log::Messages, note::Events};
 
+lb_ebpf::object!();
+
 /// `balancer`, telling by events. The kernel keeps 15 bytes of a name: they begin with what is different.
 #[xdp]
 pub fn trace_balancer(context: XdpContext) -> u32 {
@@ -106,14 +108,3 @@ pub fn log_member_frags(context: XdpContext) -> u32 {
 pub fn log_steer(context: TcContext) -> i32 {
     steer::steer::<Messages>(context.skb.skb)
 }
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-/// The BPF licence: helpers marked GPL-only ask for it.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

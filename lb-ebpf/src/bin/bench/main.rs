@@ -7,9 +7,7 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
-#[path = "bench/egress.rs"]
 mod egress;
-#[path = "bench/sink.rs"]
 mod sink;
 
 use aya_ebpf::{
@@ -31,6 +29,8 @@ use lb_ebpf::{
     packet::{Context, Packet, store},
     parse::{self, Parsed},
 };
+
+lb_ebpf::object!();
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -182,14 +182,3 @@ fn used<A: Address>(flow: &Flow<A>) -> Result<(), Outcome> {
             .fold(flow.protocol as u64, u64::wrapping_add);
     if all == 0 || flow.fragment { Err(Outcome::Malformed) } else { Ok(()) }
 }
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-/// The BPF licence: helpers marked GPL-only ask for it.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
