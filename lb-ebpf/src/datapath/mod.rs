@@ -12,6 +12,7 @@ mod count;
 mod lookup_key;
 pub mod maps;
 pub mod member;
+pub mod observer;
 mod orient;
 mod prefix;
 mod probe;
