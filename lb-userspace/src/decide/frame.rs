@@ -2,9 +2,9 @@
 
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_ebpf::{
+    ethernet, fast_path,
     packet::{Context, Packet},
     parse::{self, Parsed},
-    plain,
 };
 
 use super::judge::Tuple;
@@ -63,10 +63,10 @@ impl<'a> Shown<'a> {
         // SAFETY: `self` outlives the packet.
         let packet = unsafe { Packet::new(&raw mut *self) };
         let own = u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]);
-        // As the program does it, plain packets first.
-        let parsed = match plain::any(&packet, own) {
+        // As the program does it, the fast path first.
+        let parsed = match fast_path::any(&packet, own) {
             Some(parsed) => parsed,
-            None => parse::network(&packet, &parse::ethernet(&packet, own)?)?,
+            None => parse::network(&packet, &ethernet::own(&packet, own)?)?,
         };
         Ok(match parsed {
             Parsed::V4(flow) => Tuple::from(&flow),

@@ -4,7 +4,7 @@ use aya_ebpf::bindings::xdp_action;
 use lb_common::outcome::Outcome;
 use lb_ebpf::packet::{Context, Packet};
 
-use crate::count;
+use super::count;
 
 /// What becomes of the packet; outcomes that end before a server are counted.
 #[inline(always)]

@@ -7,9 +7,7 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
-#[path = "bench/egress.rs"]
 mod egress;
-#[path = "bench/sink.rs"]
 mod sink;
 
 use aya_ebpf::{
@@ -24,12 +22,15 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
+    ethernet,
+    fast_path::{self, Untagged},
     headers::Ethernet,
     load::Load,
     packet::{Context, Packet, store},
     parse::{self, Parsed},
-    plain::{self, Untagged},
 };
+
+lb_ebpf::object!();
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -158,13 +159,13 @@ fn send(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
 #[inline(always)]
 fn read(packet: &Packet<impl Context>) -> Result<(), Outcome> {
     let own = INTERFACE_MAC.load();
-    if let Some(flow) = plain::v4::<Untagged>(packet, own) {
+    if let Some(flow) = fast_path::v4::<Untagged>(packet, own) {
         return used(&flow);
     }
-    if let Some(flow) = plain::v6::<Untagged>(packet, own) {
+    if let Some(flow) = fast_path::v6::<Untagged>(packet, own) {
         return used(&flow);
     }
-    let frame = parse::ethernet(packet, own)?;
+    let frame = ethernet::own(packet, own)?;
     match parse::network(packet, &frame)? {
         Parsed::V4(flow) => used(&flow),
         Parsed::V6(flow) => used(&flow),
@@ -181,14 +182,3 @@ fn used<A: Address>(flow: &Flow<A>) -> Result<(), Outcome> {
             .fold(flow.protocol as u64, u64::wrapping_add);
     if all == 0 || flow.fragment { Err(Outcome::Malformed) } else { Ok(()) }
 }
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-/// The BPF licence: helpers marked GPL-only ask for it.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

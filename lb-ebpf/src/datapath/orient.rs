@@ -11,7 +11,7 @@ use lb_common::{
     table::ServiceCell,
 };
 
-use crate::service;
+use super::service;
 
 /// The oriented flow, and the cell of the service that it belongs to.
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! What happens to packets in messages (aya-log), for `modlb logs`.
+//! Recordings as messages (aya-log), for `modlb logs`.
 //!
 //! Trap: the macro makes hundreds of instructions of each message, and the verifier follows all of their branches; so each is a
 //! function of its own. And a message's text must stand in the program, so there is one for each outcome.
@@ -7,15 +7,15 @@ use aya_log_ebpf::{debug, error, info, trace, warn};
 use lb_common::{control::Control, outcome::Outcome, trace::Event};
 use lb_ebpf::packet::Context;
 
-use crate::note::{Listener, Note};
+use super::recorder::{Recording, Sink};
 
 /// `modlb logs`.
 pub struct Messages;
 
-impl Listener for Messages {
+impl Sink for Messages {
     #[inline(always)]
-    fn hear<C: Context>(_context: *mut C, note: Note) {
-        let event = &*note.event();
+    fn emit<C: Context>(_context: *mut C, recording: Recording) {
+        let event = &*recording.event();
         word(event);
         match event.family {
             4 => tuple4(event),

@@ -10,16 +10,13 @@ use lb_common::{
     table::PrefixLengths,
 };
 
-use crate::{
-    maps,
-    service::{Wanted, probe},
-};
+use super::{lookup_key::LookupKey, maps, probe::probe};
 
 /// The number of a cell and 1, or 0: none.
 #[inline(always)]
-pub fn search([high, low]: [u64; 2], wanted: u32, control: Control) -> u64 {
-    let side = Wanted::unpack(wanted).side();
-    let family = key::family_of(Wanted::unpack(wanted).family);
+pub fn search([high, low]: [u64; 2], lookup: u32, control: Control) -> u64 {
+    let side = LookupKey::unpack(lookup).side();
+    let family = key::family_of(LookupKey::unpack(lookup).family);
     let six = family == V6::FAMILY;
     // What comes from an address of this host's is what a steering host sends.
     let to_own = matches!(side, Side::Destination) && is_own([high, low], family, control);
@@ -31,7 +28,7 @@ pub fn search([high, low]: [u64; 2], wanted: u32, control: Control) -> u64 {
         if index as u32 >= lengths.count {
             break;
         }
-        let found = modlb_search_length(high, low, lengths.lengths[index] as u32, wanted, control.0);
+        let found = modlb_search_length(high, low, lengths.lengths[index] as u32, lookup, control.0);
         if found != 0 {
             return found;
         }
@@ -39,11 +36,11 @@ pub fn search([high, low]: [u64; 2], wanted: u32, control: Control) -> u64 {
     0
 }
 
-/// The search among services of one length: the number of a cell and 1, or 0. Global: see `service`.
+/// The search among services of one length: the number of a cell and 1, or 0. Global: see `probe`.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn modlb_search_length(high: u64, low: u64, length: u32, wanted: u32, control: u64) -> u64 {
-    let (Wanted { family, fragment, protocol, port }, control) = (Wanted::unpack(wanted), Control(control));
+extern "C" fn modlb_search_length(high: u64, low: u64, length: u32, lookup: u32, control: u64) -> u64 {
+    let (LookupKey { family, fragment, protocol, port }, control) = (LookupKey::unpack(lookup), Control(control));
     let halves = key::mask([high, low], length);
     let hash = key::hash_prefix(halves, length);
     let of = |kind, protocol, port| probe(halves, length, key::tag(family, kind, protocol, port), hash, control);

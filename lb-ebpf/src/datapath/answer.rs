@@ -9,18 +9,18 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
+    ethernet::{self, ether_type},
     headers::{Arp, Ethernet, Solicitation},
     packet::{Context, Packet, load, store},
-    parse::{self, ether_type},
 };
 use network_types::ip::Ipv6Hdr;
 
-use crate::{maps, rewrite, service};
+use super::{maps, rewrite, service};
 
 /// `Answered` if the packet asked for an announced address and is the answer now.
 #[inline(always)]
 pub fn answer(packet: &Packet<impl Context>, control: Control) -> Option<Outcome> {
-    let frame = parse::any(packet).and_then(|frame| parse::untag(packet, &frame)).ok()?;
+    let frame = ethernet::any(packet).and_then(|frame| ethernet::untag(packet, &frame)).ok()?;
     let answered = match frame.ether_type {
         ether_type::ARP => arp(packet, frame.offset, control),
         ether_type::IPV6 => solicitation(packet, frame.offset, control),

@@ -1,4 +1,4 @@
-//! IPv6 extension headers: looked through until the upper layer, or until a piece.
+//! IPv6 extension headers: looked through until the upper layer, or until a fragment header that makes this a fragment.
 //!
 //! Trap: unrolled into the program, eight headers multiply the states that the verifier has to follow through all that
 //! comes after, twice over where a packet is quoted. So this is a function of its own that is handed numbers and returns
@@ -13,7 +13,7 @@ use lb_common::{
 use crate::{
     headers::{Extension, Fragment},
     packet::{Context, Packet, load},
-    parse::{Pieces, Upper},
+    upper::{Fragments, Upper},
 };
 
 /// Whether a next header is an extension header that is looked through.
@@ -24,11 +24,11 @@ pub fn is_extension(protocol: u8) -> bool {
 
 /// Looks through the extension headers that stand at `upper`.
 #[inline(always)]
-pub fn look_through<C: Context>(packet: &Packet<C>, upper: Upper, pieces: Pieces) -> Result<Upper, Outcome> {
+pub fn look_through<C: Context>(packet: &Packet<C>, upper: Upper, fragments: Fragments) -> Result<Upper, Outcome> {
     if !is_extension(upper.protocol) {
         return Ok(upper);
     }
-    let end = walk(packet.context(), upper.offset as u32, upper.length as u32, upper.protocol as u32, pieces as u32);
+    let end = walk(packet.context(), upper.offset as u32, upper.length as u32, upper.protocol as u32, fragments as u32);
     unpack(end)
 }
 
@@ -69,18 +69,18 @@ fn unpack(end: u64) -> Result<Upper, Outcome> {
 }
 
 #[inline(never)]
-fn walk<C: Context>(context: *mut C, offset: u32, length: u32, protocol: u32, pieces: u32) -> u64 {
+fn walk<C: Context>(context: *mut C, offset: u32, length: u32, protocol: u32, fragments: u32) -> u64 {
     // SAFETY: the context of the packet that the caller reads.
     let packet = unsafe { Packet::new(context) };
-    let pieces = if pieces == Pieces::All as u32 { Pieces::All } else { Pieces::Later };
+    let fragments = if fragments == Fragments::All as u32 { Fragments::All } else { Fragments::Later };
     let mut place = Place { protocol: protocol as u8, offset: offset as usize, length: length as usize };
     for _ in 0..MAX_EXTENSION_HEADERS {
         if !is_extension(place.protocol) {
             return pack(place.protocol, false, place.offset, place.length);
         }
-        match place.step(&packet, pieces) {
+        match place.step(&packet, fragments) {
             Ok(Step::Next(next)) => place = next,
-            Ok(Step::Piece(protocol)) => return pack(protocol, true, place.offset, place.length),
+            Ok(Step::Fragment(protocol)) => return pack(protocol, true, place.offset, place.length),
             Err(_) => return packed::MALFORMED,
         }
     }
@@ -102,19 +102,19 @@ struct Place {
 enum Step {
     /// The header that follows.
     Next(Place),
-    /// This is a piece of a packet of this protocol.
-    Piece(u8),
+    /// This is a fragment of a packet of this protocol.
+    Fragment(u8),
 }
 
 impl Place {
     #[inline(always)]
-    fn step<C: Context>(self, packet: &Packet<C>, pieces: Pieces) -> Result<Step, Outcome> {
+    fn step<C: Context>(self, packet: &Packet<C>, fragments: Fragments) -> Result<Step, Outcome> {
         let header = self.header::<Extension>(packet)?;
         // SAFETY: `header` is within the packet.
         let (next, length): (u8, u8) =
             unsafe { (load(&raw const (*header).next_header), load(&raw const (*header).length)) };
         let size = match self.protocol {
-            FRAGMENT if self.is_piece(packet, pieces)? => return Ok(Step::Piece(next)),
+            FRAGMENT if self.is_fragment(packet, fragments)? => return Ok(Step::Fragment(next)),
             FRAGMENT => size_of::<Fragment>(),
             // RFC 4302, 2.2: in units of four bytes, without the first two.
             AH => (length as usize + 2) * 4,
@@ -127,18 +127,18 @@ impl Place {
         Ok(Step::Next(Self { protocol: next, offset, length: self.length - size }))
     }
 
-    /// Whether the fragment header that stands here makes this a piece. With offset 0 and nothing to follow it is an atomic
+    /// Whether the fragment header that stands here makes this a fragment. With offset 0 and nothing to follow it is an atomic
     /// fragment, that is a whole packet (RFC 6946).
     #[inline(always)]
-    fn is_piece<C: Context>(&self, packet: &Packet<C>, pieces: Pieces) -> Result<bool, Outcome> {
+    fn is_fragment<C: Context>(&self, packet: &Packet<C>, fragments: Fragments) -> Result<bool, Outcome> {
         const OFFSET: u16 = 0xfff8;
         const MORE: u16 = 1;
         let header = self.header::<Fragment>(packet)?;
         // SAFETY: `header` is within the packet.
         let field: u16 = unsafe { load(&raw const (*header).offset) };
-        let counts = match pieces {
-            Pieces::All => OFFSET | MORE,
-            Pieces::Later => OFFSET,
+        let counts = match fragments {
+            Fragments::All => OFFSET | MORE,
+            Fragments::Later => OFFSET,
         };
         Ok(u16::from_be(field) & counts != 0)
     }

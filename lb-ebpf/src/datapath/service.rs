@@ -1,25 +1,19 @@
 //! Flow → service: the most specific first.
 //!
 //! Nearly every packet is done with the first cell that is looked at: it is the service's, or it is empty and no other kind
-//! of service is in use. The search, which knows every kind, is made of functions of their own that are handed numbers and
-//! return one.
-//!
-//! Trap: the verifier follows a function that only one program can call anew from each call, with everything that is known
-//! there, and gives up at 8,192 branches that are still to be followed. One that is global it verifies once, whatever it
-//! is handed.
+//! of service is in use. The search, which knows every kind, is made of global functions that take and return numbers; see
+//! `probe`.
 
 use lb_common::{
     control::Control,
     flow::{Address, Flow, protocol},
     key::{self, Kind, Side},
-    limits::MAX_PROBES,
     outcome::Outcome,
     table::ServiceCell,
 };
+use lb_ebpf::hint::likely;
 
-use lb_ebpf::likely;
-
-use crate::{maps, prefix};
+use super::{lookup_key::LookupKey, maps, prefix, probe::probe};
 
 /// The cell of the service that the flow belongs to.
 #[inline(always)]
@@ -63,7 +57,7 @@ pub fn first<A: Address>(flow: &Flow<A>, control: Control) -> Option<Option<&'st
 #[inline(always)]
 pub fn search<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> u64 {
     let [high, low] = flow.destination.halves();
-    modlb_search(high, low, Wanted::of(flow, side).pack(), control.0)
+    modlb_search(high, low, LookupKey::of(flow, side).pack(), control.0)
 }
 
 /// The cell of a number that [`search`] returned.
@@ -80,49 +74,11 @@ pub fn announces<A: Address>(address: A, control: Control) -> bool {
     probe(halves, 0, tag, key::hash_halves(halves), control) != 0
 }
 
-/// What a service must have, beside the address.
-#[derive(Clone, Copy)]
-pub struct Wanted {
-    /// With the side.
-    pub family: u8,
-    pub fragment: bool,
-    pub protocol: u8,
-    pub port: u16,
-}
-
-impl Wanted {
-    #[inline(always)]
-    fn of<A: Address>(flow: &Flow<A>, side: Side) -> Self {
-        let Flow { fragment, protocol, destination_port: port, .. } = *flow;
-        Self { family: side.of(A::FAMILY), fragment, protocol, port }
-    }
-
-    #[inline(always)]
-    pub fn side(self) -> Side {
-        if self.family & Side::Source as u8 != 0 { Side::Source } else { Side::Destination }
-    }
-
-    #[inline(always)]
-    pub fn pack(self) -> u32 {
-        (self.port as u32) << 16 | (self.protocol as u32) << 8 | (self.fragment as u32) << 4 | self.family as u32
-    }
-
-    #[inline(always)]
-    pub fn unpack(packed: u32) -> Self {
-        Self {
-            family: packed as u8 & 0x0f,
-            fragment: packed & 0x10 != 0,
-            protocol: (packed >> 8) as u8,
-            port: (packed >> 16) as u16,
-        }
-    }
-}
-
 /// The whole search, prefixes included.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn modlb_search(high: u64, low: u64, wanted: u32, control: u64) -> u64 {
-    let (Wanted { family, fragment, protocol, port }, control) = (Wanted::unpack(wanted), Control(control));
+extern "C" fn modlb_search(high: u64, low: u64, lookup: u32, control: u64) -> u64 {
+    let (LookupKey { family, fragment, protocol, port }, control) = (LookupKey::unpack(lookup), Control(control));
     let hash = key::hash_halves([high, low]);
     let exact = |kind, protocol, port| probe([high, low], 0, key::tag(family, kind, protocol, port), hash, control);
     let mut found = 0;
@@ -140,32 +96,7 @@ extern "C" fn modlb_search(high: u64, low: u64, wanted: u32, control: u64) -> u6
         found = exact(Kind::Address, 0, 0);
     }
     if found == 0 && control.prefix() {
-        found = prefix::search([high, low], wanted, control);
+        found = prefix::search([high, low], lookup, control);
     }
     found
-}
-
-/// The number of the cell with this key and 1, or 0. A length is that of a prefix, else 0.
-#[inline(always)]
-pub fn probe(halves: [u64; 2], length: u32, tag: u32, hash: u64, control: Control) -> u64 {
-    modlb_probe(halves[0], halves[1], (length as u64) << 32 | tag as u64, hash, control.0)
-}
-
-#[inline(never)]
-#[unsafe(no_mangle)]
-extern "C" fn modlb_probe(high: u64, low: u64, key: u64, hash: u64, control: u64) -> u64 {
-    let (tag, length, control) = (key as u32, (key >> 32) as u32, Control(control));
-    let mut number = maps::first_cell(key::hash(hash, tag, control.seed()), control.half());
-    for _ in 0..MAX_PROBES {
-        // Looked at by its number: what the compiler makes of the next one's arithmetic verifiers before Linux 6.3 cannot follow.
-        let Ok(cell) = maps::numbered_cell(number) else { return 0 };
-        if cell.tag == tag && cell.prefix == length && cell.address == [high, low] {
-            return number + 1;
-        }
-        if cell.tag == 0 {
-            return 0;
-        }
-        number = maps::next_cell(number);
-    }
-    0
 }

@@ -9,16 +9,16 @@ use lb_common::{
     table::{Remote, Slot},
 };
 use lb_ebpf::{
+    ethernet::ether_type::{SERVICE_VLAN, VLAN},
     headers::{Ethernet, Tag},
     packet::{Context, Packet, load, store},
-    parse::ether_type::{SERVICE_VLAN, VLAN},
 };
 
-use crate::maps;
+use super::maps;
 
 /// Addresses the frame to the slot's MAC and returns the action that sends it back.
 #[inline(always)]
-pub fn near(packet: &Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
+pub fn l2_return(packet: &Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
     address(packet, slot.0, maps::interface_mac())?;
     Ok(xdp_action::XDP_TX)
 }
@@ -29,17 +29,17 @@ pub fn near(packet: &Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
 ///
 /// `unreachable`: it cannot be sent there. Then it is as it was.
 #[inline(always)]
-pub fn far<C: Context>(packet: &Packet<C>, remote: &Remote) -> Result<u32, Outcome> {
-    match far_apart(packet.context(), remote) {
+pub fn via_next_hop<C: Context>(packet: &Packet<C>, remote: &Remote) -> Result<u32, Outcome> {
+    match via_next_hop_apart(packet.context(), remote) {
         xdp_action::XDP_ABORTED => Err(Outcome::Unreachable),
         action => Ok(action),
     }
 }
 
-/// A function of its own, so that what it does to the packet's bounds and to registers stays out of the path of plain
+/// A function of its own, so that what it does to the packet's bounds and to registers stays out of the path of other
 /// packets. Returns an action, or `XDP_ABORTED` for an error.
 #[inline(never)]
-fn far_apart<C: Context>(context: *mut C, remote: &Remote) -> u32 {
+fn via_next_hop_apart<C: Context>(context: *mut C, remote: &Remote) -> u32 {
     send(context, remote).unwrap_or(xdp_action::XDP_ABORTED)
 }
 

@@ -5,7 +5,7 @@ use lb_common::{
     table::{Counter, Tally},
 };
 
-use crate::maps;
+use super::maps;
 
 /// Counts a packet that ends with an outcome of its own.
 #[inline(always)]

@@ -1,21 +1,22 @@
-//! Plain packets, as nearly all are: whole, of TCP or UDP, with no IPv4 options, no IPv6 extension headers and at most one VLAN
-//! tag.
+//! Reads the packets that nearly all are: unfragmented TCP or UDP with no IPv4 options, no IPv6 extension headers and at most
+//! one VLAN tag.
 //!
-//! What is plain is seen by a few wide loads and comparisons, all behind one check of the frame's length. What is not, and what
-//! is not right, is [`crate::parse`]'s to judge, from the start.
+//! A few wide loads and comparisons recognise them, all behind one check of the frame's length. Anything else, malformed
+//! packets included, is left to [`crate::parse`], which starts over.
 //!
-//! Trap: these are shortcuts and no rules of their own. Whatever they accept, `parse` must read in the same way; the tests' oracle,
-//! which knows of no shortcut, holds both to it.
+//! Trap: this is a shortcut and makes no rules. `parse` must read every packet that is accepted here the same way; the tests'
+//! oracle, which knows no shortcut, holds both to it.
 
 use lb_common::flow::{Flow, V4, V6, protocol};
 
 use crate::{
-    likely,
+    ethernet::{ether_type, is_ours},
+    hint::likely,
     packet::{Context, Packet, load},
-    parse::{Parsed, ether_type, is_ours},
+    parse::Parsed,
 };
 
-/// The VLAN tags that a plain packet may have.
+/// The VLAN tags that a packet may have here.
 pub trait Tags: Sized {
     /// Whether they are tags.
     ///
@@ -49,7 +50,7 @@ impl Tags for Tagged {
 
 /// What an IPv4 packet starts with.
 #[repr(C, packed)]
-struct Plain4<T> {
+struct Ipv4Frame<T> {
     /// Destination and the source's first two bytes.
     addresses: [u8; 8],
     source_tail: [u8; 4],
@@ -59,7 +60,7 @@ struct Plain4<T> {
     total: [u8; 2],
     identification: [u8; 2],
     /// Fragment flags and offset, time to live, protocol.
-    pieces: [u8; 4],
+    fragment: [u8; 4],
     checksum: [u8; 2],
     source: [u8; 4],
     destination: [u8; 4],
@@ -68,7 +69,7 @@ struct Plain4<T> {
 
 /// What an IPv6 packet starts with.
 #[repr(C, packed)]
-struct Plain6<T> {
+struct Ipv6Frame<T> {
     /// Destination and the source's first two bytes.
     addresses: [u8; 8],
     source_tail: [u8; 4],
@@ -91,8 +92,8 @@ const IPV4: usize = 20;
 const IPV6: usize = 40;
 const PORTS: usize = 4;
 
-const _: () = assert!(size_of::<Plain4<Untagged>>() == ETHERNET + IPV4 + PORTS);
-const _: () = assert!(size_of::<Plain6<Untagged>>() == ETHERNET + IPV6 + PORTS);
+const _: () = assert!(size_of::<Ipv4Frame<Untagged>>() == ETHERNET + IPV4 + PORTS);
+const _: () = assert!(size_of::<Ipv6Frame<Untagged>>() == ETHERNET + IPV6 + PORTS);
 
 /// Some bits of four bytes of a packet.
 struct Pattern {
@@ -116,11 +117,11 @@ const KIND4: Pattern = Pattern::new([0xff, 0xff, 0xff, 0], [0x08, 0x00, 0x45, 0]
 /// IPv6.
 const KIND6: Pattern = Pattern::new([0xff, 0xff, 0xf0, 0], [0x86, 0xdd, 0x60, 0]);
 /// The protocol, and whether this is a piece of a packet: more fragments or an offset (RFC 791, 3.1).
-const PIECES: u32 = u32::from_ne_bytes([0x3f, 0xff, 0, 0xff]);
+const FRAGMENT: u32 = u32::from_ne_bytes([0x3f, 0xff, 0, 0xff]);
 const WHOLE_TCP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::TCP]);
 const WHOLE_UDP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::UDP]);
 
-/// The tuple of a plain packet of any kind for an interface with this MAC.
+/// The tuple of a packet of any of these kinds that is addressed to an interface with this MAC.
 #[inline(always)]
 pub fn any(packet: &Packet<impl Context>, own: u64) -> Option<Parsed> {
     (v4::<Untagged>(packet, own).map(Parsed::V4))
@@ -129,16 +130,16 @@ pub fn any(packet: &Packet<impl Context>, own: u64) -> Option<Parsed> {
         .or_else(|| v6::<Tagged>(packet, own).map(Parsed::V6))
 }
 
-/// The tuple of a plain IPv4 packet for this interface, whose MAC is the first six bytes of `own` in memory.
+/// The tuple of an IPv4 packet for this interface, whose MAC is the first six bytes of `own` in memory.
 #[inline(always)]
 pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> {
-    let header = packet.header::<Plain4<T>>(0).ok()?;
+    let header = packet.header::<Ipv4Frame<T>>(0).ok()?;
     // SAFETY: `header` is within the packet.
-    let (kind, addresses, pieces, total): (u32, u64, u32, u16) = unsafe {
+    let (kind, addresses, fragment, total): (u32, u64, u32, u16) = unsafe {
         (
             load(&raw const (*header).kind),
             load(&raw const (*header).addresses),
-            load(&raw const (*header).pieces),
+            load(&raw const (*header).fragment),
             load(&raw const (*header).total),
         )
     };
@@ -147,10 +148,10 @@ pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> 
     if !likely(KIND4.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) {
         return None;
     }
-    let pieces = pieces & PIECES;
-    let [.., protocol] = pieces.to_ne_bytes();
+    let fragment = fragment & FRAGMENT;
+    let [.., protocol] = fragment.to_ne_bytes();
     let total = u16::from_be(total) as usize;
-    if !likely(matches!(pieces, WHOLE_TCP | WHOLE_UDP))
+    if !likely(matches!(fragment, WHOLE_TCP | WHOLE_UDP))
         || !likely(total >= IPV4 + PORTS)
         || !likely(ETHERNET + size_of::<T>() + total <= packet.len())
     {
@@ -166,7 +167,7 @@ pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> 
 /// The same for IPv6.
 #[inline(always)]
 pub fn v6<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V6>> {
-    let header = packet.header::<Plain6<T>>(0).ok()?;
+    let header = packet.header::<Ipv6Frame<T>>(0).ok()?;
     // SAFETY: `header` is within the packet.
     let (kind, addresses, payload, protocol): (u32, u64, u16, u8) = unsafe {
         (
@@ -178,7 +179,7 @@ pub fn v6<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V6>> 
     };
     // SAFETY: as before.
     let tagged = unsafe { T::are_tags(&raw const (*header).tags) };
-    if !likely(KIND6.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) || !likely(is_plain(protocol)) {
+    if !likely(KIND6.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) || !likely(is_fast(protocol)) {
         return None;
     }
     let payload = u16::from_be(payload) as usize;
@@ -202,7 +203,7 @@ fn ours(addresses: u64, own: u64) -> bool {
 }
 
 #[inline(always)]
-const fn is_plain(protocol: u8) -> bool {
+const fn is_fast(protocol: u8) -> bool {
     matches!(protocol, protocol::TCP | protocol::UDP)
 }
 

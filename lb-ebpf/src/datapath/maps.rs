@@ -20,7 +20,7 @@ use lb_common::{
     record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
     table::{Counter, PrefixLengths, Remote, ServiceCell, Slot, Tally},
 };
-use lb_ebpf::likely;
+use lb_ebpf::hint::likely;
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
