@@ -1,13 +1,15 @@
 //! An instance's snapshot → the views that commands, metrics and the page show.
 
 use anyhow::Result;
-use lb_common::abi::ABI;
+use ipnet::IpNet;
+use lb_common::{abi::ABI, record::ServiceRecord};
 
 use crate::{
     change::rollback,
     config::{
-        model::{Group, Role, Service, Vlan},
+        model::{Group, Role, Server, Service, Vlan},
         protocol::protocol_name,
+        standing::Standing,
     },
     datapath::{Datapath, Holder, Link, Place, Snapshot},
     decide::{config_digest, slots::Digest},
@@ -147,34 +149,44 @@ pub async fn named(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
 
 fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
     let services = snapshot.config.services.iter().zip(&snapshot.services);
-    services
-        .map(|(service, record)| ServiceView {
-            name: service.name.clone(),
-            address: address(service),
-            protocol: service.protocol.map(|protocol| protocol_name(protocol).into_owned()),
-            port: service.port,
-            formula: service.formula,
-            direction: service.direction,
-            selection: service.selection,
-            n: record.n,
-            slots: record.slots,
-            digest: Digest(record.digest).to_string(),
-            servers: service
-                .servers
-                .iter()
-                .zip(service.standings())
-                .map(|(server, standing)| ServerView {
-                    address: server.address,
-                    mac: server.mac.get(),
-                    vlan: server.vlan.map(Vlan::number),
-                    weight: server.weight,
-                    state: standing,
-                    since: standing.since(),
-                    reason: standing.reason(interface_name),
-                })
-                .collect(),
-        })
-        .collect()
+    services.map(|(service, record)| service_view(service, record)).collect()
+}
+
+fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
+    // How fragments are treated and servers are checked is for `export` to say.
+    let Service { name, address, protocol, port, formula, selection, fragments: _, direction, check: _, servers } =
+        service;
+    ServiceView {
+        name: name.clone(),
+        address: destination(*address),
+        protocol: protocol.map(|protocol| protocol_name(protocol).into_owned()),
+        port: *port,
+        formula: *formula,
+        direction: *direction,
+        selection: *selection,
+        n: record.n,
+        slots: record.slots,
+        digest: Digest(record.digest).to_string(),
+        servers: servers
+            .iter()
+            .zip(service.standings())
+            .map(|(server, standing)| server_view(server, standing))
+            .collect(),
+    }
+}
+
+fn server_view(server: &Server, standing: Standing) -> ServerView {
+    // The standing says what state and health come to.
+    let Server { address, mac, vlan, weight, state: _, health: _ } = server;
+    ServerView {
+        address: *address,
+        mac: mac.get(),
+        vlan: vlan.map(Vlan::number),
+        weight: *weight,
+        state: standing,
+        since: standing.since(),
+        reason: standing.reason(interface_name),
+    }
 }
 
 /// The name of an interface by its index, or the index where it is gone.
@@ -184,7 +196,6 @@ fn interface_name(index: u32) -> String {
 }
 
 /// An address as it is, a prefix with its length.
-fn address(service: &Service) -> String {
-    let net = service.address;
+fn destination(net: IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
 }
