@@ -2,15 +2,14 @@
 
 use aya_ebpf::bindings::xdp_action;
 use lb_common::outcome::Outcome;
-use lb_ebpf::packet::{Context, Packet};
 
 use super::count;
 
-/// What becomes of the packet; outcomes that end before a server are counted.
+/// What becomes of a packet of this length; outcomes that end before a server are counted.
 #[inline(always)]
-pub fn finish(packet: &Packet<impl Context>, result: Result<u32, Outcome>) -> u32 {
+pub fn finish(bytes: usize, result: Result<u32, Outcome>) -> u32 {
     result.unwrap_or_else(|outcome| {
-        count::outcome(outcome, packet.len());
+        count::outcome(outcome, bytes);
         action(outcome)
     })
 }

@@ -26,8 +26,10 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     if !arguments.is_empty() {
         test.arg("--").args(arguments);
+        return process::run(&mut test);
     }
-    process::run(&mut test)
+    process::run(&mut test)?;
+    process::run(cargo().args(["test", "--package", "lb-ebpf", "--doc"]))
 }
 
 /// The tests of all crates. Trap: what else is built beside a crate decides its dependencies' features, so another
