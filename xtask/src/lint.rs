@@ -7,12 +7,14 @@ use anyhow::Result;
 use crate::{
     build,
     process::{self, cargo},
-    setup, tidy,
+    setup::{self, Need},
+    tidy,
 };
 
 /// Checks the sources' layout and documents, then format and lints of every crate, the datapath for its own target.
 /// Given are the names of all tasks.
 pub fn run(tasks: &[String]) -> Result<()> {
+    setup::programs(&[Need::Lint])?;
     step("tidy");
     tidy::run(tasks)?;
     setup::style()?;
