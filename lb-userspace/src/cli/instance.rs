@@ -52,7 +52,8 @@ pub struct Agent {
     /// Role `steer`: attach by clsact, as on kernels before 6.6, even if the kernel has TCX
     #[arg(long)]
     pub clsact: bool,
-    /// Create a new instance on standby: it passes every packet untouched until `modlb activate`; a running one is left alone
+    /// Create a new instance on standby: it passes every packet untouched until `modlb activate`; a running one is left
+    /// alone
     #[arg(long)]
     pub standby: bool,
     /// How much the instance can hold.

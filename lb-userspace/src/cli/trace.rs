@@ -28,7 +28,8 @@ pub struct Which {
     /// Client or service port
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number; for an ICMP error, that of the quoted packet
+    /// tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number; for an ICMP error, that of the quoted
+    /// packet
     #[arg(long)]
     pub protocol: Option<String>,
     /// Only packets that this service takes

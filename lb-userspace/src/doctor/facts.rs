@@ -217,7 +217,8 @@ pub struct ServerSide {
     pub all: [u32; 2],
     /// For each address, whether the kernel accepts packets to it as its own.
     pub accepted: Vec<(IpAddr, bool)>,
-    /// For each service and client (`None`: clients anywhere): the interface by which answers leave, or why they cannot.
+    /// For each service and client (`None`: clients anywhere): the interface by which answers leave, or why they
+    /// cannot.
     pub routes: Vec<(IpAddr, Option<IpAddr>, Result<String, String>)>,
 }
 

@@ -1,5 +1,5 @@
-//! What the agent publishes about itself, for `/metrics`, the status page and tests. Everything else that they show comes from
-//! the instance's maps.
+//! What the agent publishes about itself, for `/metrics`, the status page and tests. Everything else that they show
+//! comes from the instance's maps.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -1,5 +1,5 @@
-//! Repeated readings of an instance, for the metrics, the status page, `modlb top` and `modlb stats --watch`. Everything is read
-//! from the pins: this needs no agent and changes nothing.
+//! Repeated readings of an instance, for the metrics, the status page, `modlb top` and `modlb stats --watch`.
+//! Everything is read from the pins: this needs no agent and changes nothing.
 //!
 //! ```text
 //! status   what is in force, as views            reading     status, counters and capacities at one moment

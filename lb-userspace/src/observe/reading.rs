@@ -44,8 +44,8 @@ pub struct Used {
 }
 
 impl Reading {
-    /// Reads an instance. It is opened each time: it may have ended and returned meanwhile, and a reader that kept its maps
-    /// open would read stale data and keep its memory from being freed.
+    /// Reads an instance. It is opened each time: it may have ended and returned meanwhile, and a reader that kept its
+    /// maps open would read stale data and keep its memory from being freed.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ pub trait Render {
     fn render(&self) -> String;
 }
 
-/// A table with these columns; those in `numbers` are aligned to the right. On a terminal it fits the width, elsewhere every
-/// row is one line.
+/// A table with these columns; those in `numbers` are aligned to the right. On a terminal it fits the width, elsewhere
+/// every row is one line.
 pub fn table(columns: &[&str], numbers: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);

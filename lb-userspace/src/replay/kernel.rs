@@ -1,8 +1,8 @@
 //! Judges frames by the loaded program.
 //!
-//! Each server gets a MAC that contains its number, so the output frame shows which server it was sent to. Servers on the
-//! balancer itself are treated as remote ones here, since the program would pass their frames unmarked; the statistics
-//! separate them again.
+//! Each server gets a MAC that contains its number, so the output frame shows which server it was sent to. Servers on
+//! the balancer itself are treated as remote ones here, since the program would pass their frames unmarked; the
+//! statistics separate them again.
 
 use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
 

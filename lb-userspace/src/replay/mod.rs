@@ -7,8 +7,8 @@
 //! own       which frames are the balancer's          progress  how far it is, on a terminal
 //! ```
 //!
-//! Trap: a frame that the capture truncated was not a short frame. If all deciding headers are there, it is filled up with
-//! zeros, which nothing reads, so that lengths fit. If not, its outcome is unknown, and it is counted separately.
+//! Trap: a frame that the capture truncated was not a short frame. If all deciding headers are there, it is filled up
+//! with zeros, which nothing reads, so that lengths fit. If not, its outcome is unknown, and it is counted separately.
 
 use std::{io::Read, net::IpAddr};
 

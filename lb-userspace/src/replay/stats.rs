@@ -135,7 +135,8 @@ impl ReplayStats {
         self.undecided += one(length);
     }
 
-    /// Counts a judged frame. `taken`: the servers that take it, by the configuration in force and then by each of the others.
+    /// Counts a judged frame. `taken`: the servers that take it, by the configuration in force and then by each of the
+    /// others.
     pub fn packet(&mut self, length: u32, tuple: Option<&Tuple>, taken: &[Taken]) {
         self.frames += one(length);
         let Some((now, then)) = taken.split_first() else { return };

@@ -1,7 +1,8 @@
 //! Checks the Host header of requests, and sets security headers in answers.
 //!
-//! Trap: any website can make its name resolve to this host (DNS rebinding) and then read everything, since to the browser this
-//! host is then that site. Such a request always names the attacker's host, so the check of `Host` stops it.
+//! Trap: any website can make its name resolve to this host (DNS rebinding) and then read everything, since to the
+//! browser this host is then that site. Such a request always names the attacker's host, so the check of `Host` stops
+//! it.
 
 use std::{fs, net::IpAddr, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! Limits the number of connections, and closes idle ones.
 //!
-//! Trap: the listener shares its process with the agent, whose health checks need file descriptors. Clients that hold connections
-//! open must neither exhaust those nor keep other clients out for long.
+//! Trap: the listener shares its process with the agent, whose health checks need file descriptors. Clients that hold
+//! connections open must neither exhaust those nor keep other clients out for long.
 
 use std::{
     io,

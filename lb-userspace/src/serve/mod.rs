@@ -1,4 +1,5 @@
-//! The listener: `/metrics` for Prometheus, the status page at `/`, and the page's figures at `/status.json`. It changes nothing.
+//! The listener: `/metrics` for Prometheus, the status page at `/`, and the page's figures at `/status.json`. It
+//! changes nothing.
 //!
 //! ```text
 //! http_guard   checks the Host header, sets security headers     limit   limits connections and idle time

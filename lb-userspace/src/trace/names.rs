@@ -1,7 +1,7 @@
 //! The names of services and servers, from the configuration that was in force when the packet was handled.
 //!
-//! Trap: the publication after the next overwrites a half. So each configuration is read soon after it comes into force and kept
-//! for a while. Events of a configuration that was missed have no names rather than wrong ones.
+//! Trap: the publication after the next overwrites a half. So each configuration is read soon after it comes into force
+//! and kept for a while. Events of a configuration that was missed have no names rather than wrong ones.
 
 use std::{
     collections::{HashMap, VecDeque},

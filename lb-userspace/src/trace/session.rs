@@ -42,8 +42,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Another command traces; an interface is not attached; the kernel refuses a program; signal handlers cannot be set up.
-    /// Then nothing is changed.
+    /// Another command traces; an interface is not attached; the kernel refuses a program; signal handlers cannot be
+    /// set up. Then nothing is changed.
     pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Manner) -> Result<Self> {
         let claim = Claim::take(instance)?;
         let writer = Writer::open(instance)?;
@@ -61,7 +61,8 @@ impl Session {
         Ok(session)
     }
 
-    /// Trap: ending a session waits for its watchdog, which waits for the writer's lock. So the writer is dropped first in any case.
+    /// Trap: ending a session waits for its watchdog, which waits for the writer's lock. So the writer is dropped first
+    /// in any case.
     async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: Manner) -> Result<()> {
         // Left over by a killed command whose watchdog was killed as well.
         writer.swap_out()?;
@@ -73,7 +74,8 @@ impl Session {
         Ok(())
     }
 
-    /// Calls `fetch` repeatedly until it breaks, the time is over, a signal arrives, or no program is in place any more.
+    /// Calls `fetch` repeatedly until it breaks, the time is over, a signal arrives, or no program is in place any
+    /// more.
     ///
     /// # Errors
     ///

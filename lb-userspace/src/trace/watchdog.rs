@@ -1,7 +1,8 @@
 //! The watchdog: a process that puts the regular programs back when the command that swapped them ends, for any reason.
 //!
-//! It waits on a pipe that the kernel closes when the command ends. It has its own session, so that neither keys nor the
-//! terminal's end reach it. A command that ends normally uses it as well: there is only one way out, and each use tests it.
+//! It waits on a pipe that the kernel closes when the command ends. It has its own session, so that neither keys nor
+//! the terminal's end reach it. A command that ends normally uses it as well: there is only one way out, and each use
+//! tests it.
 //!
 //! If the watchdog is killed as well, the next command that writes restores the programs (`datapath::tracing`).
 

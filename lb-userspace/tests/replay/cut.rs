@@ -5,7 +5,7 @@ use std::io::Cursor;
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_userspace::{
     config::model::{Config, Role},
-    replay::{Method, Progress, Setting, ReplayStats, capture::Capture, replay},
+    replay::{Method, Progress, ReplayStats, Setting, capture::Capture, replay},
 };
 use serde_json::{Value, json};
 

@@ -52,22 +52,23 @@ fn membership(nic: &Nic, context: &CommandContext) -> Option<Finding> {
         "bridge" if controller.mac == nic.mac => (
             Level::Warning,
             format!(
-                "modlb takes frames for services before {of} sees them, and does not serve its other ports; to serve those, \
-                 attach to {of}, which works only in generic mode"
+                "modlb takes frames for services before {of} sees them, and does not serve its other ports; to serve \
+                 those, attach to {of}, which works only in generic mode"
             ),
         ),
         "bridge" => (
             Level::Failure,
             format!(
-                "packets for this host are addressed to the MAC of {of}, which is not that of {name}: they pass as `not_ours` \
-                 and are not balanced; attach to {of} instead, or remove {name} from it and give {name} the addresses"
+                "packets for this host are addressed to the MAC of {of}, which is not that of {name}: they pass as \
+                 `not_ours` and are not balanced; attach to {of} instead, or remove {name} from it and give {name} the \
+                 addresses"
             ),
         ),
         kind => (
             Level::Failure,
             format!(
-                "packets that arrive by other members are not balanced; attach to {of} instead, which runs programs natively \
-                 if all members can (Linux 5.15, kind {kind})"
+                "packets that arrive by other members are not balanced; attach to {of} instead, which runs programs \
+                 natively if all members can (Linux 5.15, kind {kind})"
             ),
         ),
     };

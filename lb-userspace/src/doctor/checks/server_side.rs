@@ -57,7 +57,8 @@ fn address(side: &ServerSide, service: IpAddr, context: &CommandContext) -> Find
     if own.interface != side.loopback && side.links.iter().any(|link| link.name == name) {
         let asks = if service.is_ipv4() { "ARP" } else { "neighbour solicitations" };
         let meaning = format!(
-            "this host answers {asks} for it on {name}: clients and routers there send to this server directly, bypassing modlb"
+            "this host answers {asks} for it on {name}: clients and routers there send to this server directly, \
+             bypassing modlb"
         );
         let remove = context.here(&format!("ip address del {service}/{} dev {name}", own.length));
         return Finding::bad(Level::Failure, "address", subject, format!("on {name}, not on lo"), meaning)
@@ -113,8 +114,8 @@ fn arp_ignore(side: &ServerSide, link: &ServerLink, context: &CommandContext) ->
     if SILENT.contains(&is) {
         return Finding::ok("arp_ignore", &link.name, seen);
     }
-    let meaning = "this host answers ARP for the services' addresses, though they are on lo: clients and routers send to it \
-                   directly, bypassing modlb";
+    let meaning = "this host answers ARP for the services' addresses, though they are on lo: clients and routers send \
+                   to it directly, bypassing modlb";
     Finding::bad(Level::Failure, "arp_ignore", &link.name, seen, meaning).run(mend(
         "arp_ignore",
         all,
@@ -133,8 +134,8 @@ fn arp_announce(side: &ServerSide, link: &ServerLink, context: &CommandContext) 
     if is == BEST {
         return Finding::ok("arp_announce", &link.name, seen);
     }
-    let meaning = "when this host asks for a MAC in order to answer a client, its ARP request contains the service's address: \
-                   the router learns that, and sends here directly";
+    let meaning = "when this host asks for a MAC in order to answer a client, its ARP request contains the service's \
+                   address: the router learns that, and sends here directly";
     Finding::bad(Level::Failure, "arp_announce", &link.name, seen, meaning).run(mend(
         "arp_announce",
         all,
@@ -169,9 +170,11 @@ fn route((service, client, route): &(IpAddr, Option<IpAddr>, Result<String, Stri
         }
         (Err(_), None) => {
             let meaning = "only clients on networks that this host has a route to get answers";
-            Finding::bad(Level::Warning, "route", service.to_string(), format!("to {to}: there is no route"), meaning).cure(
-                "add one, as with `ip route add default via ROUTER`; or name the expected clients with --client ADDRESS",
-            )
+            Finding::bad(Level::Warning, "route", service.to_string(), format!("to {to}: there is no route"), meaning)
+                .cure(
+                    "add one, as with `ip route add default via ROUTER`; or name the expected clients with --client \
+                 ADDRESS",
+                )
         }
     }
 }

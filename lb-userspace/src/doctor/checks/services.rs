@@ -39,8 +39,8 @@ fn here(site: &Site, service: IpAddr, context: &CommandContext) -> Finding {
         return Finding::ok("service", service.to_string(), "not an address of this host");
     };
     let name = site.names.get(&own.interface).map_or("?", String::as_str);
-    let meaning = "this host answers packets that modlb does not take (on standby, detached, fragments) and resets clients' \
-                   connections; it also answers for the address on the network";
+    let meaning = "this host answers packets that modlb does not take (on standby, detached, fragments) and resets \
+                   clients' connections; it also answers for the address on the network";
     Finding::bad(Level::Warning, "service", service.to_string(), format!("an address of {name}"), meaning)
         .run(context.here(&format!("ip address del {service}/{} dev {name}", own.length)))
 }
@@ -53,10 +53,11 @@ fn elsewhere(site: &Site, service: IpAddr) -> Finding {
     for (_, interface, mac) in &answers {
         if let Some(server) = server(*mac) {
             let seen = format!("the server {} ({mac}) answers for it on {interface}", server.address);
-            let meaning = "clients on this link send to that server directly, bypassing modlb; it gets all packets, or resets \
-                           other servers' connections";
+            let meaning = "clients on this link send to that server directly, bypassing modlb; it gets all packets, or \
+                           resets other servers' connections";
             return Finding::bad(Level::Failure, "answers", subject, seen, meaning).cure(format!(
-                "on that server: scripts/server-setup.sh {service}, or follow `modlb doctor --server --service {service}`"
+                "on that server: scripts/server-setup.sh {service}, or follow `modlb doctor --server --service \
+                 {service}`"
             ));
         }
     }
@@ -64,8 +65,8 @@ fn elsewhere(site: &Site, service: IpAddr) -> Finding {
     match other {
         Some((_, interface, mac)) if !site.standby => {
             let seen = format!("{mac} answers for it on {interface}");
-            let meaning = "another machine has the address: clients on this link send to it, bypassing modlb. If it is the other \
-                           balancer, this one should be on standby";
+            let meaning = "another machine has the address: clients on this link send to it, bypassing modlb. If it is \
+                           the other balancer, this one should be on standby";
             Finding::bad(Level::Failure, "answers", subject, seen, meaning)
                 .cure(format!("remove the address {service} from the machine with the MAC {mac}"))
         }

@@ -124,8 +124,8 @@ fn driver(nic: &Nic, site: &Site, context: &CommandContext) -> Finding {
     }
 }
 
-/// A command that attaches again, natively if that works. It exports first: a link keeps its mode, and an instance ends with
-/// its last interface. `None`: the veth's peer has no program, would drop everything, and is out of reach.
+/// A command that attaches again, natively if that works. It exports first: a link keeps its mode, and an instance ends
+/// with its last interface. `None`: the veth's peer has no program, would drop everything, and is out of reach.
 fn again(nic: &Nic, site: &Site, context: &CommandContext) -> Option<String> {
     let first = match &nic.peer {
         Some(peer) if !peer.program => pass(peer, context)? + " && ",
@@ -179,14 +179,14 @@ fn merging(nic: &Nic, context: &CommandContext) -> Finding {
     if let [_, ..] = hardware[..] {
         let off: Vec<_> = hardware.iter().map(|(_, option)| format!("{option} off")).collect();
         let names: Vec<_> = hardware.iter().map(|(_, option)| *option).collect();
-        let meaning = "the card merges packets of a connection before a program sees them: drivers then refuse native programs, \
-                       or servers get packets larger than the MTU";
+        let meaning = "the card merges packets of a connection before a program sees them: drivers then refuse native \
+                       programs, or servers get packets larger than the MTU";
         return Finding::bad(Level::Failure, "merging", name, format!("{} on", names.join(" and ")), meaning)
             .run(context.here(&format!("ethtool -K {name} {}", off.join(" "))));
     }
     if nic.is_generic() && nic.is_on("rx-gro") {
-        let meaning = "in generic mode the kernel merges packets of a connection before the program sees them, and they are sent \
-                       merged: those that the sending card cannot split again are lost";
+        let meaning = "in generic mode the kernel merges packets of a connection before the program sees them, and \
+                       they are sent merged: those that the sending card cannot split again are lost";
         return Finding::bad(Level::Warning, "merging", name, "gro on, in generic mode", meaning)
             .run(context.here(&format!("ethtool -K {name} gro off")));
     }
@@ -250,7 +250,8 @@ fn other_end(nic: &Nic, peer: &Peer, context: &CommandContext) -> Finding {
     match pass(peer, context) {
         Some(command) => finding.run(command),
         None => finding.cure(format!(
-            "where that namespace can be entered, run `modlb --netns PATH dev pass {end}`; or attach with --mode generic"
+            "where that namespace can be entered, run `modlb --netns PATH dev pass {end}`; or attach with --mode \
+             generic"
         )),
     }
 }

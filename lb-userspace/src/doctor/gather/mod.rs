@@ -1,7 +1,7 @@
 //! Reads the facts.
 //!
-//! Trap: /sys shows the network namespace that it was mounted in, not the reader's; /proc/sys/net and sockets belong to the
-//! thread that opens them. So nothing here comes from /sys/class/net.
+//! Trap: /sys shows the network namespace that it was mounted in, not the reader's; /proc/sys/net and sockets belong to
+//! the thread that opens them. So nothing here comes from /sys/class/net.
 
 use std::fs;
 
@@ -38,16 +38,16 @@ fn cpus() -> u32 {
     u32::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
 }
 
-/// A setting that only the initial network namespace shows: it is tried here, in the first process's namespace, and in that of
-/// the caller, which may have had this command enter another.
+/// A setting that only the initial network namespace shows: it is tried here, in the first process's namespace, and in
+/// that of the caller, which may have had this command enter another.
 fn everywhere(name: &str) -> Option<u32> {
     let read = || fs::read_to_string(format!("/proc/sys/net/core/{name}")).ok()?.trim().parse().ok();
     let of = |process: i32| elsewhere(&format!("/proc/{process}/ns/net"), read)?;
     read().or_else(|| of(1)).or_else(|| of(nix::unistd::getppid().as_raw()))
 }
 
-/// The instance, and its datapath if readable. `unconfirmed`: seconds until a change is rolled back, and whether a process waits
-/// to do so.
+/// The instance, and its datapath if readable. `unconfirmed`: seconds until a change is rolled back, and whether a
+/// process waits to do so.
 pub fn instance(name: &str, unconfirmed: Option<(u64, bool)>) -> Result<(Instance, Option<Datapath>)> {
     let datapath = match Datapath::open(name) {
         Ok(datapath) => datapath,

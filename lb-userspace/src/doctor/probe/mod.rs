@@ -1,8 +1,8 @@
-//! Asks the link who has an address, by its own ARP requests and neighbour solicitations, and collects all answers. The kernel
-//! would ask only for addresses that it does not know, and would believe the first answer.
+//! Asks the link who has an address, by its own ARP requests and neighbour solicitations, and collects all answers. The
+//! kernel would ask only for addresses that it does not know, and would believe the first answer.
 //!
-//! A question without a source is a probe for duplicates (RFC 5227, 2.1.1; RFC 4862, 5.4.2): the owner of the address answers
-//! it, and it changes no host's tables.
+//! A question without a source is a probe for duplicates (RFC 5227, 2.1.1; RFC 4862, 5.4.2): the owner of the address
+//! answers it, and it changes no host's tables.
 
 use std::{
     io,

@@ -1,7 +1,8 @@
 //! Two readings of the counters → rates between them, and how evenly servers share: pure.
 //!
-//! Trap: counters may go back. A server that was removed and added again starts at zero, and `forwarded`, a difference of two
-//! counters that are read one after the other, may lose a few packets for a moment. Neither gives a negative rate.
+//! Trap: counters may go back. A server that was removed and added again starts at zero, and `forwarded`, a difference
+//! of two counters that are read one after the other, may lose a few packets for a moment. Neither gives a negative
+//! rate.
 
 use std::{cell::OnceCell, collections::HashMap, hash::Hash};
 
@@ -43,7 +44,8 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The rates from an `earlier` reading to the one of `now`, `seconds` later. New services and servers start at zero.
+    /// The rates from an `earlier` reading to the one of `now`, `seconds` later. New services and servers start at
+    /// zero.
     pub fn between(earlier: &StatsView, now: &StatsView, seconds: f64) -> Self {
         let mut outcomes = [Rate::default(); Outcome::COUNT as usize];
         for &outcome in Outcome::ALL {
@@ -75,8 +77,8 @@ impl ServiceRates {
         Self { total: Rate::between(was_total, now.total, seconds), servers: servers.collect() }
     }
 
-    /// The busiest server's rate divided by the mean rate, each by weight, among servers that are up. 1 is even; `None`: no
-    /// packets.
+    /// The busiest server's rate divided by the mean rate, each by weight, among servers that are up. 1 is even;
+    /// `None`: no packets.
     pub fn imbalance(&self, servers: &[ServerView]) -> Option<f64> {
         let up = servers.iter().zip(&self.servers).filter(|(server, _)| server.state.takes_flows());
         let (mut most, mut sum, mut weights) = (0.0_f64, 0.0, 0.0);
@@ -97,7 +99,8 @@ impl Rate {
     }
 }
 
-/// Finds items of an earlier reading: usually at their present index, otherwise by a table that is only built when needed.
+/// Finds items of an earlier reading: usually at their present index, otherwise by a table that is only built when
+/// needed.
 struct Finder<'a, T, K> {
     things: &'a [T],
     key: fn(&'a T) -> K,

@@ -47,7 +47,8 @@ pub struct ReplayView {
 pub struct JudgedView {
     /// The loaded program.
     pub kernel: Traffic,
-    /// The command itself: all frames with `--without-kernel`, otherwise those that the kernel cannot hand to a program.
+    /// The command itself: all frames with `--without-kernel`, otherwise those that the kernel cannot hand to a
+    /// program.
     pub host: Traffic,
 }
 

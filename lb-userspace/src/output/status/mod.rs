@@ -51,8 +51,8 @@ impl UnconfirmedView {
     fn render(&self) -> String {
         match (&self.problem, self.waiting) {
             (_, false) => {
-                "unconfirmed, and nothing rolls it back: the process that would is gone; `modlb confirm` keeps the change, \
-                           `modlb confirm --undo` undoes it\n\n"
+                "unconfirmed, and nothing rolls it back: the process that would is gone; `modlb confirm` keeps the \
+                 change, `modlb confirm --undo` undoes it\n\n"
                     .to_owned()
             }
             (Some(problem), true) => format!("unconfirmed, and cannot be rolled back so far: {problem}\n\n"),

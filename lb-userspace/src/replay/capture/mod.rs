@@ -1,9 +1,9 @@
 //! Capture files as a stream of frames: pcap (both byte orders, micro- and nanoseconds) and pcapng.
 //!
-//! Trap: lengths in a file cannot be trusted. A record is read only after its length was checked, so neither a broken nor a
-//! hostile file makes this allocate more than [`MAX_RECORD`], and each mismatch is an error with its position. pcap-parser
-//! reads a record's contents; it gets exactly one whole record at a time, since with less it could not distinguish a broken
-//! record from an incomplete one.
+//! Trap: lengths in a file cannot be trusted. A record is read only after its length was checked, so neither a broken
+//! nor a hostile file makes this allocate more than [`MAX_RECORD`], and each mismatch is an error with its position.
+//! pcap-parser reads a record's contents; it gets exactly one whole record at a time, since with less it could not
+//! distinguish a broken record from an incomplete one.
 
 use std::io::Read;
 
@@ -65,8 +65,8 @@ impl<R: Read> Capture<R> {
     ///
     /// # Errors
     ///
-    /// [`Reason::Empty`], [`Reason::Foreign`], [`Reason::Version`], [`Reason::LinkType`]: it is not a capture, or not one of
-    /// Ethernet frames.
+    /// [`Reason::Empty`], [`Reason::Foreign`], [`Reason::Version`], [`Reason::LinkType`]: it is not a capture, or not
+    /// one of Ethernet frames.
     pub fn new(input: R) -> Result<Self, Error> {
         let mut input = Input::new(input);
         let format = start(&mut input).map_err(|reason| Error { offset: 0, packet: 1, reason })?;

@@ -1,7 +1,7 @@
 //! The text formats: OpenMetrics if the request asks for it, otherwise Prometheus' own.
 //!
-//! Trap: in OpenMetrics a counter's family is called `x` and its samples `x_total`; in the older format both are `x_total`, and its
-//! readers (`promtool check metrics`) take a family `x` for an untyped metric without help.
+//! Trap: in OpenMetrics a counter's family is called `x` and its samples `x_total`; in the older format both are
+//! `x_total`, and its readers (`promtool check metrics`) take a family `x` for an untyped metric without help.
 
 use axum::http::HeaderValue;
 use prometheus_client::{encoding::text, registry::Registry};

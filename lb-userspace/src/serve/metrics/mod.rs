@@ -95,8 +95,9 @@ impl Collector for Scrape {
 
 /// Outcomes that do not go back slightly.
 ///
-/// Trap: `forwarded` and `others` are differences of counters that are read one after the other, so the next reading may be a few
-/// packets lower. Prometheus takes any decrease for a reset and would count everything again. A real reset goes to zero.
+/// Trap: `forwarded` and `others` are differences of counters that are read one after the other, so the next reading
+/// may be a few packets lower. Prometheus takes any decrease for a reset and would count everything again. A real reset
+/// goes to zero.
 fn steady(before: OutcomesView, now: OutcomesView) -> OutcomesView {
     let steady = |before: u64, now: u64| if now < before && now > before / 2 { before } else { now };
     OutcomesView::new(|outcome: Outcome| {

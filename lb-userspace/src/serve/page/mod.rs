@@ -1,7 +1,7 @@
 //! The status page, and the figures that it asks for each second: pure.
 //!
-//! An instance may have thousands of services and a service thousands of servers. A browser is therefore sent no more than it
-//! shows: a page of the services that match its filter, and servers only of those that are open.
+//! An instance may have thousands of services and a service thousands of servers. A browser is therefore sent no more
+//! than it shows: a page of the services that match its filter, and servers only of those that are open.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
