@@ -7,11 +7,14 @@ use anyhow::Result;
 use crate::{
     build,
     process::{self, cargo},
-    setup,
+    setup, tidy,
 };
 
-/// Checks format and lints of every crate, the datapath for its own target.
-pub fn run() -> Result<()> {
+/// Checks the sources' layout and documents, then format and lints of every crate, the datapath for its own target.
+/// Given are the names of all tasks.
+pub fn run(tasks: &[String]) -> Result<()> {
+    step("tidy");
+    tidy::run(tasks)?;
     setup::style()?;
     step("format");
     process::run(cargo().args(["fmt", "--all", "--check"]))?;

@@ -8,14 +8,13 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{Agent, checks::Verdict};
+use super::{checks::Verdict, state::Agent};
 use crate::{
-    commands::change::attached,
     config::{
-        health::{self, Failing, Standing},
-        model::{Config, Service},
+        model::{Config, Failing, Service, health},
+        standing::Standing,
     },
-    datapath::{Placed, Snapshot},
+    datapath::{Placed, Snapshot, attached},
     observe::agent_view::Level,
 };
 
@@ -53,7 +52,7 @@ impl Agent {
                     view.publishes += 1;
                 }
                 self.refresh(false).await;
-                self.tell();
+                self.report();
             }
             Ok(false) => {}
             Err(error) => {

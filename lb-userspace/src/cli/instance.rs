@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use lb_common::limits::{MAX_SERVERS, MAX_SERVICES, MAX_SLOTS};
 
 use super::value::{Listen, up_to};
-use crate::{config::model::Role, serve};
+use crate::{config::model::Role, datapath, serve};
 
 /// `modlb attach`.
 #[derive(Args, Clone, Debug)]
@@ -89,6 +89,18 @@ pub enum Mode {
     Native,
     /// In the network stack: slower, but with every driver
     Generic,
+}
+
+impl Mode {
+    /// Where a role's program runs, `--clsact` considered.
+    pub const fn program_mode(self, clsact: bool) -> datapath::Mode {
+        match self {
+            _ if clsact => datapath::Mode::Clsact,
+            Self::Auto => datapath::Mode::Auto,
+            Self::Native => datapath::Mode::Native,
+            Self::Generic => datapath::Mode::Generic,
+        }
+    }
 }
 
 /// `modlb detach`.

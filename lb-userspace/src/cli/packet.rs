@@ -6,7 +6,7 @@ use clap::Args;
 use lb_common::mac::Mac;
 
 use super::global::Format;
-use crate::explain::Endpoint;
+use crate::decide::explain::Endpoint;
 
 /// `modlb explain`.
 #[derive(Args, Clone, Debug)]

@@ -15,7 +15,7 @@ use clap::{
 use ipnet::IpNet;
 use lb_common::outcome::Outcome;
 
-use crate::{config::model::Role, explain::Endpoint};
+use crate::{config::model::Role, decide::explain::Endpoint};
 
 /// The longest name of an instance, in bytes.
 const MAX_INSTANCE_BYTES: usize = 64;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::Args;
 
 use super::{global::Format, value::parse_seconds};
-use crate::{serve, slots::Digest};
+use crate::{decide::slots::Digest, serve};
 
 /// `modlb status`.
 #[derive(Args, Clone, Copy, Debug)]

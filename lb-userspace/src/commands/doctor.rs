@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 
-use super::{Ended, input};
+use super::{ended::Ended, input};
 use crate::{
+    change::rollback,
     cli::{Doctor, Global},
     config::model::Config,
-    confirm,
     datapath::Datapath,
     doctor::{
         checks,
@@ -43,7 +43,7 @@ pub async fn run(global: &Global, options: &Doctor) -> Result<()> {
 async fn balancer(name: &str, options: &Doctor, context: &CommandContext) -> Result<Vec<Finding>> {
     let config = options.config.as_deref().map(input::read).transpose()?;
     let net = Net::open()?;
-    let unconfirmed = confirm::find(name)?.map(|found| (found.pending.left().as_secs(), found.waiting));
+    let unconfirmed = rollback::find(name)?.map(|found| (found.pending.left().as_secs(), found.waiting));
     let (instance, datapath) = gather::instance(name, unconfirmed)?;
     let interfaces = interfaces(&net, options, config.as_ref(), datapath.as_ref()).await?;
     if interfaces.is_empty() && matches!(instance, Instance::Missing) && config.is_none() {

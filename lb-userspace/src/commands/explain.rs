@@ -13,7 +13,7 @@ use crate::{
         protocol::parse_protocol,
     },
     datapath::{Datapath, Place},
-    explain::{Explanation, Packet, ThisHost, explain},
+    decide::explain::{Explanation, Packet, ThisHost, explain},
     net::Net,
     output::print,
 };

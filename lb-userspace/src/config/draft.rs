@@ -7,9 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::check::Check;
-use super::health::Health;
-use super::model::{Direction, Formula, Fragments, Selection, Server, ServerMac, Service, State, Vlan};
+use super::model::{Check, Direction, Formula, Fragments, Health, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// A service whose values may not make sense yet.
 pub(super) struct Draft {

@@ -2,12 +2,12 @@
 
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_ebpf::{
+    ethernet, fast_path,
     packet::{Context, Packet},
     parse::{self, Parsed},
-    plain,
 };
 
-use crate::judge::Tuple;
+use super::judge::Tuple;
 
 /// A frame, as far as it was captured.
 #[derive(Debug)]
@@ -64,9 +64,9 @@ impl<'a> CapturedFrame<'a> {
         let packet = unsafe { Packet::new(&raw mut *self) };
         let own = u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]);
         // As the program does: fast path first.
-        let parsed = match plain::any(&packet, own) {
+        let parsed = match fast_path::any(&packet, own) {
             Some(parsed) => parsed,
-            None => parse::network(&packet, &parse::ethernet(&packet, own)?)?,
+            None => parse::network(&packet, &ethernet::own(&packet, own)?)?,
         };
         Ok(match parsed {
             Parsed::V4(flow) => Tuple::from(&flow),

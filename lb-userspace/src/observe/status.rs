@@ -4,16 +4,15 @@ use anyhow::Result;
 use lb_common::abi::ABI;
 
 use crate::{
-    agreement,
+    change::rollback,
     config::{
         model::{Group, Role, Service, Vlan},
         protocol::protocol_name,
     },
-    confirm,
-    datapath::{Datapath, Holder, Place, Snapshot, link::Link},
+    datapath::{Datapath, Holder, Link, Place, Snapshot},
+    decide::{config_digest, slots::Digest},
     net::Net,
     output::{Activity, InterfaceView, MemberView, ServerView, ServiceView, StatusView, UnconfirmedView},
-    slots::Digest,
 };
 
 /// Every name that [`state`] may return.
@@ -48,9 +47,9 @@ pub fn view(snapshot: &Snapshot, interfaces: Vec<InterfaceView>, unconfirmed: Op
 ///
 /// # Errors
 ///
-/// As for [`confirm::find`].
+/// As for [`rollback::find`].
 pub fn unconfirmed(instance: &str) -> Result<Option<UnconfirmedView>> {
-    Ok(confirm::find(instance)?.map(|found| UnconfirmedView {
+    Ok(rollback::find(instance)?.map(|found| UnconfirmedView {
         rolls_back_in: found.pending.left().as_secs(),
         waiting: found.waiting,
         problem: found.pending.problem,
@@ -59,7 +58,7 @@ pub fn unconfirmed(instance: &str) -> Result<Option<UnconfirmedView>> {
 
 /// The digest of everything that decides where packets go.
 fn digest(snapshot: &Snapshot) -> Digest {
-    agreement::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
+    config_digest::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
 }
 
 /// The member's part of the view.

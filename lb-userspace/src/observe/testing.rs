@@ -10,8 +10,8 @@ use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
 use super::reading::{Reading, Used};
 use crate::{
     config::{
-        health::Standing,
         model::{Direction, Selection, State},
+        standing::Standing,
     },
     datapath::Capacities,
     output::{

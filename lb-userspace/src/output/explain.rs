@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use lb_common::outcome::Outcome;
 
 use super::render::{Render, or_dash, table};
-use crate::{config::model::Direction, explain::Explanation};
+use crate::{config::model::Direction, decide::explain::Explanation};
 
 impl Render for Explanation {
     fn render(&self) -> String {

@@ -3,7 +3,7 @@
 use lb_common::{outcome::Outcome, table::Counter};
 
 use super::error::Error;
-use crate::judge::Tuple;
+use crate::decide::judge::Tuple;
 
 /// The server that takes a frame: the indices of service and server in the configuration.
 pub type Taken = Option<(usize, usize)>;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     datapath::Placed,
-    judge::{Judge, Tuple},
+    decide::judge::{Judge, Tuple},
 };
 
 /// A configuration judged in this process.

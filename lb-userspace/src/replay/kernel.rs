@@ -16,7 +16,7 @@ use crate::{
         Placed,
         trial::{Action, Trial},
     },
-    judge::Tuple,
+    decide::judge::Tuple,
 };
 
 /// The first bytes of servers' stand-in MACs: locally administered.

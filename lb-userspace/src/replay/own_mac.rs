@@ -8,8 +8,8 @@ use std::{cmp::Reverse, collections::HashMap, io::Read};
 use lb_common::mac::Mac;
 
 use super::{capture::Capture, progress::Progress, setting::Setting};
-use crate::{
-    decide::frame::{CapturedFrame, FrameTuple},
+use crate::decide::{
+    frame::{CapturedFrame, FrameTuple},
     judge::Judge,
 };
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::model::{Config, Formula},
-    judge::Tuple,
+    decide::judge::Tuple,
 };
 
 /// The figures of a replay: of the configuration in force, and of those that it is compared with.

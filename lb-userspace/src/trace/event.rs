@@ -7,7 +7,7 @@ use num_bigint::BigUint;
 
 use crate::{
     config::model::Formula,
-    judge::{Tuple, addends},
+    decide::judge::{Tuple, addends},
 };
 
 /// An event with the copied frames.

@@ -5,11 +5,14 @@ use lb_common::{
     mac::Mac,
 };
 use lb_ebpf::{
+    ethernet::{self, ether_type},
+    ip::{Header4, Header6},
     packet::Packet,
-    parse::{self, Header4, Header6, Parsed, Pieces, ether_type},
+    parse::{self, Parsed},
+    upper::Fragments,
 };
 
-use crate::{decide::frame::CapturedFrame, judge::Tuple};
+use crate::decide::{frame::CapturedFrame, judge::Tuple};
 
 /// The link layer of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,7 +31,7 @@ pub fn link_layer(bytes: &[u8], length: usize) -> Option<LinkLayer> {
     let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
     let packet = unsafe { Packet::new(&raw mut captured) };
-    let frame = parse::any(&packet).and_then(|frame| parse::untag(&packet, &frame)).ok()?;
+    let frame = ethernet::any(&packet).and_then(|frame| ethernet::untag(&packet, &frame)).ok()?;
     Some(LinkLayer { source: Mac(source), destination: Mac(destination), ether_type: frame.ether_type })
 }
 
@@ -37,7 +40,7 @@ pub fn tuple(bytes: &[u8], length: usize) -> Option<Tuple> {
     let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
     let packet = unsafe { Packet::new(&raw mut captured) };
-    let frame = parse::any(&packet).ok()?;
+    let frame = ethernet::any(&packet).ok()?;
     match parse::network(&packet, &frame).ok()? {
         Parsed::V4(flow) => Some(Tuple::from(&flow)),
         Parsed::V6(flow) => Some(Tuple::from(&flow)),
@@ -54,15 +57,15 @@ pub fn is_error(bytes: &[u8], length: usize) -> bool {
     let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
     let packet = unsafe { Packet::new(&raw mut captured) };
-    let Ok(frame) = parse::any(&packet).and_then(|frame| parse::untag(&packet, &frame)) else { return false };
+    let Ok(frame) = ethernet::any(&packet).and_then(|frame| ethernet::untag(&packet, &frame)) else { return false };
     let (upper, icmp, errors) = match frame.ether_type {
         ether_type::IPV4 => {
             let Ok(header) = Header4::read(&packet, frame.offset) else { return false };
-            (header.upper(frame.offset, header.total - header.length, Pieces::All), ICMP, &ERRORS4[..])
+            (header.upper(frame.offset, header.total - header.length, Fragments::All), ICMP, &ERRORS4[..])
         }
         ether_type::IPV6 => {
             let Ok(header) = Header6::read(&packet, frame.offset) else { return false };
-            let Ok(upper) = header.upper(&packet, frame.offset, header.payload, Pieces::All) else { return false };
+            let Ok(upper) = header.upper(&packet, frame.offset, header.payload, Fragments::All) else { return false };
             (upper, ICMPV6, &ERRORS6[..])
         }
         _ => return false,

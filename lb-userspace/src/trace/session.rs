@@ -13,8 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::watchdog::Watchdog;
 use crate::{
     datapath::{
-        Datapath, Writer,
-        attached::attached,
+        Datapath, Writer, attached,
         tracing::{Claim, Manner, Teller},
     },
     net::{Interface, Net},

@@ -2,12 +2,12 @@
 
 use std::thread;
 
-use crate::netns;
+use crate::net::namespaces;
 
 /// Runs `work` in another network namespace, on a new thread.
 pub fn elsewhere<T: Send>(netns: &str, work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
-        let entered = scope.spawn(|| netns::enter(netns).ok().map(|()| work()));
+        let entered = scope.spawn(|| namespaces::enter(netns).ok().map(|()| work()));
         entered.join().ok()?
     })
 }

@@ -24,7 +24,7 @@ pub fn host() -> Result<HostFacts> {
     Ok(HostFacts {
         release: nix::sys::utsname::uname()?.release().to_string_lossy().into_owned(),
         btf: fs::exists("/sys/kernel/btf/vmlinux").unwrap_or_default(),
-        bpffs: crate::datapath::pins::is_mounted(),
+        bpffs: crate::datapath::store::pins::is_mounted(),
         capabilities: capabilities.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or_default(),
         jit: everywhere("bpf_jit_enable"),
         harden: everywhere("bpf_jit_harden"),

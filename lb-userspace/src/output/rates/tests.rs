@@ -1,10 +1,10 @@
 use std::net::IpAddr;
 
-use super::{
-    super::counters::{OutcomesView, ServerStats},
-    *,
+use super::*;
+use crate::{
+    config::standing::Standing,
+    output::counters::{OutcomesView, ServerStats},
 };
-use crate::config::health::Standing;
 
 fn traffic(packets: u64) -> Traffic {
     Traffic { packets, bytes: packets * 100 }

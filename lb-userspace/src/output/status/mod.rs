@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::render::{Render, or_dash, serialize_mac, table};
 use crate::config::{
-    health::{self, Standing},
-    model::{Direction, Selection, Vlan},
+    model::{Direction, Selection, Vlan, health},
+    standing::Standing,
 };
 
 /// An instance, as `modlb status` shows it.

@@ -1,5 +1,8 @@
-use super::{super::testing::interface, *};
-use crate::config::health::{Failing, Failure, Missing, Unresolved};
+use super::*;
+use crate::{
+    config::model::{Failing, Failure, Missing, Unresolved},
+    output::testing::interface,
+};
 
 fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {
     ServerView {

@@ -1,5 +1,5 @@
-//! How long it takes to put a configuration in force: by the library, so that starting a process is left out, and by the
-//! command, so that nothing is.
+//! How long it takes to put a configuration in force: by the library, so that starting a process is left out, and by
+//! the command, so that nothing is.
 
 use std::{
     fmt::Write as _,
@@ -12,13 +12,13 @@ use lb_userspace::{
     datapath::{Place, Placed, Writer, grace},
 };
 
-use super::row;
+use super::row::row;
 use crate::{
-    Options,
     command::capture,
     interrupt,
     modlb::Modlb,
     namespace::Namespace,
+    options::Options,
     progress::Progress,
     result::{Row, Target},
 };
