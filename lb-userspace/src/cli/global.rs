@@ -4,22 +4,22 @@ use clap::{ArgAction, Args};
 
 use super::value::parse_instance;
 
-/// What applies to every command.
+/// Options of every command.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Enter this network namespace first: a name of `ip netns`, or a path (with a `/`); file systems stay
+    /// Enter this network namespace first: a name from `ip netns`, or a path (with a `/`); mounts stay the same
     #[arg(short, long, global = true, value_name = "NAME|PATH")]
     pub netns: Option<String>,
     /// The instance to work with
     #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = parse_instance)]
     pub instance: String,
-    /// Say more of what is done; twice: even more
+    /// Print more detail; twice: even more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// How a reading command prints.
+/// How a reading command prints its result.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Format {
     /// Print JSON

@@ -1,4 +1,4 @@
-//! The command line: what can be said, and nothing of what it does.
+//! The command line: its syntax only, not what commands do.
 //!
 //! ```text
 //! instance        attach, agent, detach           packet   explain, replay
@@ -43,12 +43,12 @@ mod view;
     name = "modlb",
     version,
     after_help = "\
-Example: balance what arrives on eth0 as /etc/modlb.toml says, and watch it
+Example: balance traffic that arrives on eth0 by /etc/modlb.toml, and watch it
   modlb attach eth0 --config /etc/modlb.toml
   modlb stats --watch 1"
 )]
 pub struct Cli {
-    /// What applies to every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
     /// The command.
@@ -64,33 +64,33 @@ pub enum Command {
 Example: two interfaces, on standby at first
   modlb attach eth0 eth1 --config /etc/modlb.toml --standby")]
     Attach(Attach),
-    /// Keep an instance as a configuration file says, and true to the network: MACs, interfaces, health checks
+    /// Keep an instance as a file describes it and in step with the network: MACs, interfaces, health checks
     #[command(after_help = "\
-Example: as a service; it may be ended and started again without any effect on traffic
+Example: run it as a service; stopping or restarting it does not affect traffic
   modlb agent --config /etc/modlb.toml
-  kill -HUP PID            # read the file again; a change of the file is noticed without")]
+  kill -HUP PID            # read the file again; the agent also notices changes of the file")]
     Agent(Agent),
-    /// Detach from the interfaces named, or from all
-    #[command(after_help = "Example: leave eth1 alone from now on\n  modlb detach eth1")]
+    /// Detach from the given interfaces, or from all
+    #[command(after_help = "Example: stop balancing on eth1\n  modlb detach eth1")]
     Detach(Detach),
-    /// Put a configuration in force, the whole of it at once
+    /// Put a configuration in force, all of it at once
     #[command(after_help = "\
 Example: see what would change, then change it
   modlb apply /etc/modlb.toml --dry-run
   modlb apply /etc/modlb.toml
-Example: from afar; what was before comes back after a minute unless `modlb confirm` is said
+Example: a remote change that is rolled back after a minute unless `modlb confirm` follows
   modlb apply /etc/modlb.toml --confirm 60")]
     Apply(Apply),
     /// Keep a change that `apply --confirm` made
     #[command(after_help = "\
-Example: from afar, with a way back if it locks you out
+Example: a remote change that is undone if it locks you out
   modlb apply /etc/modlb.toml --confirm 60
   modlb confirm")]
     Confirm(Confirm),
-    /// Check a configuration and report every error in it; nothing is changed
-    #[command(after_help = "Example: check what a program made\n  make-config | modlb check -")]
+    /// Check a configuration and report every error in it; changes nothing
+    #[command(after_help = "Example: check a generated configuration\n  make-config | modlb check -")]
     Check(Check),
-    /// Print the configuration in force, as `apply` takes it
+    /// Print the configuration in force, in the form that `apply` reads
     #[command(after_help = "Example: keep a copy\n  modlb export > /var/backups/modlb.toml")]
     Export(Format),
     /// Change one server of a service
@@ -103,7 +103,7 @@ Example: take a server out for maintenance; the other servers' flows do not move
     Server(Server),
     /// Show the instance: its state, its interfaces and the tables of its services
     #[command(after_help = "\
-Examples: the digest of what is in force; on another balancer: does it agree?
+Examples: the digest of this balancer; a check on another balancer that it agrees
   modlb status --json | jq -r .digest
   modlb status --expect-digest 068183df64b08525")]
     Status(Status),
@@ -123,41 +123,41 @@ Example: which servers take no flows, since when, and why?
 Example: two readings a second; `?` lists the keys
   modlb top --interval 0.5")]
     Top(Top),
-    /// Answer with Prometheus' metrics and a status page, until interrupted; needs no agent and changes nothing
+    /// Serve Prometheus metrics and a status page until interrupted; needs no agent and changes nothing
     #[command(after_help = "\
-Examples: look at http://127.0.0.1:9652/ in a browser; let Prometheus on another host scrape it
+Examples: open http://127.0.0.1:9652/ in a browser; let Prometheus on another host scrape it
   modlb serve
   modlb serve --listen '[2001:db8::1]:9652' --allow-host gateway.example.net")]
     Serve(Serve),
-    /// Say what happens to a packet, with the arithmetic
+    /// Show what happens to a packet, with the arithmetic
     #[command(after_help = "\
 Examples: a TCP connection; IPv6; a protocol without ports, by a configuration that is not in force
   modlb explain 198.51.100.7:51234 203.0.113.10:443
   modlb explain '[2001:db8::7]:51234' '[2001:db8:f00::10]:443' --protocol udp
   modlb explain 192.0.2.1 203.0.113.10 --protocol esp --config new.toml")]
     Explain(Explain),
-    /// Say what would have happened to the packets of a capture
+    /// Show what would have happened to the packets of a capture
     #[command(after_help = "\
-Examples: how evenly a configuration spreads this traffic; what moves when a server goes down, or another file comes in force
+Examples: how evenly a configuration spreads this traffic; what moves when a server goes down, or another file is put in force
   modlb replay traffic.pcapng --config /etc/modlb.toml
   modlb replay traffic.pcapng --config /etc/modlb.toml --down 10.0.0.12 --against new.toml --without-kernel")]
     Replay(Replay),
-    /// Show what happens to which packet, while it happens
+    /// Show what happens to each packet as it happens
     #[command(after_help = "\
-Examples: everything; what one client meets; what is dropped; a capture for Wireshark, live or in a file
+Examples: everything; one client's packets; dropped packets; a capture for Wireshark, in a file or live
   modlb trace
   modlb trace --address 198.51.100.7 --count 20
   modlb trace --outcome no_server,unreachable --seconds 10
   modlb trace --service web --sample 100 --pcap web.pcapng
   modlb trace --pcap - | tshark -r - -T fields -e frame.comment")]
     Trace(Trace),
-    /// Show messages from within the datapath: what it found, step by step
+    /// Show the datapath's own messages, step by step
     #[command(after_help = "\
-Examples: what goes wrong; every step of one client's packets
+Examples: problems; every step of one client's packets
   modlb logs
   modlb logs --level debug --address 198.51.100.7")]
     Logs(Logs),
-    /// Put the ordinary programs back when standard input ends: what `trace` and `logs` start beside themselves
+    /// Put the regular programs back when standard input ends; `trace` and `logs` start this as their watchdog
     #[command(hide = true, after_help = "Example: once\n  modlb trace-guard")]
     TraceGuard,
     /// End standby: forward from now on
@@ -166,10 +166,10 @@ Examples: what goes wrong; every step of one client's packets
     /// Go on standby: stay attached and pass every packet untouched
     #[command(after_help = "Example: let the other balancer work\n  modlb standby")]
     Standby,
-    /// Replace the running datapath by the one in this program, without losing a packet
-    #[command(after_help = "Example: after a new version has been installed\n  modlb upgrade")]
+    /// Replace the running datapath with the one in this program, without losing a packet
+    #[command(after_help = "Example: after installing a new version\n  modlb upgrade")]
     Upgrade,
-    /// Look for what is wrong with this host, and say what mends it; nothing is changed
+    /// Find what is wrong with this host and how to fix it; changes nothing
     #[command(after_help = "\
 Exit status: 0 all is well, 1 something failed, 3 there are warnings
 
@@ -178,7 +178,7 @@ Examples: the running instance; before the first `attach`; on a server
   modlb doctor --config /etc/modlb.toml
   modlb doctor --server --service 203.0.113.10 --service 2001:db8:f00::10")]
     Doctor(Doctor),
-    /// Print a script that completes this command line in a shell
+    /// Print a completion script for a shell
     #[command(after_help = "\
 Example: for bash, from the next login on
   modlb completions bash > /etc/bash_completion.d/modlb")]
@@ -189,7 +189,7 @@ Example: for bash, from the next login on
     /// Write manual pages, one for each command, into a directory
     #[command(hide = true, after_help = "Example:\n  modlb man target/man\n  man target/man/modlb-attach.8")]
     Man {
-        /// The directory; it is made if it is not there
+        /// The directory; created if missing
         directory: PathBuf,
     },
     /// Helpers for tests and demonstrations
@@ -197,7 +197,7 @@ Example: for bash, from the next login on
         subcommand,
         hide = true,
         after_help = "\
-Example: let a veth accept what the program on its peer sends back
+Example: let a veth accept frames that the program on its peer sends back
   modlb dev pass veth0"
     )]
     Dev(Dev),

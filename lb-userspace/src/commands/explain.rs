@@ -13,7 +13,7 @@ use crate::{
         protocol::parse_protocol,
     },
     datapath::{Datapath, Place},
-    decide::explain::{Explanation, Host, Packet, explain},
+    decide::explain::{Explanation, Packet, ThisHost, explain},
     net::Net,
     output::print,
 };
@@ -28,14 +28,14 @@ pub async fn run(instance: &str, options: &Explain) -> Result<()> {
         Some(file) => {
             let config = input::read(file)?;
             let here = here(&config).await?;
-            explain(&config, Host { here: &here, own: &[] }, &packet)?
+            explain(&config, ThisHost { here: &here, own: &[] }, &packet)?
         }
         None => {
             let snapshot = Datapath::open(instance)?.snapshot();
             let own = Net::open()?.own_addresses().await?;
             let is_here = |places: &Vec<Place>| places.iter().map(|place| *place == Place::Here).collect();
             let here: Vec<Vec<bool>> = snapshot.places.iter().map(is_here).collect();
-            let explained = explain(&snapshot.config, Host { here: &here, own: &own }, &packet)?;
+            let explained = explain(&snapshot.config, ThisHost { here: &here, own: &own }, &packet)?;
             if snapshot.control.standby() { Explanation::of(Outcome::Standby) } else { explained }
         }
     };

@@ -61,7 +61,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Replay(options) => replay::run(&options),
         Command::Trace(options) => trace::run(instance, &options).await,
         Command::Logs(options) => logs::run(instance, &options).await,
-        Command::TraceGuard => crate::trace::guard::run(instance),
+        Command::TraceGuard => crate::trace::watchdog::run(instance),
         Command::Activate => activity::set(instance, false),
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,

@@ -1,4 +1,4 @@
-//! What happens to a packet, by the configuration alone, with the arithmetic: the judge's answer in words.
+//! What happens to a packet, by the configuration alone, with the arithmetic: the judge's answer, explained.
 
 use std::net::IpAddr;
 
@@ -16,72 +16,72 @@ use crate::config::{
 pub struct Endpoint {
     /// Its address.
     pub address: IpAddr,
-    /// Its port, if one was given.
+    /// Its port, if given.
     pub port: Option<u16>,
 }
 
 /// The packet in question.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
-    /// Who sends it.
+    /// The sender.
     pub source: Endpoint,
-    /// To whom.
+    /// The destination.
     pub destination: Endpoint,
     /// The IP protocol number.
     pub protocol: u8,
 }
 
 impl Packet {
-    /// The same packet as its service sees it that it comes from.
+    /// The packet with source and destination swapped.
     const fn swapped(&self) -> Self {
         Self { source: self.destination, destination: self.source, protocol: self.protocol }
     }
 }
 
-/// Why a question makes no sense.
+/// Why there is no such packet.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// No packet goes from one family to the other.
+    /// The addresses are of different families.
     #[error("{0} and {1} are not of the same address family")]
     Families(IpAddr, IpAddr),
-    /// A port where the protocol has none.
+    /// A port is given, but the protocol has none.
     #[error("{0} has no ports; leave them out")]
     NoPorts(String),
-    /// No port where the protocol has one.
+    /// No port is given, but the protocol has one.
     #[error("{0} packets have ports; write the destination as {1}")]
     NoDestinationPort(String, String),
-    /// The formula counts the source port.
+    /// The formula needs the source port.
     #[error("service {0} counts the source port (5-tuple); write the source as {1}")]
     NoSourcePort(String, String),
-    /// The packet comes from a service whose port counts.
-    #[error("service {0}, from which the packet comes, counts its own port; write the source as {1}")]
+    /// The packet comes from a service, whose port the formula needs.
+    #[error("the packet comes from service {0}, which counts its own port; write the source as {1}")]
     NoServicePort(String, String),
 }
 
-/// What is known of the host beside the configuration; nothing of a host that is not there.
+/// Facts about this host that the configuration does not contain; the default is a host without addresses.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Host<'a> {
-    /// Which servers are this host, by service and server.
+pub struct ThisHost<'a> {
+    /// For each service and server, whether it is this host.
     pub here: &'a [Vec<bool>],
-    /// Addresses that no prefix service takes.
+    /// The host's own addresses, which no prefix service takes.
     pub own: &'a [IpAddr],
 }
 
 /// What happens to a packet, and why. Parts that do not apply are `None`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// What happens.
+    /// The outcome.
     #[serde(serialize_with = "serialize_outcome")]
     pub outcome: Outcome,
     /// The name of the service that matches.
     pub service: Option<String>,
-    /// What is added up.
+    /// The service's formula.
     #[serde(serialize_with = "serialize_formula")]
     pub formula: Option<Formula>,
-    /// Whether the packet goes to the service or comes from it; then its fields are swapped first.
+    /// Whether the packet goes to the service or comes from it; in a reply source and destination are swapped.
     #[serde(serialize_with = "serialize_direction")]
     pub direction: Option<Direction>,
-    /// The exact sum, in decimal digits: it may have more than 128 bits.
+    /// The exact sum, in decimal: it may exceed 128 bits.
     pub sum: Option<String>,
     /// N, the sum of the weights.
     pub n: Option<u32>,
@@ -94,19 +94,19 @@ pub struct Explanation {
     /// The server's MAC.
     #[serde(serialize_with = "serialize_mac")]
     pub mac: Option<Mac>,
-    /// The VLAN of the outer tag that it is sent with, 0: no tag; `None`: tags stay as they come.
+    /// The VLAN of the outer tag that it is sent with; 0: no tag; `None`: tags stay as they are.
     pub vlan: Option<u16>,
-    /// What the sum is made of: what it is, and the number in decimal digits.
+    /// The addends of the sum: a label and the number in decimal.
     #[serde(skip)]
     pub addends: Vec<(String, String)>,
 }
 
-/// Says what happens to a packet.
+/// Explains what happens to a packet.
 ///
 /// # Errors
 ///
 /// There is no such packet.
-pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Explanation, Error> {
+pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<Explanation, Error> {
     check(packet)?;
     let judge = Judge::new(&config.services, host.own);
     let (index, direction) = match judge.service(&packet.tuple()) {
@@ -153,7 +153,7 @@ pub fn explain(config: &Config, host: Host<'_>, packet: &Packet) -> Result<Expla
 }
 
 impl Explanation {
-    /// A view that says nothing but the outcome.
+    /// An explanation with nothing but the outcome.
     pub const fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
@@ -173,7 +173,7 @@ impl Explanation {
 }
 
 impl Packet {
-    /// Ports that are not there count as 0.
+    /// Missing ports count as 0.
     fn tuple(&self) -> Tuple {
         let Self { source, destination, protocol } = *self;
         Tuple {
@@ -207,7 +207,7 @@ fn with_port(address: IpAddr) -> String {
     }
 }
 
-/// Ports that count must be known.
+/// The ports that the formula counts must be given.
 fn check_ports(service: &Service, packet: &Packet) -> Result<(), Error> {
     let Packet { source, destination, protocol } = packet;
     if !has_ports(*protocol) {

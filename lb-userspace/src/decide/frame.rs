@@ -1,4 +1,4 @@
-//! A frame → its tuple, by the datapath's own parser.
+//! A frame → its tuple, by the datapath's own parser: pure.
 
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_ebpf::{
@@ -9,23 +9,23 @@ use lb_ebpf::{
 
 use super::judge::Tuple;
 
-/// A frame as far as it was captured.
+/// A frame, as far as it was captured.
 #[derive(Debug)]
-pub struct Shown<'a> {
+pub struct CapturedFrame<'a> {
     bytes: &'a [u8],
     length: usize,
 }
 
-/// What can be told of a frame.
+/// The tuple of a captured frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Seen {
+pub enum FrameTuple {
     /// The tuple, or why it has none.
     Parsed(Result<Tuple, Outcome>),
-    /// What decides was not captured.
+    /// Not captured far enough to decide.
     Undecided,
 }
 
-impl Context for Shown<'_> {
+impl Context for CapturedFrame<'_> {
     unsafe fn bounds(context: *mut Self) -> (usize, usize) {
         // SAFETY: the caller's.
         let frame = unsafe { &*context };
@@ -40,21 +40,21 @@ impl Context for Shown<'_> {
     }
 }
 
-impl<'a> Shown<'a> {
+impl<'a> CapturedFrame<'a> {
     /// The first bytes of a frame that had `length` bytes.
     pub fn new(bytes: &'a [u8], length: usize) -> Self {
         Self { bytes, length: length.max(bytes.len()) }
     }
 
     /// Reads the frame as an interface with this MAC does.
-    pub fn see(mut self, own: Mac) -> Seen {
+    pub fn read(mut self, own: Mac) -> FrameTuple {
         let parsed = self.parse(own);
-        // A header beyond the end is malformed, or, in a quote, nobody's; so is what is wrong in itself. Whether it was
-        // the end that was met nobody can tell from a frame that has another one.
+        // In a truncated frame a missing header looks malformed or, in a quote, like no service. The same results may
+        // come from a header that is really wrong; a truncated frame does not show which.
         let cut = self.bytes.len() < self.length;
         match parsed {
-            Err(Outcome::Malformed | Outcome::NoService) if cut => Seen::Undecided,
-            parsed => Seen::Parsed(parsed),
+            Err(Outcome::Malformed | Outcome::NoService) if cut => FrameTuple::Undecided,
+            parsed => FrameTuple::Parsed(parsed),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Shown<'a> {
         // SAFETY: `self` outlives the packet.
         let packet = unsafe { Packet::new(&raw mut *self) };
         let own = u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]);
-        // As the program does it, the fast path first.
+        // As the program does: fast path first.
         let parsed = match fast_path::any(&packet, own) {
             Some(parsed) => parsed,
             None => parse::network(&packet, &ethernet::own(&packet, own)?)?,

@@ -6,9 +6,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// All is well.
+    /// Nothing to report.
     Ok,
-    /// It works, but not as it should, or not for everything.
+    /// It works, but not as it should, or not for all traffic.
     Warning,
     /// Packets are lost, or will be.
     Failure,
@@ -30,22 +30,22 @@ impl Level {
 pub struct Finding {
     /// The check.
     pub check: &'static str,
-    /// The interface, service, server or address that it is about; `host`: all of it.
+    /// The interface, service, server or address in question; `host`: the whole host.
     pub subject: String,
     /// How bad it is.
     pub level: Level,
-    /// What is so.
+    /// What was seen.
     pub seen: String,
-    /// What that means; empty where all is well.
+    /// What that means; empty at level `ok`.
     pub meaning: String,
-    /// What mends it.
+    /// How to fix it.
     pub cure: Option<String>,
-    /// The same, if it is for a shell to run as it stands.
+    /// The cure, if it is a command that a shell can run as it stands.
     pub command: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// A finding of level `ok`.
     pub fn ok(check: &'static str, subject: impl Into<String>, seen: impl Into<String>) -> Self {
         Self {
             check,
@@ -58,7 +58,7 @@ impl Finding {
         }
     }
 
-    /// It is not.
+    /// A warning or failure.
     pub fn bad(
         level: Level,
         check: &'static str,
@@ -69,13 +69,13 @@ impl Finding {
         Self { level, meaning: meaning.into(), ..Self::ok(check, subject, seen) }
     }
 
-    /// With words that say what to do.
+    /// Adds a cure in words.
     #[must_use]
     pub fn cure(self, words: impl Into<String>) -> Self {
         Self { cure: Some(words.into()), ..self }
     }
 
-    /// With a command that does it.
+    /// Adds a command as the cure.
     #[must_use]
     pub fn run(self, command: impl Into<String>) -> Self {
         let command = command.into();

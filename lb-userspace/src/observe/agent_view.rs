@@ -1,5 +1,5 @@
-//! What the agent tells of itself: to `/metrics`, to the status page and to tests. Everything else that they show is read from
-//! the instance's maps.
+//! What the agent publishes about itself, for `/metrics`, the status page and tests. Everything else that they show
+//! comes from the instance's maps.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,10 +10,10 @@ use std::{
 
 use serde::Serialize;
 
-/// How many events are kept; the oldest are let go.
+/// How many events are kept; the oldest are dropped.
 pub const MAX_EVENTS: usize = 200;
 
-/// What the agent and its listener share. Held for no longer than a copy takes.
+/// Shared by the agent and its listener; locked only while it is copied or changed.
 pub type Shared = Arc<RwLock<View>>;
 
 /// A server of a service.
@@ -24,15 +24,15 @@ pub type ServerKey = (String, IpAddr);
 pub struct View {
     /// When it started.
     pub started: Option<SystemTime>,
-    /// How often it made a new configuration or state active.
+    /// How often it published a configuration or state.
     pub publishes: u64,
-    /// How often it read its configuration anew and found it good.
+    /// How often it reloaded its configuration successfully.
     pub reloads: u64,
-    /// How often its configuration could not be read, or not be put in force.
+    /// How often its configuration could not be read or put in force.
     pub reload_failures: u64,
-    /// Why the configuration last read is not in force, if it is not.
+    /// Why the configuration last read was rejected, if it was.
     pub refused: Option<String>,
-    /// Entries of the neighbour table that are kept true.
+    /// Neighbour entries that it maintains.
     pub neighbours: usize,
     /// Neighbour events that concerned a server.
     pub neighbour_events: u64,
@@ -48,9 +48,9 @@ pub struct View {
 pub struct CheckView {
     /// `tcp`, `http`, `https` or `icmp`.
     pub kind: &'static str,
-    /// What counts at present, after `rise` and `fall`.
+    /// The current result, after `rise` and `fall`.
     pub passing: bool,
-    /// Since when.
+    /// Since when the result holds.
     pub since: SystemTime,
     /// How long the last attempt took.
     pub took: Duration,
@@ -69,24 +69,24 @@ pub struct Event {
     pub at: SystemTime,
     /// `info`, `warning` or `error`.
     pub level: Level,
-    /// A line for people.
+    /// The text, one line.
     pub text: String,
 }
 
-/// How grave an event is.
+/// The severity of an event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Nothing to do.
+    /// For information.
     Info,
-    /// Somebody should look.
+    /// Needs attention.
     Warning,
-    /// Something does not work.
+    /// A failure.
     Error,
 }
 
 impl View {
-    /// Adds an event; the oldest goes when there are too many.
+    /// Adds an event, and drops the oldest if there are too many.
     pub fn note(&mut self, level: Level, text: impl Into<String>) {
         if self.events.len() == MAX_EVENTS {
             self.events.pop_front();

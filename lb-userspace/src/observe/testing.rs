@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// A service's name, and of each server whether it is up, its weight and its packets.
-pub type Wanted<'a> = (&'a str, &'a [(State, u32, u64)]);
+/// A service's name, and for each server its state, weight and packets.
+pub type ServiceSpec<'a> = (&'a str, &'a [(State, u32, u64)]);
 
 /// The address of a server.
 pub fn address(number: usize) -> IpAddr {
@@ -29,7 +29,7 @@ pub fn address(number: usize) -> IpAddr {
 }
 
 /// A reading of these services, `seconds` after a fixed moment.
-pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading {
+pub fn reading(start: Instant, seconds: u64, services: &[ServiceSpec<'_>]) -> Reading {
     let stats: Vec<_> = services.iter().map(service_stats).collect();
     let forwarded = stats.iter().map(|service| service.total.packets).sum();
     let views: Vec<_> = services.iter().map(service_view).collect();
@@ -60,7 +60,7 @@ pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading
     }
 }
 
-fn service_stats(&(name, servers): &Wanted<'_>) -> ServiceStats {
+fn service_stats(&(name, servers): &ServiceSpec<'_>) -> ServiceStats {
     let each = servers.iter().enumerate();
     ServiceStats {
         name: name.into(),
@@ -71,7 +71,7 @@ fn service_stats(&(name, servers): &Wanted<'_>) -> ServiceStats {
     }
 }
 
-fn service_view(&(name, servers): &Wanted<'_>) -> ServiceView {
+fn service_view(&(name, servers): &ServiceSpec<'_>) -> ServiceView {
     let server = |(number, &(state, weight, _)): (usize, &(State, u32, u64))| ServerView {
         address: address(number),
         mac: Some(Mac([2, 0, 0, 0, 0, number as u8])),

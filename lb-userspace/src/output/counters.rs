@@ -1,4 +1,4 @@
-//! Every counter of an instance, as views.
+//! Views of an instance's counters.
 
 use std::net::IpAddr;
 
@@ -23,9 +23,9 @@ impl From<Counter> for Traffic {
 /// Every counter of an instance.
 #[derive(Clone, Debug, Serialize)]
 pub struct StatsView {
-    /// What happened to packets.
+    /// By outcome.
     pub outcomes: OutcomesView,
-    /// Which services they were for.
+    /// By service.
     pub services: Vec<ServiceStats>,
 }
 
@@ -38,10 +38,10 @@ pub struct OutcomesView([Traffic; Outcome::COUNT as usize]);
 pub struct ServiceStats {
     /// Its name.
     pub name: String,
-    /// All of its servers', those that are configured no more included.
+    /// The total of its servers, including servers no longer configured.
     #[serde(flatten)]
     pub total: Traffic,
-    /// Each server's.
+    /// By server.
     pub servers: Vec<ServerStats>,
 }
 
@@ -50,13 +50,13 @@ pub struct ServiceStats {
 pub struct ServerStats {
     /// Its address.
     pub address: IpAddr,
-    /// What it was sent.
+    /// The packets sent to it.
     #[serde(flatten)]
     pub total: Traffic,
 }
 
 impl OutcomesView {
-    /// Asks for the counter of each outcome.
+    /// Collects the counter of each outcome.
     pub fn new(mut counter: impl FnMut(Outcome) -> Traffic) -> Self {
         let mut counters = Self::default();
         for &outcome in Outcome::ALL {

@@ -29,7 +29,7 @@ impl Render for Explanation {
                 (Outcome::Accepted, _) => ", which is this host".to_owned(),
                 (Outcome::Others, _) => ", which is not this host".to_owned(),
                 (_, Some(mac)) => format!(" at {mac}{vlan}"),
-                (_, None) => format!(" whose MAC is not known{vlan}"),
+                (_, None) => format!(" whose MAC is unknown{vlan}"),
             };
             let _ = writeln!(text, "server   {server}{where_it_is}");
         }
@@ -45,7 +45,7 @@ impl Explanation {
             lines.add_row([if index == 0 { "" } else { "+" }, label, number]);
         }
         lines.add_row(["=", "sum", sum]);
-        // The table's header says nothing that the rows do not.
+        // The rows need no header.
         indent(lines.trim_fmt().lines().skip(1))
     }
 
@@ -53,7 +53,7 @@ impl Explanation {
         let (Some(slots), Some(slot)) = (self.slots, self.slot) else { return String::new() };
         let remainder = format!("\n{sum} % {slots} = {slot}");
         match self.n {
-            // With as many slots as servers the remainder is the formula's own.
+            // If there are as many slots as N, the remainder is the formula's own.
             Some(n) if n != slots => indent(format!("{remainder}   (N = {n}, dealt to {slots} slots)").lines()) + "\n",
             Some(_) | None => indent(remainder.lines()) + "\n",
         }

@@ -1,6 +1,8 @@
 //! What reading commands print: views, as JSON and as text.
 //!
-//! The JSON is an interface that programs rely on: its shapes are pinned by tests. The text is for people and may change.
+//! Programs rely on the JSON; tests pin its shape. The text is for people and may change.
+//!
+//! A view is a struct of public fields: serde makes its JSON, [`Render`] its text.
 
 pub use self::{
     counters::{OutcomesView, ServerStats, ServiceStats, StatsView, Traffic},

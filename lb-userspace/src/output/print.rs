@@ -1,4 +1,4 @@
-//! Standard output.
+//! Printing on standard output.
 
 use std::io::{self, Write};
 
@@ -6,24 +6,23 @@ use serde::Serialize;
 
 use super::render::Render;
 
-/// Prints a view on standard output, as one line of JSON or as text. A reader that has gone away is no error: it had
+/// Prints a view on standard output, as one line of JSON or as text. A closed pipe is not an error: the reader has seen
 /// enough.
 pub fn print<T: Serialize + Render>(value: &T, json: bool) -> io::Result<()> {
     forgive_broken_pipe(emit(value, json))
 }
 
-/// As [`print`], but a reader that has gone away is an error (`BrokenPipe`), for those who print again and again and
-/// want to know when to stop.
+/// Like [`print`], but a closed pipe is an error (`BrokenPipe`): commands that print repeatedly stop then.
 pub fn emit<T: Serialize + Render>(value: &T, json: bool) -> io::Result<()> {
     write_line(&if json { serde_json::to_string(value)? } else { value.render() })
 }
 
-/// Prints text on standard output; a line feed is added unless it ends with one. A reader that has gone away is no error.
+/// Prints text on standard output, with a line feed at its end. A closed pipe is not an error.
 pub fn print_text(text: &str) -> io::Result<()> {
     forgive_broken_pipe(write_line(text))
 }
 
-/// Prints a line; as with [`emit`], a reader that has gone away is an error.
+/// Prints a line; as with [`emit`], a closed pipe is an error.
 pub fn emit_line(text: &str) -> io::Result<()> {
     write_line(text)
 }
@@ -44,7 +43,7 @@ fn forgive_broken_pipe(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// The error and its causes, each unless what was said before includes it.
+/// The error and its causes, without causes that the text so far already includes.
 pub fn error_text(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_left_is_no_error() {
+    fn a_broken_pipe_is_forgiven() {
         assert!(forgive_broken_pipe(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
         assert!(forgive_broken_pipe(Err(io::ErrorKind::StorageFull.into())).is_err());
     }

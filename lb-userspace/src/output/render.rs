@@ -1,4 +1,4 @@
-//! What views are rendered with.
+//! Rendering views as text.
 
 use std::fmt::Display;
 
@@ -6,14 +6,14 @@ use comfy_table::{CellAlignment, ContentArrangement, Row, Table, presets};
 use lb_common::mac::Mac;
 use serde::Serializer;
 
-/// What can be shown to a person.
+/// A view that can be shown as text.
 pub trait Render {
     /// The text, without a line feed at its end.
     fn render(&self) -> String;
 }
 
-/// A table with these columns; those named in `numbers` are aligned to the right. On a terminal it fits the width,
-/// elsewhere every row is one line.
+/// A table with these columns; those in `numbers` are aligned to the right. On a terminal it fits the width, elsewhere
+/// every row is one line.
 pub fn table(columns: &[&str], numbers: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -27,7 +27,7 @@ pub fn table(columns: &[&str], numbers: &[&str]) -> Table {
     table
 }
 
-/// The text for a part that may be missing.
+/// The value, or a dash if it is missing.
 pub fn or_dash<T: Display>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }

@@ -10,7 +10,7 @@ use super::{
     render::{Render, table},
 };
 
-/// Two readings of the counters: as JSON the later one, as text with rates beside.
+/// Two readings of the counters: the JSON has the later one, the text adds rates.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(transparent)]
 pub struct StatsRates<'a> {
@@ -27,7 +27,7 @@ impl StatsView {
         StatsRates { now: self, earlier, seconds }
     }
 
-    /// With rates beside, if there are any.
+    /// The text, with rates if given.
     fn render_with(&self, rates: Option<&Rates>) -> String {
         let outcomes = self.render_outcomes(rates);
         if self.services.is_empty() { outcomes } else { outcomes + "\n\n" + &self.render_services(rates) }

@@ -2,12 +2,12 @@
 
 use super::{counters::Traffic, status::InterfaceView};
 
-/// So many packets of 100 bytes.
+/// This many packets of 100 bytes.
 pub fn traffic(packets: u64) -> Traffic {
     Traffic { packets, bytes: packets * 100 }
 }
 
-/// An interface with nothing special about it.
+/// An ordinary interface.
 pub fn interface() -> InterfaceView {
     InterfaceView {
         name: "eth0".into(),

@@ -1,4 +1,4 @@
-//! What is replayed, on which host, and by whom.
+//! What to replay, for which host, and how.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use lb_common::mac::Mac;
 use super::scenario::Scenario;
 use crate::config::model::Config;
 
-/// Who says what happens to a frame.
+/// What judges a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Method {
     /// The loaded program.
@@ -16,15 +16,15 @@ pub enum Method {
     Host,
 }
 
-/// What is replayed, on which host.
+/// What to replay, for which host.
 #[derive(Clone, Debug, Default)]
 pub struct Setting {
-    /// What is in force.
+    /// The configuration in force.
     pub config: Config,
     /// The MACs whose frames are the balancer's.
     pub own_macs: Vec<Mac>,
     /// The balancer's addresses: no prefix service takes them, and a server that has one is the balancer itself.
     pub own_addresses: Vec<IpAddr>,
-    /// What could be otherwise.
+    /// The configurations to compare it with.
     pub scenarios: Vec<Scenario>,
 }

@@ -1,6 +1,6 @@
 //! Reads the facts.
 //!
-//! Trap: /sys shows the network namespace that it was mounted in, not that of who looks; /proc/sys/net and the sockets are of
+//! Trap: /sys shows the network namespace that it was mounted in, not the reader's; /proc/sys/net and sockets belong to
 //! the thread that opens them. So nothing here comes from /sys/class/net.
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::fs;
 use anyhow::Result;
 
 use self::elsewhere::elsewhere;
-use super::facts::{Host, Instance};
+use super::facts::{HostFacts, Instance};
 use crate::datapath::{Datapath, Error};
 
 mod elsewhere;
@@ -18,10 +18,10 @@ mod settings;
 pub mod site;
 
 /// The host.
-pub fn host() -> Result<Host> {
+pub fn host() -> Result<HostFacts> {
     let status = fs::read_to_string("/proc/thread-self/status")?;
     let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    Ok(Host {
+    Ok(HostFacts {
         release: nix::sys::utsname::uname()?.release().to_string_lossy().into_owned(),
         btf: fs::exists("/sys/kernel/btf/vmlinux").unwrap_or_default(),
         bpffs: crate::datapath::store::pins::is_mounted(),
@@ -32,21 +32,22 @@ pub fn host() -> Result<Host> {
     })
 }
 
-/// Those that are online, whatever this process may run on.
+/// Online CPUs, whichever of them this process may use.
 fn cpus() -> u32 {
     // SAFETY: takes a number.
     u32::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
 }
 
-/// A setting that only the first network namespace shows: that of the first process, or of who called this command and had
-/// it enter another.
+/// A setting that only the initial network namespace shows: it is tried here, in the first process's namespace, and in
+/// that of the caller, which may have had this command enter another.
 fn everywhere(name: &str) -> Option<u32> {
     let read = || fs::read_to_string(format!("/proc/sys/net/core/{name}")).ok()?.trim().parse().ok();
     let of = |process: i32| elsewhere(&format!("/proc/{process}/ns/net"), read)?;
     read().or_else(|| of(1)).or_else(|| of(nix::unistd::getppid().as_raw()))
 }
 
-/// The instance, and what can be read of it. `unconfirmed`: seconds until a change is rolled back, and whether anything does so.
+/// The instance, and its datapath if readable. `unconfirmed`: seconds until a change is rolled back, and whether a
+/// process waits to do so.
 pub fn instance(name: &str, unconfirmed: Option<(u64, bool)>) -> Result<(Instance, Option<Datapath>)> {
     let datapath = match Datapath::open(name) {
         Ok(datapath) => datapath,

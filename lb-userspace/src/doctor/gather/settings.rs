@@ -8,7 +8,7 @@ pub fn setting(interface: &str, name: &str) -> io::Result<u32> {
     text.trim().parse().map_err(io::Error::other)
 }
 
-/// The larger one of an interface's and that of all, which is what the kernel goes by.
+/// The larger value of the interface's and of `all`, which is the effective one.
 pub fn effective(interface: &str, name: &str) -> u32 {
     let read = |of| setting(of, name).unwrap_or_default();
     read("all").max(read(interface))

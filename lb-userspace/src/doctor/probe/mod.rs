@@ -1,8 +1,8 @@
-//! Asks the link who has an address, and listens to everybody who answers: ARP requests and neighbour solicitations of our
-//! own. The kernel would ask only for what it does not know, and would believe the first answer.
+//! Asks the link who has an address, by its own ARP requests and neighbour solicitations, and collects all answers. The
+//! kernel would ask only for addresses that it does not know, and would believe the first answer.
 //!
-//! A question without a source is a probe for duplicates (RFC 5227, 2.1.1; RFC 4862, 5.4.2): it changes nobody's tables,
-//! and who has the address answers it.
+//! A question without a source is a probe for duplicates (RFC 5227, 2.1.1; RFC 4862, 5.4.2): the owner of the address
+//! answers it, and it changes no host's tables.
 
 use std::{
     io,
@@ -23,14 +23,14 @@ const ICMPV6: u8 = 58;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 
-/// Where things are: behind the Ethernet header; of neighbour discovery behind those of Ethernet and IPv6.
+/// Offsets: ARP follows the Ethernet header, neighbour discovery those of Ethernet and IPv6.
 const ETHERNET: usize = 14;
 const ICMP: usize = ETHERNET + 40;
 
 /// One question.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Question {
-    /// The address that is looked for.
+    /// The address to look for.
     pub target: IpAddr,
     /// Our own address; `None`: a probe for duplicates.
     pub source: Option<IpAddr>,
@@ -45,14 +45,14 @@ pub struct Link {
 }
 
 impl Link {
-    /// Opens the link of an interface, to hear answers from now on.
+    /// Opens the link of an interface; answers are collected from now on.
     ///
     /// # Errors
     ///
     /// It is down, or this process lacks CAP_NET_RAW.
     pub fn open(interface: u32, mac: Mac) -> io::Result<Self> {
-        // With protocol 0 it hears nothing until the filter is there.
-        // SAFETY: takes numbers.
+        // With protocol 0 it receives nothing until the filter is set.
+        // SAFETY: only numbers are passed.
         let socket =
             unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) };
         if socket < 0 {
@@ -62,12 +62,12 @@ impl Link {
         let socket = unsafe { OwnedFd::from_raw_fd(socket) };
         let filter = filter();
         let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
-        // SAFETY: any bytes are a `sockaddr_ll`, zeros among them.
+        // SAFETY: zeros are a valid `sockaddr_ll`.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
         address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
         address.sll_ifindex = interface as i32;
-        // SAFETY: the kernel reads what is as long as is said and outlives the calls.
+        // SAFETY: both values outlive the calls and have the given lengths.
         let results = unsafe {
             [
                 libc::setsockopt(
@@ -89,15 +89,15 @@ impl Link {
     /// Sends a question.
     pub fn ask(&self, question: &Question) -> io::Result<()> {
         let frame = frame(self.mac, question);
-        // SAFETY: the frame is as long as is said.
+        // SAFETY: the frame has the given length.
         let sent = unsafe { libc::send(self.socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    fn hear(&mut self) {
+    fn receive(&mut self) {
         loop {
             let mut frame = [0_u8; 256];
-            // SAFETY: the buffer is as long as is said.
+            // SAFETY: the buffer has the given length.
             let length = unsafe { libc::recv(self.socket.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) };
             let Ok(length) = usize::try_from(length) else { return };
             let answer = answer(&frame[..length.min(frame.len())]);
@@ -109,17 +109,17 @@ impl Link {
         }
     }
 
-    /// Who answered: addresses and MACs, other hosts' alone.
+    /// The answers of other hosts: addresses and MACs.
     pub fn answers(&self) -> &[(IpAddr, Mac)] {
         &self.answers
     }
 }
 
-/// Listens on all links for so long.
+/// Listens on all links for this long.
 pub fn listen(links: &mut [Link], time: Duration) -> io::Result<()> {
     let end = Instant::now() + time;
     loop {
-        links.iter_mut().for_each(Link::hear);
+        links.iter_mut().for_each(Link::receive);
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());
@@ -134,7 +134,7 @@ pub fn listen(links: &mut [Link], time: Duration) -> io::Result<()> {
     }
 }
 
-/// ARP, and advertisements: a gateway's other packets are many.
+/// Lets only ARP and advertisements through: a gateway has many other packets.
 fn filter() -> [libc::sock_filter; 9] {
     const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
     const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
@@ -192,7 +192,7 @@ fn solicitation(mac: Mac, source: Option<Ipv6Addr>, target: Ipv6Addr) -> Vec<u8>
     let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]));
     let mut message = vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
     message.extend(target.octets());
-    // Who has no address yet does not say its MAC either.
+    // A host without an address must not include its MAC.
     if source.is_some() {
         message.extend([1, 1]);
         message.extend(mac.0);
@@ -224,7 +224,7 @@ fn checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
     !(sum as u16)
 }
 
-/// Whose MAC a frame tells: a reply of ARP, or an advertisement.
+/// The address and MAC that an ARP reply or an advertisement contains.
 fn answer(frame: &[u8]) -> Option<(IpAddr, Mac)> {
     let part = |start: usize, length: usize| frame.get(start..start + length);
     let mac = |start| Some(Mac(part(start, 6)?.try_into().ok()?));
@@ -236,8 +236,8 @@ fn answer(frame: &[u8]) -> Option<(IpAddr, Mac)> {
         ETH_P_IPV6 if *frame.get(ICMP)? == ADVERTISEMENT => {
             let address: [u8; 16] = part(ICMP + 8, 16)?.try_into().ok()?;
             // The option with the MAC may be missing.
-            let told = part(ICMP + 24, 2).filter(|option| *option == [2, 1]).and_then(|_| mac(ICMP + 26));
-            Some((address.into(), told.or_else(|| mac(6))?))
+            let option = part(ICMP + 24, 2).filter(|option| *option == [2, 1]).and_then(|_| mac(ICMP + 26));
+            Some((address.into(), option.or_else(|| mac(6))?))
         }
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Two readings → what is different, in lines for people: pure.
+//! Two readings → what differs, as lines of text: pure.
 
 use std::collections::HashMap;
 
@@ -8,15 +8,15 @@ use crate::output::{ServiceView, StatusView};
 #[cfg(test)]
 mod tests;
 
-/// As many changes of one kind are told one by one; more are counted.
+/// How many changes of services and servers are listed; the rest are counted.
 const MOST: usize = 10;
 
-/// Something that is different.
+/// A difference.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Change {
-    /// How grave it is.
+    /// Its severity.
     pub level: Level,
-    /// A line.
+    /// The text, one line.
     pub text: String,
 }
 
@@ -26,11 +26,11 @@ impl Change {
     }
 }
 
-/// What became different from one reading to the next.
+/// The differences from one reading to the next.
 pub fn between(before: &Reading, now: &Reading) -> Vec<Change> {
     let mut changes: Vec<_> = activity(&before.status, &now.status).into_iter().collect();
     changes.extend(interfaces(&before.status, &now.status));
-    // Servers' states and lists only change with a publication.
+    // Services and servers change only with a publication.
     if before.generation != now.generation || before.status.digest != now.status.digest {
         changes.extend(services(&before.status.services, &now.status.services));
         if before.status.digest != now.status.digest {
@@ -112,7 +112,7 @@ fn servers(before: &ServiceView, now: &ServiceView, changes: &mut Few) {
     }
 }
 
-/// The first changes, and how many more there are.
+/// The first changes, and the number of the others.
 #[derive(Default)]
 struct Few {
     changes: Vec<Change>,

@@ -1,7 +1,8 @@
 //! Two readings of the counters → rates between them, and how evenly servers share: pure.
 //!
-//! Trap: counters may go back. A server that left and came back starts at zero, and `forwarded`, which is a difference of two
-//! counters that are read one after the other, may lose a few packets of a moment. Neither is a rate.
+//! Trap: counters may go back. A server that was removed and added again starts at zero, and `forwarded`, a difference
+//! of two counters that are read one after the other, may lose a few packets for a moment. Neither gives a negative
+//! rate.
 
 use std::{cell::OnceCell, collections::HashMap, hash::Hash};
 
@@ -16,7 +17,7 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// Packets and bytes in a second.
+/// Packets and bytes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Rate {
     /// Frames.
@@ -28,22 +29,23 @@ pub struct Rate {
 /// The rates of a service.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceRates {
-    /// Of all of its servers, those that are configured no more included.
+    /// The total of its servers, including servers no longer configured.
     pub total: Rate,
-    /// Of each server, in the later reading's order.
+    /// By server, in the later reading's order.
     pub servers: Vec<Rate>,
 }
 
-/// The rates between two readings, arranged as the later one.
+/// The rates between two readings, in the order of the later one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rates {
     outcomes: [Rate; Outcome::COUNT as usize],
-    /// Of each service.
+    /// By service.
     pub services: Vec<ServiceRates>,
 }
 
 impl Rates {
-    /// The rates from an `earlier` reading to a later one, `seconds` after it. What was not there had counted nothing.
+    /// The rates from an `earlier` reading to the one of `now`, `seconds` later. New services and servers start at
+    /// zero.
     pub fn between(earlier: &StatsView, now: &StatsView, seconds: f64) -> Self {
         let mut outcomes = [Rate::default(); Outcome::COUNT as usize];
         for &outcome in Outcome::ALL {
@@ -75,8 +77,8 @@ impl ServiceRates {
         Self { total: Rate::between(was_total, now.total, seconds), servers: servers.collect() }
     }
 
-    /// How much more the busiest server has than its share: the largest rate over the mean one, each by the server's weight,
-    /// among servers that are up. 1 is even; `None`: nothing was sent.
+    /// The busiest server's rate divided by the mean rate, each by weight, among servers that are up. 1 is even;
+    /// `None`: no packets.
     pub fn imbalance(&self, servers: &[ServerView]) -> Option<f64> {
         let up = servers.iter().zip(&self.servers).filter(|(server, _)| server.state.takes_flows());
         let (mut most, mut sum, mut weights) = (0.0_f64, 0.0, 0.0);
@@ -97,8 +99,8 @@ impl Rate {
     }
 }
 
-/// Finds things of an earlier reading: at the place where they are now, which is the rule, or by a table that is only made
-/// when one is elsewhere.
+/// Finds items of an earlier reading: usually at their present index, otherwise by a table that is only built when
+/// needed.
 struct Finder<'a, T, K> {
     things: &'a [T],
     key: fn(&'a T) -> K,
@@ -124,7 +126,7 @@ pub fn scaled(rate: f64) -> String {
     let mut scaled = rate;
     let mut prefixes = ["", "k", "M", "G"].into_iter();
     let mut prefix = prefixes.next().unwrap_or_default();
-    // What rounds to 1000 is shown with the next prefix.
+    // A value that rounds to 1000 gets the next prefix.
     while scaled >= 999.5 {
         let Some(next) = prefixes.next() else { break };
         prefix = next;

@@ -1,4 +1,4 @@
-//! `replay`: what would have happened to a capture.
+//! `replay`: what would have happened to a capture's packets.
 
 use std::{fmt::Write as _, net::IpAddr};
 
@@ -11,81 +11,82 @@ use super::{
 };
 use crate::config::model::State;
 
-/// How long the bar of the server is that takes most of its service.
+/// The length of the bar of a service's busiest server.
 const BAR: usize = 24;
 
-/// Everything that a replay found.
+/// The result of a replay.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayView {
     /// The capture.
     pub file: String,
-    /// Who judged the frames.
+    /// What judged the frames.
     pub judged_by: JudgedView,
-    /// The MACs whose frames count as the balancer's.
+    /// The balancer's MACs.
     pub own_macs: Vec<String>,
     /// Whether they were found in the capture rather than given.
     pub own_macs_found: bool,
     /// All frames that could be read.
     #[serde(flatten)]
     pub total: Traffic,
-    /// Of these, what the capture cut short.
+    /// Of these, the truncated ones.
     pub cut: CutView,
-    /// Why the capture could not be read to its end; `None`: it could.
+    /// Change the capture could not be read to its end; `None`: it could.
     pub error: Option<String>,
-    /// What happens to frames, but for those that nobody can judge.
+    /// The outcomes, without frames that cannot be judged.
     pub outcomes: OutcomesView,
-    /// Which services and servers take them.
+    /// The services and servers that take them.
     pub services: Vec<ReplayService>,
     /// The worst of the services' imbalances.
     pub worst: Option<WorstView>,
-    /// What other configurations would change.
+    /// Changes to compare.
     pub changes: Vec<ChangeView>,
 }
 
-/// Who judged how much; the answers are the same.
+/// How many frames each engine judged; their answers are the same.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct JudgedView {
     /// The loaded program.
     pub kernel: Traffic,
-    /// The command itself: everything where the kernel is left out, else what the kernel cannot hand to a program.
+    /// The command itself: all frames with `--without-kernel`, otherwise those that the kernel cannot hand to a
+    /// program.
     pub host: Traffic,
 }
 
-/// Frames that the capture cut short.
+/// Truncated frames.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct CutView {
-    /// With all that decides; judged as if they were whole.
+    /// With everything that decides: judged as if they were whole.
     pub judged: Traffic,
-    /// With too little to tell what happens to them; in no outcome.
+    /// With too little to judge: in no outcome.
     pub undecided: Traffic,
 }
 
-/// What a service takes.
+/// The load of a service.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayService {
     /// Its name.
     pub name: String,
-    /// What it answers to.
+    /// Its destination.
     pub target: String,
-    /// Packets and bytes, of all servers.
+    /// Packets and bytes of all servers.
     #[serde(flatten)]
     pub total: Traffic,
     /// Distinct flows.
     pub flows: u64,
-    /// How many times its fair share the server takes that takes most for its weight; `None`: there are no packets.
+    /// The largest ratio of a server's share to its fair share; `None`: no packets.
     pub imbalance: Option<f64>,
     /// Each server, in the order of the configuration.
     pub servers: Vec<ReplayServer>,
 }
 
-/// What a server takes.
+/// The load of a server.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayServer {
     /// Its address.
     pub address: IpAddr,
     /// `up` or `down`.
     pub state: &'static str,
-    /// How many consecutive slots it stands for.
+    /// How many consecutive slots it takes.
     pub weight: u32,
     /// Packets and bytes.
     #[serde(flatten)]
@@ -94,56 +95,56 @@ pub struct ReplayServer {
     pub flows: u64,
     /// Its part of the service's packets.
     pub share: f64,
-    /// The part that its weight entitles it to: of the weights of all servers that are up.
+    /// Its weight divided by the weights of all servers that are up.
     pub fair_share: f64,
 }
 
-/// The server that takes most for its weight.
+/// The server with the largest imbalance.
 #[derive(Clone, Debug, Serialize)]
 pub struct WorstView {
     /// The service.
     pub service: String,
     /// The server.
     pub server: IpAddr,
-    /// Its packets, divided by its fair share of its service's.
+    /// Its share divided by its fair share.
     pub imbalance: f64,
 }
 
-/// What another configuration would change.
+/// The effect of a change.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChangeView {
     /// The server that would be down.
     pub down: Option<IpAddr>,
     /// The file that would be in force.
     pub against: Option<String>,
-    /// Flows that servers take now.
+    /// Flows that servers take now, and how many move.
     pub flows: MovesView,
     /// Their packets.
     pub packets: MovesView,
-    /// Packets that no server takes now and one would.
+    /// Packets that no server takes now and one would take.
     pub packets_taken_anew: u64,
 }
 
 /// How much moves.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MovesView {
-    /// All that there is.
+    /// All.
     pub all: u64,
-    /// What another server would take, or none.
+    /// Those that another server would take, or none.
     pub moved: u64,
-    /// Of these, what the server does not take that would be down; without such a server, the same.
+    /// Of these, those of servers that stay up; the same as `moved` if no server would be down.
     pub moved_of_others: u64,
-    /// Of these, what no server would take.
+    /// Of these, those that no server would take.
     pub unserved: u64,
 }
 
 impl ReplayService {
-    /// Of all servers that are up.
+    /// The weights of all servers that are up.
     fn weights(&self) -> u64 {
         self.servers.iter().map(ReplayServer::weight_up).sum()
     }
 
-    /// The server that takes most for its weight.
+    /// The server with the largest imbalance.
     fn worst(&self) -> Option<(IpAddr, f64)> {
         let weights = u128::from(self.weights());
         let load = |server: &ReplayServer| {
@@ -155,14 +156,14 @@ impl ReplayService {
 }
 
 impl ReplayServer {
-    /// The weight of one that is down is nothing.
+    /// Its weight, or 0 if it is down.
     fn weight_up(&self) -> u64 {
         if self.state == State::Up.name() { self.weight.into() } else { 0 }
     }
 }
 
 impl ReplayView {
-    /// Fills in what follows from the rest.
+    /// Computes shares and imbalances from the counts.
     pub fn conclude(&mut self) {
         for service in &mut self.services {
             let (packets, weights) = (service.total.packets, service.weights());
@@ -187,7 +188,7 @@ impl ReplayView {
             (true, false) => writeln!(text, "judged by the loaded program"),
             (true, true) => writeln!(
                 text,
-                "judged by the loaded program, but for {}, too short or too long to be handed to it: those by this command",
+                "judged by the loaded program, except {}, too short or too long for it: judged by this command",
                 frames(host)
             ),
             (false, _) => writeln!(text, "judged by this command, without the kernel"),
@@ -196,15 +197,15 @@ impl ReplayView {
         let _ = match (self.own_macs.is_empty(), self.own_macs_found) {
             (true, _) => writeln!(text, "no frame is addressed to a host, so none is the balancer's"),
             (false, false) => writeln!(text, "frames to {macs} are the balancer's"),
-            (false, true) => writeln!(text, "frames to {macs} are the balancer's: most that services take go there"),
+            (false, true) => writeln!(text, "frames to {macs} are the balancer's: most frames for services go there"),
         };
         let CutView { judged, undecided } = self.cut;
         if judged.packets > 0 {
-            let _ = writeln!(text, "{} were captured short, but with all that decides", frames(judged));
+            let _ = writeln!(text, "{} were truncated, but with everything that decides", frames(judged));
         }
         if undecided.packets > 0 {
             let _ =
-                writeln!(text, "{} were captured too short to be judged, and are left out below", frames(undecided));
+                writeln!(text, "{} were truncated too early to be judged, and are left out below", frames(undecided));
         }
         text
     }
@@ -228,7 +229,7 @@ impl ReplayView {
                 (None, None) => String::new(),
             };
             let ChangeView { flows, packets, .. } = change;
-            // Where no server would be down, all are the others.
+            // If no server would be down, all flows are other servers'.
             let others = change.down.map_or_else(|| "-".to_owned(), |_| flows.moved_of_others.to_string());
             let figures = [flows.unserved, packets.all, packets.moved, change.packets_taken_anew];
             let mut row = vec![what, flows.all.to_string(), flows.moved.to_string(), others];
@@ -248,8 +249,8 @@ impl Render for ReplayView {
         if let Some(WorstView { service, server, imbalance }) = &self.worst {
             let _ = write!(
                 text,
-                "\n\nworst imbalance: {server} of {service} takes {imbalance:.2} times its fair share, its weight's part of \
-                 the service's packets"
+                "\n\nworst imbalance: {server} of {service} takes {imbalance:.2} times its fair share, the part of the \
+                 service's packets that its weight entitles it to"
             );
         }
         if !self.changes.is_empty() {
@@ -287,7 +288,7 @@ impl Render for ReplayService {
     }
 }
 
-/// Any packet at all shows.
+/// At least one character for any packet.
 fn bar(packets: u64, most: u64) -> String {
     let length = (u128::from(packets) * BAR as u128).div_ceil(most.into()) as usize;
     "#".repeat(length.min(BAR))
@@ -301,7 +302,7 @@ fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
 }
 
-/// To six digits behind the point: more would only pretend.
+/// Rounded to six decimals: more would suggest false precision.
 fn ratio(part: impl Into<u128>, whole: impl Into<u128>) -> f64 {
     let (part, whole) = (part.into(), whole.into());
     if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e6).round() / 1e6 }

@@ -16,34 +16,34 @@ use crate::config::{
 pub struct StatusView {
     /// The version of this program.
     pub version: String,
-    /// The version of what is shared through pinned maps.
+    /// The version of the pinned maps.
     pub abi: u32,
-    /// What this host does with the formula.
+    /// This host's role.
     pub role: String,
-    /// Whether it does it now.
+    /// Whether it is active or on standby.
     pub state: Activity,
     /// The digest of everything that decides where packets go: equal on balancers that agree.
     pub digest: String,
-    /// Of a member, who it is, and its group.
+    /// Role `member`: which servers it is, and its group.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberView>,
-    /// A change that is rolled back unless it is confirmed.
+    /// A change that will be rolled back unless confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<UnconfirmedView>,
     /// The interfaces that it is attached to.
     pub interfaces: Vec<InterfaceView>,
-    /// What is balanced, in the order of the configuration.
+    /// The services, in the order of the configuration.
     pub services: Vec<ServiceView>,
 }
 
-/// A change that nobody has confirmed yet.
+/// A change that is not confirmed yet.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnconfirmedView {
     /// Seconds until it is rolled back.
     pub rolls_back_in: u64,
-    /// Whether the process is there that does it.
+    /// Whether the process that does so is alive.
     pub waiting: bool,
-    /// Why it could not be done so far, though it is time.
+    /// Why the rollback has failed so far.
     pub problem: Option<String>,
 }
 
@@ -51,8 +51,8 @@ impl UnconfirmedView {
     fn render(&self) -> String {
         match (&self.problem, self.waiting) {
             (_, false) => {
-                "unconfirmed, and nothing rolls it back: the process that would is gone; `modlb confirm` keeps it, \
-                           `modlb confirm --undo` takes it back\n\n"
+                "unconfirmed, and nothing rolls it back: the process that would is gone; `modlb confirm` keeps the \
+                 change, `modlb confirm --undo` undoes it\n\n"
                     .to_owned()
             }
             (Some(problem), true) => format!("unconfirmed, and cannot be rolled back so far: {problem}\n\n"),
@@ -61,18 +61,18 @@ impl UnconfirmedView {
     }
 }
 
-/// Who a member is, and its group.
+/// Which servers a member is, and its group.
 #[derive(Clone, Debug, Serialize)]
 pub struct MemberView {
-    /// The servers of its services that it is.
+    /// The servers of its services that this host is.
     #[serde(rename = "self")]
     pub own: Vec<IpAddr>,
     /// The MAC to which the group's packets are addressed.
     #[serde(serialize_with = "serialize_mac")]
     pub group_mac: Option<Mac>,
-    /// Whether its interfaces take every frame.
+    /// Whether its interfaces are promiscuous.
     pub promiscuous: bool,
-    /// Whether who asks for a service's MAC is told that of the group.
+    /// Whether requests for a service's MAC are answered with the group's.
     pub answer_arp: bool,
 }
 
@@ -87,13 +87,13 @@ impl MemberView {
     }
 }
 
-/// Whether an instance forwards.
+/// Whether an instance is active or on standby.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activity {
-    /// It does.
+    /// It forwards.
     Active,
-    /// It passes every packet until it is told to take over.
+    /// It passes every packet untouched.
     Standby,
 }
 
@@ -114,13 +114,13 @@ pub struct InterfaceView {
     pub name: String,
     /// The kernel's number for it.
     pub index: u32,
-    /// Where the program runs: `native`, `generic` or `offload`.
+    /// Where the program runs: `native`, `generic`, `offload` or `egress`.
     pub mode: String,
-    /// Whether it takes frames in more than one buffer, as an MTU beyond a page needs natively.
+    /// Whether it takes frames in several buffers, as native mode needs for an MTU beyond a page.
     pub multi_buffer: bool,
-    /// Whether a variant is in force that tells `modlb trace` or `modlb logs` of packets.
+    /// Whether `modlb trace` or `modlb logs` has swapped in its program.
     pub traced: bool,
-    /// How the program is held there.
+    /// The kind of link that holds the program.
     pub link: String,
     /// The program's id, as `bpftool prog` shows it.
     pub program_id: u32,
@@ -137,13 +137,13 @@ pub struct ServiceView {
     pub protocol: Option<String>,
     /// `None`: any.
     pub port: Option<u16>,
-    /// What is added up.
+    /// Its formula.
     #[serde(serialize_with = "serialize_formula")]
     pub formula: Formula,
-    /// Which packets of its sessions are taken.
+    /// Which direction of its sessions it takes.
     #[serde(serialize_with = "serialize_direction")]
     pub direction: Direction,
-    /// How the slots are dealt.
+    /// How slots are assigned to servers.
     #[serde(serialize_with = "serialize_selection")]
     pub selection: Selection,
     /// N, the sum of the weights.
@@ -152,7 +152,7 @@ pub struct ServiceView {
     pub slots: u32,
     /// The digest of the slot table: equal on balancers that agree.
     pub digest: String,
-    /// Its servers, in the order in which the formula counts them.
+    /// Its servers, in the formula's order.
     pub servers: Vec<ServerView>,
 }
 
@@ -161,27 +161,27 @@ pub struct ServiceView {
 pub struct ServerView {
     /// Its address.
     pub address: IpAddr,
-    /// Its MAC, if it is known.
+    /// Its MAC, if known.
     #[serde(serialize_with = "serialize_mac")]
     pub mac: Option<Mac>,
-    /// The VLAN of its frames' outer tag, 0: no tag; `None`: tags stay as they come.
+    /// The VLAN of its frames' outer tag; 0: no tag; `None`: tags stay as they are.
     pub vlan: Option<u16>,
-    /// How many consecutive slots it stands for.
+    /// How many consecutive slots it takes.
     pub weight: u32,
-    /// `up`: it takes flows; or why it does not: `down`, `failing`, `unresolved`.
+    /// `up` if it takes flows, otherwise `down`, `failing` or `unresolved`.
     #[serde(serialize_with = "serialize_standing")]
     pub state: Standing,
-    /// Since when it is in a state other than `up`, in seconds of the epoch; `None`: not known.
+    /// When it entered a state other than `up`, in Unix time; `None`: unknown.
     pub since: Option<u64>,
-    /// Why, in words.
+    /// The reason for the state, in words.
     pub reason: Option<String>,
 }
 
 impl ServerView {
-    /// For how long, and why, where it is not simply up.
+    /// For how long, and why, if it is not simply up.
     fn remark(&self, now: u64) -> Option<String> {
-        let for_so_long = self.since.map(|since| format!("for {}", duration(now.saturating_sub(since))));
-        match (for_so_long, &self.reason) {
+        let duration = self.since.map(|since| format!("for {}", duration(now.saturating_sub(since))));
+        match (duration, &self.reason) {
             (Some(time), Some(reason)) => Some(format!("{time}: {reason}")),
             (Some(text), None) => Some(text),
             (None, Some(reason)) => Some(reason.clone()),
@@ -190,10 +190,10 @@ impl ServerView {
     }
 }
 
-/// `status` names so many servers that are not simply up.
+/// How many servers that are not simply up `status` names.
 const MAX_NAMED: usize = 20;
 
-/// A time as people say it.
+/// A duration in a readable unit.
 fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -240,7 +240,7 @@ impl From<StatusView> for ServersView {
 }
 
 impl ServiceView {
-    /// What it takes, like `203.0.113.10:443/tcp`; what it does not name is left out.
+    /// Its destination, like `203.0.113.10:443/tcp`; unspecified parts are left out.
     pub fn destination(&self) -> String {
         let mut text = match self.port {
             Some(port) if self.address.contains(':') => format!("[{}]:{port}", self.address),
@@ -248,14 +248,14 @@ impl ServiceView {
             None => self.address.clone(),
         };
         if let Some(protocol) = &self.protocol {
-            // A prefix has a slash of its own.
+            // A prefix already contains a slash.
             let separator = if self.address.contains('/') { " " } else { "/" };
             text = text + separator + protocol;
         }
         text
     }
 
-    /// Like `2/3`: two of three servers are up.
+    /// `2/3`: two of three servers are up.
     fn up(&self) -> String {
         let up = self.servers.iter().filter(|server| server.state.takes_flows()).count();
         format!("{up}/{}", self.servers.len())
@@ -303,7 +303,7 @@ impl StatusView {
         for (place, (service, server)) in others.by_ref().take(MAX_NAMED).enumerate() {
             let remark = server.remark(now).map_or_else(String::new, |remark| format!(", {remark}"));
             let line = if place == 0 { "\n\n" } else { "\n" };
-            // Trap: scripts look for a service's line by its first word.
+            // Trap: scripts find a service's line by its first word.
             let _ = write!(text, "{line}{}: {} {}{remark}", server.state.name(), service.name, server.address);
         }
         match others.count() {

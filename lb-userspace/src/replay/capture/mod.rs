@@ -1,9 +1,9 @@
 //! Capture files as a stream of frames: pcap (both byte orders, micro- and nanoseconds) and pcapng.
 //!
-//! Trap: lengths in a file are claims. A record is read only once its length has been found possible, so neither a broken
-//! nor a hostile file makes this reserve more memory than [`MAX_RECORD`], and whatever does not fit is an error that says
-//! where. What stands in a record is read by pcap-parser, which is handed exactly one whole record at a time; with less it
-//! could not tell a broken record from one that goes on.
+//! Trap: lengths in a file cannot be trusted. A record is read only after its length was checked, so neither a broken
+//! nor a hostile file makes this allocate more than [`MAX_RECORD`], and each mismatch is an error with its position.
+//! pcap-parser reads a record's contents; it gets exactly one whole record at a time, since with less it could not
+//! distinguish a broken record from an incomplete one.
 
 use std::io::Read;
 
@@ -18,23 +18,23 @@ use self::input::Input;
 mod error;
 mod input;
 
-/// The longest record that is read: Wireshark's bound for blocks of pcapng.
+/// The longest accepted record: Wireshark's limit for pcapng blocks.
 pub const MAX_RECORD: usize = 16 << 20;
 
-/// The longest packet that is believed: libpcap's bound for what captures hold (`MAXIMUM_SNAPLEN`).
+/// The longest accepted packet: libpcap's limit (`MAXIMUM_SNAPLEN`).
 pub const MAX_PACKET: u32 = 262_144;
 
-/// The most interfaces that are kept in mind.
+/// The maximum number of interfaces.
 const MAX_INTERFACES: usize = 65_536;
 
 /// One packet of a capture.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Frame<'a> {
-    /// Its number in the capture, from 1 on, as Wireshark shows it.
+    /// Its number in the capture, starting with 1 as in Wireshark.
     pub number: u64,
-    /// What was captured: from the Ethernet header on, at most `length` bytes.
+    /// The captured bytes, from the Ethernet header on: at most `length`.
     pub bytes: &'a [u8],
-    /// How many bytes the frame had on the wire; not less than were captured.
+    /// The frame's length on the wire; at least the captured length.
     pub length: u32,
 }
 
@@ -65,15 +65,15 @@ impl<R: Read> Capture<R> {
     ///
     /// # Errors
     ///
-    /// [`Reason::Empty`], [`Reason::Foreign`], [`Reason::Version`], [`Reason::LinkType`]: it is not a capture, or not one of
-    /// Ethernet frames.
+    /// [`Reason::Empty`], [`Reason::Foreign`], [`Reason::Version`], [`Reason::LinkType`]: it is not a capture, or not
+    /// one of Ethernet frames.
     pub fn new(input: R) -> Result<Self, Error> {
         let mut input = Input::new(input);
         let format = start(&mut input).map_err(|reason| Error { offset: 0, packet: 1, reason })?;
         Ok(Self { input, format, packets: 0, ended: false })
     }
 
-    /// The next packet; `None`: there is none.
+    /// The next packet; `None` at the end.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl<R: Read> Capture<R> {
         if self.ended {
             return Ok(None);
         }
-        // `ended` while the frame is looked for: an error leaves it so.
+        // Set in advance, so that an error ends the capture.
         self.ended = true;
         let number = self.packets + 1;
         let found = match &mut self.format {
@@ -98,13 +98,13 @@ impl<R: Read> Capture<R> {
         Ok(Some(Frame { number, bytes, length: length.max(captured as u32) }))
     }
 
-    /// How many bytes of the file have been taken in.
+    /// How many bytes of the file have been read.
     pub const fn offset(&self) -> u64 {
         self.input.offset
     }
 }
 
-/// A packet, and where in the record that was taken last.
+/// A packet's position in the record taken last.
 struct Found {
     start: usize,
     captured: usize,
@@ -122,7 +122,7 @@ impl Found {
     }
 }
 
-/// What a file starts with.
+/// Reads the start of a file.
 fn start(input: &mut Input<impl Read>) -> Result<Format, Reason> {
     /// The type of a section header block, the same in both byte orders.
     const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -139,19 +139,19 @@ fn start(input: &mut Input<impl Read>) -> Result<Format, Reason> {
     }
 }
 
-/// The usual ways to pack captures.
+/// The usual compression formats of captures.
 const fn packed(magic: [u8; 4]) -> Option<&'static str> {
     match magic {
-        [0x1f, 0x8b, ..] => Some("one packed by gzip"),
-        [0x28, 0xb5, 0x2f, 0xfd] => Some("one packed by zstd"),
-        [0xfd, b'7', b'z', b'X'] => Some("one packed by xz"),
-        [b'B', b'Z', b'h', _] => Some("one packed by bzip2"),
+        [0x1f, 0x8b, ..] => Some("a gzip file"),
+        [0x28, 0xb5, 0x2f, 0xfd] => Some("a zstd file"),
+        [0xfd, b'7', b'z', b'X'] => Some("an xz file"),
+        [b'B', b'Z', b'h', _] => Some("a bzip2 file"),
         _ => None,
     }
 }
 
 fn pcap(header: &[u8]) -> Result<Format, Reason> {
-    /// The rest of the field says whether frames end with their checksum.
+    /// The other bits of the field describe the frame check sequence.
     const LINK_TYPE: i32 = 0x03ff_ffff;
     let (_, header) = parse_pcap_header(header).map_err(|_| Reason::Foreign(None))?;
     if header.version_major != 2 {
@@ -166,7 +166,7 @@ fn ethernet(link_type: i32) -> Result<(), Reason> {
     if Linktype(link_type) == Linktype::ETHERNET { Ok(()) } else { Err(Reason::LinkType(link_type)) }
 }
 
-/// The next record of a pcap file: a header of 16 bytes, of which bytes 8 to 11 say how many follow it.
+/// The next record of a pcap file: a header of 16 bytes, of which bytes 8 to 11 give the number of bytes that follow.
 fn record(input: &mut Input<impl Read>, big_endian: bool) -> Result<Option<Found>, Reason> {
     const HEADER: usize = 16;
     const WHAT: &str = "a packet";
@@ -188,7 +188,7 @@ fn record(input: &mut Input<impl Read>, big_endian: bool) -> Result<Option<Found
     Found::new(record, data, origlen).map(Some)
 }
 
-/// The next packet of a pcapng file; what stands before it is taken in.
+/// The next packet of a pcapng file; blocks before it are processed.
 fn packet_block(
     input: &mut Input<impl Read>,
     big_endian: &mut bool,
@@ -206,7 +206,7 @@ fn packet_block(
             Block::SectionHeader(section) if section.major_version != 1 => {
                 return Err(Reason::Version(section.major_version, section.minor_version));
             }
-            // Interfaces are numbered anew in each section.
+            // Each section numbers its interfaces from 0.
             Block::SectionHeader(_) => interfaces.clear(),
             Block::InterfaceDescription(_) if interfaces.len() == MAX_INTERFACES => {
                 return Err(Reason::Length { what: "the list of interfaces", length: MAX_INTERFACES as u64 + 1 });
@@ -216,7 +216,7 @@ fn packet_block(
             }
             Block::EnhancedPacket(packet) => {
                 interface(interfaces, packet.if_id)?;
-                // What follows the packet fills up a word.
+                // Padding to a word follows the packet.
                 let data = packet.data.get(..packet.caplen as usize).ok_or(Reason::Block(head.kind))?;
                 return Found::new(block, data, packet.origlen).map(Some);
             }
@@ -239,13 +239,13 @@ fn packet_block(
     Ok(None)
 }
 
-/// A packet's interface, which must be an Ethernet one.
+/// A packet's interface, which must be Ethernet.
 fn interface(interfaces: &[Interface], number: u32) -> Result<Interface, Reason> {
     let interface = *interfaces.get(number as usize).ok_or(Reason::Interface(number))?;
     ethernet(interface.link_type).map(|()| interface)
 }
 
-/// What every block of a pcapng file starts with.
+/// The start of every pcapng block.
 struct Head {
     kind: u32,
     length: usize,
@@ -253,16 +253,16 @@ struct Head {
 }
 
 impl Head {
-    /// Type and length, and of a section header the byte order, which holds from there on.
+    /// Type and length; in a section header also the byte order of the section.
     const LENGTH: usize = 12;
     const SECTION_HEADER: u32 = 0x0a0d_0d0a;
     const INTERFACE_DESCRIPTION: u32 = 1;
-    /// What enhanced packet blocks took the place of in 2009.
+    /// Replaced by enhanced packet blocks in 2009.
     const OBSOLETE_PACKET: u32 = 2;
     const SIMPLE_PACKET: u32 = 3;
     const ENHANCED_PACKET: u32 = 6;
 
-    /// Whether the block matters here.
+    /// Whether this kind of block is read here.
     const fn is_read(&self) -> bool {
         matches!(
             self.kind,
@@ -271,7 +271,7 @@ impl Head {
     }
 }
 
-/// `None`: the file ends here.
+/// `None` at the end of the file.
 fn head(input: &mut Input<impl Read>, big_endian: bool) -> Result<Option<Head>, Reason> {
     let head = input.peek(Head::LENGTH)?;
     if head.is_empty() {
@@ -297,7 +297,7 @@ fn head(input: &mut Input<impl Read>, big_endian: bool) -> Result<Option<Head>, 
     Ok(Some(Head { kind, length, big_endian }))
 }
 
-/// The 32-bit number at a place, if it is there.
+/// The 32-bit number at this offset, if it is there.
 fn number(bytes: &[u8], at: usize, big_endian: bool) -> Option<u32> {
     let bytes = <[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?;
     Some(if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })

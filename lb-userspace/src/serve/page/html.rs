@@ -1,4 +1,5 @@
-//! The page's file, and its content security policy: nothing runs or is fetched but what is in the page's own file, by hash.
+//! The page's file, and its content security policy: nothing runs or is fetched but what is in the page's own file, by
+//! hash.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! The status page, and the figures that it asks for each second: pure.
 //!
-//! An instance may have thousands of services and a service thousands of servers. A browser is therefore sent no more than it
-//! shows: a page of the services that match its filter, and servers only of those that are open.
+//! An instance may have thousands of services and a service thousands of servers. A browser is therefore sent no more
+//! than it shows: a page of the services that match its filter, and servers only of those that are open.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use self::services::{Rows, ServiceRow};
 pub use self::{
     html::{HTML, policy},
-    query::Query,
+    query::PageQuery,
 };
 use crate::{
     observe::{
@@ -95,7 +95,7 @@ struct EventRow<'a> {
 }
 
 /// What the page is to show.
-pub fn status<'a>(instance: &'a str, sampler: &'a Sampler, view: &'a View, query: &Query) -> Status<'a> {
+pub fn status<'a>(instance: &'a str, sampler: &'a Sampler, view: &'a View, query: &PageQuery) -> Status<'a> {
     // What the agent saw it says better than two readings do.
     let events = if view.started.is_some() { &view.events } else { sampler.events() };
     Status {
@@ -114,7 +114,7 @@ pub fn status<'a>(instance: &'a str, sampler: &'a Sampler, view: &'a View, query
     }
 }
 
-fn running<'a>(reading: &'a Reading, sampler: &'a Sampler, view: &'a View, query: &Query) -> Running<'a> {
+fn running<'a>(reading: &'a Reading, sampler: &'a Sampler, view: &'a View, query: &PageQuery) -> Running<'a> {
     let StatusView { role, state, digest, member, interfaces, .. } = &reading.status;
     let rates = sampler.rates().map(AsRef::as_ref);
     let outcomes = Outcome::ALL.iter().map(|&outcome| OutcomeRow {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::query::{Query, SERVERS, SERVICES};
+use super::query::{PageQuery, SERVERS, SERVICES};
 use crate::{
     observe::{
         Reading,
@@ -71,7 +71,12 @@ struct Check<'a> {
 }
 
 /// The services that match, those of one page.
-pub fn rows<'a>(reading: &'a Reading, rates: Option<&'a Rates>, view: &'a View, query: &Query) -> Rows<ServiceRow<'a>> {
+pub fn rows<'a>(
+    reading: &'a Reading,
+    rates: Option<&'a Rates>,
+    view: &'a View,
+    query: &PageQuery,
+) -> Rows<ServiceRow<'a>> {
     let numbers = list::services(reading, rates, &query.filter, query.order);
     let matching = numbers.len();
     // Of a list that became shorter, the last page.
@@ -85,7 +90,7 @@ fn row<'a>(
     reading: &'a Reading,
     rates: Option<&'a Rates>,
     view: &'a View,
-    query: &Query,
+    query: &PageQuery,
     number: usize,
 ) -> ServiceRow<'a> {
     let service = &reading.status.services[number];
@@ -110,7 +115,7 @@ fn servers<'a>(
     reading: &'a Reading,
     rates: Option<&ServiceRates>,
     view: &'a View,
-    query: &Query,
+    query: &PageQuery,
     number: usize,
 ) -> Rows<ServerRow<'a>> {
     let (service, stats) = (&reading.status.services[number], &reading.stats.services[number]);

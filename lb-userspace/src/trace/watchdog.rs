@@ -1,9 +1,10 @@
-//! The guard: a process that puts the ordinary programs back when the command that swapped them is gone, however it went.
+//! The watchdog: a process that puts the regular programs back when the command that swapped them ends, for any reason.
 //!
-//! It waits at the end of a pipe that the kernel closes with the command, in a session of its own, so that no key and no terminal
-//! reaches it. It does the same after a command that ended well: there is one way out, and every use of it tries it.
+//! It waits on a pipe that the kernel closes when the command ends. It has its own session, so that neither keys nor
+//! the terminal's end reach it. A command that ends normally uses it as well: there is only one way out, and each use
+//! tests it.
 //!
-//! If it is killed, too, the next command that writes puts things right (`datapath::tracing`).
+//! If the watchdog is killed as well, the next command that writes restores the programs (`datapath::tracing`).
 
 use std::{
     io::{Read as _, Write as _},
@@ -18,67 +19,67 @@ use nix::{
 
 use crate::datapath::{Error, Writer, tracing::Claim};
 
-/// The guard of this command.
+/// This command's watchdog.
 #[derive(Debug)]
-pub struct Guard {
+pub struct Watchdog {
     child: Child,
-    /// Open for as long as this command lives.
+    /// Open while this command lives.
     pipe: Option<ChildStdin>,
 }
 
-impl Guard {
-    /// Starts one, and returns when nothing but its death keeps it from its task.
+impl Watchdog {
+    /// Starts a watchdog, and returns once only its death can keep it from its task.
     ///
     /// # Errors
     ///
     /// It cannot be started.
     pub fn start(instance: &str) -> Result<Self> {
-        // The very program that runs, also if its file has been replaced meanwhile.
+        // The running program, even if its file has been replaced meanwhile.
         let mut command = Command::new("/proc/self/exe");
         command.args(["--instance", instance, "trace-guard"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().context("starting the guard")?;
+        let mut child = command.spawn().context("starting the watchdog")?;
         let pipe = child.stdin.take();
-        let mut ready = child.stdout.take().context("the guard has no output")?;
+        let mut ready = child.stdout.take().context("the watchdog has no output")?;
         let mut byte = [0];
-        ensure!(ready.read(&mut byte).is_ok_and(|length| length == 1), "the guard ended before it began");
+        ensure!(ready.read(&mut byte).is_ok_and(|length| length == 1), "the watchdog ended before it was ready");
         Ok(Self { child, pipe })
     }
 
-    /// Lets it do its task; whether it did.
+    /// Lets it do its task; returns whether it succeeded.
     pub fn finish(&mut self) -> bool {
         self.pipe = None;
         self.child.wait().is_ok_and(|status| status.success())
     }
 }
 
-/// The guard's whole life.
+/// Runs the watchdog.
 ///
 /// # Errors
 ///
-/// The ordinary programs could not be put back.
+/// The regular programs could not be put back.
 pub fn run(instance: &str) -> Result<()> {
-    // The leader of a group has one already.
+    // Fails for the leader of a group, which has its own session already.
     let _ = setsid();
     for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE] {
-        // SAFETY: nothing is run when a signal comes.
+        // SAFETY: no handler runs.
         unsafe { signal(ignored, SigHandler::SigIgn) }?;
     }
     let mut out = std::io::stdout();
-    // A command that was killed meanwhile reads nothing; what there is to do is the same.
+    // A command that was killed meanwhile does not read this; the task stays the same.
     let _ = out.write_all(b"\n").and_then(|()| out.flush());
-    // Until the end of the pipe; whatever else comes to it ends the wait as well.
+    // Until the end of the pipe; a read error ends the wait as well.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     loop {
-        match put_back(instance) {
+        match restore(instance) {
             Err(Error::Locked(..)) => {}
             result => return Ok(result?),
         }
     }
 }
 
-fn put_back(instance: &str) -> Result<(), Error> {
+fn restore(instance: &str) -> Result<(), Error> {
     let claim = match Claim::take(instance) {
-        // There is nothing, or somebody else traces and has put right what was left.
+        // No instance, or another trace runs and has restored the programs.
         Err(Error::NotRunning(_) | Error::Traced(_)) => return Ok(()),
         claim => claim?,
     };

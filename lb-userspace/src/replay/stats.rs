@@ -1,6 +1,6 @@
-//! Everything that is counted.
+//! Everything that a replay counts.
 //!
-//! Memory grows with the number of distinct flows, by about a hundred bytes each, and not with the capture.
+//! Memory use depends on the number of distinct flows (about a hundred bytes each), not on the capture's size.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -12,7 +12,7 @@ use lb_common::{outcome::Outcome, table::Counter};
 use super::{
     engine::{Outcomes, Taken},
     error::Error,
-    scenario::Why,
+    scenario::Change,
     setting::Setting,
 };
 use crate::{
@@ -20,19 +20,19 @@ use crate::{
     decide::judge::Tuple,
 };
 
-/// What is counted while a capture is replayed, by the configuration in force and by those it is compared with.
+/// The figures of a replay: of the configuration in force, and of those that it is compared with.
 #[derive(Debug)]
-pub struct Tally {
+pub struct ReplayStats {
     /// All frames that could be read.
     pub frames: Counter,
-    /// Of these, frames that were captured short, but with all that decides.
+    /// Of these, truncated frames with everything that decides.
     pub filled: Counter,
-    /// Of these, frames of which not enough was captured to tell what would have happened.
+    /// Of these, frames truncated too early to judge.
     pub undecided: Counter,
     /// The counter of each outcome.
     pub outcomes: Outcomes,
     /// For each service, in the order of the configuration.
-    pub services: Vec<ServiceTally>,
+    pub services: Vec<ServiceLoad>,
     /// For each scenario.
     pub moves: Vec<Moves>,
     formulas: Vec<Formula>,
@@ -43,16 +43,16 @@ pub struct Tally {
     seen: HashMap<(u32, Tuple), Marks>,
 }
 
-/// What a service's servers took.
+/// The load of a service's servers.
 #[derive(Clone, Debug, Default)]
-pub struct ServiceTally {
+pub struct ServiceLoad {
     /// For each server, in the order of the configuration.
-    pub servers: Vec<ServerTally>,
+    pub servers: Vec<ServerLoad>,
 }
 
-/// What a server took.
+/// The load of a server.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ServerTally {
+pub struct ServerLoad {
     /// Packets and bytes.
     pub total: Counter,
     /// Distinct flows.
@@ -62,7 +62,7 @@ pub struct ServerTally {
 /// A number of flows, and of their packets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Flows {
-    /// Tuples that differ in what the service's formula counts.
+    /// Distinct tuples, as far as the service's formula counts them.
     pub flows: u64,
     /// Packets.
     pub packets: u64,
@@ -71,11 +71,11 @@ pub struct Flows {
 /// What another configuration would change.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Moves {
-    /// All that servers take now.
+    /// Everything that servers take now.
     pub of: Flows,
     /// What another server would take, or none.
     pub moved: Flows,
-    /// Of these, what does not belong to the server that is down.
+    /// Of these, what does not belong to the server that would be down.
     pub moved_of_others: Flows,
     /// Of these, what no server would take.
     pub unserved: Flows,
@@ -83,31 +83,31 @@ pub struct Moves {
     pub taken_anew: u64,
 }
 
-/// What is remembered of a flow for each scenario, a bit each.
+/// What is remembered of a flow: a bit for each scenario.
 #[derive(Clone, Copy, Debug, Default)]
 struct Marks {
     moved: u32,
     unserved: u32,
 }
 
-impl Tally {
-    /// The most scenarios.
+impl ReplayStats {
+    /// The maximum number of scenarios.
     pub const MOST: usize = u32::BITS as usize;
 
-    /// Nothing counted yet.
+    /// Starts with zero.
     ///
     /// # Errors
     ///
-    /// [`Error::Changes`]: more than [`Tally::MOST`] scenarios.
+    /// [`Error::Changes`]: more than [`ReplayStats::MOST`] scenarios.
     pub fn new(setting: &Setting) -> Result<Self, Error> {
         let Setting { config, scenarios, own_addresses, .. } = setting;
         if scenarios.len() > Self::MOST {
             return Err(Error::Changes(scenarios.len(), Self::MOST));
         }
-        let service = |servers: usize| ServiceTally { servers: vec![ServerTally::default(); servers] };
-        let down = |why: &Why| match why {
-            Why::Down(server) => Some(*server),
-            Why::Against(_) => None,
+        let service = |servers: usize| ServiceLoad { servers: vec![ServerLoad::default(); servers] };
+        let down = |change: &Change| match change {
+            Change::Down(server) => Some(*server),
+            Change::Against(_) => None,
         };
         Ok(Self {
             frames: Counter::default(),
@@ -118,25 +118,25 @@ impl Tally {
             moves: vec![Moves::default(); scenarios.len()],
             formulas: config.services.iter().map(|service| service.formula).collect(),
             servers: [config].into_iter().chain(scenarios.iter().map(|other| &other.config)).map(addresses).collect(),
-            downs: scenarios.iter().map(|scenario| down(&scenario.why)).collect(),
+            downs: scenarios.iter().map(|scenario| down(&scenario.change)).collect(),
             own_addresses: own_addresses.clone(),
             seen: HashMap::new(),
         })
     }
 
-    /// A frame of this length that was captured short, but long enough.
+    /// Counts a truncated frame of this length that can be judged.
     pub fn filled(&mut self, length: u32) {
         self.filled += one(length);
     }
 
-    /// A frame of this length that nobody can judge.
+    /// Counts a frame of this length that cannot be judged.
     pub fn undecided(&mut self, length: u32) {
         self.frames += one(length);
         self.undecided += one(length);
     }
 
-    /// A frame that was judged: its tuple if it has one, and who takes it by the configuration in force and by each of
-    /// the others.
+    /// Counts a judged frame. `taken`: the servers that take it, by the configuration in force and then by each of the
+    /// others.
     pub fn packet(&mut self, length: u32, tuple: Option<&Tuple>, taken: &[Taken]) {
         self.frames += one(length);
         let Some((now, then)) = taken.split_first() else { return };
@@ -169,7 +169,7 @@ impl Tally {
         }
     }
 
-    /// Takes in what was counted for each outcome.
+    /// Adds the outcomes, and separates `local` from `forwarded`.
     pub fn finish(&mut self, outcomes: Outcomes) {
         self.outcomes = outcomes;
         let mut local = Counter::default();
@@ -188,7 +188,7 @@ impl Tally {
 }
 
 impl Marks {
-    /// Adds what another packet of the flow shows; returns what it is the first to show.
+    /// Adds another packet's marks; returns those that are new for the flow.
     const fn add(&mut self, other: Self) -> Self {
         let new = Self { moved: other.moved & !self.moved, unserved: other.unserved & !self.unserved };
         self.moved |= other.moved;
@@ -196,7 +196,7 @@ impl Marks {
         new
     }
 
-    /// Whether moved, and whether unserved, in one scenario.
+    /// Whether the flow is moved, and whether unserved, in one scenario.
     const fn of(self, scenario: usize) -> (bool, bool) {
         (self.moved >> scenario & 1 != 0, self.unserved >> scenario & 1 != 0)
     }
@@ -226,7 +226,7 @@ fn addresses(config: &Config) -> Vec<Vec<IpAddr>> {
     config.services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect()
 }
 
-/// The tuple without what the formula does not count.
+/// The part of the tuple that the formula counts.
 const fn counted(formula: Formula, tuple: &Tuple) -> Tuple {
     let tuple = Tuple { fragment: false, ..*tuple };
     match formula {

@@ -1,7 +1,8 @@
-//! Who may ask, and what browsers are told.
+//! Checks the Host header of requests, and sets security headers in answers.
 //!
-//! Trap: a page on any site can let its name point to this host (DNS rebinding) and then read what it likes, for to the browser
-//! it is the same site. What such a request cannot do is to name another host than the attacker's; hence the check of `Host`.
+//! Trap: any website can make its name resolve to this host (DNS rebinding) and then read everything, since to the
+//! browser this host is then that site. Such a request always names the attacker's host, so the check of `Host` stops
+//! it.
 
 use std::{fs, net::IpAddr, sync::Arc};
 
@@ -12,15 +13,15 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::page;
+use super::page::policy;
 
-/// The names by which this host may be asked.
-pub struct Guard {
+/// The host names that requests may use.
+pub struct HttpGuard {
     hosts: Vec<String>,
 }
 
-impl Guard {
-    /// Those given, and this host's own.
+impl HttpGuard {
+    /// The given names and this host's own.
     pub fn new(mut hosts: Vec<String>) -> Self {
         if let Ok(own) = fs::read_to_string("/proc/sys/kernel/hostname") {
             hosts.push(own.trim().to_owned());
@@ -28,7 +29,7 @@ impl Guard {
         Self { hosts }
     }
 
-    /// Addresses cannot be an attacker's name, and who sends no name is no browser.
+    /// Accepts addresses, which cannot be an attacker's name, and requests without a name, which no browser sends.
     fn allows(&self, host: Option<&str>) -> bool {
         let Some(host) = host else { return true };
         let name = name_of(host);
@@ -38,7 +39,7 @@ impl Guard {
     }
 }
 
-/// `name`, `name:port`, `192.0.2.1:port`, `[2001:db8::1]:port` without port and brackets.
+/// The host of `name`, `name:port`, `192.0.2.1:port` or `[2001:db8::1]:port`.
 fn name_of(host: &str) -> &str {
     if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return address;
@@ -47,14 +48,14 @@ fn name_of(host: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Refuses requests by another name, and says in each answer what browsers may do with it.
-pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+/// Refuses requests to other names, and adds security headers to each answer.
+pub async fn check(State(guard): State<Arc<HttpGuard>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
     let mut response = if guard.allows(host.as_deref()) {
         next.run(request).await
     } else {
         let text =
-            "this host is not known by that name; ask by address, or start the listener with --allow-host NAME\n";
+            "this host does not accept that name; use its address, or start the listener with --allow-host NAME\n";
         (StatusCode::MISDIRECTED_REQUEST, text).into_response()
     };
     protect(response.headers_mut());
@@ -63,7 +64,7 @@ pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next
 
 fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, page::policy()),
+        (header::CONTENT_SECURITY_POLICY, policy()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -78,8 +79,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_known_names() {
-        let guard = Guard::new(vec!["gw1.example.net".into()]);
+    fn only_addresses_and_known_names_are_accepted() {
+        let guard = HttpGuard::new(vec!["gw1.example.net".into()]);
         for host in [
             "127.0.0.1:9652",
             "192.0.2.1",

@@ -1,4 +1,4 @@
-//! Which packets are told of: what the kernel looks at before it makes an event, and what is looked at here.
+//! Which packets to trace: what the kernel filters before it makes an event, and what is filtered here.
 
 use std::net::IpAddr;
 
@@ -9,21 +9,21 @@ use lb_common::{
     trace::{Filter, HEADERS, MAX_SNAP, Net},
 };
 
-use super::names::Named;
+use super::names::Takers;
 use crate::{config::protocol::parse_protocol, datapath::Snapshot};
 
-/// Which packets: those that fit all of it.
+/// Which packets to trace: those that match every condition.
 #[derive(Clone, Debug, Default)]
 pub struct TraceQuery {
-    /// Client or service has this address, or one of this prefix.
+    /// Client or service address, or a prefix.
     pub address: Option<IpNet>,
-    /// The client has it.
+    /// Client address or prefix.
     pub source: Option<IpNet>,
-    /// The service has it.
+    /// Service address or prefix.
     pub destination: Option<IpNet>,
-    /// Client or service has this port.
+    /// Client or service port.
     pub port: Option<u16>,
-    /// A name or a number.
+    /// The protocol: a name or a number.
     pub protocol: Option<String>,
     /// The service that took it, by name.
     pub service: Option<String>,
@@ -31,40 +31,40 @@ pub struct TraceQuery {
     pub server: Option<IpAddr>,
     /// One of these outcomes; empty: any.
     pub outcomes: Vec<Outcome>,
-    /// One in so many of those that fit, at least 1.
+    /// Sampling: report one in this many matching packets (at least 1).
     pub sample: u32,
 }
 
-/// What is left to be looked at here: what things are called the kernel does not know.
+/// The part of the query that is checked in user space: the kernel does not know names.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct NameFilter {
     service: Option<String>,
     server: Option<IpAddr>,
 }
 
-impl Wanted {
-    /// Whether it is a packet that was asked for, by whoever took it.
-    pub fn takes(&self, named: &Named<'_>) -> bool {
-        self.service.as_ref().is_none_or(|name| named.service.is_some_and(|service| service.name == *name))
-            && self.server.is_none_or(|server| named.server == Some(server))
+impl NameFilter {
+    /// Whether a packet that these took matches.
+    pub fn takes(&self, takers: &Takers<'_>) -> bool {
+        self.service.as_ref().is_none_or(|name| takers.service.is_some_and(|service| service.name == *name))
+            && self.server.is_none_or(|server| takers.server == Some(server))
     }
 }
 
-/// How much of a frame is copied.
+/// How much of a frame to copy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Depth {
-    /// What shows who sends what to whom.
+    /// The headers.
     Headers,
-    /// As much as fits, as it came and as it left.
+    /// As much as fits, both as it came and as it left.
     Whole,
 }
 
-/// Sorts out who looks at what.
+/// Splits a query into the kernel's part and the part for user space.
 ///
 /// # Errors
 ///
 /// There is no such service or server now, or no such protocol.
-pub fn split(query: &TraceQuery, depth: Depth, now: &Snapshot) -> Result<(Filter, Wanted)> {
+pub fn split(query: &TraceQuery, depth: Depth, now: &Snapshot) -> Result<(Filter, NameFilter)> {
     let services = &now.config.services;
     let service = query.service.as_ref().map(|name| services.iter().find(|service| service.name == *name));
     if let (Some(None), Some(name)) = (service, &query.service) {
@@ -77,7 +77,7 @@ pub fn split(query: &TraceQuery, depth: Depth, now: &Snapshot) -> Result<(Filter
         bail!("no service has a server {server}; `modlb servers` lists them");
     }
     let protocol = query.protocol.as_deref().map(parse_protocol).transpose()?;
-    // What a service takes has an address of its own, which the kernel can look at.
+    // A service's packets have its address, which the kernel can check.
     let destination = query.destination.or_else(|| service.flatten().map(|service| service.address));
     let outcomes = query.outcomes.iter().fold(0, |bits, outcome: &Outcome| bits | 1 << outcome.index());
     let filter = Filter {
@@ -91,7 +91,7 @@ pub fn split(query: &TraceQuery, depth: Depth, now: &Snapshot) -> Result<(Filter
         snap: if depth == Depth::Whole { MAX_SNAP } else { HEADERS },
         after: (depth == Depth::Whole).into(),
     };
-    Ok((filter, Wanted { service: query.service.clone(), server: query.server }))
+    Ok((filter, NameFilter { service: query.service.clone(), server: query.server }))
 }
 
 fn net(net: Option<IpNet>) -> Net {
@@ -102,7 +102,7 @@ fn net(net: Option<IpNet>) -> Net {
     };
     let mask = u128::MAX.checked_shl(128 - length).unwrap_or_default();
     let halves = |bits: u128| [(bits >> 64) as u64, bits as u64];
-    // An IPv4 address has nothing in the bits before it.
+    // The bits in front of an IPv4 address are zero.
     Net { address: halves(bits), mask: halves(mask), family, reserved: 0 }
 }
 
@@ -112,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    fn told(source: &str, destination: &str) -> Event {
+    fn event(source: &str, destination: &str) -> Event {
         let halves = |text: &str| -> ([u64; 2], u8) {
             match text.parse().unwrap() {
                 IpAddr::V4(address) => ([0, address.to_bits().into()], 4),
@@ -138,24 +138,24 @@ mod tests {
             let net = net(Some(prefix.parse().unwrap()));
             let other = |address: &str| if address.contains(':') { "fd00::9" } else { "10.9.9.9" };
             let source = Filter { source: net, ..Filter::ALL };
-            assert!(source.takes(&told(fitting, other(fitting))), "{prefix}");
-            assert!(!source.takes(&told(not, other(not))), "{prefix}");
+            assert!(source.takes(&event(fitting, other(fitting))), "{prefix}");
+            assert!(!source.takes(&event(not, other(not))), "{prefix}");
             let destination = Filter { destination: net, ..Filter::ALL };
-            assert!(destination.takes(&told(other(fitting), fitting)), "{prefix}");
-            assert!(!destination.takes(&told(other(not), not)), "{prefix}");
+            assert!(destination.takes(&event(other(fitting), fitting)), "{prefix}");
+            assert!(!destination.takes(&event(other(not), not)), "{prefix}");
             let either = Filter { either: net, ..Filter::ALL };
-            assert!(either.takes(&told(other(fitting), fitting)) && either.takes(&told(fitting, other(fitting))));
+            assert!(either.takes(&event(other(fitting), fitting)) && either.takes(&event(fitting, other(fitting))));
         }
     }
 
     #[test]
     fn ports_and_protocols() {
-        let told = told("10.0.0.1", "10.0.0.2");
+        let event = event("10.0.0.1", "10.0.0.2");
         for (port, fit) in [(5, true), (80, true), (6, false)] {
-            assert_eq!(Filter { port, ..Filter::ALL }.takes(&told), fit, "{port}");
+            assert_eq!(Filter { port, ..Filter::ALL }.takes(&event), fit, "{port}");
         }
         for (protocol, fit) in [(6, true), (17, false)] {
-            assert_eq!(Filter { protocol, ..Filter::ALL }.takes(&told), fit, "{protocol}");
+            assert_eq!(Filter { protocol, ..Filter::ALL }.takes(&event), fit, "{protocol}");
         }
         let nothing = Event::default();
         assert!(Filter::ALL.takes(&nothing) && !Filter { protocol: 0, ..Filter::ALL }.takes(&nothing));
