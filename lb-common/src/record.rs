@@ -171,8 +171,8 @@ pub struct ServerRecord {
     pub weight: u32,
     /// Its counter in the map of counters.
     pub counter: u32,
-    /// The index of the interface that it is behind, [`ServerRecord::BACK`] or [`ServerRecord::HERE`].
-    pub place: u32,
+    /// Where it is, as [`crate::table::Remote::interface`].
+    pub location: u32,
     /// As [`crate::table::Remote::vlan`].
     pub vlan: u32,
     /// Since when it is down by command or configuration, in seconds of the epoch.
@@ -205,10 +205,6 @@ impl ServerRecord {
     pub const FAILING: u8 = 1 << 1;
     /// It has no MAC and needs one.
     pub const UNRESOLVED: u8 = 1 << 2;
-    /// It is reached by sending the frame back by the interface that it came in by.
-    pub const BACK: u32 = 0;
-    /// It is this host.
-    pub const HERE: u32 = u32::MAX;
 }
 
 /// The counter of a server that is configured no more: the program of the half before may still have added to it when

@@ -13,11 +13,11 @@ use lb_common::{
 
 use super::{
     maps::Maps,
-    records::{group, location, service},
+    records::{group, service},
 };
 use crate::{
     config::model::{Config, Role},
-    datapath::{capacities::Capacities, place::Place},
+    datapath::{capacities::Capacities, place::Location},
 };
 
 /// The contents of the active half.
@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// What is configured, but for the interfaces.
     pub config: Config,
     /// Where the servers are, by service and server.
-    pub places: Vec<Vec<Place>>,
+    pub locations: Vec<Vec<Location>>,
     /// How much there is.
     pub record: HalfRecord,
     /// The services' records.
@@ -67,13 +67,13 @@ impl Snapshot {
             group: group(&snapshot.record.group),
             services: snapshot.services.iter().map(|record| service(record, snapshot.servers_of(record))).collect(),
         };
-        let place = |server: &ServerRecord| {
+        let location = |server: &ServerRecord| {
             let counters = capacities.counters();
             let remote = || maps.remotes.get(first(counters) + count(server.counter, counters - 1));
-            location(server, || Mac(remote().source))
+            Location::from_number(server.location, || Mac(remote().source))
         };
-        snapshot.places =
-            snapshot.services.iter().map(|record| snapshot.servers_of(record).iter().map(place).collect()).collect();
+        snapshot.locations =
+            snapshot.services.iter().map(|record| snapshot.servers_of(record).iter().map(location).collect()).collect();
         snapshot
     }
 

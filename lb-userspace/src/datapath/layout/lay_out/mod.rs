@@ -25,7 +25,7 @@ use crate::{
     datapath::{
         capacities::Capacities,
         error::{Error, Result},
-        place::{Place, Placed},
+        place::{Location, Placed},
         store::{
             records::{group_record, server_record, service_record, vlan_number},
             snapshot::Snapshot,
@@ -75,10 +75,10 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
     let mut ledger = Ledger::new(have, capacities.counters());
     let mut layout = Layout::default();
     let mut cells = Vec::new();
-    for ((service, places), table) in services.iter().zip(&placed.places).zip(&tables) {
+    for ((service, locations), table) in services.iter().zip(&placed.locations).zip(&tables) {
         let addresses: Vec<_> = service.servers.iter().map(|server| server.address).collect();
         let account = ledger.account(&service.name, &addresses)?;
-        cells.push(layout.add((placed.config.role, service), places, table, &account, half * capacities.slots)?);
+        cells.push(layout.add((placed.config.role, service), locations, table, &account, half * capacities.slots)?);
     }
     let addresses: Vec<Vec<IpAddr>> =
         services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect();
@@ -139,7 +139,7 @@ impl Layout {
     fn add(
         &mut self,
         (role, service): (Role, &Service),
-        places: &[Place],
+        locations: &[Location],
         table: &SlotTable,
         account: &Account,
         half_slots: u32,
@@ -148,9 +148,9 @@ impl Layout {
         let first_server = self.servers.len() as u32;
         let mut entries = Vec::with_capacity(service.servers.len());
         let servers = service.servers.iter().zip(service.takes_flows());
-        for (((server, takes), place), counter) in servers.zip(places).zip(&account.counters) {
-            self.servers.push(server_record(server, takes, *place, *counter));
-            entries.push(self.slot((role, service), (server, takes), *place, *counter, account.first)?);
+        for (((server, takes), location), counter) in servers.zip(locations).zip(&account.counters) {
+            self.servers.push(server_record(server, takes, *location, *counter));
+            entries.push(self.slot((role, service), (server, takes), *location, *counter, account.first)?);
         }
         if !table.all_down() {
             let slots =
@@ -182,27 +182,32 @@ impl Layout {
         &mut self,
         (role, service): (Role, &Service),
         (server, takes): (&Server, bool),
-        place: Place,
+        location: Location,
         counter: u32,
         first: u32,
     ) -> Result<Slot> {
         let relative = (counter - first) as u16;
-        let mac = match (server.mac.get(), takes, place) {
+        let mac = match (server.mac.get(), takes, location) {
             (Some(mac), _, _) => mac,
-            (None, false, _) | (None, true, Place::Here) => Mac::ZERO,
-            (None, true, Place::Back | Place::Behind { .. }) if role == Role::Member => Mac::ZERO,
-            (None, true, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
+            (None, false, _) | (None, true, Location::Local) => Mac::ZERO,
+            (None, true, Location::SamePort | Location::ViaNextHop { .. }) if role == Role::Member => Mac::ZERO,
+            (None, true, Location::SamePort | Location::ViaNextHop { .. }) => return Err(no_mac(service, server)),
         };
-        let (interface, source) = match place {
+        match location {
             // What is not this host itself needs no more than a MAC where nothing is sent on: a mark would mean "mine".
-            Place::Back | Place::Behind { .. } if role != Role::Balancer => return Ok(Slot::new(mac, relative)),
-            Place::Back if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
-            Place::Back => (Remote::BACK, Mac::ZERO),
-            Place::Here => (Remote::HERE, Mac::ZERO),
-            Place::Behind { interface, source } => (interface, source),
+            Location::SamePort | Location::ViaNextHop { .. } if role != Role::Balancer => {
+                return Ok(Slot::new(mac, relative));
+            }
+            Location::SamePort if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
+            Location::SamePort | Location::Local | Location::ViaNextHop { .. } => {}
+        }
+        let remote = Remote {
+            interface: location.number(),
+            vlan: vlan_number(server.vlan),
+            destination: mac.0,
+            source: location.source().0,
+            reserved: 0,
         };
-        let remote =
-            Remote { interface, vlan: vlan_number(server.vlan), destination: mac.0, source: source.0, reserved: 0 };
         self.remotes.push((counter, remote));
         Ok(Slot::indirect(relative))
     }

@@ -16,7 +16,7 @@ fn published(placed: &Placed, have: &Snapshot, layout: &Layout) -> Snapshot {
     Snapshot {
         control: have.control.publish(layout.contents),
         config: placed.config.clone(),
-        places: placed.places.clone(),
+        locations: placed.locations.clone(),
         record: layout.record,
         services: layout.services.clone(),
         servers: layout.servers.clone(),
@@ -30,8 +30,8 @@ fn placed(mut config: Config) -> Placed {
             server.mac = ServerMac::Resolved(Mac([2, 0, 0, 0, 0, 9]));
         }
     }
-    let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
-    Placed { config, places, own: Vec::new() }
+    let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
+    Placed { config, locations, own: Vec::new() }
 }
 
 /// Packets that have been counted, by service and server; and those of what is configured no more.
@@ -218,17 +218,20 @@ fn the_most_servers() {
 fn a_missing_mac() {
     let mut config = config_of(1);
     config.services[0].servers[0].mac = ServerMac::Unresolved;
-    let lay_out = |config: &Config, place| {
-        let placed = Placed { config: config.clone(), places: vec![vec![place]], own: Vec::new() };
+    let lay_out = |config: &Config, location| {
+        let placed = Placed { config: config.clone(), locations: vec![vec![location]], own: Vec::new() };
         lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES)
     };
-    assert!(matches!(lay_out(&config, Place::Back), Err(Error::NoMac { .. })));
-    assert!(matches!(lay_out(&config, Place::Behind { interface: 3, source: Mac::ZERO }), Err(Error::NoMac { .. })));
-    let layout = lay_out(&config, Place::Here).unwrap();
+    assert!(matches!(lay_out(&config, Location::SamePort), Err(Error::NoMac { .. })));
+    assert!(matches!(
+        lay_out(&config, Location::ViaNextHop { interface: 3, source: Mac::ZERO }),
+        Err(Error::NoMac { .. })
+    ));
+    let layout = lay_out(&config, Location::Local).unwrap();
     assert_eq!(layout.remotes, [(0, Remote { vlan: Remote::KEEP, ..Remote::default() })]);
     assert!(layout.slots[0].is_indirect());
     config.services[0].servers[0].state = State::Down;
-    assert!(lay_out(&config, Place::Back).is_ok());
+    assert!(lay_out(&config, Location::SamePort).is_ok());
 }
 
 /// Where a server is and which tag its frames get are two things.
@@ -238,25 +241,25 @@ fn a_vlan_and_a_place() {
 
     let mut config = config_of(1);
     let source = Mac([2, 0, 0, 0, 1, 1]);
-    let behind = Place::Behind { interface: 3, source };
-    for (vlan, place, interface, number, source) in [
-        (Some(Vlan::Tagged(20)), Place::Back, Remote::BACK, 20, Mac::ZERO),
-        (Some(Vlan::Untagged), Place::Back, Remote::BACK, Remote::UNTAGGED, Mac::ZERO),
+    let behind = Location::ViaNextHop { interface: 3, source };
+    for (vlan, location, interface, number, source) in [
+        (Some(Vlan::Tagged(20)), Location::SamePort, Remote::BACK, 20, Mac::ZERO),
+        (Some(Vlan::Untagged), Location::SamePort, Remote::BACK, Remote::UNTAGGED, Mac::ZERO),
         (Some(Vlan::Tagged(4_094)), behind, 3, 4_094, source),
         (None, behind, 3, Remote::KEEP, source),
-        (Some(Vlan::Tagged(1)), Place::Here, Remote::HERE, 1, Mac::ZERO),
+        (Some(Vlan::Tagged(1)), Location::Local, Remote::HERE, 1, Mac::ZERO),
     ] {
         config.services[0].servers[0].vlan = vlan;
-        let placed = Placed { config: config.clone(), places: vec![vec![place]], own: Vec::new() };
+        let placed = Placed { config: config.clone(), locations: vec![vec![location]], own: Vec::new() };
         let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();
         let remote = Remote { interface, vlan: number, destination: [2, 0, 0, 0, 0, 1], source: source.0, reserved: 0 };
-        assert_eq!(layout.remotes, [(0, remote)], "{vlan:?}, {place:?}");
+        assert_eq!(layout.remotes, [(0, remote)], "{vlan:?}, {location:?}");
         assert!(layout.slots[0].is_indirect());
         assert_eq!(layout.servers[0].vlan, number);
     }
     // One that is reached as frames come needs nothing more than a slot.
     config.services[0].servers[0].vlan = None;
-    let placed = Placed { config, places: vec![vec![Place::Back]], own: Vec::new() };
+    let placed = Placed { config, locations: vec![vec![Location::SamePort]], own: Vec::new() };
     let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();
     assert!(layout.remotes.is_empty() && !layout.slots[0].is_indirect());
 }

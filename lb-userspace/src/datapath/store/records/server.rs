@@ -8,14 +8,14 @@ use super::{
 };
 use crate::{
     config::model::{Failing, Failure, Health, Missing, Server, ServerMac, State, Unresolved, Vlan},
-    datapath::place::Place,
+    datapath::place::Location,
 };
 
-/// The record of a server with its place and counter, and whether it takes flows.
+/// The record of a server with its location and counter, and whether it takes flows.
 pub(in crate::datapath) fn server_record(
     server: &Server,
     takes_flows: bool,
-    place: Place,
+    location: Location,
     counter: u32,
 ) -> ServerRecord {
     let Server { address, mac, vlan, weight, state, health } = server;
@@ -33,11 +33,7 @@ pub(in crate::datapath) fn server_record(
         up: takes_flows.into(),
         weight: *weight,
         counter,
-        place: match place {
-            Place::Back => ServerRecord::BACK,
-            Place::Here => ServerRecord::HERE,
-            Place::Behind { interface, .. } => interface,
-        },
+        location: location.number(),
         vlan: vlan_number(*vlan),
         down_since,
         failing_since: failing.map_or(0, |failing| failing.since),
@@ -81,16 +77,6 @@ fn health(record: &ServerRecord) -> Health {
             why: missing(record.unresolved_why).unwrap_or(Missing::NoAnswer),
             on: record.unresolved_on,
         }),
-    }
-}
-
-/// Where a server is, from its record. `source` is asked only for a server behind one of several interfaces: that
-/// interface's MAC.
-pub(in crate::datapath) fn location(record: &ServerRecord, source: impl FnOnce() -> Mac) -> Place {
-    match record.place {
-        ServerRecord::BACK => Place::Back,
-        ServerRecord::HERE => Place::Here,
-        interface => Place::Behind { interface, source: source() },
     }
 }
 
