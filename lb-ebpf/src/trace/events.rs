@@ -20,7 +20,7 @@ impl Sink for Events {
     fn emit<C: Context>(context: *mut C, recording: Recording) {
         let event = recording.event();
         let kept = event.before != 0;
-        let changed = kept && changes(event.outcome);
+        let changed = kept && is_rewritten(event.outcome);
         if !kept {
             event.before = recording.copy(context, 0);
         }
@@ -40,12 +40,18 @@ impl Sink for Events {
     }
 }
 
-/// Whether the frame was written to.
+/// [`Outcome::is_rewritten`] of an outcome's number.
 #[inline(always)]
-const fn changes(outcome: u32) -> bool {
-    outcome == Outcome::Forwarded.index()
-        || outcome == Outcome::Accepted.index()
-        || outcome == Outcome::Answered.index()
+const fn is_rewritten(outcome: u32) -> bool {
+    const REWRITTEN: u32 = {
+        let (mut bits, mut index) = (0, 0);
+        while index < Outcome::ALL.len() {
+            bits |= (Outcome::ALL[index].is_rewritten() as u32) << index;
+            index += 1;
+        }
+        bits
+    };
+    REWRITTEN >> outcome & 1 != 0
 }
 
 /// Hands over the event and the `bytes` bytes that follow it; not 0: there is no room.
