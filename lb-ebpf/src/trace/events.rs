@@ -1,7 +1,7 @@
 //! Recordings as events in a ring buffer, for `modlb trace`.
 
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
-use lb_common::{outcome::Outcome, trace::Event};
+use lb_common::{outcome::Outcome, trace::TraceEvent};
 use lb_ebpf::packet::Context;
 
 use super::{
@@ -60,7 +60,7 @@ fn submit(scratch: *mut Scratch, bytes: u64) -> i64 {
     if bytes > ROOM as u64 {
         return 1;
     }
-    let size = size_of::<Event>() as u64 + bytes;
+    let size = size_of::<TraceEvent>() as u64 + bytes;
     // SAFETY: the scratch room has at least this size.
     unsafe { bpf_ringbuf_output(maps::events(), scratch.cast(), size, BPF_RB_NO_WAKEUP) as i64 }
 }

@@ -4,7 +4,7 @@
 //! is inlined. And a message's text must stand in the program, so there is one for each outcome.
 
 use aya_log_ebpf::{debug, error, info, trace, warn};
-use lb_common::{control::Control, outcome::Outcome, trace::Event};
+use lb_common::{control::Control, outcome::Outcome, trace::TraceEvent};
 use lb_ebpf::packet::Context;
 
 use super::recorder::{Recording, Sink};
@@ -25,7 +25,7 @@ impl Sink for Messages {
         if event.tag != 0 {
             service(event);
         }
-        if event.counter != Event::NO_SERVER {
+        if event.counter != TraceEvent::NO_SERVER {
             slot(event);
         }
         end(event);
@@ -33,7 +33,7 @@ impl Sink for Messages {
 }
 
 #[inline(never)]
-fn word(event: &Event) {
+fn word(event: &TraceEvent) {
     let control = Control(event.control);
     trace!(
         event,
@@ -47,7 +47,7 @@ fn word(event: &Event) {
 }
 
 #[inline(never)]
-fn tuple4(event: &Event) {
+fn tuple4(event: &TraceEvent) {
     debug!(
         event,
         "{:i} port {} to {:i} port {}, protocol {}, piece: {}",
@@ -56,12 +56,12 @@ fn tuple4(event: &Event) {
         event.destination[1] as u32,
         event.destination_port,
         event.protocol,
-        event.flags & Event::FRAGMENT
+        event.flags & TraceEvent::FRAGMENT
     );
 }
 
 #[inline(never)]
-fn tuple6(event: &Event) {
+fn tuple6(event: &TraceEvent) {
     debug!(
         event,
         "{:i} port {} to {:i} port {}, protocol {}, piece: {}",
@@ -70,7 +70,7 @@ fn tuple6(event: &Event) {
         octets(event.destination),
         event.destination_port,
         event.protocol,
-        event.flags & Event::FRAGMENT
+        event.flags & TraceEvent::FRAGMENT
     );
 }
 
@@ -81,7 +81,7 @@ fn octets([high, low]: [u64; 2]) -> [u8; 16] {
 }
 
 #[inline(never)]
-fn service(event: &Event) {
+fn service(event: &TraceEvent) {
     debug!(
         event,
         "a service's cell takes it: tag {:x}, prefix length {} of 128, {} slots", event.tag, event.prefix, event.slots
@@ -89,7 +89,7 @@ fn service(event: &Event) {
 }
 
 #[inline(never)]
-fn slot(event: &Event) {
+fn slot(event: &TraceEvent) {
     debug!(event, "slot {} of {}: the server with counter {}", event.slot, event.slots, event.counter);
 }
 
@@ -101,10 +101,10 @@ macro_rules! messages {
     )+) => {
         /// How it ended.
         #[inline(always)]
-        fn end(event: &Event) {
+        fn end(event: &TraceEvent) {
             $(if event.outcome == Outcome::$variant.index() {
                 #[inline(never)]
-                fn message(event: &Event) {
+                fn message(event: &TraceEvent) {
                     $level!(event, $message, $(event.$field),+);
                 }
                 return message(event);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use lb_common::{
     limits::MAX_NAME_BYTES,
     record::{CheckRecord, GroupRecord, ServerRecord, ServiceRecord},
-    table::{Counter, Remote},
+    table::{Counter, NextHop},
 };
 
 use super::layout::Place;
@@ -21,7 +21,7 @@ pub(super) fn service_record(service: &Service) -> ServiceRecord {
     ServiceRecord {
         name,
         address: octets(service.address.addr()),
-        departed: Counter::default(),
+        former: Counter::default(),
         digest: 0,
         resilient_slots: match service.selection {
             Selection::Modulo => 0,
@@ -115,8 +115,8 @@ pub(super) fn server_record(server: &Server, takes_flows: bool, place: Place, co
         weight: server.weight,
         counter,
         place: match place {
-            Place::Back => ServerRecord::BACK,
-            Place::Here => ServerRecord::HERE,
+            Place::Back => ServerRecord::SAME_PORT,
+            Place::Here => ServerRecord::LOCAL,
             Place::Behind { interface, .. } => interface,
         },
         vlan: vlan(server),
@@ -151,7 +151,7 @@ const fn failure(why: Failure) -> (u8, u32) {
 
 /// What a server's frames are tagged with, as the datapath knows it.
 pub(super) fn vlan(server: &Server) -> u32 {
-    server.vlan.map_or(Remote::KEEP, |vlan| vlan.number().into())
+    server.vlan.map_or(NextHop::KEEP, |vlan| vlan.number().into())
 }
 
 /// An address as records hold it.

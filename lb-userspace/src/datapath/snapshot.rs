@@ -14,8 +14,8 @@ use lb_common::{
     control::Control,
     formula::Formula,
     mac::Mac,
-    record::{CheckRecord, GroupRecord, HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::Remote,
+    record::{CheckRecord, DrainingRecord, GroupRecord, HalfRecord, ServerRecord, ServiceRecord},
+    table::NextHop,
 };
 
 use super::{instance::Capacities, layout::Place, maps::Maps};
@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// The servers' records, of all services.
     pub servers: Vec<ServerRecord>,
     /// Counters of servers that left.
-    pub retired: Vec<RetiredRecord>,
+    pub draining: Vec<DrainingRecord>,
 }
 
 impl Snapshot {
@@ -64,8 +64,8 @@ impl Snapshot {
         let count = |count: u32, capacity: u32| count.min(capacity) as usize;
         let services = maps.services.read(first(capacities.services), count(record.services, capacities.services));
         let servers = maps.servers.read(first(capacities.servers), count(record.servers, capacities.servers));
-        let retired = maps.retired.read(first(capacities.retired()), count(record.retired, capacities.retired()));
-        let mut snapshot = Self { control, record, services, servers, retired, ..Self::default() };
+        let draining = maps.draining.read(first(capacities.draining()), count(record.draining, capacities.draining()));
+        let mut snapshot = Self { control, record, services, servers, draining, ..Self::default() };
         snapshot.config = Config {
             interfaces: Vec::new(),
             role,
@@ -73,12 +73,12 @@ impl Snapshot {
             services: snapshot.services.iter().map(|record| service(record, snapshot.servers_of(record))).collect(),
         };
         let place = |server: &ServerRecord| match server.place {
-            ServerRecord::BACK => Place::Back,
-            ServerRecord::HERE => Place::Here,
+            ServerRecord::SAME_PORT => Place::Back,
+            ServerRecord::LOCAL => Place::Here,
             interface => {
-                let remote =
-                    maps.remotes.get(first(capacities.counters()) + count(server.counter, capacities.counters() - 1));
-                Place::Behind { interface, source: Mac(remote.source) }
+                let next_hop =
+                    maps.next_hops.get(first(capacities.counters()) + count(server.counter, capacities.counters() - 1));
+                Place::Behind { interface, source: Mac(next_hop.source) }
             }
         };
         snapshot.places =
@@ -209,7 +209,7 @@ fn server(record: &ServerRecord, family: u8) -> Server {
             _ => ServerMac::Resolved(mac),
         },
         vlan: match record.vlan {
-            Remote::KEEP => None,
+            NextHop::KEEP => None,
             number => Some(Vlan::from_number(number as u16)),
         },
         weight: record.weight,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use lb_common::{control::Control, key::Side, outcome::Outcome, trace::Event};
+use lb_common::{control::Control, key::Side, outcome::Outcome, trace::TraceEvent};
 use num_bigint::BigUint;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Told {
     /// What the program noted.
-    pub event: Event,
+    pub event: TraceEvent,
     /// The frame as it came, as far as it was copied.
     pub before: Vec<u8>,
     /// The same as it left; empty: it was not changed, or nobody asked.
@@ -24,9 +24,9 @@ pub struct Told {
 impl Told {
     /// What stands in the ring buffer; `None`: it is no event.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (head, rest) = bytes.split_at_checked(size_of::<Event>())?;
+        let (head, rest) = bytes.split_at_checked(size_of::<TraceEvent>())?;
         // SAFETY: so many bytes are there, and any bytes are numbers.
-        let event = unsafe { head.as_ptr().cast::<Event>().read_unaligned() };
+        let event = unsafe { head.as_ptr().cast::<TraceEvent>().read_unaligned() };
         let (before, rest) = rest.split_at_checked(event.before as usize)?;
         let after = rest.get(..event.after as usize)?;
         Some(Self { event, before: before.to_vec(), after: after.to_vec() })
@@ -44,7 +44,7 @@ impl Told {
 
     /// The oriented tuple.
     pub fn tuple(&self) -> Option<Tuple> {
-        let Event { family, source, destination, source_port, destination_port, protocol, flags, .. } = self.event;
+        let TraceEvent { family, source, destination, source_port, destination_port, protocol, flags, .. } = self.event;
         let address = |[high, low]: [u64; 2]| match family {
             4 => Some(IpAddr::from(Ipv4Addr::from_bits(low as u32))),
             6 => Some(IpAddr::from(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)))),
@@ -56,7 +56,7 @@ impl Told {
             source_port,
             destination_port,
             protocol,
-            fragment: flags & Event::FRAGMENT != 0,
+            fragment: flags & TraceEvent::FRAGMENT != 0,
         })
     }
 
@@ -67,7 +67,7 @@ impl Told {
 
     /// The service's formula, if it came to that.
     pub fn formula(&self) -> Option<Formula> {
-        let five = self.event.flags & Event::FIVE_TUPLE != 0;
+        let five = self.event.flags & TraceEvent::FIVE_TUPLE != 0;
         (self.event.slots != 0).then_some(if five { Formula::FiveTuple } else { Formula::ThreeTuple })
     }
 
@@ -79,7 +79,7 @@ impl Told {
 
     /// The server's counter.
     pub fn counter(&self) -> Option<u32> {
-        Some(self.event.counter).filter(|counter| *counter != Event::NO_SERVER)
+        Some(self.event.counter).filter(|counter| *counter != TraceEvent::NO_SERVER)
     }
 }
 
@@ -87,15 +87,16 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn bytes(event: &Event, tail: &[u8]) -> Vec<u8> {
+    fn bytes(event: &TraceEvent, tail: &[u8]) -> Vec<u8> {
         // SAFETY: made of numbers, without padding.
-        let head = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(event).cast::<u8>(), size_of::<Event>()) };
+        let head =
+            unsafe { std::slice::from_raw_parts(std::ptr::from_ref(event).cast::<u8>(), size_of::<TraceEvent>()) };
         [head, tail].concat()
     }
 
     #[test]
     fn an_event_and_its_frames() {
-        let event = Event {
+        let event = TraceEvent {
             before: 3,
             after: 2,
             family: 4,
@@ -105,21 +106,21 @@ mod tests {
             destination_port: 443,
             protocol: 6,
             slots: 3,
-            counter: Event::NO_SERVER,
-            ..Event::default()
+            counter: TraceEvent::NO_SERVER,
+            ..TraceEvent::default()
         };
         let told = Told::read(&bytes(&event, &[1, 2, 3, 4, 5])).unwrap();
         assert_eq!((told.event, &told.before[..], &told.after[..]), (event, &[1, 2, 3][..], &[4, 5][..]));
         assert_eq!(told.sum().unwrap().to_string(), (0xc633_6407_u64 + 0xcb00_710a + 443).to_string());
         assert_eq!((told.counter(), told.tuple().unwrap().source), (None, [198, 51, 100, 7].into()));
-        let five = Told { event: Event { flags: Event::FIVE_TUPLE, ..event }, ..told };
+        let five = Told { event: TraceEvent { flags: TraceEvent::FIVE_TUPLE, ..event }, ..told };
         let sum = 0xc633_6407_u64 + 0xcb00_710a + 443 + 51_234 + 6;
         assert_eq!(five.sum().unwrap().to_string(), sum.to_string());
     }
 
     #[test]
     fn what_is_cut_off_is_no_event() {
-        let event = Event { before: 4, ..Event::default() };
+        let event = TraceEvent { before: 4, ..TraceEvent::default() };
         assert!(Told::read(&bytes(&event, &[1, 2, 3])).is_none());
         assert!(Told::read(&[0; 40]).is_none());
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use lb_common::trace::{Filter, Told};
+use lb_common::trace::{Filter, TraceCounters};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::guard::Guard;
@@ -141,11 +141,11 @@ impl Session {
     /// # Errors
     ///
     /// A map cannot be read.
-    pub fn told(&self) -> Result<Told> {
-        let mut all = Told::default();
+    pub fn told(&self) -> Result<TraceCounters> {
+        let mut all = TraceCounters::default();
         for teller in &self.tellers {
-            let Told { seen, fit, lost } = teller.told()?;
-            all = Told { seen: all.seen + seen, fit: all.fit + fit, lost: all.lost + lost };
+            let TraceCounters { seen, fit, lost } = teller.told()?;
+            all = TraceCounters { seen: all.seen + seen, fit: all.fit + fit, lost: all.lost + lost };
         }
         Ok(all)
     }
