@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_common::{mac::Mac, table::Remote};
+use lb_common::{mac::Mac, table::NextHop};
 
 use crate::config::model::Config;
 
@@ -27,8 +27,8 @@ impl Location {
     /// The number in all maps: an interface's index, or one that no interface has.
     pub const fn number(self) -> u32 {
         match self {
-            Self::SamePort => Remote::BACK,
-            Self::Local => Remote::HERE,
+            Self::SamePort => NextHop::SAME_PORT,
+            Self::Local => NextHop::LOCAL,
             Self::ViaNextHop { interface, .. } => interface,
         }
     }
@@ -36,8 +36,8 @@ impl Location {
     /// The reverse. `source` is asked only for the MAC of an interface of several.
     pub fn from_number(number: u32, source: impl FnOnce() -> Mac) -> Self {
         match number {
-            Remote::BACK => Self::SamePort,
-            Remote::HERE => Self::Local,
+            NextHop::SAME_PORT => Self::SamePort,
+            NextHop::LOCAL => Self::Local,
             interface => Self::ViaNextHop { interface, source: source() },
         }
     }

@@ -8,7 +8,7 @@ use std::{collections::HashMap, net::IpAddr};
 use lb_common::{
     control::Control,
     mac::Mac,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    record::{DrainingRecord, HalfRecord, ServerRecord, ServiceRecord},
 };
 
 use super::{
@@ -36,7 +36,7 @@ pub struct Snapshot {
     /// The servers' records, of all services.
     pub servers: Vec<ServerRecord>,
     /// Counters of servers that left.
-    pub retired: Vec<RetiredRecord>,
+    pub draining: Vec<DrainingRecord>,
 }
 
 impl Snapshot {
@@ -59,8 +59,8 @@ impl Snapshot {
         let count = |count: u32, capacity: u32| count.min(capacity) as usize;
         let services = maps.services.read(first(capacities.services), count(record.services, capacities.services));
         let servers = maps.servers.read(first(capacities.servers), count(record.servers, capacities.servers));
-        let retired = maps.retired.read(first(capacities.retired()), count(record.retired, capacities.retired()));
-        let mut snapshot = Self { control, record, services, servers, retired, ..Self::default() };
+        let draining = maps.draining.read(first(capacities.draining()), count(record.draining, capacities.draining()));
+        let mut snapshot = Self { control, record, services, servers, draining, ..Self::default() };
         snapshot.config = Config {
             interfaces: Vec::new(),
             role,
@@ -69,8 +69,8 @@ impl Snapshot {
         };
         let location = |server: &ServerRecord| {
             let counters = capacities.counters();
-            let remote = || maps.remotes.get(first(counters) + count(server.counter, counters - 1));
-            Location::from_number(server.location, || Mac(remote().source))
+            let next_hop = || maps.next_hops.get(first(counters) + count(server.counter, counters - 1));
+            Location::from_number(server.location, || Mac(next_hop().source))
         };
         snapshot.locations =
             snapshot.services.iter().map(|record| snapshot.servers_of(record).iter().map(location).collect()).collect();

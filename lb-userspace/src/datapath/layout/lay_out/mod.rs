@@ -12,8 +12,8 @@ use lb_common::{
     formula::powers,
     key::{Kind, Side},
     mac::Mac,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
+    record::{DrainingRecord, HalfRecord, ServerRecord, ServiceRecord},
+    table::{Counter, NextHop, PrefixLengths, ServiceCell, Slot},
 };
 
 use super::{
@@ -47,7 +47,7 @@ pub struct Layout {
     /// The servers of all services.
     pub servers: Vec<ServerRecord>,
     /// Counters of servers that left.
-    pub retired: Vec<RetiredRecord>,
+    pub draining: Vec<DrainingRecord>,
     /// The table of services, as long as the map's half.
     pub cells: Vec<ServiceCell>,
     /// The lengths of prefixes, of IPv4 and of IPv6.
@@ -55,13 +55,13 @@ pub struct Layout {
     /// The slots of all services.
     pub slots: Vec<Slot>,
     /// By counter, servers that a slot alone does not describe.
-    pub remotes: Vec<(u32, Remote)>,
+    pub next_hops: Vec<(u32, NextHop)>,
     /// Counters that have to be zero before this is published.
     pub fresh: Vec<u32>,
 }
 
 /// Lays out a configuration in the half that is not active. `settled` are the values of the counters that `have` calls
-/// retired.
+/// draining.
 ///
 /// # Errors
 ///
@@ -84,17 +84,17 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect();
     let named: Vec<_> = services.iter().zip(&addresses).map(|(s, a)| (s.name.as_str(), a.as_slice())).collect();
     let remains = ledger.close(&named, settled);
-    for (service, departed) in layout.services.iter_mut().zip(&remains.services) {
-        service.departed = *departed;
+    for (service, former) in layout.services.iter_mut().zip(&remains.services) {
+        service.former = *former;
     }
     layout.fresh = ledger.fresh;
-    layout.retired = remains.retired;
+    layout.draining = remains.draining;
     layout.record = HalfRecord {
         services: layout.services.len() as u32,
         servers: layout.servers.len() as u32,
         slots: layout.slots.len() as u32,
-        retired: layout.retired.len() as u32,
-        departed: remains.departed,
+        draining: layout.draining.len() as u32,
+        former: remains.former,
         group: group_record(&placed.config.group),
         source: have.record.source,
     };
@@ -201,14 +201,14 @@ impl Layout {
             Location::SamePort if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
             Location::SamePort | Location::Local | Location::ViaNextHop { .. } => {}
         }
-        let remote = Remote {
+        let next_hop = NextHop {
             interface: location.number(),
             vlan: vlan_number(server.vlan),
             destination: mac.0,
             source: location.source().0,
             reserved: 0,
         };
-        self.remotes.push((counter, remote));
+        self.next_hops.push((counter, next_hop));
         Ok(Slot::indirect(relative))
     }
 

@@ -1,6 +1,6 @@
 //! A server ↔ [`ServerRecord`].
 
-use lb_common::{mac::Mac, record::ServerRecord, table::Remote};
+use lb_common::{mac::Mac, record::ServerRecord, table::NextHop};
 
 use super::{
     bytes::{address, octets},
@@ -82,13 +82,13 @@ fn health(record: &ServerRecord) -> Health {
 
 /// What a server's frames are tagged with, as the datapath knows it.
 pub(in crate::datapath) fn vlan_number(vlan: Option<Vlan>) -> u32 {
-    vlan.map_or(Remote::KEEP, |vlan| vlan.number().into())
+    vlan.map_or(NextHop::KEEP, |vlan| vlan.number().into())
 }
 
 /// The reverse.
 const fn vlan(number: u32) -> Option<Vlan> {
     match number {
-        Remote::KEEP => None,
+        NextHop::KEEP => None,
         number => Some(Vlan::from_number(number as u16)),
     }
 }
