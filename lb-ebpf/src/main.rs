@@ -1,69 +1,57 @@
-//! modlb's datapath: the programs.
-//!
-//! The packet's way: `parse` → `service` → `select` → `rewrite`. Each stage takes what the stage before returns, so none
-//! can be left out, and nothing is written to a packet before it is certain that it will be sent.
+//! The regular programs: one entry point for each role.
 
 #![no_std]
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
-mod action;
-mod answer;
-mod balancer;
-mod count;
-mod maps;
-mod member;
-mod orient;
-mod prefix;
-mod rewrite;
-mod select;
-mod service;
-mod steer;
+mod datapath;
+mod unobserved;
 
 use aya_ebpf::{
-    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
+    bindings::xdp_action,
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use lb_ebpf::packet::{Context, MultiBuffer, Packet};
+use lb_ebpf::packet::MultiBuffer;
 
-use crate::action::{action, finish};
+use crate::{
+    datapath::{balancer, member, steer},
+    unobserved::Unobserved,
+};
+
+lb_ebpf::object!();
 
 /// Role `balancer`: sends each packet of a service to the server that the formula names.
 #[xdp]
 pub fn balancer(context: XdpContext) -> u32 {
-    balancer::balance(context.ctx)
+    balancer::balance::<_, Unobserved>(context.ctx)
 }
 
 /// The same for frames that need more than one buffer.
 #[xdp(frags)]
 pub fn balancer_frags(context: XdpContext) -> u32 {
-    balancer::balance(context.ctx.cast::<MultiBuffer>())
+    balancer::balance::<_, Unobserved>(context.ctx.cast::<MultiBuffer>())
 }
 
 /// Role `member`: takes each packet of a service that the formula gives to this host, and drops those of other members.
 #[xdp]
 pub fn member(context: XdpContext) -> u32 {
-    join(context.ctx)
+    member::join::<_, Unobserved>(context.ctx)
 }
 
 /// The same for frames that need more than one buffer.
 #[xdp(frags)]
 pub fn member_frags(context: XdpContext) -> u32 {
-    join(context.ctx.cast::<MultiBuffer>())
+    member::join::<_, Unobserved>(context.ctx.cast::<MultiBuffer>())
 }
 
-/// Role `steer`: what this host sends goes to the router that the formula names, and then where it would have gone.
+/// Role `steer`: addresses what this host sends to the router that the formula names.
 #[classifier]
 pub fn steer(context: TcContext) -> i32 {
-    match steer::steer(context.skb.skb).map_err(action) {
-        Err(xdp_action::XDP_DROP) => TC_ACT_SHOT,
-        Ok(()) | Err(_) => TC_ACT_UNSPEC,
-    }
+    steer::steer::<Unobserved>(context.skb.skb)
 }
 
-/// Takes every packet as if there were no program. A veth hands frames that XDP sends to its peer only when the peer has
-/// a program, too.
+/// Passes every packet. A veth delivers frames that XDP sends to it only if its end has a program as well.
 #[xdp]
 pub fn pass(_context: XdpContext) -> u32 {
     xdp_action::XDP_PASS
@@ -74,21 +62,3 @@ pub fn pass(_context: XdpContext) -> u32 {
 pub fn pass_frags(_context: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
-
-#[inline(always)]
-fn join<C: Context>(context: *mut C) -> u32 {
-    // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context) };
-    finish(&packet, member::take(&packet))
-}
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-/// The BPF licence: helpers marked GPL-only ask for it.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

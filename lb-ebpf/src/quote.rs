@@ -15,8 +15,9 @@ use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
 
 use crate::{
     icmp,
+    ip::{Header4, Header6},
     packet::{Context, Packet},
-    parse::{Header4, Header6, Pieces, Quote, Upper},
+    upper::{Fragments, Quote, Upper},
 };
 
 /// The flow of a quoted IPv4 packet; `destination` is that of the error.
@@ -79,7 +80,7 @@ fn quoted4(packet: &Packet<impl Context>, quote: &Quote, destination: V4) -> Res
         return Err(Outcome::NoService);
     }
     let available = quote.length.min(header.total) - header.length;
-    let upper = header.upper(quote.offset, available, Pieces::Later);
+    let upper = header.upper(quote.offset, available, Fragments::Later);
     flow(packet, &upper, protocol::ICMP, header.source, header.destination)
 }
 
@@ -91,7 +92,7 @@ fn quoted6(packet: &Packet<impl Context>, quote: &Quote, destination: V6) -> Res
         return Err(Outcome::NoService);
     }
     let available = (quote.length - size_of::<Ipv6Hdr>()).min(header.payload);
-    let upper = header.upper(packet, quote.offset, available, Pieces::Later)?;
+    let upper = header.upper(packet, quote.offset, available, Fragments::Later)?;
     flow(packet, &upper, protocol::ICMPV6, header.source, header.destination)
 }
 

@@ -14,11 +14,14 @@ mod user_space {
     pub mod replay {
         pub mod capture;
     }
-    pub mod slots;
+    /// What is computed from a configuration.
+    pub mod decide {
+        pub mod slots;
+    }
 }
 
 mod oracle;
 pub mod targets;
 
 // Where the sources themselves look for them.
-pub use user_space::{config, replay, slots};
+pub use user_space::{config, decide, replay};

@@ -1,32 +1,28 @@
 //! Follows what others do: interfaces that come, go and change, and commands that change the instance.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 
 use super::{
-    Agent, Held,
     checks::Target,
     neighbours::News,
-    view::{Level, ServerKey},
+    state::{Agent, Attachment, Held},
 };
 use crate::{
-    commands::{change::attached, summary},
-    config::{check::Kind, health::Failing, model::Service},
-    datapath::{Datapath, Snapshot},
+    change::relocate::relocate,
+    config::model::{Failing, Kind, Service},
+    datapath::{Datapath, Snapshot, attached},
     net::{
         Interface, Neighbour,
         events::{Event, Events},
     },
+    observe::agent_view::{Level, ServerKey},
 };
 
-/// An interface that the instance is attached to.
-#[derive(Clone, Debug)]
-pub(super) struct Attachment {
-    interface: Interface,
-    /// Whether frames can leave it; `None`: nothing was heard of it yet.
-    running: Option<bool>,
-}
+/// How often the agent looks whether another command changed something: a load of the control word, and a look at the pins'
+/// directory.
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 impl Agent {
     /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its place.
@@ -53,7 +49,7 @@ impl Agent {
             if Datapath::open(&self.instance).is_ok() {
                 self.note(Level::Info, "an instance was made by a command; the agent follows it");
                 self.adopt().await;
-                self.tell();
+                self.report();
             }
             return;
         };
@@ -70,7 +66,7 @@ impl Agent {
         if self.held.as_ref().is_some_and(|held| held.generation != generation) {
             self.note(Level::Info, "a command changed the configuration; it stays so until the file changes");
             self.refresh(now != before).await;
-            self.tell();
+            self.report();
         }
     }
 
@@ -87,7 +83,7 @@ impl Agent {
         self.checked.clear();
         self.checks.set(Vec::new());
         self.neighbours.set(&self.net, &[], &Snapshot::default(), true).await;
-        self.tell();
+        self.report();
     }
 
     /// Which interfaces the instance is attached to. What a command detached is wanted no more, what one attached is.
@@ -237,7 +233,7 @@ impl Agent {
         let group = writer.snapshot().config.group;
         writer.replace(interface, &group)?;
         let interfaces = attached(&writer, &self.net).await?;
-        crate::commands::attach::relocate(&mut writer, &self.net, &interfaces).await?;
+        relocate(&mut writer, &self.net, &interfaces).await?;
         self.note(Level::Info, format!("{} has another MAC now, and the program knows it", interface.name));
         Ok(())
     }
@@ -253,7 +249,7 @@ impl Agent {
         if let Err(error) = forgotten {
             self.note(Level::Error, format!("what is left of {}: {error:#}", interface.name));
         }
-        self.tell();
+        self.report();
     }
 
     /// Attaches to interfaces that are wanted and have come.
@@ -261,19 +257,13 @@ impl Agent {
         let names: Vec<_> = self.wanted.iter().cloned().collect();
         // Without an instance it is the file that says what to make.
         let result = match &self.held {
-            Some(_) => self.bring(None, &names, None).await,
+            Some(_) => self.reconcile(None, &names, None).await,
             None => return self.reload(true).await,
         };
         if let Err(error) = result {
             self.note(Level::Error, format!("cannot attach to {}: {error:#}", self.missing().join(", ")));
         }
-        self.tell();
-    }
-
-    /// The interfaces that the instance is to be attached to and is not.
-    pub(super) fn missing(&self) -> Vec<String> {
-        let is_attached = |name: &&String| self.attached.values().any(|attachment| attachment.interface.name == **name);
-        self.wanted.iter().filter(|name| !is_attached(name)).cloned().collect()
+        self.report();
     }
 
     /// Looks at what events may have missed.
@@ -281,7 +271,7 @@ impl Agent {
         if self.neighbours.look(&self.net).await {
             self.publish_soon();
         }
-        if self.neighbours.lacks_ways {
+        if self.neighbours.lacks_routes {
             self.refresh(false).await;
         }
         for name in self.missing() {
@@ -295,7 +285,7 @@ impl Agent {
     pub(super) async fn listen_again(&mut self, events: &mut Events) {
         log::warn!("the kernel's events ended; listening again");
         // Were it to fail at once each time, this would be all that the agent does.
-        tokio::time::sleep(super::LOOK).await;
+        tokio::time::sleep(LOOK).await;
         match Events::open() {
             Ok(new) => *events = new,
             Err(error) => self.note(Level::Error, error.to_string()),
@@ -305,7 +295,7 @@ impl Agent {
 }
 
 /// A service's check and the port that it tries.
-fn how(service: &Service) -> Option<(Arc<crate::config::check::Check>, u16)> {
+fn how(service: &Service) -> Option<(Arc<crate::config::model::Check>, u16)> {
     let check = service.check.as_ref()?;
     let port = if check.kind == Kind::Icmp { 0 } else { check.port.or(service.port)? };
     Some((Arc::new(check.clone()), port))
@@ -315,7 +305,7 @@ fn how(service: &Service) -> Option<(Arc<crate::config::check::Check>, u16)> {
 fn status(snapshot: &Snapshot) -> String {
     let standings = || snapshot.config.services.iter().flat_map(Service::standings);
     let flows = standings().filter(|standing| standing.takes_flows()).count();
-    let mut text = format!("{}: {flows} take flows", summary(&snapshot.config));
+    let mut text = format!("{}: {flows} take flows", snapshot.config.summary());
     for name in ["down", "failing", "unresolved"] {
         let count = standings().filter(|standing| standing.name() == name).count();
         if count > 0 {

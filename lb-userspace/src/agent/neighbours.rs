@@ -12,9 +12,9 @@ use std::{
 use lb_common::mac::Mac;
 
 use crate::{
+    change::resolve::{Route, Routes},
     config::model::{Config, Role, Server, ServerMac, State, Vlan},
     datapath::{Place, Snapshot},
-    locate::{Way, Ways},
     net::{Interface, Neighbour, Net},
 };
 
@@ -38,10 +38,10 @@ struct Watched {
 /// The neighbours that are servers.
 #[derive(Debug, Default)]
 pub struct Neighbours {
-    ways: HashMap<Who, Way>,
+    routes: HashMap<Who, Route>,
     entries: HashMap<Entry, Watched>,
     /// There is a server to which no way is known.
-    pub lacks_ways: bool,
+    pub lacks_routes: bool,
 }
 
 /// What an event means.
@@ -80,18 +80,18 @@ impl Neighbours {
         self.entries.len()
     }
 
-    /// Watches the servers of what is in force, and no others. `again`: the ways to them may have changed.
+    /// Watches the servers of what is in force, and no others. `again`: the routes to them may have changed.
     pub async fn set(&mut self, net: &Net, interfaces: &[Interface], snapshot: &Snapshot, again: bool) {
         let role = snapshot.config.role;
         let services = snapshot.config.services.iter().zip(&snapshot.places);
         let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
-        let mut known = if again { HashMap::new() } else { std::mem::take(&mut self.ways) };
-        let (mut asked, mut ways) = (Ways::new(net, interfaces), HashMap::new());
+        let mut known = if again { HashMap::new() } else { std::mem::take(&mut self.routes) };
+        let (mut asked, mut routes) = (Routes::new(net, interfaces), HashMap::new());
         let mut wanted: HashMap<Entry, Option<Mac>> = HashMap::new();
-        self.lacks_ways = false;
+        self.lacks_routes = false;
         for (server, _) in servers.filter(|(server, place)| is_watched(role, server, **place)) {
             let who = who(server);
-            let way = match ways.entry(who) {
+            let way = match routes.entry(who) {
                 Slot::Occupied(there) => &*there.into_mut(),
                 Slot::Vacant(free) => match known.remove(&who) {
                     Some(way) => &*free.insert(way),
@@ -99,7 +99,7 @@ impl Neighbours {
                         Ok(way) => &*free.insert(way),
                         // It is tried again with the next look around.
                         Err(_) => {
-                            self.lacks_ways = true;
+                            self.lacks_routes = true;
                             continue;
                         }
                     },
@@ -107,7 +107,7 @@ impl Neighbours {
             };
             wanted.entry((server.address, way.ask)).or_insert(server.mac.get());
         }
-        self.ways = ways;
+        self.routes = routes;
         self.change(net, &wanted).await;
     }
 
@@ -191,13 +191,13 @@ impl Neighbours {
     /// Enters into a configuration what is known of the servers' MACs, and where those are that had none.
     pub async fn enter(&self, net: &Net, interfaces: &[Interface], config: &mut Config, places: &mut [Vec<Place>]) {
         let role = config.role;
-        let mut ways = Ways::new(net, interfaces);
+        let mut routes = Routes::new(net, interfaces);
         for (service, places) in config.services.iter_mut().zip(places) {
             for (server, place) in service.servers.iter_mut().zip(places) {
                 let Some(mac) = self.mac(server).filter(|_| is_watched(role, server, *place)) else { continue };
                 if server.mac == ServerMac::Unresolved {
-                    let way = ways.get(server).await;
-                    *place = ways.place(way.as_ref().ok());
+                    let way = routes.get(server).await;
+                    *place = routes.place(way.as_ref().ok());
                 }
                 server.mac = ServerMac::Resolved(mac);
                 server.health.unresolved = None;
@@ -207,7 +207,7 @@ impl Neighbours {
 
     /// The MAC of a server, as far as the kernel said.
     fn mac(&self, server: &Server) -> Option<Mac> {
-        let way = self.ways.get(&who(server))?;
+        let way = self.routes.get(&who(server))?;
         self.entries.get(&(server.address, way.ask))?.mac
     }
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{Agent, checks::Verdict, view::Level};
+use super::{checks::Verdict, state::Agent};
 use crate::{
-    commands::change::attached,
     config::{
-        health::{self, Failing, Standing},
-        model::{Config, Service},
+        model::{Config, Failing, Service, health},
+        standing::Standing,
     },
-    datapath::{Placed, Snapshot},
+    datapath::{Placed, Snapshot, attached},
+    observe::agent_view::Level,
 };
 
 /// Changes that come so soon one after the other are published together.
@@ -52,7 +52,7 @@ impl Agent {
                     view.publishes += 1;
                 }
                 self.refresh(false).await;
-                self.tell();
+                self.report();
             }
             Ok(false) => {}
             Err(error) => {

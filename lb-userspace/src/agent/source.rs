@@ -20,8 +20,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::until;
-use crate::slots::Digest;
+use super::until::until;
+use crate::decide::slots::Digest;
 
 /// So long nothing may happen before the file is read: whoever writes it may not have ended.
 const QUIET: Duration = Duration::from_millis(200);

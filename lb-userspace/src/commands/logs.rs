@@ -16,13 +16,13 @@ use log::{Log, Metadata, Record};
 use serde::Serialize;
 
 use crate::{
-    cli::{self, Logs, Which},
+    cli::{self, Logs},
     datapath::{Datapath, tracing::Manner},
     output::emit_line,
     trace::{
         clock,
+        query::{Depth, TraceQuery, split},
         session::Session,
-        wanted::{Depth, split},
     },
 };
 
@@ -48,24 +48,13 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     loggers.iter_mut().for_each(EbpfLogger::flush);
-    eprintln!("{} packets went by, {} of them were told of", session.told()?.seen, session.told()?.fit);
+    eprintln!("{} packets went by, {} of them were told of", session.counters()?.seen, session.counters()?.fit);
     Ok(result?)
 }
 
 fn filter(options: &Logs, datapath: &Datapath) -> Result<Filter> {
-    let which = Which {
-        address: options.address,
-        source: None,
-        destination: None,
-        port: None,
-        protocol: None,
-        service: None,
-        server: None,
-        outcome: Vec::new(),
-        interface: Vec::new(),
-        sample: options.sample,
-    };
-    Ok(split(&which, Depth::Headers, &datapath.snapshot())?.0)
+    let query = TraceQuery { address: options.address, sample: options.sample, ..TraceQuery::default() };
+    Ok(split(&query, Depth::Headers, &datapath.snapshot())?.0)
 }
 
 const fn level(level: cli::Level) -> aya_log::Level {

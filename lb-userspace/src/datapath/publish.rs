@@ -11,10 +11,10 @@
 use lb_common::table::Counter;
 
 use super::{
-    Result, grace,
-    instance::Writer,
-    layout::{Layout, Placed, lay_out},
-    snapshot::Snapshot,
+    error::Result,
+    layout::lay_out::{Layout, lay_out},
+    place::Placed,
+    store::{grace, instance::Writer, snapshot::Snapshot},
 };
 
 /// A configuration that fits and only has to be written.

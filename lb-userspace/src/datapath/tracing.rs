@@ -10,14 +10,20 @@ use aya::maps::{MapData, PerCpuArray, RingBuf};
 use lb_common::trace::{Filter, Told};
 
 use super::{
-    Datapath, Error, Holder, Result, egress,
-    instance::Writer,
-    link,
-    object::Programs,
-    pins::{Lock, Pins},
-    program::{Constants, Telling, group_mac, load_telling, xdp_name},
+    attach::{
+        egress,
+        link::{self, Holder},
+        load::{Constants, Telling, group_mac, load_telling},
+        names::{STEER, TRACING, variant, xdp_name},
+        object::Programs,
+        variant::loaded,
+    },
+    error::{Error, Result},
+    store::{
+        instance::{Datapath, Writer},
+        pins::{Lock, Pins},
+    },
     sys::{open_pin, update_link},
-    variant::{loaded, name_of},
 };
 use crate::{config::model::Group, net::Interface};
 
@@ -81,7 +87,7 @@ impl Datapath {
         let mut interfaces = Vec::new();
         for (index, link) in self.links()? {
             // The pinned program is asked first: nearly always it is the one.
-            if link.program != link::program_id(&self.pins.program(index)) && link::tells(link.program) {
+            if link.program != link::program_id(&self.pins.program(index)) && link::traces(link.program) {
                 interfaces.push(index);
             }
         }
@@ -110,7 +116,7 @@ impl Writer {
         let mac = interface.mac.unwrap_or_default();
         let constants = Constants { interface: interface.index, mac, group: group_mac(group) };
         let mut programs = load_telling(&self.pins, &self.capacities, constants, Some(&telling))?;
-        let xdp = xdp_name(self.role).map(|name| name_of(name, self.is_multi_buffer(interface.index)));
+        let xdp = xdp_name(self.role).map(|name| variant(name, self.is_multi_buffer(interface.index)));
         let program = match xdp {
             Some(name) => {
                 let program = loaded(&mut programs, &format!("{prefix}{name}"))?;
@@ -121,7 +127,7 @@ impl Writer {
                 if self.links()?.iter().any(|(_, link)| link.holder == Holder::Clsact) {
                     return Err(Error::TracedFilter(self.pins.instance().to_owned()));
                 }
-                let program = egress::named(&mut programs, &format!("{prefix}{}", egress::STEER))?;
+                let program = egress::named(&mut programs, &format!("{prefix}{}", STEER))?;
                 program.load()?;
                 self.put(interface.index, program.fd()?.as_fd())?;
                 program.info()?.id()
@@ -162,7 +168,7 @@ impl Writer {
 fn telling(filter: &Filter, manner: Manner) -> (&'static str, Telling) {
     // SAFETY: the filter is made of numbers without padding, as its size is asserted to be.
     let bytes = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(filter).cast::<u8>(), size_of::<Filter>()) };
-    let [trace, log] = link::TELLING;
+    let [trace, log] = TRACING;
     // What is not used is as small as it may be.
     const LEAST: u32 = 4_096;
     match manner {
@@ -221,7 +227,7 @@ mod tests {
     use lb_common::mac::Mac;
 
     use super::*;
-    use crate::datapath::{instance::Wanted, trial::Laboratory};
+    use crate::datapath::{capacities::InstanceOptions, trial::Laboratory};
 
     /// The kernel takes each of them, also those for which there is no interface in tests.
     #[test]
@@ -235,7 +241,7 @@ mod tests {
             return;
         }
         let _laboratory = Laboratory::enter().unwrap();
-        let wanted = Wanted { services: Some(1), slots: Some(1), servers: Some(1), role: None };
+        let wanted = InstanceOptions { services: Some(1), slots: Some(1), servers: Some(1), role: None };
         let writer = Writer::create("telling", &wanted).unwrap();
         let mut names = Vec::new();
         for manner in [Manner::Events(4_096), Manner::Messages(aya_log::Level::Trace)] {

@@ -12,14 +12,18 @@ use nix::{
 };
 
 use super::{
-    Error, Placed, Result, Totals,
-    instance::{Wanted, Writer},
-    object::Programs,
-    pins::BPFFS,
-    program::{self, BALANCER, Constants},
-    variant::xdp,
+    attach::{
+        load::{Constants, load},
+        names::BALANCER,
+        object::Programs,
+        variant::xdp,
+    },
+    capacities::InstanceOptions,
+    error::{Error, Result},
+    place::Placed,
+    store::{instance::Writer, pins::BPFFS, totals::Totals},
 };
-use crate::slots::SlotTable;
+use crate::decide::slots::SlotTable;
 
 /// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;
@@ -85,7 +89,7 @@ impl Laboratory {
         let mut writer = Writer::create(&format!("trial-{}", self.trials), &room(placed))?;
         let prepared = writer.prepare(placed)?;
         writer.publish(&prepared)?;
-        let mut ebpf = program::load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0 })?;
+        let mut ebpf = load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0 })?;
         xdp(&mut ebpf, BALANCER)?.load()?;
         let mut trial = Trial { writer, ebpf, out: Vec::new(), longest: 0, before: Vec::new() };
         trial.probe()?;
@@ -94,11 +98,11 @@ impl Laboratory {
 }
 
 /// As much as the configuration needs.
-fn room(placed: &Placed) -> Wanted {
+fn room(placed: &Placed) -> InstanceOptions {
     let services = &placed.config.services;
     let slots = services.iter().map(|service| SlotTable::build(service).len()).sum::<u32>();
     let servers = services.iter().map(|service| service.servers.len()).sum::<usize>();
-    Wanted {
+    InstanceOptions {
         role: Some(placed.config.role),
         services: Some(services.len().max(1) as u32),
         slots: Some(slots.max(1)),

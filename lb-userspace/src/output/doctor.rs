@@ -1,11 +1,11 @@
-//! What `modlb doctor` prints.
+//! `doctor`: findings.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Render;
-use crate::doctor::{Finding, Level};
+use super::render::Render;
+use crate::doctor::finding::{Finding, Level};
 
 /// The findings.
 #[derive(Clone, Debug, Serialize)]
@@ -13,12 +13,12 @@ use crate::doctor::{Finding, Level};
 pub struct DoctorView {
     /// In the order of the checks.
     pub findings: Vec<Finding>,
-    /// Print the checks that found nothing, each for itself.
+    /// Print each check without a finding on its own line.
     #[serde(skip)]
     pub all: bool,
 }
 
-/// How far meanings and cures are moved in.
+/// The indentation of meanings and cures.
 const INDENT: &str = "         ";
 
 impl DoctorView {
@@ -26,7 +26,7 @@ impl DoctorView {
         self.findings.iter().filter(|finding| finding.level == level).count()
     }
 
-    /// Every check that is well everywhere, as a line of its own.
+    /// A line for each check, with all subjects at level `ok`.
     fn fold(&self) -> Vec<String> {
         let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
         for finding in self.findings.iter().filter(|finding| finding.level == Level::Ok) {

@@ -1,7 +1,7 @@
 //! The terminal: taken, and given back however this ends.
 //!
-//! Trap: a terminal that stays in raw mode is useless to the user. It is given back when the value is dropped, and by the panic hook
-//! that ratatui sets before it takes the terminal.
+//! Trap: a terminal that stays in raw mode is useless to the user. It is given back when the value is dropped, and by
+//! the panic hook that ratatui sets before it takes the terminal.
 
 use std::{
     env,

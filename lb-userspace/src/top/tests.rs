@@ -19,7 +19,7 @@ use crate::{
     config::model::State::{self, Down, Up},
     observe::{
         list::Order,
-        testing::{Wanted, reading},
+        testing::{ServiceSpec, reading},
     },
 };
 
@@ -32,7 +32,8 @@ fn model() -> Model {
     let mut model = Model::new("default", Duration::from_secs(1));
     for second in 0..3 {
         let web = [(Up, 1, second * 3_000), (Up, 1, second * 1_000), (Down, 1, 0)];
-        let services: [Wanted<'_>; 3] = [("dns", &[(Up, 1, second * 2_000)]), ("web", &web), ("idle", &[(Down, 1, 0)])];
+        let services: [ServiceSpec<'_>; 3] =
+            [("dns", &[(Up, 1, second * 2_000)]), ("web", &web), ("idle", &[(Down, 1, 0)])];
         model.take(Ok(reading(start, second, &services)));
     }
     model
@@ -167,7 +168,7 @@ fn an_instance_that_goes_is_said_and_comes_back() {
 fn a_thousand_services_are_drawn_a_screen_at_a_time() {
     let names: Vec<_> = (0..1_000).map(|number| format!("s{number:04}")).collect();
     let servers: Vec<(State, u32, u64)> = vec![(Up, 1, 0); 100];
-    let services: Vec<Wanted<'_>> = names.iter().map(|name| (name.as_str(), &servers[..])).collect();
+    let services: Vec<ServiceSpec<'_>> = names.iter().map(|name| (name.as_str(), &servers[..])).collect();
     let mut model = Model::new("default", Duration::from_secs(1));
     model.take(Ok(reading(Instant::now(), 0, &services)));
     press(&mut model, KeyCode::End);

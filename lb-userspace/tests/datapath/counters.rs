@@ -3,7 +3,7 @@
 use std::thread;
 
 use lb_common::table::{Counter, Tally};
-use lb_userspace::datapath::{counters::ServerCounters, maps::Mapped, pins::Pins};
+use lb_userspace::datapath::store::{counters::ServerCounters, maps::Mapped, pins::Pins};
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,

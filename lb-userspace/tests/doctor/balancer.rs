@@ -130,7 +130,7 @@ fn another_program_is_there() {
     let error = modlb.fails("attach spare");
     assert!(error.contains("another XDP program"), "{error}");
     let found = program("spare");
-    assert!(found.level == "failure" && found.seen.contains("generic), somebody else's"), "{found:#?}");
+    assert!(found.level == "failure" && found.seen.contains("generic), a foreign program"), "{found:#?}");
     run(&found);
     assert_eq!(program("spare").level, "ok");
     modlb.ok("attach spare --mode generic");

@@ -74,7 +74,7 @@ fn the_address_is_missing() {
     let server = Server::new();
     for (address, length) in [("203.0.113.10", 32), ("2001:db8:f00::10", 128)] {
         server.namespace.ip(&format!("addr del {address}/{length} dev lo"));
-        names_and_mends(&server.modlb, ASK, "failure", "address", address, "not an address of this host's");
+        names_and_mends(&server.modlb, ASK, "failure", "address", address, "not an address of this host");
     }
 }
 

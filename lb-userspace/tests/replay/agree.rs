@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use lb_userspace::config::{
     file,
-    health::Health,
-    model::{Config, Role, Server, State},
+    model::{Config, Health, Role, Server, State},
 };
 use serde_json::Value;
 

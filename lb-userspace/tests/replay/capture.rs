@@ -129,10 +129,10 @@ fn the_error_names_place_and_reason() {
 fn what_is_no_capture() {
     let error = |bytes: &[u8]| read(Cursor::new(bytes)).1.unwrap().to_string();
     assert_eq!(error(b""), "at the start: the file is empty");
-    assert_eq!(error(b"[[service]]\nname = \"web\""), "at the start: this is no pcap or pcapng file");
+    assert_eq!(error(b"[[service]]\nname = \"web\""), "at the start: this is not a pcap or pcapng file");
     assert_eq!(
         error(&[0x1f, 0x8b, 8, 0, 0, 0, 0]),
-        "at the start: this is no pcap or pcapng file, but one packed by gzip; unpack it first"
+        "at the start: this is not a pcap or pcapng file, but a gzip file; decompress it first"
     );
     for format in FORMATS {
         let mut file = File::of(format, 113);
@@ -145,7 +145,7 @@ fn what_is_no_capture() {
     }
     let mut old = File::new(PCAP).bytes;
     old[4] = 1;
-    assert!(error(&old).contains("version 1.4 of the format is not known"));
+    assert!(error(&old).contains("version 1.4 of the format is unknown"));
 }
 
 #[test]

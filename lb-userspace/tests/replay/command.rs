@@ -30,7 +30,7 @@ fn text_for_people() {
     let expected = "\
 a.pcap: 300 packets, 19800 bytes
 judged by this command, without the kernel
-frames to 02:00:00:00:00:01 are the balancer's: most that services take go there
+frames to 02:00:00:00:00:01 are the balancer's: most frames for services go there
 
 outcome           packets  bytes
 forwarded             300  19800
@@ -54,7 +54,7 @@ server     packets  bytes  flows   share    fair
 10.0.0.12      100   6600    100  33.3 %  33.3 %  ########################
 10.0.0.13      100   6600    100  33.3 %  33.3 %  ########################
 
-worst imbalance: 10.0.0.13 of web takes 1.00 times its fair share, its weight's part of the service's packets
+worst imbalance: 10.0.0.13 of web takes 1.00 times its fair share, the part of the service's packets that its weight entitles it to
 
 change          flows  moved  of others  unserved  packets  packets moved  taken anew
 10.0.0.12 down    300    100          0         0      300            100           0
@@ -83,7 +83,7 @@ fn errors_name_the_culprit() {
     desk.put("any.pcap", linux.bytes);
     desk.put("bad.toml", web(&[11, 11]));
     for (arguments, error) in [
-        ("foreign -c web.toml", "foreign: at the start: this is no pcap or pcapng file"),
+        ("foreign -c web.toml", "foreign: at the start: this is not a pcap or pcapng file"),
         ("empty -c web.toml", "empty: at the start: the file is empty"),
         ("any.pcap -c web.toml", "any.pcap: at the start: the link type is LINUX_SLL, not Ethernet"),
         ("none.pcap -c web.toml", "none.pcap: No such file or directory"),
@@ -97,7 +97,7 @@ fn errors_name_the_culprit() {
     }
     let downs: String = (0..33).map(|_| " --down 10.0.0.11").collect();
     let (error, _) = desk.fails(&format!("a.pcap -c web.toml --without-kernel{downs}"));
-    assert_eq!(error, "33 changes are asked about; at most 32 fit one replay");
+    assert_eq!(error, "33 changes are asked for; a replay takes at most 32");
     for arguments in ["", "a.pcap", "a.pcap -c web.toml --down ten", "a.pcap -c web.toml --own-mac 02:00"] {
         assert_eq!(desk.output(arguments).status.code(), Some(2), "{arguments}");
     }

@@ -37,7 +37,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if stdout().is_terminal() && !arguments.iter().any(|argument| argument.starts_with("--color")) {
         test.args(["--color", "always"]);
     }
-    durations::run(&mut test, threads(arguments))
+    durations::run(&mut test, threads(arguments))?;
+    if !arguments.is_empty() {
+        return Ok(());
+    }
+    // What must not compile: its doctests need no datapath.
+    process::run(cargo().args(["test", "--package", "lb-ebpf", "--doc"]))
 }
 
 /// How many tests of a binary run at a time.

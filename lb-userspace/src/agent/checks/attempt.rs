@@ -17,11 +17,8 @@ use tokio::{
     time,
 };
 
-use super::page;
-use crate::config::{
-    check::{Check, Kind},
-    health::Failure,
-};
+use super::{failure::failure, page};
+use crate::config::model::{Check, Failure, Kind};
 
 /// Tries a server once. The port is the check's, or the service's.
 pub async fn attempt(check: &Check, address: IpAddr, port: u16) -> Result<(), Failure> {
@@ -33,17 +30,6 @@ pub async fn attempt(check: &Check, address: IpAddr, port: u16) -> Result<(), Fa
         }
     };
     time::timeout(check.timeout, try_it).await.unwrap_or(Err(Failure::Timeout))
-}
-
-/// What an error of the kernel's means.
-pub(super) fn failure(error: &io::Error) -> Failure {
-    match (error.kind(), error.raw_os_error()) {
-        (io::ErrorKind::ConnectionRefused, _) => Failure::Refused,
-        (io::ErrorKind::TimedOut, _) => Failure::Timeout,
-        (io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => Failure::Unreachable,
-        (_, Some(libc::EADDRNOTAVAIL | libc::ENETDOWN | libc::EHOSTDOWN)) => Failure::Unreachable,
-        _ => Failure::Other,
-    }
 }
 
 async fn tcp(check: &Check, to: SocketAddr) -> io::Result<()> {

@@ -18,16 +18,17 @@ use tokio::{
     time::Instant,
 };
 
-use self::{attempt::attempt, tally::Tally};
-use super::{
-    until,
-    view::{CheckView, ServerKey, Shared},
+use self::{attempt::attempt, streak::CheckStreak};
+use super::until::until;
+use crate::{
+    config::model::{Check, Failure},
+    observe::agent_view::{CheckView, ServerKey, Shared},
 };
-use crate::config::{check::Check, health::Failure};
 
 mod attempt;
+mod failure;
 mod page;
-mod tally;
+mod streak;
 
 /// How many attempts may be under way.
 const MOST_AT_ONCE: usize = 256;
@@ -86,7 +87,7 @@ impl Checks {
 /// A check that is being done.
 struct Run {
     target: Target,
-    tally: Tally,
+    tally: CheckStreak,
     /// When the next attempt is to start.
     due: Instant,
 }
@@ -163,7 +164,7 @@ impl Task {
         let due = Instant::now() + target.check.interval.mul_f64(random());
         self.due.push(Reverse((due, id)));
         ids.insert(target.key.clone(), id);
-        runs.insert(id, Run { target, tally: Tally::new(passing), due });
+        runs.insert(id, Run { target, tally: CheckStreak::new(passing), due });
     }
 
     /// Starts the attempt that is due next.

@@ -8,11 +8,8 @@ use std::{error::Error, io, net::SocketAddr, sync::OnceLock};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 
-use super::attempt::failure;
-use crate::config::{
-    check::{Check, Kind},
-    health::Failure,
-};
+use super::failure::failure;
+use crate::config::model::{Check, Failure, Kind};
 
 /// Asks a server for the check's page.
 pub async fn ask(check: &Check, server: SocketAddr) -> Result<(), Failure> {

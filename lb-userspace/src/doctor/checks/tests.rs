@@ -8,20 +8,20 @@ use super::*;
 use crate::{
     config::model::{Config, Role},
     doctor::{
-        Level,
         facts::{Controller, Namespace, Owner, Peer, Program, ServerFacts},
+        finding::Level,
     },
     net::{XdpMode, ethtool::Channels, features::XdpFeatures},
 };
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
-fn ways() -> Ways {
-    Ways { netns: None, instance: "default".into() }
+fn context() -> CommandContext {
+    CommandContext { netns: None, instance: "default".into() }
 }
 
-fn host() -> Host {
-    Host {
+fn host() -> HostFacts {
+    HostFacts {
         release: "6.18.44".into(),
         btf: true,
         bpffs: true,
@@ -52,15 +52,15 @@ fn generic() -> Option<Program> {
 }
 
 /// The complaints: check, level, and what to run or do.
-fn complaints(host: &Host, nics: &[Nic], site: &Site) -> Vec<(&'static str, Level, String)> {
+fn complaints(host: &HostFacts, nics: &[Nic], site: &Site) -> Vec<(&'static str, Level, String)> {
     let running = Instance::Running { standby: false, unconfirmed: None, gone: 0 };
-    let findings = all(host, &running, nics, site, &ways());
+    let findings = all(host, &running, nics, site, &context());
     let bad = findings.into_iter().filter(|finding| finding.level != Level::Ok);
     bad.map(|finding| (finding.check, finding.level, finding.cure.unwrap())).collect()
 }
 
 #[track_caller]
-fn complains(host: &Host, nic: Nic, site: &Site, check: &str, level: Level, cure: &str) {
+fn complains(host: &HostFacts, nic: Nic, site: &Site, check: &str, level: Level, cure: &str) {
     let found = complaints(host, &[nic], site);
     assert!(matches!(&found[..], [(is, of, how)] if *is == check && *of == level && how.contains(cure)), "{found:?}");
 }
@@ -74,18 +74,18 @@ fn silent_where_all_is_well() {
 fn the_host() {
     let (site, warning, failure) = (Site::default(), Level::Warning, Level::Failure);
     for (host, check, level, cure) in [
-        (Host { release: "5.10.0-30-amd64".into(), ..host() }, "kernel", failure, "newer kernel"),
-        (Host { btf: false, ..host() }, "btf", warning, "CONFIG_DEBUG_INFO_BTF"),
-        (Host { bpffs: false, ..host() }, "bpffs", warning, "mount -t bpf bpf /sys/fs/bpf"),
-        (Host { capabilities: 1 << 39 | 1 << 38, ..host() }, "capabilities", failure, "as root"),
-        (Host { jit: Some(0), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_enable=1 && modlb upgrade"),
-        (Host { harden: Some(2), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_harden=1"),
+        (HostFacts { release: "5.10.0-30-amd64".into(), ..host() }, "kernel", failure, "newer kernel"),
+        (HostFacts { btf: false, ..host() }, "btf", warning, "CONFIG_DEBUG_INFO_BTF"),
+        (HostFacts { bpffs: false, ..host() }, "bpffs", warning, "mount -t bpf bpf /sys/fs/bpf"),
+        (HostFacts { capabilities: 1 << 39 | 1 << 38, ..host() }, "capabilities", failure, "as root"),
+        (HostFacts { jit: Some(0), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_enable=1 && modlb upgrade"),
+        (HostFacts { harden: Some(2), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_harden=1"),
     ] {
         complains(&host, nic(), &site, check, level, cure);
     }
     // CAP_SYS_ADMIN stands for what came after it, not for CAP_NET_ADMIN.
-    assert_eq!(complaints(&Host { capabilities: 1 << 21 | 1 << 12, ..host() }, &[nic()], &site), []);
-    complains(&Host { capabilities: 1 << 21, ..host() }, nic(), &site, "capabilities", failure, "as root");
+    assert_eq!(complaints(&HostFacts { capabilities: 1 << 21 | 1 << 12, ..host() }, &[nic()], &site), []);
+    complains(&HostFacts { capabilities: 1 << 21, ..host() }, nic(), &site, "capabilities", failure, "as root");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn frames_beyond_one_buffer() {
     assert_eq!(complaints(&host(), std::slice::from_ref(&jumbo), &site), []);
     let one = Nic { xdp: Some(XdpFeatures(0xf)), ..jumbo.clone() };
     complains(&host(), one, &site, "mtu", Level::Failure, "ip link set dev eth0 mtu 3506");
-    let old = Host { release: "5.15.0".into(), ..host() };
+    let old = HostFacts { release: "5.15.0".into(), ..host() };
     complains(&old, Nic { xdp: None, ..jumbo }, &site, "mtu", Level::Failure, "ip link set dev eth0 mtu 3506");
 }
 
@@ -191,7 +191,7 @@ fn server() -> ServerFacts {
         address: "10.0.0.11".parse().unwrap(),
         mac: Some(MAC),
         given: false,
-        way: Ok("eth0".into()),
+        route: Ok("eth0".into()),
         entry: None,
         answers: BTreeSet::from([MAC]),
     }
@@ -207,13 +207,13 @@ fn servers() {
         (answers(&[], false), Level::Failure, "modlb server down web 10.0.0.11"),
         (answers(&[], true), Level::Warning, "modlb server down web 10.0.0.11"),
         (answers(&[other], false), Level::Failure, "modlb server up web 10.0.0.11"),
-        (answers(&[other], true), Level::Failure, "correct its mac in the configuration to 02:00:00:00:00:09"),
-        (answers(&[MAC, other], false), Level::Failure, "take the address from one of them"),
-        (ServerFacts { way: Err("it is elsewhere".into()), ..server() }, Level::Failure, "on a link of this host"),
+        (answers(&[other], true), Level::Failure, "change its mac in the configuration to 02:00:00:00:00:09"),
+        (answers(&[MAC, other], false), Level::Failure, "remove the address from one of them"),
+        (ServerFacts { route: Err("it is elsewhere".into()), ..server() }, Level::Failure, "on a link of this host"),
     ] {
         complains(&host(), nic(), &site(server), "server", level, cure);
     }
-    let given = ServerFacts { way: Err("no route".into()), given: true, ..server() };
+    let given = ServerFacts { route: Err("no route".into()), given: true, ..server() };
     assert_eq!(complaints(&host(), &[nic()], &site(given)), []);
     let member = Site { role: Role::Member, ..site(answers(&[], false)) };
     assert_eq!(complaints(&host(), &[nic()], &member), []);
@@ -235,7 +235,7 @@ fn who_answers_for_a_service() {
 #[test]
 fn instances() {
     let found = |instance: &Instance| {
-        let findings = host::instance(instance, &ways());
+        let findings = host::instance(instance, &context());
         let bad = findings.into_iter().find(|finding| finding.level != Level::Ok);
         bad.map(|finding| (finding.check, finding.level, finding.cure.unwrap()))
     };
@@ -252,9 +252,9 @@ fn instances() {
 /// Commands reach the network namespace and the instance that were named.
 #[test]
 fn where_commands_go() {
-    let ways = Ways { netns: Some("blue".into()), instance: "two".into() };
-    assert_eq!(ways.here("ip link"), "nsenter --net=/run/netns/blue -- ip link");
-    assert_eq!(ways.modlb("status"), "modlb --netns blue --instance two status");
-    let ways = Ways { netns: Some("/proc/7/ns/net".into()), instance: "default".into() };
-    assert_eq!(ways.sysctl(&["a=1".into(), "b=2".into()]), "nsenter --net=/proc/7/ns/net -- sysctl -w a=1 b=2");
+    let context = CommandContext { netns: Some("blue".into()), instance: "two".into() };
+    assert_eq!(context.here("ip link"), "nsenter --net=/run/netns/blue -- ip link");
+    assert_eq!(context.modlb("status"), "modlb --netns blue --instance two status");
+    let context = CommandContext { netns: Some("/proc/7/ns/net".into()), instance: "default".into() };
+    assert_eq!(context.sysctl(&["a=1".into(), "b=2".into()]), "nsenter --net=/proc/7/ns/net -- sysctl -w a=1 b=2");
 }

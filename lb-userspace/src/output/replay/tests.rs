@@ -60,8 +60,8 @@ fn text() {
     let head = "\
 a.pcap: 1002 packets, 100200 bytes
 judged by this command, without the kernel
-frames to 02:00:00:00:00:01 are the balancer's: most that services take go there
-2 of them (200 bytes) were captured too short to be judged, and are left out below
+frames to 02:00:00:00:00:01 are the balancer's: most frames for services go there
+2 of them (200 bytes) were truncated too early to be judged, and are left out below
 
 outcome           packets   bytes
 forwarded            1000  100000
@@ -76,7 +76,7 @@ server            packets  bytes  flows   share    fair
 
 idle (203.0.113.10:443/tcp): 0 packets, 0 bytes, 100 flows
 
-worst imbalance: 10.0.0.12 of web takes 1.05 times its fair share, its weight's part of the service's packets
+worst imbalance: 10.0.0.12 of web takes 1.05 times its fair share, the part of the service's packets that its weight entitles it to
 
 change          flows  moved  of others  unserved  packets  packets moved  taken anew
 10.0.0.11 down    100     30          0         0     1000            300           0";

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    config::health::{Failing, Failure, Missing, Unresolved},
-    observe::testing::interface,
+    config::model::{Failing, Failure, Missing, Unresolved},
+    output::testing::interface,
 };
 
 fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {

@@ -7,13 +7,15 @@ use std::{
 
 use super::*;
 use crate::{
-    agent::view::CheckView,
     config::model::State::{Down, Up},
-    observe::testing::{address, reading},
+    observe::{
+        agent_view::CheckView,
+        testing::{address, reading},
+    },
     output::Activity,
 };
 
-const SERVICES: &[crate::observe::testing::Wanted<'_>] =
+const SERVICES: &[crate::observe::testing::ServiceSpec<'_>] =
     &[("web", &[(Up, 1, 7), (Down, 2, 3)]), ("odd\"name\\", &[(Up, 1, 5)])];
 
 fn view() -> View {
@@ -124,7 +126,7 @@ fn scraped() -> BTreeSet<String> {
 }
 
 #[test]
-fn alerts_and_the_dashboard_ask_for_what_is_told() {
+fn alerts_and_the_dashboard_use_existing_metrics() {
     let scraped = scraped();
     for path in ["scripts/prometheus/alerts.yml", "scripts/prometheus/alerts-test.yml", "scripts/grafana/modlb.json"] {
         let asked = names(&file(path));
@@ -135,7 +137,7 @@ fn alerts_and_the_dashboard_ask_for_what_is_told() {
 }
 
 #[test]
-fn the_document_lists_exactly_what_is_told() {
+fn the_document_lists_exactly_the_existing_metrics() {
     let text = file("docs/OBSERVABILITY.md");
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `modlb_")?.split('`').next());
     let listed: BTreeSet<_> = rows.map(|name| format!("modlb_{}", name.split('{').next().unwrap())).collect();

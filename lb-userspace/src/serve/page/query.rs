@@ -15,7 +15,7 @@ const MOST_OPEN: usize = 20;
 
 /// What of an instance a browser wants to see.
 #[derive(Clone, Debug, Default)]
-pub struct Query {
+pub struct PageQuery {
     /// In small letters; empty: everything.
     pub filter: String,
     /// The order of services.
@@ -28,7 +28,7 @@ pub struct Query {
     pub servers: Option<usize>,
 }
 
-impl Query {
+impl PageQuery {
     /// By the part of an address after `?`; what is not known is not heeded.
     pub fn parse(query: &str) -> Self {
         let mut wanted = Self::default();

@@ -4,18 +4,15 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{
-    mac,
-    query::{Query, SERVERS, SERVICES},
-};
+use super::query::{PageQuery, SERVERS, SERVICES};
 use crate::{
-    agent::view::{CheckView, View},
     observe::{
-        Reading, list,
-        rates::{Rate, Rates, ServiceRates},
+        Reading,
+        agent_view::{CheckView, View},
+        list,
         status::{is_up, state},
     },
-    output::Traffic,
+    output::{Rate, Rates, ServiceRates, Traffic},
 };
 
 /// Some rows of a longer list.
@@ -74,7 +71,12 @@ struct Check<'a> {
 }
 
 /// The services that match, those of one page.
-pub fn rows<'a>(reading: &'a Reading, rates: Option<&'a Rates>, view: &'a View, query: &Query) -> Rows<ServiceRow<'a>> {
+pub fn rows<'a>(
+    reading: &'a Reading,
+    rates: Option<&'a Rates>,
+    view: &'a View,
+    query: &PageQuery,
+) -> Rows<ServiceRow<'a>> {
     let numbers = list::services(reading, rates, &query.filter, query.order);
     let matching = numbers.len();
     // Of a list that became shorter, the last page.
@@ -88,7 +90,7 @@ fn row<'a>(
     reading: &'a Reading,
     rates: Option<&'a Rates>,
     view: &'a View,
-    query: &Query,
+    query: &PageQuery,
     number: usize,
 ) -> ServiceRow<'a> {
     let service = &reading.status.services[number];
@@ -113,7 +115,7 @@ fn servers<'a>(
     reading: &'a Reading,
     rates: Option<&ServiceRates>,
     view: &'a View,
-    query: &Query,
+    query: &PageQuery,
     number: usize,
 ) -> Rows<ServerRow<'a>> {
     let (service, stats) = (&reading.status.services[number], &reading.stats.services[number]);
@@ -123,7 +125,7 @@ fn servers<'a>(
     let servers = service.servers.iter().zip(&stats.servers).enumerate().take(limit);
     let rows = servers.map(|(place, (server, counted))| ServerRow {
         address: server.address,
-        mac: mac(server.mac),
+        mac: server.mac.map(|mac| mac.to_string()),
         weight: server.weight,
         state: state(server),
         total: counted.total,

@@ -4,12 +4,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    agent::view::Level,
     config::model::State::{self, Down, Up},
-    observe::testing::{Wanted, reading},
+    observe::testing::{ServiceSpec, reading},
 };
 
-fn sampled(before: &[Wanted<'_>], now: &[Wanted<'_>]) -> Sampler {
+fn sampled(before: &[ServiceSpec<'_>], now: &[ServiceSpec<'_>]) -> Sampler {
     let start = Instant::now();
     let mut sampler = Sampler::default();
     sampler.take(Ok(reading(start, 0, before)));
@@ -18,11 +17,11 @@ fn sampled(before: &[Wanted<'_>], now: &[Wanted<'_>]) -> Sampler {
 }
 
 fn page(sampler: &Sampler, view: &View, query: &str) -> Value {
-    serde_json::to_value(status("default", sampler, view, &Query::parse(query))).unwrap()
+    serde_json::to_value(status("default", sampler, view, &PageQuery::parse(query))).unwrap()
 }
 
-const BEFORE: &[Wanted<'_>] = &[("web", &[(Up, 1, 0), (Up, 1, 0), (Down, 1, 0)]), ("dns", &[(Up, 1, 0)])];
-const NOW: &[Wanted<'_>] = &[("web", &[(Up, 1, 60), (Up, 1, 20), (Down, 1, 0)]), ("dns", &[(Up, 1, 100)])];
+const BEFORE: &[ServiceSpec<'_>] = &[("web", &[(Up, 1, 0), (Up, 1, 0), (Down, 1, 0)]), ("dns", &[(Up, 1, 0)])];
+const NOW: &[ServiceSpec<'_>] = &[("web", &[(Up, 1, 60), (Up, 1, 20), (Down, 1, 0)]), ("dns", &[(Up, 1, 100)])];
 
 #[test]
 fn figures_rates_and_spread() {
@@ -63,7 +62,7 @@ fn filter_and_order() {
 fn much_is_sent_in_pieces() {
     let servers: Vec<(State, u32, u64)> = vec![(Up, 1, 0); 5_000];
     let names: Vec<_> = (0..1_000).map(|number| format!("s{number:03}")).collect();
-    let services: Vec<Wanted<'_>> = names.iter().map(|name| (name.as_str(), &servers[..5])).collect();
+    let services: Vec<ServiceSpec<'_>> = names.iter().map(|name| (name.as_str(), &servers[..5])).collect();
     let mut services = services.clone();
     services[7].1 = &servers;
     let sampler = sampled(&services, &services);

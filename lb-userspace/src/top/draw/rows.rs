@@ -14,10 +14,12 @@ use super::super::{
     model::{History, Model},
     text::Style,
 };
-use crate::observe::{
-    Reading,
-    rates::{Rate, scaled},
-    status::{is_up, state},
+use crate::{
+    observe::{
+        Reading,
+        status::{is_up, state},
+    },
+    output::{Rate, scaled},
 };
 
 /// How the width is shared.

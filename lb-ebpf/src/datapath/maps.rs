@@ -1,0 +1,292 @@
+//! Every map. User space writes all of them but the counters; the programs write nothing else.
+//!
+//! Maps that exist in two halves hold half A first, then half B; `max_entries` here are placeholders, user space sets them
+//! when an instance is made and tells the programs as they are loaded.
+//!
+//! Array maps are looked up by instructions that the verifier puts inline: no call leaves the program.
+
+use core::mem;
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, bpf_func_id::BPF_FUNC_get_smp_processor_id},
+    btf_maps::{Array, DevMapHash},
+    macros::btf_map,
+};
+use lb_common::{
+    abi::Instance,
+    control::Control,
+    limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
+    outcome::Outcome,
+    record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot, Tally},
+};
+use lb_ebpf::hint::likely;
+
+const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+
+/// One word: [`Control`]. Read by every packet, stored to publish.
+#[btf_map]
+static CONTROL: Array<u64, 1, MMAPABLE> = Array::new();
+
+/// The open-addressing table of services, both halves.
+///
+/// Like [`CONTROL`], [`SLOTS`], [`COUNTERS`] and [`OUTCOMES`], it is the one value of its map, not its entries, and is found without
+/// a lookup; see [`tables`]. User space makes these maps, as large as they are to be.
+#[btf_map]
+static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
+
+/// The slots of all services, both halves.
+#[btf_map]
+static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
+
+/// Servers that a slot alone does not describe, both halves, by counter.
+#[btf_map]
+static REMOTES: Array<Remote, 1, MMAPABLE> = Array::new();
+
+/// The interfaces that are attached, by index: those that frames may be redirected to.
+///
+/// Trap: a map of devices that is an array is for programs of one kind only, those of one buffer or those of several; one that
+/// is a hash table is for both.
+#[btf_map]
+static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
+
+/// The lengths of prefixes: half A's for IPv4, for IPv6, then half B's.
+#[btf_map]
+static PREFIXES: Array<PrefixLengths, 4, MMAPABLE> = Array::new();
+
+/// What each server was sent: a stretch of counters for each CPU. What came lately is in [`TALLIES`]. Written by the programs; zeroed
+/// by user space before a counter is used anew.
+#[btf_map]
+static COUNTERS: Array<Counter, 1, MMAPABLE> = Array::new();
+
+/// What each server was sent since its counter was last added to, laid out in the same way. The only one of the two that packets
+/// touch, but for one of millions.
+///
+/// A per-CPU map would keep a pointer for each counter and CPU. It is looked up between the slot and the counter, one more wait
+/// for memory where many servers are in use. Which CPU this is does not depend on the packet.
+#[btf_map]
+static TALLIES: Array<Tally, 1, MMAPABLE> = Array::new();
+
+/// What came to each outcome but `forwarded`, which is the sum over the servers; laid out in the same way.
+#[btf_map]
+static OUTCOMES: Array<Counter, 1, MMAPABLE> = Array::new();
+
+/// User space only: what the instance is.
+#[btf_map]
+static INSTANCE: Array<Instance, 1, MMAPABLE> = Array::new();
+
+/// User space only: what each half holds.
+#[btf_map]
+static HALVES: Array<HalfRecord, 2, MMAPABLE> = Array::new();
+
+/// User space only: the services, both halves.
+#[btf_map]
+static SERVICES: Array<ServiceRecord, 1, MMAPABLE> = Array::new();
+
+/// User space only: the servers, both halves.
+#[btf_map]
+static SERVERS: Array<ServerRecord, 1, MMAPABLE> = Array::new();
+
+/// User space only: counters of servers that left, both halves.
+#[btf_map]
+static RETIRED: Array<RetiredRecord, 1, MMAPABLE> = Array::new();
+
+/// User space only: what is held of interfaces.
+#[btf_map]
+static HELD: Array<HeldRecord, { MAX_HELD as usize }, MMAPABLE> = Array::new();
+
+/// What user space knows when it loads a program. The verifier knows it as well, since nobody can change it any more.
+#[repr(transparent)]
+struct Constant<T>(T);
+
+impl<T: Copy> Constant<T> {
+    #[inline(always)]
+    fn load(&self) -> T {
+        // SAFETY: a valid value; volatile, since it is not the one that the compiler sees.
+        unsafe { (&raw const self.0).read_volatile() }
+    }
+}
+
+/// The index of the interface that this program is attached to.
+#[unsafe(no_mangle)]
+static INTERFACE: Constant<u32> = Constant(0);
+
+/// The MAC of the group that a member belongs to, in the first six bytes; 0: none, all ones: every MAC.
+#[unsafe(no_mangle)]
+static GROUP_MAC: Constant<u64> = Constant(0);
+
+/// Numbers that user space knows when it loads a program. There are no such symbols, either: it writes the number into the instructions
+/// that refer to them. What a global variable would be loaded from memory for is then a part of the instruction.
+mod constants {
+    unsafe extern "C" {
+        /// The interface's MAC in the first six bytes.
+        pub static modlb_constant_INTERFACE_MAC: u8;
+        /// By how many bits a hash of 64 is shifted to be the number of a cell.
+        pub static modlb_constant_CELL_SHIFT: u8;
+        /// How many cells a half has: 2^64 >> that many.
+        pub static modlb_constant_CELLS: u8;
+        /// The number of slots, both halves.
+        pub static modlb_constant_SLOTS: u8;
+        /// The number of counters that each CPU has, which is the length of a half of `REMOTES`.
+        pub static modlb_constant_COUNTERS: u8;
+        /// The length of `COUNTERS` and of `TALLIES`, over all CPUs.
+        pub static modlb_constant_ALL_COUNTERS: u8;
+        /// The length of `OUTCOMES`, over all CPUs.
+        pub static modlb_constant_ALL_OUTCOMES: u8;
+    }
+}
+
+/// A constant. Trap: the compiler takes it for an address, which is never 0.
+macro_rules! constant {
+    ($name:ident) => {
+        (&raw const constants::$name) as u64
+    };
+}
+
+/// Where tables lie that are each the one value of their map. There are no such symbols: user space, when it loads a program,
+/// writes the address of the map of the same name into the instructions that refer to them. So a table is found without a lookup,
+/// by an instruction that waits for nothing, and with no call around which registers would have to be saved.
+mod tables {
+    use lb_common::table::{Counter, ServiceCell, Slot, Tally};
+
+    unsafe extern "C" {
+        pub static modlb_table_CONTROL: u64;
+        pub static modlb_table_CELLS: ServiceCell;
+        pub static modlb_table_SLOTS: Slot;
+        pub static modlb_table_COUNTERS: Counter;
+        pub static modlb_table_TALLIES: Tally;
+        pub static modlb_table_OUTCOMES: Counter;
+    }
+}
+
+/// The word that says what is in force. Read it once for a packet.
+#[inline(always)]
+pub fn control() -> Control {
+    // SAFETY: a live, aligned u64; volatile, since user space stores to it at any time.
+    Control(unsafe { (&raw const tables::modlb_table_CONTROL).read_volatile() })
+}
+
+/// The number of the cell where the search for a key starts: the first bits of its hash, behind that of the half.
+#[inline(always)]
+pub fn first_cell(hash: u64, half: u32) -> u64 {
+    (hash >> constant!(modlb_constant_CELL_SHIFT)) + half as u64 * constant!(modlb_constant_CELLS)
+}
+
+/// The number of the cell behind this one, of the same half.
+#[inline(always)]
+pub fn next_cell(number: u64) -> u64 {
+    let mask = constant!(modlb_constant_CELLS) - 1;
+    number & !mask | ((number + 1) & mask)
+}
+
+/// The cell where a search starts.
+#[inline(always)]
+pub fn cell(number: u64) -> &'static ServiceCell {
+    // SAFETY: so many cells there are. The verifier sees it, too, since it knows the shift.
+    unsafe { &*(&raw const tables::modlb_table_CELLS).add(number as usize) }
+}
+
+/// The cell with this number, halves included.
+#[inline(always)]
+pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
+    let cell = entry(&raw const tables::modlb_table_CELLS, number, 2 * constant!(modlb_constant_CELLS));
+    // SAFETY: the table lives as long as the program.
+    cell.map(|cell| unsafe { &*cell }).ok_or(Outcome::NoService)
+}
+
+/// An entry of a table that is the one value of its map; see [`CELLS`].
+///
+/// Trap: indices are numbers of 64 bits. One of 32 the compiler would widen twice, once for the comparison and once for the
+/// address, and the verifier does not know that both are the same.
+#[inline(always)]
+fn entry<T>(table: *const T, index: u64, length: u64) -> Option<*const T> {
+    if !likely(index < length) {
+        return None;
+    }
+    // SAFETY: the table has `length` entries.
+    Some(unsafe { table.add(index as usize) })
+}
+
+/// The lengths of a half's prefixes of a family.
+#[inline(always)]
+pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
+    PREFIXES.get(half * 2 + six as u32)
+}
+
+/// The slot with this number, halves included.
+#[inline(always)]
+pub fn slot(number: u64) -> Option<Slot> {
+    entry(&raw const tables::modlb_table_SLOTS, number, constant!(modlb_constant_SLOTS))
+        // SAFETY: the table lives as long as the program.
+        .map(|slot| unsafe { *slot })
+}
+
+/// Where the server with this counter is.
+#[inline(always)]
+pub fn remote(half: u32, counter: u64) -> Option<&'static Remote> {
+    REMOTES.get(half * constant!(modlb_constant_COUNTERS) as u32 + counter as u32)
+}
+
+/// The action that sends the frame by another interface, or `unreachable`.
+#[inline(always)]
+pub fn redirect(interface: u32) -> Result<u32, Outcome> {
+    DEVICES.redirect(interface, 0).map_err(|_| Outcome::Unreachable)
+}
+
+/// The number of this CPU. Programs are not moved to another while they run.
+///
+/// `bpf_get_smp_processor_id`, the helper with this number, returns 64 bits; told that it were 32, the compiler would cut them off.
+#[inline(always)]
+fn cpu() -> u64 {
+    // SAFETY: helpers are called by their numbers; this one takes nothing and only reads.
+    unsafe {
+        let helper: unsafe extern "C" fn() -> u64 = mem::transmute(BPF_FUNC_get_smp_processor_id as usize);
+        helper()
+    }
+}
+
+/// The index of a server's counter and tally on this CPU.
+#[inline(always)]
+pub fn server_index(number: u64) -> u64 {
+    cpu() * constant!(modlb_constant_COUNTERS) + number
+}
+
+/// The counter with this index.
+#[inline(always)]
+pub fn server_counter(index: u64) -> Option<*mut Counter> {
+    entry(&raw const tables::modlb_table_COUNTERS, index, constant!(modlb_constant_ALL_COUNTERS))
+        .map(|entry| entry.cast_mut())
+}
+
+/// The tally with this index.
+#[inline(always)]
+pub fn server_tally(index: u64) -> Option<*mut Tally> {
+    entry(&raw const tables::modlb_table_TALLIES, index, constant!(modlb_constant_ALL_COUNTERS))
+        .map(|entry| entry.cast_mut())
+}
+
+/// An outcome's counter on this CPU.
+#[inline(always)]
+pub fn outcome_counter(outcome: Outcome) -> Option<*mut Counter> {
+    let index = cpu() * OUTCOME_COUNTERS as u64 + outcome.index() as u64;
+    entry(&raw const tables::modlb_table_OUTCOMES, index, constant!(modlb_constant_ALL_OUTCOMES))
+        .map(|entry| entry.cast_mut())
+}
+
+/// The index of the interface that this program is attached to.
+#[inline(always)]
+pub fn interface() -> u32 {
+    INTERFACE.load()
+}
+
+/// Its MAC in the first six bytes, zeros in the last two.
+#[inline(always)]
+pub fn interface_mac() -> u64 {
+    constant!(modlb_constant_INTERFACE_MAC)
+}
+
+/// The MAC of the group that this host is a member of; see [`lb_ebpf::parse::group`].
+#[inline(always)]
+pub fn group_mac() -> u64 {
+    GROUP_MAC.load()
+}

@@ -1,0 +1,80 @@
+//! Role `member`: this host receives what every other member receives, and takes what the formula gives it.
+//!
+//! Trap: the kernel drops frames not addressed to its own MAC (always for TCP and forwarded packets). So the program rewrites
+//! the destination of frames that it accepts; the kernel looks at it after the program.
+
+use aya_ebpf::bindings::xdp_action;
+use lb_common::{
+    control::Control,
+    flow::{Address, Flow},
+    outcome::Outcome,
+};
+use lb_ebpf::{
+    ethernet,
+    packet::{Context, Packet},
+    parse::{self, Parsed},
+};
+
+use super::{action::finish, answer, count, maps, observer::Observer, orient, rewrite, select};
+
+/// Returns what becomes of the packet.
+#[inline(always)]
+pub fn join<C: Context, O: Observer>(context: *mut C) -> u32 {
+    // SAFETY: the kernel hands each program a valid context.
+    let mut packet = unsafe { Packet::new(context) };
+    let control = maps::control();
+    let Some(observer) = O::start(context, control) else { return xdp_action::XDP_ABORTED };
+    let result = take(&mut packet, control, observer);
+    let action = finish(packet.len(), result);
+    observer.end(context, result.err().unwrap_or(Outcome::Others), action);
+    action
+}
+
+/// Takes the packet, drops it, or answers it.
+#[inline(always)]
+fn take(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
+    match judge(packet, control, observer) {
+        // Questions about addresses are no service's packets, and come by broadcast, multicast or the group's MAC.
+        Err(outcome @ (Outcome::NotOurs | Outcome::NotIp | Outcome::NoService)) if !control.standby() => {
+            observer.before_write(packet.context());
+            Err(answer::answer(packet, control).unwrap_or(outcome))
+        }
+        judged => judged,
+    }
+}
+
+#[inline(always)]
+fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
+    let frame = ethernet::group(packet, maps::interface_mac(), maps::group_mac())?;
+    if control.standby() {
+        return Err(Outcome::Standby);
+    }
+    match parse::network(packet, &frame)? {
+        Parsed::V4(flow) => judge_flow(packet, control, &flow, observer),
+        Parsed::V6(flow) => judge_flow(packet, control, &flow, observer),
+    }
+}
+
+/// Every packet counts for the server that the formula names. What is dropped, which is most of them, counts nowhere else.
+#[inline(always)]
+fn judge_flow<A: Address>(
+    packet: &mut Packet<impl Context>,
+    control: Control,
+    flow: &Flow<A>,
+    observer: impl Observer,
+) -> Result<u32, Outcome> {
+    observer.flow(flow);
+    let (flow, service) = orient::find(flow, control)?;
+    observer.flow(&flow);
+    observer.service(service);
+    let (slot, counter) = select::lookup_slot(&flow, service)?;
+    observer.server(&flow, service, counter);
+    count::server(counter, packet.frames(), packet.len());
+    // Of a member's slots only its own are marked.
+    if !slot.is_indirect() {
+        return Ok(xdp_action::XDP_DROP);
+    }
+    observer.before_write(packet.context());
+    rewrite::destination(packet, maps::interface_mac())?;
+    Err(Outcome::Accepted)
+}

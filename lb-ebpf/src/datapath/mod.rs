@@ -1,0 +1,22 @@
+//! What becomes of a packet: the roles, and the stages that they share.
+//!
+//! The packet's way: `parse` → `service` → `select` → `rewrite`. Each stage takes what the stage before returns, so none
+//! can be left out, and nothing is written to a packet before it is certain that it will be sent.
+//!
+//! Both object files of the datapath are made of this: the regular programs (`main.rs`) and the traced ones (`traced.rs`).
+
+pub mod action;
+mod answer;
+pub mod balancer;
+mod count;
+mod lookup_key;
+pub mod maps;
+pub mod member;
+pub mod observer;
+mod orient;
+mod prefix;
+mod probe;
+mod rewrite;
+mod select;
+mod service;
+pub mod steer;

@@ -1,0 +1,57 @@
+//! Service + flow → server: the formula, one slot, one counter.
+
+use lb_common::{
+    control::Control,
+    flow::{Address, Flow},
+    formula,
+    outcome::Outcome,
+    table::{Remote, ServiceCell, Slot},
+};
+use lb_ebpf::hint::likely;
+
+use super::{count, maps};
+
+/// How the server is reached.
+pub enum Server {
+    /// The frame goes back by the interface that it came in by, to the slot's MAC. Counted already.
+    SameLink,
+    /// By another interface or in another VLAN. This may yet turn out to be impossible, so it is to be counted when it is
+    /// sent.
+    Via(&'static Remote),
+}
+
+/// The slot that the formula names, and the number of its server's counter.
+#[inline(always)]
+pub fn lookup_slot<A: Address>(flow: &Flow<A>, service: &ServiceCell) -> Result<(Slot, u64), Outcome> {
+    let slots = service.slots;
+    if !likely(slots != 0) {
+        return Err(if service.flags & ServiceCell::PASS != 0 { Outcome::Fragment } else { Outcome::NoServer });
+    }
+    let number = formula::slot(flow, service.formula(), slots, &service.powers);
+    let slot = maps::slot(service.first_slot as u64 + number as u64).ok_or(Outcome::NoServer)?;
+    let relative = if service.flags & ServiceCell::IN_ORDER != 0 { number as u64 } else { slot.counter() as u64 };
+    Ok((slot, service.first_counter as u64 + relative))
+}
+
+/// How the slot's server is reached. Counts the packet for it if nothing can stop it any more, whether it is sent or
+/// belongs to this host.
+#[inline(always)]
+pub fn server(slot: Slot, counter: u64, control: Control, bytes: usize) -> Result<Server, Outcome> {
+    if slot.is_indirect() {
+        return indirect(control, counter, bytes);
+    }
+    count::server(counter, 1, bytes);
+    Ok(Server::SameLink)
+}
+
+/// The rare server that is this host, behind another interface or in a VLAN of its own.
+#[inline(always)]
+fn indirect(control: Control, counter: u64, bytes: usize) -> Result<Server, Outcome> {
+    match maps::remote(control.half(), counter) {
+        Some(remote) if remote.interface != Remote::HERE => Ok(Server::Via(remote)),
+        Some(_) | None => {
+            count::server(counter, 1, bytes);
+            Err(Outcome::Local)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Role `steer`: what this host sends goes through the router or proxy that the formula names.
+//!
+//! Trap: a large packet's payload need not be in the packet's linear part, and sometimes not even its headers are. Only
+//! then, which is rare, are they moved there and the packet is looked at again.
+
+use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
+use lb_common::{
+    control::Control,
+    flow::{Address, Flow},
+    outcome::Outcome,
+};
+use lb_ebpf::{
+    ethernet,
+    packet::{Context, Packet},
+    parse::{self, Parsed},
+};
+
+use super::{action::action, count, maps, observer::Observer, orient, rewrite, select};
+
+/// More than any headers that are looked through, quoted ones included.
+const HEADERS: u32 = 512;
+
+/// Addresses the frame to the router, and lets it go where it would have gone.
+#[inline(always)]
+pub fn steer<O: Observer>(context: *mut __sk_buff) -> i32 {
+    let control = maps::control();
+    let Some(observer) = O::start(context, control) else { return TC_ACT_UNSPEC };
+    let outcome = judge_pulled(context, control, observer);
+    let action = if action(outcome) == xdp_action::XDP_DROP { TC_ACT_SHOT } else { TC_ACT_UNSPEC };
+    observer.end(context, outcome, action as u32);
+    action
+}
+
+/// Any outcome but `forwarded` is counted.
+#[inline(always)]
+fn judge_pulled(context: *mut __sk_buff, control: Control, observer: impl Observer) -> Outcome {
+    // SAFETY: the kernel hands each program a valid context.
+    let mut packet = unsafe { Packet::new(context) };
+    let mut pulled = false;
+    loop {
+        let result = judge(&mut packet, control, observer);
+        if !matches!(result, Err(Outcome::Malformed)) || pulled || !packet.pull(HEADERS) {
+            return match result {
+                Ok(()) => Outcome::Forwarded,
+                Err(outcome) => {
+                    count::outcome_of(outcome, packet.frames(), packet.len());
+                    outcome
+                }
+            };
+        }
+        pulled = true;
+    }
+}
+
+#[inline(always)]
+fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<(), Outcome> {
+    let frame = ethernet::unicast(packet)?;
+    if control.standby() {
+        return Err(Outcome::Standby);
+    }
+    match parse::network(packet, &frame)? {
+        Parsed::V4(flow) => judge_flow(packet, control, &flow, observer),
+        Parsed::V6(flow) => judge_flow(packet, control, &flow, observer),
+    }
+}
+
+#[inline(always)]
+fn judge_flow<A: Address>(
+    packet: &mut Packet<impl Context>,
+    control: Control,
+    flow: &Flow<A>,
+    observer: impl Observer,
+) -> Result<(), Outcome> {
+    observer.flow(flow);
+    let (flow, service) = orient::find(flow, control)?;
+    observer.flow(&flow);
+    observer.service(service);
+    let (slot, counter) = select::lookup_slot(&flow, service)?;
+    observer.server(&flow, service, counter);
+    count::server(counter, packet.frames(), packet.len());
+    // This host steers by one interface, so a mark means that it is the router itself.
+    if slot.is_indirect() {
+        return Err(Outcome::Local);
+    }
+    observer.before_write(packet.context());
+    rewrite::destination(packet, slot.0)
+}
