@@ -123,8 +123,7 @@ impl Log {
     fn finish(&self, end: Instant, threads: usize) -> String {
         let Some(first) = self.binaries.first() else { return String::new() };
         let ends = self.binaries.iter().skip(1).map(|next| next.start).chain([end]);
-        let mut binaries: Vec<_> =
-            self.binaries.iter().zip(ends).map(|(binary, end)| (end - binary.start, binary.name.clone())).collect();
+        let binaries = self.binaries.iter().zip(ends).map(|(binary, end)| (end - binary.start, binary.name.clone()));
         let tests = self.binaries.iter().flat_map(|binary| {
             let durations = durations(binary.start, &binary.ends, threads);
             durations.into_iter().map(|(test, duration)| (duration, format!("{}: {test}", binary.name)))
@@ -133,14 +132,14 @@ impl Log {
             "\ntest: built in {:.1} s; what took longest, in seconds:\n",
             (first.start - self.start).as_secs_f64()
         );
-        add_longest(&mut text, &mut binaries);
+        add_longest(&mut text, binaries.collect());
         text.push_str("single tests, others at the same time:\n");
-        add_longest(&mut text, &mut tests.collect());
+        add_longest(&mut text, tests.collect());
         text
     }
 }
 
-fn add_longest(text: &mut String, rows: &mut Vec<(Duration, String)>) {
+fn add_longest(text: &mut String, mut rows: Vec<(Duration, String)>) {
     rows.sort_by(|one, other| other.cmp(one));
     for (duration, name) in rows.iter().filter(|(duration, _)| *duration >= LEAST).take(SHOWN) {
         let _ = writeln!(text, "{:>8.1}  {name}", duration.as_secs_f64());
