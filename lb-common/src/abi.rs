@@ -1,14 +1,13 @@
-//! What must never change, so that any version can tell whether it understands an instance's maps.
+//! What must never change, so that every version can tell whether it understands an instance's maps.
 
-/// The version of everything that is shared through pinned maps: their names, sizes and meaning. Raised with each
+/// The version of everything that is shared through pinned maps: their names, sizes and meaning. Raise it with each
 /// change that an older or newer `modlb` would misread.
 pub const ABI: u32 = 6;
 
 /// "modlb" and a line feed: the first eight bytes of the map `INSTANCE` of every version.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"modlb\n\0\0");
 
-/// The one value of the map `INSTANCE`, written last when an instance is made. `magic` and `abi` stay where they are for
-/// all time.
+/// The one value of the map `INSTANCE`, written last when an instance is made. `magic` and `abi` must never move.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Instance {
@@ -16,9 +15,9 @@ pub struct Instance {
     pub magic: u64,
     /// [`ABI`].
     pub abi: u32,
-    /// What this host does with the formula: 0 balancer, 1 member, 2 steer. Fixed for as long as the instance runs.
+    /// The role: 0 balancer, 1 member, 2 steer. Fixed for the instance's lifetime.
     pub role: u32,
-    /// The cookie of the network namespace that the instance works in (`SO_NETNS_COOKIE`).
+    /// The cookie of the instance's network namespace (`SO_NETNS_COOKIE`).
     pub netns_cookie: u64,
     /// Services that a half can hold.
     pub services: u32,

@@ -1,16 +1,16 @@
-//! The one word that says which half of the tables is in force.
+//! The control word: which half of the tables is in force.
 //!
-//! A packet reads it once, first, and uses nothing but what it says. Everything that must change together is therefore
-//! either in the word or in the half that it names; storing the word is the publication.
+//! A program reads it once for each packet, first. Everything that must change together is either in the word or in the
+//! half that it names, so storing the word publishes a change.
 //!
 //! ```text
 //! bit 0      the active half
-//! bit 1      standby: forward nothing
+//! bit 1      standby: nothing is forwarded
 //! bit 2      some service has no port                bit 3  some service has no protocol
 //! bit 4      some service has a prefix
 //! bit 5      some service is found by a packet's source
 //! bits 8–23  seed of the service table's hash
-//! bits 24–63 generation: one more with every publication, which is how readers notice that a half was replaced
+//! bits 24–63 generation: incremented by every publication, so readers notice that a half was replaced
 //! ```
 
 /// The control word.
@@ -27,7 +27,7 @@ const REPLY: u64 = 1 << 5;
 const SEED_SHIFT: u32 = 8;
 const GENERATION_SHIFT: u32 = 24;
 
-/// What a half tells the datapath through the word.
+/// What the word says about a half.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Contents {
     /// Some service is found by [`crate::key::Kind::Protocol`].
@@ -38,12 +38,12 @@ pub struct Contents {
     pub prefix: bool,
     /// Some service is found by [`crate::key::Side::Source`].
     pub reply: bool,
-    /// The seed with which the half's cells were placed.
+    /// The seed of the hash by which the half's cells were placed.
     pub seed: u16,
 }
 
 impl Control {
-    /// The word that puts the other half in force, which holds `contents`. Whether on standby stays as it is.
+    /// The word that puts the other half in force, which holds `contents`. Standby stays as it is.
     #[must_use]
     pub const fn publish(self, contents: Contents) -> Self {
         let mut word = (self.0 & (HALF | STANDBY)) ^ HALF;
@@ -63,7 +63,7 @@ impl Control {
         Self(word | (self.generation() + 1) << GENERATION_SHIFT)
     }
 
-    /// The same word on standby, or active.
+    /// The same word, on standby or active.
     #[must_use]
     pub const fn with_standby(self, standby: bool) -> Self {
         Self(if standby { self.0 | STANDBY } else { self.0 & !STANDBY })
@@ -105,7 +105,7 @@ impl Control {
         self.0 & REPLY != 0
     }
 
-    /// Whether some service is found by another kind of key than [`crate::key::Kind::Port`], fragments aside.
+    /// Whether some service is found by a kind of key other than [`crate::key::Kind::Port`], fragments aside.
     #[inline(always)]
     pub const fn others(self) -> bool {
         self.0 & (ANY_PORT | ANY_PROTOCOL | PREFIX) != 0
@@ -117,7 +117,7 @@ impl Control {
         (self.0 >> SEED_SHIFT) as u16
     }
 
-    /// Counts publications; 40 bits, enough for one each millisecond during 34 years.
+    /// Counts publications; 40 bits, enough for one per millisecond for 34 years.
     pub const fn generation(self) -> u64 {
         self.0 >> GENERATION_SHIFT
     }

@@ -1,11 +1,12 @@
 //! The tuple that the formula adds up.
 //!
-//! Trap: everything here is a number in the host's order, never bytes as they stand in the packet.
+//! Trap: everything here is a number in host byte order, never bytes as they stand in the packet.
 
 /// The IP protocol numbers that the datapath tells apart (IANA, "Assigned Internet Protocol Numbers").
 pub mod protocol {
-    /// The protocols that a service can be given by name. A row says all that is known of one: constant, number, name, `ports`
-    /// if its header starts with a source and a destination port of 16 bits each, else `no_ports`, and where it is specified.
+    /// The protocols that a service can be given by name. A row holds everything about one: constant, number, name,
+    /// `ports` if its header starts with a source and a destination port of 16 bits each, else `no_ports`, and its
+    /// specification.
     macro_rules! protocols {
         ($($constant:ident = $number:literal $name:literal $ports:ident $reference:literal;)+) => {
             $(#[doc = $reference] pub const $constant: u8 = $number;)+
@@ -56,7 +57,7 @@ pub mod protocol {
     pub const DESTINATION_OPTIONS: u8 = 60;
 }
 
-/// An address as the formula and the service table see it.
+/// An address, as the formula and the service table use it.
 pub trait Address: Copy {
     /// 4 or 6; part of a service's key, so that an IPv4 address never equals an IPv6 one.
     const FAMILY: u8;
@@ -64,7 +65,7 @@ pub trait Address: Copy {
     /// The address as a 128-bit number, the more significant half first. An IPv4 address fills the last 32 bits.
     fn halves(self) -> [u64; 2];
 
-    /// Whether these halves, of an address of the same family, are of this one.
+    /// Whether these are the halves of this address. They are known to be of its family.
     #[inline(always)]
     fn is(self, halves: [u64; 2]) -> bool {
         self.halves() == halves
@@ -91,7 +92,7 @@ impl Address for V4 {
         [0, self.0 as u64]
     }
 
-    /// Of IPv4 addresses the first half is always 0.
+    /// The first half of an IPv4 address is always 0.
     #[inline(always)]
     fn is(self, [_, low]: [u64; 2]) -> bool {
         self.0 as u64 == low
@@ -112,7 +113,7 @@ impl Address for V6 {
         [(a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64]
     }
 
-    /// Horner's scheme would need a division for each digit; with the powers of 2^32 kept beside T, each digit costs a
+    /// Horner's scheme would need a division for each digit; with the powers of 2^32 kept next to T, each digit costs a
     /// multiplication. A digit sum has 33 bits and a power at most 16, so the four products stay below 2^51.
     #[inline(always)]
     fn sum_modulo(self, other: Self, powers: &[u32; 3]) -> u64 {
@@ -134,12 +135,12 @@ pub struct Flow<A> {
     pub destination_port: u16,
     /// The IP protocol number, in IPv6 that of the upper layer.
     pub protocol: u8,
-    /// Whether the packet is a piece of a larger one, so that its ports are not to be relied on.
+    /// Whether the packet is a fragment, whose ports are unknown or not to be relied on.
     pub fragment: bool,
 }
 
 impl<A: Copy> Flow<A> {
-    /// The same session as its other direction shows it: of a packet from the service to the client, the oriented tuple.
+    /// The tuple with its ends exchanged: orients a packet from the service to the client.
     #[inline(always)]
     pub const fn swapped(&self) -> Self {
         Self {

@@ -12,9 +12,10 @@ use crate::flow::{Address, Flow};
 /// Which fields are added up.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Formula {
-    /// Source address, destination address, destination port: all of a client's connections meet one server.
+    /// Source address, destination address, destination port: all of a client's connections to a service go to one
+    /// server.
     ThreeTuple,
-    /// Both addresses, both ports and the protocol: a client's connections spread over the servers.
+    /// Both addresses, both ports and the protocol: a client's connections are spread over the servers.
     FiveTuple,
 }
 
@@ -30,7 +31,7 @@ impl Formula {
 
 /// `2^32`, `2^64` and `2^96` modulo `slots`, which must not be 0.
 ///
-/// Kept beside T in the service's cell so that the datapath needs one division for an address of 128 bits.
+/// Kept next to T in the service's cell, so that the datapath needs only one division for an address of 128 bits.
 pub const fn powers(slots: u32) -> [u32; 3] {
     let t = slots as u64;
     let first = (1 << 32) % t;

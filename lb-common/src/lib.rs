@@ -1,4 +1,4 @@
-//! What modlb's datapath and its user space agree on.
+//! What modlb's datapath and its user space share: the formula, the keys, the values in maps.
 //!
 //! `no_std`, no dependencies, no `unsafe`: the same code runs in the kernel and on the host, where its tests run.
 

@@ -8,7 +8,7 @@ use core::{fmt, str::FromStr};
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
-    /// The address of nobody.
+    /// The zero address, which no interface has.
     pub const ZERO: Self = Self([0; 6]);
 
     /// Whether this is a multicast or broadcast address (the I/G bit of IEEE 802.3 is set).

@@ -1,6 +1,6 @@
 //! What happened to a packet, with its reason.
 //!
-//! All that is known of an outcome stands in one row of the table: the datapath, the messages, the commands and the page read
+//! One row of the table holds everything about an outcome. The datapath, the messages, the commands and the page read
 //! it there.
 
 use core::fmt;
@@ -9,12 +9,12 @@ use crate::limits::OUTCOME_COUNTERS;
 
 /// Hands the table of outcomes to the macro `$receive`. The columns of a row:
 ///
-/// 1. variant of [`Outcome`](crate::outcome::Outcome) and name, in the order of the counters,
-/// 2. variant of [`Action`](crate::outcome::Action), variant of [`Group`](crate::outcome::Group),
+/// 1. variant of [`Outcome`](crate::outcome::Outcome) and name; the order is that of the counters,
+/// 2. variants of [`Action`](crate::outcome::Action) and [`Group`](crate::outcome::Group),
 /// 3. `rewritten` or `untouched`: whether the frame was written to,
-/// 4. its meaning,
-/// 5. the level and text of its message in `modlb logs`, and the fields of the event that fill its placeholders. The text is a
-///    literal because aya-log formats nothing else.
+/// 4. the meaning,
+/// 5. its message in `modlb logs`: level, text, and the fields of the event that fill the placeholders. The text is a
+///    single literal because aya-log accepts nothing else.
 #[macro_export]
 macro_rules! outcomes {
     ($receive:ident) => {
@@ -30,8 +30,8 @@ macro_rules! outcomes {
                 warn "no_server: its service has no server that is up; {} bytes dropped" [length];
             Unreachable "unreachable" Drop Dropped untouched
                 "dropped, the server cannot be reached"
-                error "unreachable: not sent by interface {} to the server with counter {}: the interface is not attached, \
-                       or the frame has no room for a VLAN tag" [egress counter];
+                error "unreachable: not sent by interface {} to the server with counter {}: \
+               the interface is not attached, or the frame has no room for a VLAN tag" [egress counter];
             Standby "standby" Pass Passed untouched
                 "passed untouched, this balancer is on standby"
                 info "standby: nothing is forwarded; {} bytes passed" [length];
@@ -98,7 +98,7 @@ macro_rules! define {
                 }
             }
 
-            /// What it counts as where only a few numbers are shown.
+            /// Under which of a few totals it is counted.
             pub const fn group(self) -> Group {
                 match self {
                     $(Self::$variant => Group::$group,)+
@@ -144,20 +144,20 @@ outcomes!(define);
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// It goes the way that it would go without modlb.
+    /// It continues as if there were no modlb.
     Pass,
     /// It ends here.
     Drop,
-    /// It is sent: to a server, or back to where it came from.
+    /// It is sent: to a server, or as an answer.
     Transmit,
 }
 
-/// Outcomes that mean the same to whoever only wants to know whether all is well.
+/// Outcomes that mean the same for the health of a service.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Group {
     /// modlb did its work.
     Forwarded,
-    /// No business of modlb's.
+    /// Not for a service: left to the kernel.
     Passed,
     /// A packet of a service that reached no server.
     Dropped,
@@ -204,7 +204,8 @@ mod tests {
         }
     }
 
-    /// Whatever is dropped because no server can have it is one of the service's packets, and nothing else is in that group.
+    /// Whatever is dropped because no server can have it is one of the service's packets, and nothing else is in that
+    /// group.
     #[test]
     fn columns_fit_each_other() {
         for outcome in Outcome::ALL {

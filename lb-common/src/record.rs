@@ -1,5 +1,5 @@
-//! What user space keeps beside the datapath's tables: names, addresses and everything else that `status`, `export` and
-//! the next change need. Written with the half that it describes and published by the same store.
+//! What user space keeps in maps besides the datapath's tables: names, addresses and everything else that `status`,
+//! `export` and the next change need. Written with the half that it describes and published by the same store.
 
 use crate::{
     limits::{MAX_CHECK_TEXT_BYTES, MAX_NAME_BYTES, MAX_SELF_ADDRESSES},
@@ -16,24 +16,24 @@ pub struct HalfRecord {
     pub servers: u32,
     /// Slots in use, from the half's first.
     pub slots: u32,
-    /// Retired counters in use, from the half's first.
+    /// Draining counters in use, from the half's first.
     pub draining: u32,
-    /// What services counted that are configured no more.
+    /// The sum of the counters of former services, which are no longer configured.
     pub former: Counter,
-    /// What a member is told of itself and its group.
+    /// A member's configuration of itself and its group.
     pub group: GroupRecord,
-    /// The digest of the file that the agent put in force last; 0: none. Kept by whoever else changes something, so that an
-    /// agent that starts anew knows whether the file says anything new.
+    /// The digest of the file that the agent put in force last; 0: none. Every other change keeps it, so that an agent
+    /// that restarts knows whether the file has changed.
     pub source: u64,
 }
 
 const _: () = assert!(size_of::<HalfRecord>() == 184);
 
-/// What a member is told of itself and its group.
+/// A member's configuration of itself and its group.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct GroupRecord {
-    /// The addresses that it is told to be, in network byte order; IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2).
+    /// The member's own addresses among the servers, in network byte order; IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2).
     pub own: [[u8; 16]; MAX_SELF_ADDRESSES],
     /// How many there are.
     pub own_count: u32,
@@ -48,13 +48,13 @@ pub struct GroupRecord {
 const _: () = assert!(size_of::<GroupRecord>() == 144);
 
 impl GroupRecord {
-    /// The interfaces are to take every frame.
+    /// Interfaces are put into promiscuous mode.
     pub const PROMISCUOUS: u32 = 1;
-    /// Who asks for a service's MAC is told that of the group.
+    /// ARP requests and neighbour solicitations for services' addresses are answered with the group's MAC.
     pub const ANSWER_ARP: u32 = 1 << 1;
 }
 
-/// A service as configured, and where its parts are.
+/// A service as configured, and where its slots, servers and counters are.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ServiceRecord {
@@ -62,11 +62,11 @@ pub struct ServiceRecord {
     pub name: [u8; MAX_NAME_BYTES],
     /// The address in network byte order; IPv4 in the first four bytes.
     pub address: [u8; 16],
-    /// What servers counted that are configured no more.
+    /// The sum of the counters of former servers, which are no longer configured.
     pub former: Counter,
     /// The digest of the slot table.
     pub digest: u64,
-    /// The slots asked for by `selection = "resilient"`; 0 for `modulo`.
+    /// The number of slots that `selection = "resilient"` asks for; 0 for `modulo`.
     pub resilient_slots: u32,
     /// N, the sum of the weights.
     pub n: u32,
@@ -102,35 +102,35 @@ pub struct ServiceRecord {
 
 const _: () = assert!(size_of::<ServiceRecord>() == 440);
 
-/// How the servers of a service are checked.
+/// The health check of a service's servers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CheckRecord {
-    /// What is asked for; UTF-8, padded with zeros.
+    /// The path that is requested; UTF-8, padded with zeros.
     pub path: [u8; MAX_CHECK_TEXT_BYTES],
-    /// Whose name is asked for; UTF-8, padded with zeros; empty: none.
+    /// The host name that is requested; UTF-8, padded with zeros; empty: none.
     pub host: [u8; MAX_CHECK_TEXT_BYTES],
-    /// The address that attempts come from, as that of a server; zeros: whichever the kernel takes.
+    /// The source address of attempts, in the format of [`ServerRecord::address`]; zeros: the kernel chooses.
     pub source: [u8; 16],
-    /// Between the starts of two attempts, in milliseconds.
+    /// From the start of one attempt to the start of the next, in milliseconds.
     pub interval_ms: u32,
-    /// How long an attempt may take, in milliseconds.
+    /// The longest that an attempt may take, in milliseconds.
     pub timeout_ms: u32,
-    /// Attempts that succeed before a server counts as passing.
+    /// How many attempts in a row must succeed before a server passes.
     pub rise: u16,
-    /// Attempts that fail before it no longer does.
+    /// How many attempts in a row must fail before it no longer passes.
     pub fall: u16,
-    /// 0: the service's.
+    /// The port that is checked; 0: the service's.
     pub port: u16,
-    /// The least status that is good.
+    /// The lowest HTTP status that passes.
     pub expect_first: u16,
-    /// The greatest one.
+    /// The highest HTTP status that passes.
     pub expect_last: u16,
     /// 0: there are no checks; 1: tcp, 2: http, 3: https, 4: icmp.
     pub kind: u8,
-    /// 1: the certificate counts.
+    /// 1: the certificate is verified.
     pub verify: u8,
-    /// With fewer passing servers than this, checks do not count.
+    /// With fewer passing servers than this, checks are ignored.
     pub min_up: u32,
 }
 
@@ -167,7 +167,7 @@ pub struct ServerRecord {
     pub mac_given: u8,
     /// 1: it takes flows, 0: it does not, whatever the reason.
     pub up: u8,
-    /// How many consecutive slots it stands for.
+    /// Its weight: how many consecutive slots it has in the unrefined table.
     pub weight: u32,
     /// Its counter in the map of counters.
     pub counter: u32,
@@ -175,18 +175,17 @@ pub struct ServerRecord {
     pub location: u32,
     /// As [`crate::table::NextHop::vlan`].
     pub vlan: u32,
-    /// Since when it is down by command or configuration, in seconds of the epoch.
+    /// Since when it has been down by command or configuration, in seconds since the epoch.
     pub down_since: u64,
-    /// Since when its check fails, in seconds of the epoch.
+    /// Since when its check has been failing, in seconds since the epoch.
     pub failing_since: u64,
-    /// Since when it is without the MAC that it needs, in seconds of the epoch.
+    /// Since when it has been without the MAC that it needs, in seconds since the epoch.
     pub unresolved_since: u64,
-    /// Why its check fails: a number that goes with `failing_why`.
+    /// A number that details `failing_why`.
     pub failing_detail: u32,
-    /// Why it has no MAC: the index of the interface on which it was looked for; 0: none.
+    /// The interface on which the MAC was looked for; 0: none.
     pub unresolved_on: u32,
-    /// [`ServerRecord::DOWN`], [`ServerRecord::FAILING`], [`ServerRecord::UNRESOLVED`]: several may hold at once, and be kept
-    /// apart.
+    /// [`ServerRecord::DOWN`], [`ServerRecord::FAILING`], [`ServerRecord::UNRESOLVED`], any of them at once.
     pub reasons: u8,
     /// Why its check fails.
     pub failing_why: u8,
@@ -201,32 +200,32 @@ const _: () = assert!(size_of::<ServerRecord>() == 80);
 impl ServerRecord {
     /// Down by command or configuration.
     pub const DOWN: u8 = 1;
-    /// Its check fails. It may take flows nevertheless, where too many checks do.
+    /// Its check fails. It may take flows nevertheless, if too many servers fail.
     pub const FAILING: u8 = 1 << 1;
     /// It has no MAC and needs one.
     pub const UNRESOLVED: u8 = 1 << 2;
 }
 
-/// The counter of a server that is configured no more: the program of the half before may still have added to it when
-/// this half was written, so its last value is taken over only with the next publication.
+/// The counter of a server that is no longer configured. A program may still add to it by the half before while this
+/// half is written, so its last value is taken over only with the next publication.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct DrainingRecord {
     /// The counter.
     pub counter: u32,
-    /// The index of the service that it belongs to, in the same half; [`DrainingRecord::NO_SERVICE`]: gone as well.
+    /// The index of its service in the same half; [`DrainingRecord::NO_SERVICE`]: no longer configured either.
     pub service: u32,
 }
 
 const _: () = assert!(size_of::<DrainingRecord>() == 8);
 
 impl DrainingRecord {
-    /// The service is configured no more either.
+    /// The service is no longer configured either.
     pub const NO_SERVICE: u32 = u32::MAX;
 }
 
-/// What an instance holds of an interface that ends neither with a link nor with a command, so that `detach` has to give it
-/// back. Written before it is taken, cleared after it is given back.
+/// A change to an interface that outlives links and commands, so that `detach` must undo it. Written before the change
+/// is made, cleared after it is undone.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct NicStateRecord {

@@ -2,7 +2,7 @@
 
 use crate::{formula::Formula, mac::Mac};
 
-/// One service in the open-addressing table: a cache line, of which the datapath reads nothing twice.
+/// One service in the open-addressing table: one cache line. The datapath reads no field twice.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ServiceCell {
@@ -14,27 +14,27 @@ pub struct ServiceCell {
     pub slots: u32,
     /// The index of the service's first slot in the map of slots, the half included.
     pub first_slot: u32,
-    /// The index of the first counter of the service's window; a slot's server is relative to it.
+    /// The index of the service's first counter; slots' counters are relative to it.
     pub first_counter: u32,
     /// [`crate::formula::powers`] of `slots`.
     pub powers: [u32; 3],
     /// [`ServiceCell::FIVE_TUPLE`], [`ServiceCell::PASS`].
     pub flags: u32,
-    /// The length of the prefix, of 128 bits (an IPv4 prefix has 96 more); only with kinds of prefixes.
+    /// The length of the prefix, of 128 bits (96 more than an IPv4 prefix has); only for kinds of prefixes.
     pub prefix: u32,
-    /// Keeps the cell at a cache line; zero.
+    /// Pads the cell to a cache line; zero.
     pub reserved: [u32; 3],
 }
 
 const _: () = assert!(size_of::<ServiceCell>() == 64);
 
 impl ServiceCell {
-    /// The service adds up the 5-tuple.
+    /// The formula is that of the 5-tuple.
     pub const FIVE_TUPLE: u32 = 1;
-    /// Matching packets pass: fragments for a service that does not take them. Such a cell has no slots.
+    /// Matching packets pass: fragments to a service that does not take fragments. Such a cell has no slots.
     pub const PASS: u32 = 1 << 1;
-    /// Each slot's counter is its number: so it is when every server is up and has weight 1, unless the list was changed. Then the
-    /// datapath need not wait for the slot in order to find the counter.
+    /// Each slot's counter is its number. This holds while every server is up and has weight 1 and the list has not
+    /// been changed. The datapath then finds the counter without waiting for the slot.
     pub const IN_ORDER: u32 = 1 << 2;
 
     /// The formula that the flags name.
@@ -46,7 +46,7 @@ impl ServiceCell {
 
 /// One entry of a slot table: the server's MAC in the first six bytes, its counter in the last two.
 ///
-/// A group address can be no server's, so it marks the rare slots that need more than a MAC (see [`NextHop`]); the datapath
+/// No server has a group address, so one marks the rare slots that need more than a MAC (see [`NextHop`]); the datapath
 /// tells them apart by one bit.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -60,12 +60,12 @@ impl Slot {
         Self(u64::from_ne_bytes([a, b, c, d, e, f, x, y]))
     }
 
-    /// The slot of a server about which [`NextHop`] says more.
+    /// The slot of a server that is described by a [`NextHop`].
     pub const fn indirect(counter: u16) -> Self {
         Self::new(Mac([1, 0, 0, 0, 0, 0]), counter)
     }
 
-    /// Whether [`NextHop`] says where the server is.
+    /// Whether a [`NextHop`] describes the server.
     #[inline(always)]
     pub const fn is_indirect(self) -> bool {
         self.0.to_ne_bytes()[0] & 1 != 0
@@ -86,8 +86,8 @@ impl Slot {
     }
 }
 
-/// Where a server is that cannot be reached by sending the frame back as it came: on this host, behind one interface of
-/// several, or in a VLAN of its own.
+/// How to reach a server that is not on the link that frames come from: it is this host, behind another interface, or
+/// in another VLAN.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct NextHop {
@@ -108,15 +108,15 @@ const _: () = assert!(size_of::<NextHop>() == 24);
 impl NextHop {
     /// The server is this host.
     pub const LOCAL: u32 = 0;
-    /// Sent back by the interface that the frame came in by.
+    /// The interface that the frame came in by.
     pub const SAME_PORT: u32 = u32::MAX;
-    /// The outer tag, if there is one, is taken off.
+    /// The outer tag, if there is one, is removed.
     pub const UNTAGGED: u32 = 0;
-    /// Tags stay as they came.
+    /// Tags stay as they are.
     pub const KEEP: u32 = u32::MAX;
 }
 
-/// The lengths of all prefixes of one family in one half, so that a search need not try every length that there is.
+/// The lengths of all prefixes of one family in one half, so that a search tries only lengths that are in use.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PrefixLengths {
@@ -131,7 +131,7 @@ pub struct PrefixLengths {
 const _: () = assert!(size_of::<PrefixLengths>() == 136);
 
 impl PrefixLengths {
-    /// As many lengths as an IPv6 prefix can have.
+    /// The number of lengths that an IPv6 prefix can have.
     pub const MOST: usize = 128;
 }
 
@@ -160,36 +160,37 @@ impl core::ops::AddAssign for Counter {
     }
 }
 
-/// What a server was sent on one CPU since its [`Counter`] was last added to: bytes in the upper 22 bits, packets in the lower 10.
+/// What a server was sent on one CPU since its [`Counter`] was last added to: 22 bits of bytes above 10 bits of
+/// packets.
 ///
-/// A quarter as long as a counter, so four times as many lie in the caches, and packet and bytes are one addition. What no longer
-/// fits is carried to the counter: at the latest each 512th packet, and before 2 MB.
+/// A quarter of a counter's size, so four times as many fit into the caches, and counting a packet and its bytes is one
+/// addition. What does not fit any more is carried to the counter: at the latest by the 512th packet, and before 2 MB.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct PackedCounter(pub u32);
 
 impl PackedCounter {
-    /// What stands there while the counter is added to.
+    /// The value while its content is being carried to the counter.
     pub const CARRIED: Self = Self(u32::MAX);
 
     const PACKETS_BITS: u32 = 10;
 
-    /// So many packets do not fit.
+    /// The smallest number of packets that does not fit.
     const FULL_PACKETS: u64 = 1 << (Self::PACKETS_BITS - 1);
 
-    /// The highest bit of the packets, that of the bytes, and all beyond.
+    /// The highest bit of packets, the highest bit of bytes, and all bits beyond.
     const FULL: u64 = Self::FULL_PACKETS | u64::MAX << (u32::BITS - 1);
 
-    /// With one more packet, which may become several frames, of so many bytes in all; `None`: that does not fit.
+    /// Adds a packet of `bytes` bytes, which may become several frames; `None`: that does not fit.
     #[inline(always)]
     #[must_use]
     pub const fn plus(self, frames: u64, bytes: u64) -> Option<Self> {
-        // Both are below their highest bits, so packets do not run into bytes.
+        // Both are below their highest bits, so packets do not overflow into bytes.
         let sum = self.0 as u64 + (bytes << Self::PACKETS_BITS) + frames;
         if frames < Self::FULL_PACKETS && sum & Self::FULL == 0 { Some(Self(sum as u32)) } else { None }
     }
 
-    /// The same as a counter has it.
+    /// The same as a counter.
     #[inline(always)]
     pub const fn counter(self) -> Counter {
         let Self(sum) = self;

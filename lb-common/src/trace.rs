@@ -1,20 +1,21 @@
-//! What the traced programs tell of a packet, and what they are told to tell of.
+//! What the traced programs report, and the filter that says of which packets.
 //!
-//! An event is a head and, right behind it, the first bytes of the frame as it came, then those of the frame as it left.
+//! An event is a [`TraceEvent`] followed by the first bytes of the frame as it came, then those of the frame as it
+//! left.
 
-/// The most bytes of a frame that an event has.
+/// The most bytes of a frame in an event.
 pub const MAX_SNAP: u32 = 2_048;
 
-/// Enough for the headers that a packet nearly always has.
+/// Enough bytes for the headers of nearly every packet.
 pub const HEADERS: u32 = 128;
 
 /// The head of an event.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct TraceEvent {
-    /// When the program began, in nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the program started, in nanoseconds of `CLOCK_MONOTONIC`.
     pub time: u64,
-    /// The control word that the packet went by.
+    /// The control word that was read for the packet.
     pub control: u64,
     /// [`crate::flow::Address::halves`] of the oriented tuple's source.
     pub source: [u64; 2],
@@ -26,25 +27,25 @@ pub struct TraceEvent {
     pub length: u32,
     /// How many frames it becomes on the wire.
     pub frames: u32,
-    /// The tag of the service's cell; 0: no service was found.
+    /// The tag of the service's cell; 0: none was found.
     pub tag: u32,
     /// The length of the cell's prefix.
     pub prefix: u32,
-    /// T; 0: no slot was looked for.
+    /// T; 0: no slot was looked up.
     pub slots: u32,
     /// The number of the slot, `sum % T`.
     pub slot: u32,
-    /// The number of the server's counter; [`TraceEvent::NO_SERVER`].
+    /// The number of the server's counter, or [`TraceEvent::NO_SERVER`].
     pub counter: u32,
     /// [`crate::outcome::Outcome::index`].
     pub outcome: u32,
     /// What the program returned.
     pub action: u32,
-    /// The interface that the server is behind; 0: where the frame came from.
+    /// The interface that the server is behind; 0: the one that the frame came in by.
     pub egress: u32,
-    /// Bytes of the frame as it came.
+    /// How many bytes of the frame as it came follow.
     pub before: u32,
-    /// Bytes of the frame as it left; 0: it is the same.
+    /// How many bytes of the frame as it left follow; 0: it is the same.
     pub after: u32,
     /// The length of the frame as it left.
     pub after_length: u32,
@@ -67,13 +68,13 @@ const _: () = assert!(size_of::<TraceEvent>() == 112);
 impl TraceEvent {
     /// [`TraceEvent::counter`] of a packet for which no server was chosen.
     pub const NO_SERVER: u32 = u32::MAX;
-    /// The packet is a piece of a larger one.
+    /// The packet is a fragment.
     pub const FRAGMENT: u8 = 1;
-    /// The service adds up the 5-tuple.
+    /// The service's formula is that of the 5-tuple.
     pub const FIVE_TUPLE: u8 = 1 << 1;
 }
 
-/// Addresses that a packet must have: those of a prefix.
+/// Matches the addresses of a prefix.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Net {
@@ -81,7 +82,7 @@ pub struct Net {
     pub address: [u64; 2],
     /// Which bits count.
     pub mask: [u64; 2],
-    /// 4 or 6; 0: any address will do, and packets that have none.
+    /// 4 or 6; 0: matches any address, and packets without one.
     pub family: u32,
     /// Zero.
     pub reserved: u32,
@@ -90,41 +91,41 @@ pub struct Net {
 const _: () = assert!(size_of::<Net>() == 40);
 
 impl Net {
-    /// Whether it is one of these addresses.
+    /// Whether the prefix contains this address.
     #[inline(always)]
     pub const fn has(&self, halves: [u64; 2]) -> bool {
         halves[0] & self.mask[0] == self.address[0] && halves[1] & self.mask[1] == self.address[1]
     }
 }
 
-/// Of which packets the programs tell: those that fit all of it. A constant of theirs.
+/// Which packets are reported: those that match every field. The programs have it as a constant.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Filter {
-    /// Of the source or the destination.
+    /// Matches the source or the destination.
     pub either: Net,
-    /// Of the client.
+    /// Matches the client.
     pub source: Net,
-    /// Of the service.
+    /// Matches the service.
     pub destination: Net,
-    /// The outcomes, a bit for each.
+    /// The outcomes, one bit for each.
     pub outcomes: u32,
     /// The source's or the destination's port; 0: any.
     pub port: u32,
     /// The IP protocol; [`Filter::ANY_PROTOCOL`].
     pub protocol: u32,
-    /// One of so many is told of; at least 1.
+    /// Sampling: report one in `sample` packets; at least 1.
     pub sample: u32,
-    /// How many bytes of each frame, at most [`MAX_SNAP`].
+    /// How many bytes of each frame to copy, at most [`MAX_SNAP`].
     pub snap: u32,
-    /// 1: also of the frame as it left.
+    /// 1: copy the frame as it left as well.
     pub after: u32,
 }
 
 const _: () = assert!(size_of::<Filter>() == 144);
 
 impl Filter {
-    /// Any protocol will do, and packets that have none.
+    /// Matches any protocol, and packets without one.
     pub const ANY_PROTOCOL: u32 = 256;
 
     /// Every packet.
@@ -140,7 +141,7 @@ impl Filter {
         after: 0,
     };
 
-    /// Whether the tuple fits.
+    /// Whether the tuple matches.
     #[inline(always)]
     pub const fn takes(&self, event: &TraceEvent) -> bool {
         self.takes_family(event)
@@ -164,11 +165,11 @@ impl Filter {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct TraceCounters {
-    /// Packets that went through a traced program.
+    /// Packets that a traced program handled.
     pub seen: u64,
-    /// Those that fit the filter.
+    /// Packets that matched the filter.
     pub fit: u64,
-    /// Those that were to be told of, but for which there was no room.
+    /// Packets that were not reported because there was no room.
     pub lost: u64,
 }
 

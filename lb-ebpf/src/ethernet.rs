@@ -20,7 +20,7 @@ pub mod ether_type {
 /// 7.3).
 const VRRP_HEAD: u32 = u32::from_ne_bytes([0x00, 0x00, 0x5e, 0x00]);
 
-/// What was found at the link layer: where the network header starts, and which.
+/// What the link layer carries: where the next header starts, and its type.
 pub struct Frame {
     pub offset: usize,
     pub ether_type: u16,
@@ -74,7 +74,7 @@ pub fn is_ours(head: u32, tail: u16, own: u64) -> bool {
     destination == own || (head == VRRP_HEAD && matches!(tail.to_ne_bytes()[0], 1 | 2))
 }
 
-/// Looks through VLAN tags.
+/// Skips VLAN tags.
 #[inline(always)]
 pub fn untag(packet: &Packet<impl Context>, frame: &Frame) -> Result<Frame, Outcome> {
     let Frame { mut offset, mut ether_type } = *frame;

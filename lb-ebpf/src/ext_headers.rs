@@ -1,8 +1,8 @@
-//! IPv6 extension headers: looked through until the upper layer, or until a fragment header that makes this a fragment.
+//! Skips IPv6 extension headers, up to the upper layer or a fragment header that makes the packet a fragment.
 //!
-//! Trap: unrolled into the program, eight headers multiply the states that the verifier has to follow through all that
-//! comes after, twice over where a packet is quoted. So this is a function of its own that is handed numbers and returns
-//! one; packets without extension headers never call it.
+//! Trap: inlined, eight headers multiply the states that the verifier has to follow through all later code, twice where
+//! a packet is quoted. So `walk` is not inlined, and takes and returns numbers. Packets without extension headers never
+//! call it.
 
 use lb_common::{
     flow::protocol::{AH, DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING},
@@ -16,13 +16,13 @@ use crate::{
     upper::{Fragments, Upper},
 };
 
-/// Whether a next header is an extension header that is looked through.
+/// Whether this is an extension header that is skipped.
 #[inline(always)]
 pub fn is_extension(protocol: u8) -> bool {
     matches!(protocol, HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | AH | FRAGMENT)
 }
 
-/// Looks through the extension headers that stand at `upper`.
+/// Skips the extension headers that stand at `upper`.
 #[inline(always)]
 pub fn look_through<C: Context>(packet: &Packet<C>, upper: Upper, fragments: Fragments) -> Result<Upper, Outcome> {
     if !is_extension(upper.protocol) {
@@ -32,14 +32,14 @@ pub fn look_through<C: Context>(packet: &Packet<C>, upper: Upper, fragments: Fra
     unpack(end)
 }
 
-/// The end of a walk in one number, as functions of the kernel's kind return it.
+/// The end of a walk in one number: a BPF function returns no more.
 mod packed {
     pub const FRAGMENT: u64 = 1 << 8;
     pub const MALFORMED: u64 = 1 << 9;
     pub const TOO_MANY: u64 = 1 << 10;
     pub const OFFSET_SHIFT: u32 = 16;
     pub const LENGTH_SHIFT: u32 = 32;
-    /// Offsets and lengths: more than any frame has, and little enough for the verifier to accept as an offset.
+    /// A bound of offsets: larger than any frame, and small enough for the verifier to accept.
     pub const MASK: u64 = 0x7fff;
 }
 
@@ -91,7 +91,7 @@ fn walk<C: Context>(context: *mut C, offset: u32, length: u32, protocol: u32, fr
     }
 }
 
-/// Where a header stands, of which kind it is, and how many bytes are left from there on.
+/// Where a header stands, its protocol, and how many bytes are left from there on.
 #[derive(Clone, Copy)]
 struct Place {
     protocol: u8,
@@ -102,7 +102,7 @@ struct Place {
 enum Step {
     /// The header that follows.
     Next(Place),
-    /// This is a fragment of a packet of this protocol.
+    /// The packet is a fragment, of this protocol.
     Fragment(u8),
 }
 
@@ -125,8 +125,8 @@ impl Place {
         Ok(Step::Next(Self { protocol: next, offset, length: self.length - size }))
     }
 
-    /// Whether the fragment header that stands here makes this a fragment. With offset 0 and nothing to follow it is an atomic
-    /// fragment, that is a whole packet (RFC 6946).
+    /// Whether the fragment header that stands here makes the packet a fragment. With offset 0 and no more fragments it
+    /// is an atomic fragment, that is, a whole packet (RFC 6946).
     #[inline(always)]
     fn is_fragment<C: Context>(&self, packet: &Packet<C>, fragments: Fragments) -> Result<bool, Outcome> {
         const OFFSET: u16 = 0xfff8;

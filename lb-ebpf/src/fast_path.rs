@@ -1,11 +1,11 @@
-//! Reads the packets that nearly all are: unfragmented TCP or UDP with no IPv4 options, no IPv6 extension headers and at most
-//! one VLAN tag.
+//! Reads the packets that nearly all are: unfragmented TCP or UDP with no IPv4 options, no IPv6 extension headers and
+//! at most one VLAN tag.
 //!
-//! A few wide loads and comparisons recognise them, all behind one check of the frame's length. Anything else, malformed
-//! packets included, is left to [`crate::parse`], which starts over.
+//! A few wide loads and comparisons recognise them, all behind one check of the frame's length. Anything else,
+//! malformed packets included, is left to [`crate::parse`], which starts over.
 //!
-//! Trap: this is a shortcut and makes no rules. `parse` must read every packet that is accepted here the same way; the tests'
-//! oracle, which knows no shortcut, holds both to it.
+//! Trap: this is a shortcut and makes no rules. `parse` must read every packet that is accepted here the same way; the
+//! tests' oracle, which knows no shortcut, holds both to it.
 
 use lb_common::flow::{Flow, V4, V6, protocol};
 
@@ -43,7 +43,7 @@ impl Tags for Tagged {
     }
 }
 
-/// What an IPv4 packet starts with.
+/// The start of a frame with an IPv4 packet.
 #[repr(C)]
 struct Ipv4Frame<T> {
     /// Destination and the source's first two bytes.
@@ -62,7 +62,7 @@ struct Ipv4Frame<T> {
     ports: [u8; 4],
 }
 
-/// What an IPv6 packet starts with.
+/// The start of a frame with an IPv6 packet.
 #[repr(C)]
 struct Ipv6Frame<T> {
     /// Destination and the source's first two bytes.
@@ -95,7 +95,7 @@ const PORTS: usize = 4;
 const _: () = assert!(size_of::<Ipv4Frame<Untagged>>() == ETHERNET + IPV4 + PORTS);
 const _: () = assert!(size_of::<Ipv6Frame<Untagged>>() == ETHERNET + IPV6 + PORTS);
 
-/// Some bits of four bytes of a packet.
+/// Compares some bits of four bytes of a packet.
 struct Pattern {
     mask: u32,
     value: u32,
@@ -116,7 +116,7 @@ impl Pattern {
 const KIND4: Pattern = Pattern::new([0xff, 0xff, 0xff, 0], [0x08, 0x00, 0x45, 0]);
 /// IPv6.
 const KIND6: Pattern = Pattern::new([0xff, 0xff, 0xf0, 0], [0x86, 0xdd, 0x60, 0]);
-/// The protocol, and whether this is a piece of a packet: more fragments or an offset (RFC 791, 3.1).
+/// The protocol, and whether this is a fragment: more fragments or an offset (RFC 791, 3.1).
 const FRAGMENT: u32 = u32::from_ne_bytes([0x3f, 0xff, 0, 0xff]);
 const WHOLE_TCP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::TCP]);
 const WHOLE_UDP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::UDP]);

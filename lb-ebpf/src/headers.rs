@@ -1,10 +1,10 @@
-//! Headers with named fields, where network-types has none that fits.
+//! Headers that network-types lacks, or has with fields that do not fit.
 
 use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
 
 use crate::packet::Wire;
 
-/// Ethernet II, each address split so that it is moved by two wide loads or stores instead of six narrow ones.
+/// Ethernet II. Each address is split so that two wide loads or stores move it instead of six narrow ones.
 ///
 /// Trap: fields are arrays of bytes, never numbers, so that a header may stand at any address.
 #[repr(C)]
@@ -42,9 +42,9 @@ pub struct TaggedEthernet {
 /// ARP of IPv4 over Ethernet (RFC 826); addresses split as in [`Ethernet`].
 #[repr(C)]
 pub struct Arp {
-    /// The kinds of link-layer and of network addresses.
+    /// The types of the link-layer and network addresses.
     pub kind: [u8; 4],
-    /// Their lengths, and what this is.
+    /// Their lengths, and the operation.
     pub operation: [u8; 4],
     pub sender_mac_head: [u8; 4],
     pub sender_mac_tail: [u8; 2],
@@ -56,7 +56,7 @@ pub struct Arp {
 
 const _: () = assert!(size_of::<Arp>() == 28);
 
-/// A neighbour solicitation or advertisement with the option that tells a MAC (RFC 4861, 4.3, 4.4, 4.6.1).
+/// A neighbour solicitation or advertisement with the link-layer address option (RFC 4861, 4.3, 4.4, 4.6.1).
 #[repr(C)]
 pub struct Solicitation {
     /// Type and code.
@@ -99,8 +99,8 @@ pub struct Icmp {
 #[repr(C)]
 pub struct Extension {
     pub next_header: u8,
-    /// In units of 8 bytes without the first 8; in the authentication header (RFC 4302, 2.2) units of 4 without the
-    /// first 8.
+    /// In units of 8 bytes, not counting the first 8; in the authentication header (RFC 4302, 2.2) in units of 4, not
+    /// counting the first 8.
     pub length: u8,
 }
 

@@ -1,4 +1,4 @@
-//! IPv4 and IPv6 headers: what they say, and where the upper layer stands.
+//! IPv4 and IPv6 headers.
 
 use lb_common::{
     flow::{V4, V6},
@@ -12,13 +12,13 @@ use crate::{
     upper::{Fragments, Upper},
 };
 
-/// What an IPv4 header says; lengths are those that it claims.
+/// The fields of an IPv4 header. Lengths are what it claims.
 pub struct Header4 {
     pub source: V4,
     pub destination: V4,
-    /// Of the header, options included.
+    /// The header's length, options included.
     pub length: usize,
-    /// Of the packet, not less than `length`.
+    /// The packet's length, not less than `length`.
     pub total: usize,
     fragment_offset: u16,
     more_fragments: bool,
@@ -58,7 +58,7 @@ impl Header4 {
         })
     }
 
-    /// What follows the header that stands at `offset`, of which there are `length` bytes.
+    /// The upper layer, `length` bytes behind the header that stands at `offset`.
     #[inline(always)]
     pub fn upper(&self, offset: usize, length: usize, fragments: Fragments) -> Upper {
         let fragment = self.fragment_offset != 0 || (self.more_fragments && matches!(fragments, Fragments::All));
@@ -66,11 +66,11 @@ impl Header4 {
     }
 }
 
-/// What an IPv6 header says.
+/// The fields of an IPv6 header.
 pub struct Header6 {
     pub source: V6,
     pub destination: V6,
-    /// The length that it claims for all that follows it.
+    /// The length that it claims for everything behind it.
     pub payload: usize,
     next_header: u8,
 }
@@ -97,7 +97,7 @@ impl Header6 {
         })
     }
 
-    /// The upper layer of the packet whose header stands at `offset`, of which there are `length` bytes behind it.
+    /// The upper layer, at the end of the extension headers. `length` bytes follow the header that stands at `offset`.
     #[inline(always)]
     pub fn upper(
         &self,

@@ -15,7 +15,7 @@ use aya_ebpf::{
 };
 use lb_common::outcome::Outcome;
 
-/// What a program is handed of a packet.
+/// What a program is handed: the kernel's description of a packet.
 pub trait Context {
     /// The addresses of the first byte that may be read, and of the first that may not.
     ///
@@ -26,9 +26,9 @@ pub trait Context {
 
     /// The length of the frame in bytes.
     ///
-    /// Taken from reads of its own: were it the difference of the bounds, the compiler would conclude from a check of the
-    /// IP length that the packet's end need not be looked at again, and the verifier, which cannot follow that, would
-    /// refuse the program.
+    /// Read from the context once more: were it the difference of the bounds, the compiler would conclude from a check
+    /// of the IP length that the packet's end need not be compared again. The verifier cannot follow that and would
+    /// reject the program.
     ///
     /// # Safety
     ///
@@ -83,10 +83,10 @@ impl MoveStart for xdp_md {
     }
 }
 
-/// What the kernel hands to a program that takes frames in more than one buffer, as those of several thousand bytes are.
+/// The context of a program that takes frames in more than one buffer, such as those of several thousand bytes.
 ///
 /// Trap: the bounds are those of the first buffer, the length is the whole frame's. Headers that reach beyond the first
-/// buffer count as cut off; drivers put far more into it than any packet has headers but one that was made for the purpose.
+/// buffer count as cut off. Drivers fill it far beyond the headers of any packet that was not made for the purpose.
 #[cfg(target_arch = "bpf")]
 #[repr(transparent)]
 pub struct MultiBuffer(xdp_md);
@@ -123,14 +123,14 @@ impl Context for __sk_buff {
         unsafe { ((*context).data as usize, (*context).data_end as usize) }
     }
 
-    /// What is not in the linear part counts as well.
+    /// Includes what is not in the linear part.
     #[inline(always)]
     unsafe fn length(context: *mut Self) -> usize {
         // SAFETY: the caller's.
         unsafe { (&raw const (*context).len).read_volatile() as usize }
     }
 
-    /// What a host sends is cut into frames only behind the programs, by itself or by the interface.
+    /// What a host sends is segmented into frames only after the programs, by the kernel or by the interface.
     #[inline(always)]
     unsafe fn frames(context: *mut Self) -> u64 {
         // SAFETY: the caller's.
@@ -139,7 +139,7 @@ impl Context for __sk_buff {
     }
 }
 
-/// A frame in the memory of a process: what the parser is handed on the host.
+/// A frame in a process's memory: what the parser reads on the host.
 #[cfg(not(target_arch = "bpf"))]
 #[derive(Debug)]
 pub struct Memory<'a>(pub &'a [u8]);
@@ -195,8 +195,8 @@ impl<C: Context> Packet<C> {
     ///
     /// # Safety
     ///
-    /// `context` is what the kernel handed to the program, or on the host a value that outlives the packet. Nothing else
-    /// moves the frame or writes to it while the packet is in use.
+    /// `context` is what the kernel handed to the program, or on the host a value that outlives the packet. Nothing
+    /// else moves the frame or writes to it while the packet is in use.
     #[inline(always)]
     pub unsafe fn new(context: *mut C) -> Self {
         // SAFETY: the caller's.
@@ -226,7 +226,8 @@ impl<C: Context> Packet<C> {
 
     /// The header of type `T` at `offset`, or `malformed` if the frame ends before it does.
     ///
-    /// Trap: a call more in here, and callers are too large for rustc's own inliner; then LLVM packs their results into numbers.
+    /// Trap: with one more call in here, callers become too large for rustc's own inliner, and LLVM then packs their
+    /// results into numbers and unpacks them.
     #[inline(always)]
     pub fn header<T: Wire>(&self, offset: usize) -> Result<Header<'_, T>, Outcome> {
         let address = self.start + offset;
@@ -289,7 +290,7 @@ fn pointer<T>(address: usize) -> *mut T {
     return core::ptr::with_exposed_provenance_mut(address);
 }
 
-/// A part of a packet, of which any bytes are a value.
+/// A part of a packet: any bytes are a valid value.
 ///
 /// # Safety
 ///
@@ -337,7 +338,8 @@ impl<T: Wire> Deref for HeaderMut<'_, T> {
 impl<T: Wire> DerefMut for HeaderMut<'_, T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: `header_mut` has checked the bounds, any bytes are a `T`, and the packet is borrowed for nothing else.
+        // SAFETY: `header_mut` has checked the bounds, any bytes are a `T`, and the packet is borrowed for nothing
+        // else.
         unsafe { &mut *self.pointer }
     }
 }
@@ -346,7 +348,7 @@ impl<T: Wire> DerefMut for HeaderMut<'_, T> {
 ///
 /// # Safety
 ///
-/// Any bytes are a value.
+/// Any bytes are a valid value.
 pub unsafe trait Number: Copy {}
 
 // SAFETY: a number.
@@ -362,11 +364,11 @@ unsafe impl<N: Number, const COUNT: usize> Number for [N; COUNT] {}
 
 /// Reads a number as it stands in the packet by one load.
 ///
-/// Headers stand at any address, and read as unaligned a `u32` would become four loads of a byte. BPF has only the one
-/// kind of load, and the verifier refuses it where the hardware would.
+/// Headers stand at any address, and an unaligned read of a `u32` would be compiled to four loads of a byte. BPF has
+/// one kind of load, and the verifier rejects it where the hardware would.
 ///
-/// Trap: the compiler knows that a field made of bytes may be unaligned, also through a pointer. A pointer made from a number
-/// has no such past.
+/// Trap: the compiler knows of a field made of bytes that it may be unaligned, and remembers it through pointer casts.
+/// A pointer made from a number has no such history.
 #[inline(always)]
 pub fn load<N: Number, F: Wire>(field: &F) -> N {
     const { assert!(size_of::<N>() <= size_of::<F>()) };

@@ -1,7 +1,7 @@
 //! Frame → flow, or the reason why not.
 //!
-//! Trap: lengths that a packet claims are not lengths that it has. A header counts as present only if both the frame and
-//! the IP length reach to its end.
+//! Trap: the lengths that a packet claims need not be those that it has. A header counts as present only if both the
+//! frame and the IP length reach to its end.
 
 use lb_common::{
     flow::{Flow, V4, V6, protocol},
@@ -23,7 +23,7 @@ pub enum Parsed {
     V6(Flow<V6>),
 }
 
-/// Looks through VLAN tags and at the network and transport headers.
+/// Reads everything behind the link layer: skips VLAN tags, then reads the network and transport headers.
 #[inline(always)]
 pub fn network(packet: &Packet<impl Context>, frame: &Frame) -> Result<Parsed, Outcome> {
     let Frame { offset, ether_type } = untag(packet, frame)?;

@@ -1,11 +1,11 @@
 //! The packet that an ICMP error quotes → the flow that it belongs to, swapped.
 //!
-//! A server's answer met a smaller MTU or a closed door on its way to the client, and the error comes to the service's
-//! address: it is for the server that sent the answer. The quoted packet travels from the service to the client, so its
-//! source is the flow's destination.
+//! A server's answer hit a smaller MTU or a closed port on its way to the client, and the error comes to the service's
+//! address. It must go to the server that sent the answer. The quoted packet travels from the service to the client, so
+//! its source is the flow's destination.
 //!
-//! Trap: routers quote as little as 8 bytes behind the IP header (RFC 792), so the quote's lengths say more than there is.
-//! Whatever is wrong with a quote, the error itself is well-formed: it passes as `no_service`.
+//! Trap: routers quote as little as 8 bytes behind the IP header (RFC 792), so the quoted header claims more bytes than
+//! there are. Whatever is wrong with a quote, the error itself is well-formed: it passes as `no_service`.
 
 use lb_common::{
     flow::{Address, Flow, V4, V6, protocol},
@@ -40,7 +40,7 @@ pub fn ipv6<C: Context>(packet: &Packet<C>, quote: &Quote, destination: V6) -> R
     }
 }
 
-/// What functions of their own return.
+/// What `read4` and `read6` return if the quote has a flow.
 const FOUND: u64 = 1;
 
 #[inline(always)]
@@ -48,10 +48,10 @@ fn to<A: Address>(destination: A) -> Flow<A> {
     Flow { source: destination, destination, source_port: 0, destination_port: 0, protocol: 0, fragment: false }
 }
 
-/// Functions of their own, so that other packets carry nothing of this.
+/// Not inlined, so that other packets do not pay for this.
 #[inline(never)]
 fn read4<C: Context>(context: *mut C, offset: u32, length: u32, flow: &mut Flow<V4>) -> u64 {
-    // SAFETY: the context of the packet that the caller reads.
+    // SAFETY: the context of the packet that the caller has.
     let packet = unsafe { Packet::new(context) };
     let quote = Quote { offset: offset as usize & LIMIT, length: length as usize };
     let Ok(found) = quoted4(&packet, &quote, flow.destination) else { return 0 };
@@ -61,7 +61,7 @@ fn read4<C: Context>(context: *mut C, offset: u32, length: u32, flow: &mut Flow<
 
 #[inline(never)]
 fn read6<C: Context>(context: *mut C, offset: u32, length: u32, flow: &mut Flow<V6>) -> u64 {
-    // SAFETY: the context of the packet that the caller reads.
+    // SAFETY: the context of the packet that the caller has.
     let packet = unsafe { Packet::new(context) };
     let quote = Quote { offset: offset as usize & LIMIT, length: length as usize };
     let Ok(found) = quoted6(&packet, &quote, flow.destination) else { return 0 };
@@ -69,7 +69,7 @@ fn read6<C: Context>(context: *mut C, offset: u32, length: u32, flow: &mut Flow<
     FOUND
 }
 
-/// More than any offset, and little enough for the verifier.
+/// A bound of offsets: larger than any frame, and small enough for the verifier to accept.
 const LIMIT: usize = 0x7fff;
 
 #[inline(always)]
@@ -97,15 +97,15 @@ fn quoted6(packet: &Packet<impl Context>, quote: &Quote, destination: V6) -> Res
 }
 
 impl Quote {
-    /// An error unless a header of type `T` was quoted whole.
+    /// An error unless the quote holds a whole header of type `T`.
     #[inline(always)]
     fn holds<T>(&self) -> Result<(), Outcome> {
         if self.length < size_of::<T>() { Err(Outcome::NoService) } else { Ok(()) }
     }
 }
 
-/// The flow of a quoted packet from `service` to `client`. Errors about errors are nobody's (RFC 1122, 3.2.2: there must
-/// be none).
+/// The flow of a quoted packet from `service` to `client`. Errors about errors have none (RFC 1122, 3.2.2 forbids
+/// them).
 #[inline(always)]
 fn flow<A: Address>(
     packet: &Packet<impl Context>,

@@ -15,33 +15,33 @@ use crate::{
 pub struct Upper {
     pub protocol: u8,
     pub offset: usize,
-    /// Bytes that are left, by the IP header or the end of the quote.
+    /// How many bytes are left, by the IP header or the end of the quote.
     pub length: usize,
     /// It is a fragment, whose ports are unknown or not to be relied on.
     pub fragment: bool,
 }
 
-/// Which fragments of a packet go by addresses alone.
+/// Which fragments of a packet are assigned by addresses alone.
 #[repr(u32)]
 #[derive(Clone, Copy)]
 pub enum Fragments {
-    /// All, so that they meet at one server.
+    /// All of them, so that they go to one server.
     All = 0,
-    /// Those that do not start with the upper layer's header.
+    /// Only those that lack the upper layer's header.
     Later = 1,
 }
 
-/// What a packet says of its flow beyond addresses and protocol.
+/// What the upper layer says about a packet's flow.
 pub enum Content {
     /// Source and destination port; 0 where the protocol or the fragment has none.
     Ports((u16, u16)),
-    /// A message that belongs to this host or its link, whatever the services are.
+    /// A message that concerns this host or its link, whatever the services are.
     Kept,
-    /// An ICMP error, which belongs to the packet that it quotes.
+    /// An ICMP error, which goes where the quoted packet's flow goes.
     Error(Quote),
 }
 
-/// Where the packet stands that an ICMP error quotes, and how much there is of it.
+/// Where the packet that an ICMP error quotes starts, and how many bytes of it there are.
 pub struct Quote {
     pub offset: usize,
     pub length: usize,

@@ -5,7 +5,7 @@ use lb_common::outcome::{Action, Outcome};
 
 use super::count;
 
-/// What becomes of a packet of this length; outcomes that end before a server are counted.
+/// What an XDP program returns for a packet of `bytes` bytes: the action, or that of an outcome, which is counted.
 #[inline(always)]
 pub fn finish(bytes: usize, result: Result<u32, Outcome>) -> u32 {
     result.unwrap_or_else(|outcome| {
@@ -14,7 +14,7 @@ pub fn finish(bytes: usize, result: Result<u32, Outcome>) -> u32 {
     })
 }
 
-/// What an XDP program returns for an outcome. What it returns for a packet that goes to a server is [`super::rewrite`]'s to say.
+/// What an XDP program returns for an outcome. For a packet that goes to a server, [`super::rewrite`] has the action.
 #[inline(always)]
 pub fn action(outcome: Outcome) -> u32 {
     match outcome.action() {

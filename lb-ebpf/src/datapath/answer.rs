@@ -1,7 +1,7 @@
-//! Who has a service's address? The group has: ARP requests and neighbour solicitations are turned into answers.
+//! Answers ARP requests and neighbour solicitations for services' addresses with the group's MAC.
 //!
-//! Trap: the group's MAC is what the answer tells, not where it comes from. A frame's source must be a host's own, which
-//! also keeps switches from learning the group's MAC on one port and flooding no more.
+//! Trap: the group's MAC is in the answer's payload, not its source. A frame's source must be the host's own MAC;
+//! otherwise switches would learn the group's MAC on one port and stop flooding it.
 
 use lb_common::{
     control::Control,
@@ -16,7 +16,7 @@ use lb_ebpf::{
 
 use super::{maps, rewrite, service};
 
-/// `Answered` if the packet asked for an announced address and is the answer now.
+/// Turns a question for an announced address into the answer. `None`: the packet is no such question, and unchanged.
 #[inline(always)]
 pub fn answer(packet: &mut Packet<impl Context>, control: Control) -> Option<Outcome> {
     let frame = ethernet::any(packet).and_then(|frame| ethernet::untag(packet, &frame)).ok()?;
@@ -28,14 +28,14 @@ pub fn answer(packet: &mut Packet<impl Context>, control: Control) -> Option<Out
     answered.ok().map(|()| Outcome::Answered)
 }
 
-/// What an answer has that does not belong to a question which is answered here.
+/// The error of a packet that is not answered. It goes no further than [`answer`].
 type NotAsked = Outcome;
 const NOT_ASKED: NotAsked = Outcome::NoService;
 
-/// RFC 826. Requests from the address itself announce it and ask nothing.
+/// RFC 826. A request whose sender is the target announces an address and asks nothing.
 #[inline(always)]
 fn arp(packet: &mut Packet<impl Context>, offset: usize, control: Control) -> Result<(), NotAsked> {
-    /// Ethernet, IPv4, addresses of 6 and 4 bytes; request.
+    /// Ethernet and IPv4; addresses of 6 and 4 bytes, request.
     const REQUEST: (u32, u32) = (u32::from_ne_bytes([0, 1, 8, 0]), u32::from_ne_bytes([6, 4, 0, 1]));
     const REPLY: u32 = u32::from_ne_bytes([6, 4, 0, 2]);
 
@@ -65,16 +65,16 @@ fn arp(packet: &mut Packet<impl Context>, offset: usize, control: Control) -> Re
     back(packet)
 }
 
-/// RFC 4861, 4.3 and 4.4. An unspecified source looks for duplicates and wants no answer if there is none.
+/// RFC 4861, 4.3 and 4.4. A solicitation from the unspecified address looks for duplicates and is not answered.
 #[inline(always)]
 fn solicitation(packet: &mut Packet<impl Context>, offset: usize, control: Control) -> Result<(), NotAsked> {
     const SOLICITATION: u16 = u16::from_ne_bytes([135, 0]);
     const ADVERTISEMENT: u16 = u16::from_ne_bytes([136, 0]);
     /// Solicited, override.
     const FLAGS: u32 = u32::from_ne_bytes([0x60, 0, 0, 0]);
-    /// The target's link-layer address, in one unit of eight bytes.
+    /// The option "target link-layer address", one unit of eight bytes long.
     const TARGET_MAC: u16 = u16::from_ne_bytes([2, 1]);
-    /// An advertisement with that option; a solicitation with its source's is as long.
+    /// The length of an advertisement with that option. A solicitation with the source's option is as long.
     const LENGTH: u16 = size_of::<Solicitation>() as u16;
 
     let mut question = packet.header_mut::<NeighbourPacket>(offset)?;
@@ -96,7 +96,7 @@ fn solicitation(packet: &mut Packet<impl Context>, offset: usize, control: Contr
     let group = maps::group_mac();
     let option = [TARGET_MAC as u32 | (group as u32) << 16, (group >> 16) as u32];
     let head = ADVERTISEMENT as u32;
-    // RFC 8200, 8.1: addresses, length and protocol count, too. Target and source are the same.
+    // RFC 8200, 8.1: the checksum covers addresses, length and protocol as well. The target is also the source.
     let pseudo = [(LENGTH as u32).to_be(), (protocol::ICMPV6 as u32).to_be()];
     let words = [head, FLAGS, option[0], option[1], pseudo[0], pseudo[1]];
     let sum = sum(&words) + 2 * sum(&target) + self::sum(&source);
@@ -111,7 +111,7 @@ fn solicitation(packet: &mut Packet<impl Context>, offset: usize, control: Contr
     back(packet)
 }
 
-/// The sum of words as they stand in memory.
+/// The sum of words, in memory order.
 #[inline(always)]
 fn sum<const N: usize>(words: &[u32; N]) -> u64 {
     let mut sum = 0;
@@ -121,8 +121,7 @@ fn sum<const N: usize>(words: &[u32; N]) -> u64 {
     sum
 }
 
-/// The Internet checksum of what has this sum, as it stands in memory: the sum may be taken in either byte order
-/// (RFC 1071, 2).
+/// The Internet checksum for this sum, in memory order: the sum may be taken in either byte order (RFC 1071, 2).
 #[inline(always)]
 fn checksum(mut sum: u64) -> u16 {
     sum = (sum & 0xffff_ffff) + (sum >> 32);
@@ -132,7 +131,7 @@ fn checksum(mut sum: u64) -> u16 {
     !(sum as u16)
 }
 
-/// Addresses the frame to who sent it.
+/// Addresses the frame to its sender.
 #[inline(always)]
 fn back(packet: &mut Packet<impl Context>) -> Result<(), NotAsked> {
     let header = packet.header::<Ethernet>(0)?;

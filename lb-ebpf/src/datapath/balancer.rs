@@ -1,8 +1,8 @@
 //! Role `balancer`: each packet of a service goes to the server that the formula names.
 //!
-//! Nearly all packets are unfragmented TCP or UDP, for a service with a port and a server on the same link. They take the fast
-//! path. Any other packet is handed to the general path before anything is counted or written: what rare packets need would cost
-//! every packet registers and branches, a third of its time.
+//! Nearly all packets are unfragmented TCP or UDP, for a service with a port and a server on the same link. They take
+//! the fast path. Any other packet is handed to the general path before anything is counted or written: what rare
+//! packets need would cost every packet registers and branches, a third of its time.
 
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{

@@ -1,4 +1,4 @@
-//! Counters: per CPU, so that adding needs neither a lock nor an atomic instruction.
+//! Counters. Each CPU has its own, so that adding needs neither a lock nor an atomic instruction.
 
 use lb_common::{
     outcome::Outcome,
@@ -7,7 +7,7 @@ use lb_common::{
 
 use super::maps;
 
-/// Counts a packet that ends with an outcome of its own.
+/// Counts a packet that goes to no server.
 #[inline(always)]
 pub fn outcome(outcome: Outcome, bytes: usize) {
     outcome_of(outcome, 1, bytes);
@@ -17,14 +17,14 @@ pub fn outcome(outcome: Outcome, bytes: usize) {
 #[inline(always)]
 pub fn outcome_of(outcome: Outcome, frames: u64, bytes: usize) {
     let Some(counter) = maps::outcome_counter(outcome) else { return };
-    // SAFETY: the pointer is to this CPU's own value, which nothing else writes while the program runs.
+    // SAFETY: the pointer is to this CPU's value, which nothing else writes while the program runs.
     unsafe {
         (*counter).packets += frames;
         (*counter).bytes += bytes as u64;
     }
 }
 
-/// Counts a packet for the server that it goes to; the one counter of the forwarding path.
+/// Counts a packet for the server that it goes to. The forwarding path has no other counter.
 #[inline(always)]
 pub fn server(number: u64, frames: u64, bytes: usize) {
     let (index, bytes) = (maps::server_index(number), bytes as u64);
@@ -38,8 +38,8 @@ pub fn server(number: u64, frames: u64, bytes: usize) {
     }
 }
 
-/// Adds a packed and what does not fit into it to the counter, and empties it. Whoever reads both finds either the packed marked, and
-/// reads again, or all of this done.
+/// Adds a packed counter and what does not fit into it to the counter, and empties it. A reader of both sees either the
+/// packed counter marked, and reads again, or all of this done.
 #[cold]
 #[inline(always)]
 fn carry(index: u64, packed: *mut PackedCounter, before: PackedCounter, more: Counter) {

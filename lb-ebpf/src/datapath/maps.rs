@@ -1,9 +1,11 @@
-//! Every map. User space writes all of them but the counters; the programs write nothing else.
+//! Every map of an instance, and what programs read of them. Programs write counters only; user space writes everything
+//! else.
 //!
-//! Maps that exist in two halves hold half A first, then half B; `max_entries` here are placeholders, user space sets them
-//! when an instance is made and tells the programs as they are loaded.
+//! A map with two halves holds half A first, then half B. `max_entries` are placeholders here: user space sets them
+//! when an instance is made.
 //!
-//! Array maps are looked up by instructions that the verifier puts inline: no call leaves the program.
+//! [`CELLS`], [`SLOTS`], [`COUNTERS`] and the like are each the one value of their map, which programs index
+//! themselves; see [`tables`]. The verifier inlines lookups in the other array maps, so there is no call either.
 
 use core::mem;
 
@@ -24,14 +26,14 @@ use lb_ebpf::hint::likely;
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
-/// One word: [`Control`]. Read by every packet, stored to publish.
+/// One word: [`Control`]. Read for every packet, stored to publish.
 #[btf_map]
 static CONTROL: Array<u64, 1, MMAPABLE> = Array::new();
 
 /// The open-addressing table of services, both halves.
 ///
-/// Like [`CONTROL`], [`SLOTS`], [`COUNTERS`] and [`OUTCOMES`], it is the one value of its map, not its entries, and is found without
-/// a lookup; see [`tables`]. User space makes these maps, as large as they are to be.
+/// Like [`CONTROL`], [`SLOTS`], [`COUNTERS`], [`TALLIES`] and [`OUTCOMES`], the table is one value of its map rather
+/// than its entries, and is found without a lookup; see [`tables`]. User space creates these maps in their real size.
 #[btf_map]
 static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
 
@@ -39,35 +41,35 @@ static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
 
-/// Servers that a slot alone does not describe, both halves, by counter.
+/// How to reach the servers that a slot alone does not describe, both halves, by counter.
 #[btf_map]
 static REMOTES: Array<NextHop, 1, MMAPABLE> = Array::new();
 
-/// The interfaces that are attached, by index: those that frames may be redirected to.
+/// The attached interfaces, by index: those that frames may be redirected to.
 ///
-/// Trap: a map of devices that is an array is for programs of one kind only, those of one buffer or those of several; one that
-/// is a hash table is for both.
+/// Trap: a device map that is an array serves only programs for one buffer or only those for several; a hash table
+/// serves both.
 #[btf_map]
 static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
 
-/// The lengths of prefixes: half A's for IPv4, for IPv6, then half B's.
+/// The lengths of prefixes: half A's for IPv4, then for IPv6, then half B's.
 #[btf_map]
 static PREFIXES: Array<PrefixLengths, 4, MMAPABLE> = Array::new();
 
-/// What each server was sent: a stretch of counters for each CPU. What came lately is in [`TALLIES`]. Written by the programs; zeroed
-/// by user space before a counter is used anew.
+/// What each server was sent: one range of counters for each CPU. What was sent last is still in [`TALLIES`]. User
+/// space zeroes a counter before it is used again.
 #[btf_map]
 static COUNTERS: Array<Counter, 1, MMAPABLE> = Array::new();
 
-/// What each server was sent since its counter was last added to, laid out in the same way. The only one of the two that packets
-/// touch, but for one of millions.
+/// Packed counters: what each server was sent since its counter was last added to, laid out in the same way. Nearly all
+/// packets touch only these.
 ///
-/// A per-CPU map would keep a pointer for each counter and CPU. It is looked up between the slot and the counter, one more wait
-/// for memory where many servers are in use. Which CPU this is does not depend on the packet.
+/// A per-CPU map would look up a pointer between the slot and the counter: one more wait for memory where many servers
+/// are in use. The index of this CPU's range does not depend on the packet.
 #[btf_map]
 static TALLIES: Array<PackedCounter, 1, MMAPABLE> = Array::new();
 
-/// What came to each outcome but `forwarded`, which is the sum over the servers; laid out in the same way.
+/// The packets of each outcome, laid out in the same way. Those that went to a server are in its counter instead.
 #[btf_map]
 static OUTCOMES: Array<Counter, 1, MMAPABLE> = Array::new();
 
@@ -87,22 +89,22 @@ static SERVICES: Array<ServiceRecord, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static SERVERS: Array<ServerRecord, 1, MMAPABLE> = Array::new();
 
-/// User space only: counters of servers that left, both halves.
+/// User space only: counters of servers that were removed, both halves.
 #[btf_map]
 static RETIRED: Array<DrainingRecord, 1, MMAPABLE> = Array::new();
 
-/// User space only: what is held of interfaces.
+/// User space only: changes to interfaces that `detach` undoes.
 #[btf_map]
 static HELD: Array<NicStateRecord, { MAX_NIC_STATES as usize }, MMAPABLE> = Array::new();
 
-/// What user space knows when it loads a program. The verifier knows it as well, since nobody can change it any more.
+/// A value that user space sets when it loads a program. It is frozen then, so the verifier knows it as well.
 #[repr(transparent)]
 struct Constant<T>(T);
 
 impl<T: Copy> Constant<T> {
     #[inline(always)]
     fn load(&self) -> T {
-        // SAFETY: a valid value; volatile, since it is not the one that the compiler sees.
+        // SAFETY: a valid value; volatile, since the compiler sees another one.
         unsafe { (&raw const self.0).read_volatile() }
     }
 }
@@ -111,23 +113,24 @@ impl<T: Copy> Constant<T> {
 #[unsafe(no_mangle)]
 static INTERFACE: Constant<u32> = Constant(0);
 
-/// The MAC of the group that a member belongs to, in the first six bytes; 0: none, all ones: every MAC.
+/// The MAC of the member's group in the first six bytes; 0: none, all ones: every MAC.
 #[unsafe(no_mangle)]
 static GROUP_MAC: Constant<u64> = Constant(0);
 
-/// Numbers that user space knows when it loads a program. There are no such symbols, either: it writes the number into the instructions
-/// that refer to them. What a global variable would be loaded from memory for is then a part of the instruction.
+/// Numbers that user space sets when it loads a program. There are no such symbols: user space writes the numbers into
+/// the instructions that refer to them. A global variable would be loaded from memory; these are part of the
+/// instruction.
 mod constants {
     unsafe extern "C" {
         /// The interface's MAC in the first six bytes.
         pub static modlb_constant_INTERFACE_MAC: u8;
-        /// By how many bits a hash of 64 is shifted to be the number of a cell.
+        /// By how many bits a hash of 64 bits is shifted to give the number of a cell.
         pub static modlb_constant_CELL_SHIFT: u8;
-        /// How many cells a half has: 2^64 >> that many.
+        /// How many cells a half has: 2^64 >> CELL_SHIFT.
         pub static modlb_constant_CELLS: u8;
         /// The number of slots, both halves.
         pub static modlb_constant_SLOTS: u8;
-        /// The number of counters that each CPU has, which is the length of a half of `REMOTES`.
+        /// The number of counters of each CPU, which is also the length of a half of `REMOTES`.
         pub static modlb_constant_COUNTERS: u8;
         /// The length of `COUNTERS` and of `TALLIES`, over all CPUs.
         pub static modlb_constant_ALL_COUNTERS: u8;
@@ -136,16 +139,16 @@ mod constants {
     }
 }
 
-/// A constant. Trap: the compiler takes it for an address, which is never 0.
+/// A constant. Trap: the compiler believes that it is an address and never 0.
 macro_rules! constant {
     ($name:ident) => {
         (&raw const constants::$name) as u64
     };
 }
 
-/// Where tables lie that are each the one value of their map. There are no such symbols: user space, when it loads a program,
-/// writes the address of the map of the same name into the instructions that refer to them. So a table is found without a lookup,
-/// by an instruction that waits for nothing, and with no call around which registers would have to be saved.
+/// Tables that are each the one value of their map. There are no such symbols: when user space loads a program, it
+/// writes the address of the map with the same name into the instructions that refer to them. So a table is found
+/// without a lookup: no memory is waited for, and no registers are saved around a call.
 mod tables {
     use lb_common::table::{Counter, PackedCounter, ServiceCell, Slot};
 
@@ -159,20 +162,20 @@ mod tables {
     }
 }
 
-/// The word that says what is in force. Read it once for a packet.
+/// The word that says what is in force. Read it once per packet.
 #[inline(always)]
 pub fn control() -> Control {
     // SAFETY: a live, aligned u64; volatile, since user space stores to it at any time.
     Control(unsafe { (&raw const tables::modlb_table_CONTROL).read_volatile() })
 }
 
-/// The number of the cell where the search for a key starts: the first bits of its hash, behind that of the half.
+/// The number of the cell where the search for a key starts: the half, then the first bits of the key's hash.
 #[inline(always)]
 pub fn first_cell(hash: u64, half: u32) -> u64 {
     (hash >> constant!(modlb_constant_CELL_SHIFT)) + half as u64 * constant!(modlb_constant_CELLS)
 }
 
-/// The number of the cell behind this one, of the same half.
+/// The number of the next cell of the same half.
 #[inline(always)]
 pub fn next_cell(number: u64) -> u64 {
     let mask = constant!(modlb_constant_CELLS) - 1;
@@ -182,11 +185,11 @@ pub fn next_cell(number: u64) -> u64 {
 /// The cell where a search starts.
 #[inline(always)]
 pub fn cell(number: u64) -> &'static ServiceCell {
-    // SAFETY: so many cells there are. The verifier sees it, too, since it knows the shift.
+    // SAFETY: there are that many cells. The verifier agrees, since it knows the shift.
     unsafe { &*(&raw const tables::modlb_table_CELLS).add(number as usize) }
 }
 
-/// The cell with this number, halves included.
+/// The cell with this number, counted over both halves.
 #[inline(always)]
 pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
     let cell = entry(&raw const tables::modlb_table_CELLS, number, 2 * constant!(modlb_constant_CELLS));
@@ -194,10 +197,10 @@ pub fn numbered_cell(number: u64) -> Result<&'static ServiceCell, Outcome> {
     cell.map(|cell| unsafe { &*cell }).ok_or(Outcome::NoService)
 }
 
-/// An entry of a table that is the one value of its map; see [`CELLS`].
+/// An entry of a table; see [`tables`].
 ///
-/// Trap: indices are numbers of 64 bits. One of 32 the compiler would widen twice, once for the comparison and once for the
-/// address, and the verifier does not know that both are the same.
+/// Trap: an index has 64 bits. The compiler would widen one of 32 bits twice, for the comparison and for the address,
+/// and the verifier does not know that both are the same.
 #[inline(always)]
 fn entry<T>(table: *const T, index: u64, length: u64) -> Option<*const T> {
     if !likely(index < length) {
@@ -213,7 +216,7 @@ pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
     PREFIXES.get(half * 2 + six as u32)
 }
 
-/// The slot with this number, halves included.
+/// The slot with this number, counted over both halves.
 #[inline(always)]
 pub fn slot(number: u64) -> Option<Slot> {
     entry(&raw const tables::modlb_table_SLOTS, number, constant!(modlb_constant_SLOTS))
@@ -221,7 +224,7 @@ pub fn slot(number: u64) -> Option<Slot> {
         .map(|slot| unsafe { *slot })
 }
 
-/// Where the server with this counter is.
+/// How to reach the server with this counter.
 #[inline(always)]
 pub fn next_hop(half: u32, counter: u64) -> Option<&'static NextHop> {
     REMOTES.get(half * constant!(modlb_constant_COUNTERS) as u32 + counter as u32)
@@ -233,19 +236,20 @@ pub fn redirect(interface: u32) -> Result<u32, Outcome> {
     DEVICES.redirect(interface, 0).map_err(|_| Outcome::Unreachable)
 }
 
-/// The number of this CPU. Programs are not moved to another while they run.
+/// The number of this CPU. A program is not moved to another while it runs.
 ///
-/// `bpf_get_smp_processor_id`, the helper with this number, returns 64 bits; told that it were 32, the compiler would cut them off.
+/// The helper is declared here because it returns 64 bits; declared as 32, as elsewhere, it costs two instructions to
+/// cut them off.
 #[inline(always)]
 fn cpu() -> u64 {
-    // SAFETY: helpers are called by their numbers; this one takes nothing and only reads.
+    // SAFETY: helpers are called by number; this one takes nothing and only reads.
     unsafe {
         let helper: unsafe extern "C" fn() -> u64 = mem::transmute(BPF_FUNC_get_smp_processor_id as usize);
         helper()
     }
 }
 
-/// The index of a server's counter and packed counter on this CPU.
+/// The index of a server's counters on this CPU.
 #[inline(always)]
 pub fn server_index(number: u64) -> u64 {
     cpu() * constant!(modlb_constant_COUNTERS) + number

@@ -1,7 +1,7 @@
 //! Role `member`: this host receives what every other member receives, and takes what the formula gives it.
 //!
-//! Trap: the kernel drops frames not addressed to its own MAC (always for TCP and forwarded packets). So the program rewrites
-//! the destination of frames that it accepts; the kernel looks at it after the program.
+//! Trap: the kernel drops frames not addressed to its own MAC (always for TCP and forwarded packets). So the program
+//! rewrites the destination of frames that it accepts; the kernel looks at it after the program.
 
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{
@@ -34,7 +34,7 @@ pub fn join<C: Context, O: Observer>(context: *mut C) -> u32 {
 #[inline(always)]
 fn take(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
     match judge(packet, control, observer) {
-        // Questions about addresses are no service's packets, and come by broadcast, multicast or the group's MAC.
+        // Questions about addresses come by broadcast, multicast or the group's MAC, and belong to no service.
         Err(outcome @ (Outcome::NotOurs | Outcome::NotIp | Outcome::NoService)) if !control.standby() => {
             observer.before_write(packet.context());
             Err(answer::answer(packet, control).unwrap_or(outcome))
@@ -55,7 +55,8 @@ fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Obs
     }
 }
 
-/// Every packet counts for the server that the formula names. What is dropped, which is most of them, counts nowhere else.
+/// Every packet counts for the server that the formula names. What is dropped, which is most of them, counts nowhere
+/// else.
 #[inline(always)]
 fn judge_flow<A: Address>(
     packet: &mut Packet<impl Context>,
@@ -70,7 +71,7 @@ fn judge_flow<A: Address>(
     let (slot, counter) = select::lookup_slot(&flow, service)?;
     observer.server(&flow, service, counter);
     count::server(counter, packet.frames(), packet.len());
-    // Of a member's slots only its own are marked.
+    // Only the member's own slots are indirect.
     if !slot.is_indirect() {
         return Ok(xdp_action::XDP_DROP);
     }

@@ -1,9 +1,9 @@
-//! What becomes of a packet: the roles, and the stages that they share.
+//! The roles, and the stages that they share.
 //!
-//! The packet's way: `parse` → `service` → `select` → `rewrite`. Each stage takes what the stage before returns, so none
-//! can be left out, and nothing is written to a packet before it is certain that it will be sent.
+//! A packet goes through `parse` → `service` → `select` → `rewrite`. Each stage takes what the one before returns, so
+//! none can be left out, and nothing is written to a packet before it is certain that it will be sent.
 //!
-//! Both object files of the datapath are made of this: the regular programs (`main.rs`) and the traced ones (`traced.rs`).
+//! Both object files include this module: the regular programs (`main.rs`) and the traced ones (`traced.rs`).
 
 pub mod action;
 mod answer;

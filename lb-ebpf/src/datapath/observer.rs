@@ -1,6 +1,7 @@
 //! Watches a packet on its way, for `modlb trace` and `modlb logs`.
 //!
-//! Trap: observing must not change behaviour. The stages report what they found and use nothing of what an observer returns.
+//! Trap: observing must not change behaviour. The stages report what they found and use nothing of what an observer
+//! returns.
 
 use lb_common::{
     control::Control,

@@ -1,7 +1,8 @@
-//! Which way does a packet travel? To its service or from it: the formula wants the same tuple of both.
+//! Finds the service of a packet that may travel either way, and orients the tuple: the formula needs the same one for
+//! both ways.
 //!
-//! For roles whose services have a direction. Services of the two directions have keys of their own, so a packet that no
-//! service takes as one to it is looked for once more, swapped, as one from it.
+//! For roles whose services have a direction. The two directions have different keys. If no service takes the packet as
+//! one that goes to it, the tuple is swapped and looked up as that of a packet from the service.
 
 use lb_common::{
     control::Control,
@@ -13,7 +14,7 @@ use lb_common::{
 
 use super::service;
 
-/// The oriented flow, and the cell of the service that it belongs to.
+/// The oriented flow, and the cell of its service.
 #[inline(always)]
 pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<(Flow<A>, &'static ServiceCell), Outcome> {
     let mut flow = *flow;

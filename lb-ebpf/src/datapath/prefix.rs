@@ -1,7 +1,7 @@
-//! Flow → prefix service: the longest prefix that has a service for the packet.
+//! Flow → prefix service: the longest prefix with a service for the packet.
 //!
-//! For packets that no exact service takes, which are none of the hot ones. Every length that is in use is tried, the
-//! longest first, in the same table as everything else, so that prefixes change with the same store.
+//! Only for packets that no exact service takes, so not on the fast path. Every length in use is tried, the longest
+//! first. Prefixes lie in the same table as all services and are published by the same store.
 
 use lb_common::{
     control::Control,
@@ -12,13 +12,13 @@ use lb_common::{
 
 use super::{lookup_key::LookupKey, maps, probe::probe};
 
-/// The number of a cell and 1, or 0: none.
+/// The number of the cell plus 1, or 0: none.
 #[inline(always)]
 pub fn search([high, low]: [u64; 2], lookup: u32, control: Control) -> u64 {
     let side = LookupKey::unpack(lookup).side();
     let family = key::family_of(LookupKey::unpack(lookup).family);
     let six = family == V6::FAMILY;
-    // What comes from an address of this host's is what a steering host sends.
+    // Packets *from* an own address are what a steering host sends, so only destinations are excluded.
     let to_own = matches!(side, Side::Destination) && is_own([high, low], family, control);
     if to_own || is_special(high, low, six) {
         return 0;
@@ -36,7 +36,7 @@ pub fn search([high, low]: [u64; 2], lookup: u32, control: Control) -> u64 {
     0
 }
 
-/// The search among services of one length: the number of a cell and 1, or 0. Global: see `probe`.
+/// The search among services of one length: the number of the cell plus 1, or 0. Global: see `probe`.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn modlb_search_length(high: u64, low: u64, length: u32, lookup: u32, control: u64) -> u64 {
@@ -68,7 +68,7 @@ fn is_own(halves: [u64; 2], family: u8, control: Control) -> bool {
     probe(halves, 0, key::tag(family, Kind::Own, 0, 0), hash, control) != 0
 }
 
-/// Multicast, broadcast, link-local, loopback and unspecified addresses, which no prefix service takes.
+/// Multicast, broadcast, link-local, loopback and unspecified addresses: prefix services leave them alone.
 #[inline(always)]
 fn is_special(high: u64, low: u64, six: bool) -> bool {
     if !six {

@@ -1,7 +1,7 @@
 //! One look into the table of services, by a complete key.
 //!
-//! Trap: the verifier re-verifies a static function at every call site, with everything that is known there, and gives up at
-//! 8,192 branches that are still to be followed. It verifies a global function once, whatever the arguments are.
+//! Trap: the verifier re-verifies a static function at every call site, with everything that is known there, and gives
+//! up at 8,192 branches that are still to be followed. It verifies a global function once, whatever the arguments are.
 
 use lb_common::{control::Control, key, limits::MAX_PROBES};
 
@@ -19,8 +19,8 @@ extern "C" fn modlb_probe(high: u64, low: u64, key: u64, hash: u64, control: u64
     let (tag, length, control) = (key as u32, (key >> 32) as u32, Control(control));
     let mut number = maps::first_cell(key::hash(hash, tag, control.seed()), control.half());
     for _ in 0..MAX_PROBES {
-        // The cell is looked up by its number: verifiers before Linux 6.3 cannot follow what the compiler makes of a pointer to the
-        // next cell.
+        // The cell is looked up by its number: verifiers before Linux 6.3 cannot follow what the compiler makes of a
+        // pointer to the next cell.
         let Ok(cell) = maps::numbered_cell(number) else { return 0 };
         if cell.tag == tag && cell.prefix == length && cell.address == [high, low] {
             return number + 1;

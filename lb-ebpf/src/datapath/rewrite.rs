@@ -1,7 +1,7 @@
 //! Writes packet bytes: both MACs, for some servers the VLAN tag. Then the frame is sent.
 //!
-//! Trap: the source must be rewritten, too. With the client's MAC left in it, switches would learn that the client is
-//! behind the balancer's port, and the servers' replies would go astray.
+//! Trap: the source must be rewritten as well. Otherwise switches would learn the client's MAC on the balancer's port
+//! and deliver the servers' replies there.
 
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{
@@ -16,19 +16,19 @@ use lb_ebpf::{
 
 use super::maps;
 
-/// Addresses the frame to the slot's MAC and returns the action that sends it back.
+/// Addresses the frame to the slot's MAC and returns the action that sends it out of the interface that it came in by.
 #[inline(always)]
 pub fn l2_return(packet: &mut Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
     address(packet, slot.0, maps::interface_mac())?;
     Ok(xdp_action::XDP_TX)
 }
 
-/// Addresses the frame to a server that is behind another interface or in another VLAN, and returns the action that sends it.
-/// Consumes the packet, whose start may move.
+/// Addresses the frame to a server that is behind another interface or in another VLAN, and returns the action that
+/// sends it. Consumes the packet, whose start may move.
 ///
 /// # Errors
 ///
-/// `unreachable`: it cannot be sent there. Then it is as it was.
+/// `unreachable`: it cannot be sent there. Then it is unchanged.
 #[inline(always)]
 #[expect(clippy::needless_pass_by_value, reason = "the packet's bounds are void afterwards")]
 pub fn via_next_hop<C: MoveStart>(packet: Packet<C>, next_hop: &NextHop) -> Result<u32, Outcome> {
@@ -38,14 +38,14 @@ pub fn via_next_hop<C: MoveStart>(packet: Packet<C>, next_hop: &NextHop) -> Resu
     }
 }
 
-/// Not inlined, so that what it does to the packet's bounds and to registers stays out of the path of other packets. Returns an
-/// action, or `XDP_ABORTED` for an error.
+/// Not inlined, so that what it does to the packet's bounds and to registers stays out of the path of other packets.
+/// Returns an action, or `XDP_ABORTED` for an error.
 #[inline(never)]
 fn via_next_hop_apart<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> u32 {
     send(context, next_hop).unwrap_or(xdp_action::XDP_ABORTED)
 }
 
-/// The order matters: the way first, then room for a tag, and only then is anything written.
+/// The order matters: what can fail comes first, the redirection and the room for a tag; only then is anything written.
 #[inline(always)]
 fn send<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> Result<u32, Outcome> {
     let same_port = next_hop.interface == NextHop::SAME_PORT;
@@ -54,7 +54,7 @@ fn send<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> Result<u32, Outcom
     } else {
         maps::redirect(next_hop.interface)?
     };
-    // SAFETY: the context of a packet that the caller does not use any more.
+    // SAFETY: the context of a packet that the caller has given up.
     let mut packet = unsafe { Packet::new(context) };
     match (next_hop.vlan, is_tagged(&packet)?) {
         (NextHop::KEEP, _) | (NextHop::UNTAGGED, false) => {}
@@ -86,7 +86,7 @@ fn retag(packet: &mut Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
     Ok(())
 }
 
-/// Fills the room that was made for a tag: the EtherType that stood behind the addresses stands behind the tag now.
+/// Fills the room that was made for a tag. The EtherType that stood behind the addresses now stands behind the tag.
 #[inline(always)]
 fn tag(packet: &mut Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
     let mut header = packet.header_mut::<TaggedEthernet>(0)?;

@@ -13,10 +13,9 @@ use super::{count, maps};
 
 /// How the server is reached.
 pub enum Server {
-    /// The frame goes back by the interface that it came in by, to the slot's MAC. Counted already.
+    /// The frame leaves by the interface that it came in by, for the slot's MAC. Counted already.
     SameLink,
-    /// By another interface or in another VLAN. This may yet turn out to be impossible, so it is to be counted when it is
-    /// sent.
+    /// By another interface or in another VLAN. Not counted yet, since this may turn out to be impossible.
     Via(&'static NextHop),
 }
 
@@ -33,8 +32,8 @@ pub fn lookup_slot<A: Address>(flow: &Flow<A>, service: &ServiceCell) -> Result<
     Ok((slot, service.first_counter as u64 + relative))
 }
 
-/// How the slot's server is reached. Counts the packet for it if nothing can stop it any more, whether it is sent or
-/// belongs to this host.
+/// How the slot's server is reached. Counts the packet for the server if nothing can go wrong any more: it is sent on
+/// the same link, or the server is this host.
 #[inline(always)]
 pub fn server(slot: Slot, counter: u64, control: Control, bytes: usize) -> Result<Server, Outcome> {
     if slot.is_indirect() {
@@ -44,7 +43,7 @@ pub fn server(slot: Slot, counter: u64, control: Control, bytes: usize) -> Resul
     Ok(Server::SameLink)
 }
 
-/// The rare server that is this host, behind another interface or in a VLAN of its own.
+/// The rare server that is this host, behind another interface or in another VLAN.
 #[inline(always)]
 fn indirect(control: Control, counter: u64, bytes: usize) -> Result<Server, Outcome> {
     match maps::next_hop(control.half(), counter) {

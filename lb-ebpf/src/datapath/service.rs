@@ -1,8 +1,8 @@
 //! Flow → service: the most specific first.
 //!
-//! Nearly every packet is done with the first cell that is looked at: it is the service's, or it is empty and no other kind
-//! of service is in use. The search, which knows every kind, is made of global functions that take and return numbers; see
-//! `probe`.
+//! For nearly every packet the first cell decides: it is the service's, or it is empty and no other kind of service is
+//! in use. Otherwise a search tries every kind of key. It consists of global functions, which take and return numbers;
+//! see `probe`.
 
 use lb_common::{
     control::Control,
@@ -15,7 +15,7 @@ use lb_ebpf::hint::likely;
 
 use super::{lookup_key::LookupKey, maps, prefix, probe::probe};
 
-/// The cell of the service that the flow belongs to.
+/// The cell of the flow's service.
 #[inline(always)]
 pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static ServiceCell, Outcome> {
     if !flow.fragment
@@ -27,9 +27,9 @@ pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static Ser
     numbered(search(flow, control, Side::Destination))
 }
 
-/// The same by two looks at most, for a whole packet of a protocol with ports: at the cell where its most specific key belongs, and at
-/// the next, where it is if another service has that place. `Some(None)`: there is no such service. `None`: whether there is one takes
-/// a search.
+/// The same for an unfragmented packet of a protocol with ports, by at most two cells: the one where its most specific
+/// key belongs, and the next, which the key has if another service was there first. `Some(None)`: there is no service.
+/// `None`: only a search can tell.
 #[inline(always)]
 pub fn first<A: Address>(flow: &Flow<A>, control: Control) -> Option<Option<&'static ServiceCell>> {
     let halves = flow.destination.halves();
@@ -53,20 +53,20 @@ pub fn first<A: Address>(flow: &Flow<A>, control: Control) -> Option<Option<&'st
     }
 }
 
-/// The number of the cell of the service that the flow belongs to and 1, or 0: none.
+/// The number of the cell of the flow's service plus 1, or 0: none.
 #[inline(always)]
 pub fn search<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> u64 {
     let [high, low] = flow.destination.halves();
     modlb_search(high, low, LookupKey::of(flow, side).pack(), control.0)
 }
 
-/// The cell of a number that [`search`] returned.
+/// The cell for a number that [`search`] returned.
 #[inline(always)]
 pub fn numbered(number: u64) -> Result<&'static ServiceCell, Outcome> {
     if number == 0 { Err(Outcome::NoService) } else { maps::numbered_cell(number - 1) }
 }
 
-/// Whether this host tells the group's MAC to who asks for an address.
+/// Whether this host answers for an address with the group's MAC.
 #[inline(always)]
 pub fn announces<A: Address>(address: A, control: Control) -> bool {
     let halves = address.halves();

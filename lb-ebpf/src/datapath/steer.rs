@@ -1,7 +1,7 @@
 //! Role `steer`: what this host sends goes through the router or proxy that the formula names.
 //!
-//! Trap: a large packet's payload need not be in the packet's linear part, and sometimes not even its headers are. Only
-//! then, which is rare, are they moved there and the packet is looked at again.
+//! Trap: a large packet's payload need not be in the packet's linear part, and in rare cases not even its headers are.
+//! Then they are moved there and the packet is read again.
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
 use lb_common::{
@@ -17,10 +17,10 @@ use lb_ebpf::{
 
 use super::{action::action, count, maps, observer::Observer, orient, rewrite, select};
 
-/// More than any headers that are looked through, quoted ones included.
+/// More bytes than all headers that are read, quoted ones included.
 const HEADERS: u32 = 512;
 
-/// Addresses the frame to the router, and lets it go where it would have gone.
+/// Addresses the frame to the router; it still leaves by its own interface.
 #[inline(always)]
 pub fn steer<O: Observer>(context: *mut __sk_buff) -> i32 {
     let control = maps::control();
@@ -78,7 +78,7 @@ fn judge_flow<A: Address>(
     let (slot, counter) = select::lookup_slot(&flow, service)?;
     observer.server(&flow, service, counter);
     count::server(counter, packet.frames(), packet.len());
-    // This host steers by one interface, so a mark means that it is the router itself.
+    // A host steers by one interface, so an indirect slot means that the router is this host.
     if slot.is_indirect() {
         return Err(Outcome::Local);
     }

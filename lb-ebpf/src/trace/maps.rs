@@ -10,11 +10,11 @@ use lb_common::trace::{Filter, MAX_SNAP, TraceCounters, TraceEvent};
 #[btf_map]
 static EVENTS: RingBuf<u8, 4096> = RingBuf::new();
 
-/// Where an event is put together: the stack is too small.
+/// Where an event is assembled: the stack is too small.
 #[btf_map]
 static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
-/// What was counted.
+/// Counts packets for the summary.
 #[btf_map]
 static TRACE_COUNTERS: PerCpuArray<TraceCounters, 1> = PerCpuArray::new();
 

@@ -1,7 +1,7 @@
 //! Recordings as messages (aya-log), for `modlb logs`.
 //!
-//! Trap: the macro makes hundreds of instructions of each message, and the verifier follows all of their branches, so no message
-//! is inlined. And a message's text must stand in the program, so there is one for each outcome.
+//! Trap: the macro makes hundreds of instructions of each message, and the verifier follows all of their branches, so
+//! no message is inlined. And a message's text must stand in the program, so there is one for each outcome.
 
 use aya_log_ebpf::{debug, error, info, trace, warn};
 use lb_common::{control::Control, outcome::Outcome, trace::TraceEvent};
@@ -99,7 +99,7 @@ macro_rules! messages {
         $meaning:literal
         $level:ident $message:literal [$($field:ident)+];
     )+) => {
-        /// How it ended.
+        /// The message about the outcome.
         #[inline(always)]
         fn end(event: &TraceEvent) {
             $(if event.outcome == Outcome::$variant.index() {

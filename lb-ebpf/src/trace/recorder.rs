@@ -1,7 +1,7 @@
 //! Records a packet on its way, and emits the recording if it fits the filter.
 //!
-//! Trap: observing must not change behaviour. Where there is no room for an event it is dropped and counted, and the packet
-//! goes its way.
+//! Trap: observing must not change behaviour. Where there is no room for an event it is dropped and counted, and the
+//! packet goes its way.
 
 use core::marker::PhantomData;
 
@@ -58,8 +58,8 @@ impl Recording {
     }
 }
 
-/// Not inlined: bounds that are checked here cannot be lost on the way. Headers and payload are read as any memory of the
-/// kernel's, which the verifier lets be of any length.
+/// Not inlined: bounds that are checked here cannot be lost on the way. Headers and payload are read as any memory of
+/// the kernel's, which the verifier lets be of any length.
 #[inline(never)]
 fn copy(scratch: *mut Scratch, at: u64, start: u64, length: u64) -> u64 {
     if at > MAX_SNAP as u64 || length > MAX_SNAP as u64 {

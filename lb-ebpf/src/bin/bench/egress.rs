@@ -1,7 +1,7 @@
-//! The same for what a host sends: a driver and a floor for role `steer`.
+//! A driver and a floor for role `steer`, whose packets are those that a host sends.
 //!
-//! Trap: a program can only call programs of its own type, and a program array holds those of one type. So there are two of
-//! either.
+//! Trap: a program can only call programs of its own type, and a program array holds programs of one type. So drivers
+//! and arrays exist twice.
 
 use aya_ebpf::{
     bindings::{TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC},
@@ -26,17 +26,17 @@ pub fn egress_driver(context: TcContext) -> i32 {
     // SAFETY: the kernel hands each program a valid context.
     let mut packet = unsafe { Packet::new(context.skb.skb) };
     hand_over(&mut packet, &context, &EGRESS_PROGRAMS);
-    // What no program that is measured returns, and 0 as the other driver's.
+    // No measured program returns this, and it is 0 like the other driver's.
     TC_ACT_OK
 }
 
-/// Does nothing: what the driver, the call and the test run take.
+/// Does nothing: measures the driver, the call and the test run alone.
 #[classifier]
 pub fn egress_empty(_context: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
-/// The floor: writes what role `steer` writes, the destination alone.
+/// The floor: writes the destination, as role `steer` does.
 #[classifier]
 pub fn egress_rewrite(context: TcContext) -> i32 {
     // SAFETY: the kernel hands each program a valid context.

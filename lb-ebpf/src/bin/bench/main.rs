@@ -1,7 +1,7 @@
-//! What the benchmark measures the datapath against, and the driver that hands packets to each.
+//! The programs that the benchmark compares the datapath with, and the driver that hands packets to all of them.
 //!
-//! Trap: a test run hands the same buffer to every repeat, and after the first it holds what the program made of it. The
-//! driver runs first in each repeat, writes addresses afresh, and tail-calls the program that is measured.
+//! Trap: a test run uses one buffer for all repeats, so each repeat would see what the one before wrote. The driver
+//! runs first in each repeat, writes the addresses again, and tail-calls the program that is measured.
 
 #![no_std]
 #![no_main]
@@ -34,7 +34,7 @@ lb_ebpf::object!();
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
-/// The verifier must see how far into a packet the driver may write.
+/// The furthest offset that the driver writes to: the verifier must see a bound.
 const LONGEST: usize = 0xff;
 
 /// What the driver writes at the frame's start.
@@ -54,7 +54,7 @@ type Programs = ProgramArray<256>;
 #[btf_map]
 static PROGRAMS: Programs = Programs::new();
 
-/// What the drivers do.
+/// What the drivers write, and which program they call.
 #[btf_map]
 static LOAD: Array<Load, 1, MMAPABLE> = Array::new();
 
@@ -75,13 +75,13 @@ pub fn driver(context: XdpContext) -> u32 {
     xdp_action::XDP_ABORTED
 }
 
-/// Does nothing: what the driver, the call and the test run take.
+/// Does nothing: measures the driver, the call and the test run alone.
 #[xdp]
 pub fn empty(_context: XdpContext) -> u32 {
     xdp_action::XDP_TX
 }
 
-/// The floor: nothing that forwards at layer 2 can do less.
+/// The floor: whatever forwards at layer 2 must do at least this.
 #[xdp]
 pub fn rewrite(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
@@ -89,7 +89,7 @@ pub fn rewrite(context: XdpContext) -> u32 {
     send(&mut packet).unwrap_or(xdp_action::XDP_ABORTED)
 }
 
-/// Reads all that the datapath reads, and sends everything to one MAC.
+/// Parses as the datapath does, and sends everything to one MAC.
 #[xdp]
 pub fn parse_and_rewrite(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
@@ -100,7 +100,7 @@ pub fn parse_and_rewrite(context: XdpContext) -> u32 {
     }
 }
 
-/// Reads all that the datapath reads, and passes everything.
+/// Parses as the datapath does, and passes everything.
 #[xdp]
 pub fn parse_and_pass(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
@@ -118,7 +118,7 @@ fn hand_over(packet: &mut Packet<impl Context>, context: &impl EbpfContext, prog
     // SAFETY: the pointer is to a live value, and one run at a time touches it.
     let load = unsafe { &mut *load };
     if make(packet, load).is_ok() {
-        // SAFETY: nothing here is to be dropped. If there is no program, the call returns.
+        // SAFETY: nothing here needs to be dropped. If there is no program, the call returns.
         unsafe { programs.tail_call(context, load.program) };
     }
 }
@@ -175,7 +175,7 @@ fn read(packet: &Packet<impl Context>) -> Result<(), Outcome> {
     }
 }
 
-/// Looks at every field, lest the compiler leave out what reads it. No flow of the benchmark adds up to 0.
+/// Uses every field, so that the compiler cannot remove the code that reads it. No flow of the benchmark adds up to 0.
 #[inline(always)]
 fn used<A: Address>(flow: &Flow<A>) -> Result<(), Outcome> {
     let [source, destination] = [flow.source.halves(), flow.destination.halves()];

@@ -1,4 +1,4 @@
-//! Where frames end that went from end to end.
+//! The far end of the benchmark's wire: counts and records the frames that arrive.
 
 use aya_ebpf::{
     bindings::xdp_action,
@@ -15,7 +15,7 @@ use lb_ebpf::{
 
 use crate::INTERFACE_MAC;
 
-/// How many frames came for each server, and in the last place how many that a balancer did not send to one.
+/// How many frames arrived for each server, and in the last place how many that no balancer sent to a server.
 #[btf_map]
 static ARRIVED: PerCpuArray<u64, { SERVERS + 1 }> = PerCpuArray::new();
 
@@ -27,7 +27,7 @@ static RECORDED: Array<Record, RECORDS> = Array::new();
 #[btf_map]
 static RECORDED_COUNT: Array<u32, 1> = Array::new();
 
-/// Counts a frame, and that is the end of it.
+/// Counts a frame and drops it.
 #[xdp]
 pub fn sink(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
@@ -35,7 +35,7 @@ pub fn sink(context: XdpContext) -> u32 {
     count(&packet)
 }
 
-/// The same, and keeps what a balancer sent. One frame at a time, or some are lost.
+/// The same, and records what a balancer sent. Frames must come one at a time, or some are lost.
 #[xdp]
 pub fn record(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
