@@ -6,7 +6,7 @@
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{
     outcome::Outcome,
-    table::{Remote, Slot},
+    table::{NextHop, Slot},
 };
 use lb_ebpf::{
     ethernet::ether_type::{SERVICE_VLAN, VLAN},
@@ -31,7 +31,7 @@ pub fn l2_return(packet: &mut Packet<impl Context>, slot: Slot) -> Result<u32, O
 /// `unreachable`: it cannot be sent there. Then it is as it was.
 #[inline(always)]
 #[expect(clippy::needless_pass_by_value, reason = "the packet's bounds are void afterwards")]
-pub fn via_next_hop<C: MoveStart>(packet: Packet<C>, next_hop: &Remote) -> Result<u32, Outcome> {
+pub fn via_next_hop<C: MoveStart>(packet: Packet<C>, next_hop: &NextHop) -> Result<u32, Outcome> {
     match via_next_hop_apart(packet.context(), next_hop) {
         xdp_action::XDP_ABORTED => Err(Outcome::Unreachable),
         action => Ok(action),
@@ -41,14 +41,14 @@ pub fn via_next_hop<C: MoveStart>(packet: Packet<C>, next_hop: &Remote) -> Resul
 /// Not inlined, so that what it does to the packet's bounds and to registers stays out of the path of other packets. Returns an
 /// action, or `XDP_ABORTED` for an error.
 #[inline(never)]
-fn via_next_hop_apart<C: MoveStart>(context: *mut C, next_hop: &Remote) -> u32 {
+fn via_next_hop_apart<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> u32 {
     send(context, next_hop).unwrap_or(xdp_action::XDP_ABORTED)
 }
 
 /// The order matters: the way first, then room for a tag, and only then is anything written.
 #[inline(always)]
-fn send<C: MoveStart>(context: *mut C, next_hop: &Remote) -> Result<u32, Outcome> {
-    let same_port = next_hop.interface == Remote::BACK;
+fn send<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> Result<u32, Outcome> {
+    let same_port = next_hop.interface == NextHop::SAME_PORT;
     let action = if same_port || next_hop.interface == maps::interface() {
         xdp_action::XDP_TX
     } else {
@@ -57,8 +57,8 @@ fn send<C: MoveStart>(context: *mut C, next_hop: &Remote) -> Result<u32, Outcome
     // SAFETY: the context of a packet that the caller does not use any more.
     let mut packet = unsafe { Packet::new(context) };
     match (next_hop.vlan, is_tagged(&packet)?) {
-        (Remote::KEEP, _) | (Remote::UNTAGGED, false) => {}
-        (Remote::UNTAGGED, true) => packet.move_start(size_of::<Tag>() as i32)?,
+        (NextHop::KEEP, _) | (NextHop::UNTAGGED, false) => {}
+        (NextHop::UNTAGGED, true) => packet.move_start(size_of::<Tag>() as i32)?,
         (vlan, true) => retag(&mut packet, vlan as u16)?,
         (vlan, false) => {
             packet.move_start(-(size_of::<Tag>() as i32))?;

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints() {
+    fn endpoints_are_parsed() {
         let endpoint = |address: &str, port| Ok(Endpoint { address: address.parse().unwrap(), port });
         for (text, expected) in [
             ("198.51.100.7", endpoint("198.51.100.7", None)),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn not_endpoints() {
+    fn malformed_endpoints_are_refused() {
         for text in [
             "",
             "localhost",
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners() {
+    fn listen_addresses_are_parsed() {
         assert_eq!("none".parse(), Ok(Listen::Nowhere));
         assert_eq!("[::1]:80".parse(), Ok(Listen::At((Ipv6Addr::LOCALHOST, 80).into())));
         for text in ["", "9652", ":9652", "localhost:9652", "127.0.0.1"] {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn instances() {
+    fn instance_names_are_checked() {
         for text in ["default", "a", "Edge-1_b", &"x".repeat(64)] {
             assert_eq!(parse_instance(text).as_deref(), Ok(text));
         }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds() {
+    fn seconds_are_parsed_within_limits() {
         assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
         for text in ["0", "-1", "nan", "inf", "1s", ""] {
             assert!(parse_seconds(text).is_err(), "{text}");

@@ -11,7 +11,7 @@ use crate::{
         protocol::protocol_name,
         standing::Standing,
     },
-    datapath::{Datapath, Holder, Link, Place, Snapshot},
+    datapath::{Datapath, Holder, Link, Location, Snapshot},
     decide::{config_digest, slots::Digest},
     net::Net,
     output::{Activity, InterfaceView, MemberView, ServerView, ServiceView, StatusView, UnconfirmedView},
@@ -68,10 +68,10 @@ fn member(snapshot: &Snapshot) -> Option<MemberView> {
     if snapshot.config.role != Role::Member {
         return None;
     }
-    let services = snapshot.config.services.iter().zip(&snapshot.places);
-    let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
+    let services = snapshot.config.services.iter().zip(&snapshot.locations);
+    let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
     let mut own: Vec<_> =
-        servers.filter(|(_, place)| **place == Place::Here).map(|(server, _)| server.address).collect();
+        servers.filter(|(_, location)| **location == Location::Local).map(|(server, _)| server.address).collect();
     own.sort_unstable();
     own.dedup();
     let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn text() {
+    fn findings_are_folded_unless_all_are_asked_for() {
         let bad = "\
 warning  mode          eth0: generic
          slower
@@ -110,7 +110,7 @@ failure  link          eth0: down
     }
 
     #[test]
-    fn json() {
+    fn the_json_keeps_its_shape() {
         let json = serde_json::to_value(view(false)).unwrap();
         let expected = r#"{"check":"link","subject":"eth0","level":"failure","seen":"down","meaning":"nothing arrives","cure":"ip link set dev eth0 up","command":"ip link set dev eth0 up"}"#;
         assert_eq!(json[2], serde_json::from_str::<serde_json::Value>(expected).unwrap());

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn json() {
+    fn the_json_keeps_its_shape() {
         assert_eq!(
             serde_json::to_string(&forwarded()).unwrap(),
             r#"{"outcome":"forwarded","service":"web","formula":"3-tuple","direction":"forward","sum":"6731060940","n":3,"slots":3,"slot":0,"server":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null}"#
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn text() {
+    fn the_text_shows_the_arithmetic() {
         assert_eq!(
             forwarded().render(),
             "\
@@ -150,7 +150,7 @@ outcome  forwarded: sent to the server"
     }
 
     #[test]
-    fn text_with_a_vlan() {
+    fn the_text_names_the_vlan() {
         for (vlan, line) in [
             (20, "server   10.0.0.11 at 02:00:00:00:00:11, in VLAN 20"),
             (0, "server   10.0.0.11 at 02:00:00:00:00:11, without a VLAN tag"),
@@ -161,7 +161,7 @@ outcome  forwarded: sent to the server"
     }
 
     #[test]
-    fn text_with_more_slots_than_servers() {
+    fn the_text_names_n_if_there_are_more_slots() {
         let text = Explanation { slots: Some(4098), slot: Some(1230), ..forwarded() }.render();
         assert!(text.contains("\n  6731060940 % 4098 = 1230   (N = 3, dealt to 4098 slots)\n"), "{text}");
     }

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn json() {
+    fn the_json_keeps_its_shape() {
         let rest: String =
             Outcome::ALL[1..].iter().map(|outcome| format!(r#","{outcome}":{{"packets":0,"bytes":0}}"#)).collect();
         let expected = format!(
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_rates() {
+    fn the_text_has_totals() {
         let text = stats(7).render();
         assert!(
             text.starts_with("outcome           packets  bytes\nforwarded               7    700\nlocal  "),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn text_with_rates() {
+    fn the_text_has_rates_if_asked_for() {
         let text = stats(3_000_007).since(&stats(7), 2.0).render();
         let services = "\
 service  server     packets      bytes  packets/s  bytes/s

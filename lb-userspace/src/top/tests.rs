@@ -72,7 +72,7 @@ fn words<'a>(screen: &'a [String], start: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_small_terminal_without_colours() {
+fn a_small_terminal_shows_all_without_colours() {
     let screen = screen(&mut model(), PLAIN, (80, 24));
     assert_eq!(screen[0], "modlb default  balancer  active  digest 0123456789abcdef  every 1 s");
     assert_eq!(words(&screen, "forwarded")[..3], ["forwarded", "6.00k", "600k"]);
@@ -85,7 +85,7 @@ fn a_small_terminal_without_colours() {
 }
 
 #[test]
-fn every_size_can_be_drawn() {
+fn every_terminal_size_can_be_drawn() {
     let mut model = model();
     for size in [(1, 1), (20, 5), (40, 10), (80, 24), (200, 50), (500, 200)] {
         for key in [KeyCode::Char('?'), KeyCode::Esc, KeyCode::Enter, KeyCode::Enter] {
@@ -96,7 +96,7 @@ fn every_size_can_be_drawn() {
 }
 
 #[test]
-fn into_a_service_and_back() {
+fn enter_opens_a_service_and_tab_returns() {
     let mut model = model();
     press(&mut model, KeyCode::Enter);
     assert_eq!(model.screen, Screen::Service("web".into()), "the busiest is selected first");
@@ -128,7 +128,7 @@ fn the_selection_stays_with_its_service() {
 }
 
 #[test]
-fn filter_pause_help_and_leaving() {
+fn keys_filter_pause_help_and_quit() {
     let mut model = model();
     type_in(&mut model, "/WEq");
     assert!(model.typing);
@@ -151,7 +151,7 @@ fn filter_pause_help_and_leaving() {
 }
 
 #[test]
-fn an_instance_that_goes_is_said_and_comes_back() {
+fn the_end_and_return_of_the_instance_are_shown() {
     let mut model = model();
     model.take(Err(anyhow::anyhow!("no instance default is running")));
     let shown = screen(&mut model, PLAIN, (80, 24));
@@ -179,7 +179,7 @@ fn a_thousand_services_are_drawn_a_screen_at_a_time() {
 }
 
 #[test]
-fn long_names_are_shown_whole_where_they_fit() {
+fn long_names_are_shown_whole_if_they_fit() {
     let mut model = Model::new("default", Duration::from_secs(1));
     let name = "a-service-of-thirty-letters-xx";
     model.take(Ok(reading(Instant::now(), 0, &[(name, &[(Up, 1, 0)])])));
@@ -187,7 +187,7 @@ fn long_names_are_shown_whole_where_they_fit() {
 }
 
 #[test]
-fn bars_and_sparklines() {
+fn bars_and_sparklines_are_drawn() {
     assert_eq!([0.0, 0.5, 1.0, 7.0, f64::NAN].map(|share| PLAIN.bar(share, 4)), ["", "##", "####", "####", ""]);
     assert_eq!(FULL.bar(0.53, 4), "██▏");
     let values = VecDeque::from([9.0, 0.0, 1.0, 8.0]);

@@ -108,7 +108,7 @@ fn net(net: Option<IpNet>) -> Net {
 
 #[cfg(test)]
 mod tests {
-    use lb_common::trace::Event;
+    use lb_common::trace::TraceEvent as Event;
 
     use super::*;
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_of_both_families() {
+    fn filters_match_prefixes_of_both_families() {
         for (prefix, fitting, not) in [
             ("203.0.113.0/24", "203.0.113.10", "203.0.114.10"),
             ("0.0.0.0/0", "203.0.113.10", "2001:db8::1"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_and_protocols() {
+    fn filters_match_ports_and_protocols() {
         let event = event("10.0.0.1", "10.0.0.2");
         for (port, fit) in [(5, true), (80, true), (6, false)] {
             assert_eq!(Filter { port, ..Filter::ALL }.takes(&event), fit, "{port}");

@@ -25,7 +25,7 @@ fn attached(mode: &str) -> Network {
 }
 
 #[test]
-fn silent_where_all_is_well() {
+fn a_healthy_balancer_has_no_findings() {
     need_root!();
     let network = attached("native");
     silent(&network.modlb, "");
@@ -41,7 +41,7 @@ fn silent_where_all_is_well() {
 }
 
 #[test]
-fn before_the_first_attach() {
+fn it_checks_before_the_first_attach() {
     need_root!();
     let network = network();
     let error = network.modlb.fails("doctor");
@@ -54,7 +54,7 @@ fn before_the_first_attach() {
 }
 
 #[test]
-fn the_peer_has_no_program() {
+fn a_peer_without_a_program_is_found() {
     need_root!();
     let network = attached("native");
     let dev = format!("--netns {} dev pass v-gateway --remove", network.switch.name());
@@ -64,7 +64,7 @@ fn the_peer_has_no_program() {
 }
 
 #[test]
-fn the_interface_is_down() {
+fn an_interface_that_is_down_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("link set eth0 down");
@@ -83,7 +83,7 @@ fn the_interface_is_down() {
 }
 
 #[test]
-fn the_interface_is_gone() {
+fn an_interface_that_is_gone_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("link del eth0");
@@ -95,7 +95,7 @@ fn the_interface_is_gone() {
 }
 
 #[test]
-fn the_interface_is_a_bridge_s() {
+fn an_interface_in_a_bridge_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("link add br0 type bridge");
@@ -108,7 +108,7 @@ fn the_interface_is_a_bridge_s() {
 }
 
 #[test]
-fn another_program_is_there() {
+fn a_foreign_program_is_found() {
     need_root!();
     let network = network();
     network.gateway.ip("link add spare type veth peer name spare1");
@@ -145,7 +145,7 @@ fn another_program_is_there() {
 }
 
 #[test]
-fn generic_mode() {
+fn generic_mode_is_found() {
     need_root!();
     let network = network();
     network.attach("generic", &network.configuration(2, HTTP));
@@ -166,7 +166,7 @@ fn generic_mode() {
 }
 
 #[test]
-fn the_mtu_is_too_large_for_the_driver() {
+fn an_mtu_too_large_for_the_driver_is_found() {
     need_root!();
     let network = network();
     network.gateway.ip("tuntap add tap0 mode tap");
@@ -182,7 +182,7 @@ fn the_mtu_is_too_large_for_the_driver() {
 }
 
 #[test]
-fn tags_are_taken_off() {
+fn stripped_tags_are_found() {
     need_root!();
     let network = attached("native");
     silent(&network.modlb, "");
@@ -192,7 +192,7 @@ fn tags_are_taken_off() {
 }
 
 #[test]
-fn one_queue_for_all_cpus() {
+fn one_queue_for_all_cpus_is_found() {
     need_root!();
     if thread::available_parallelism().unwrap().get() < 2 {
         eprintln!("SKIPPED: one CPU has queues enough");
@@ -207,7 +207,7 @@ fn one_queue_for_all_cpus() {
 }
 
 #[test]
-fn strict_reverse_path_filter() {
+fn a_strict_reverse_path_filter_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.run("sysctl", "-w net.ipv4.conf.eth0.rp_filter=1");
@@ -217,7 +217,7 @@ fn strict_reverse_path_filter() {
 }
 
 #[test]
-fn a_server_is_silent() {
+fn a_silent_server_is_found() {
     need_root!();
     let network = attached("native");
     network.server_namespaces().nth(1).unwrap().ip("link set eth0 down");
@@ -236,7 +236,7 @@ fn a_server_is_silent() {
 
 /// The state of the kernel's own entry is told.
 #[test]
-fn the_kernel_gave_up_on_a_server() {
+fn a_server_that_the_kernel_gave_up_on_is_found() {
     need_root!();
     let network = attached("native");
     network.server_namespaces().next().unwrap().ip("link set eth0 down");
@@ -251,7 +251,7 @@ fn the_kernel_gave_up_on_a_server() {
 }
 
 #[test]
-fn a_server_has_another_mac_now() {
+fn a_changed_mac_is_found() {
     need_root!();
     let network = attached("native");
     let server = network.server_namespaces().next().unwrap();
@@ -268,7 +268,7 @@ fn a_server_has_another_mac_now() {
 }
 
 #[test]
-fn a_server_behind_a_router_or_nowhere() {
+fn a_server_behind_a_router_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("route add 192.0.2.0/24 via 10.0.0.2");
@@ -283,7 +283,7 @@ fn a_server_behind_a_router_or_nowhere() {
 }
 
 #[test]
-fn this_host_has_the_service_s_address() {
+fn a_service_address_on_this_host_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("addr add 203.0.113.10/32 dev eth0");
@@ -293,7 +293,7 @@ fn this_host_has_the_service_s_address() {
 }
 
 #[test]
-fn another_machine_answers() {
+fn another_machine_that_answers_is_found() {
     need_root!();
     let network = attached("native");
     for (service, length) in SERVICES.into_iter().zip([32, 128]) {
@@ -311,7 +311,7 @@ fn another_machine_answers() {
 }
 
 #[test]
-fn a_server_answers() {
+fn a_server_that_answers_is_found() {
     need_root!();
     let network = attached("native");
     let server = network.server_namespaces().next().unwrap();
@@ -327,7 +327,7 @@ fn a_server_answers() {
 
 /// A change that waits to be confirmed is told of.
 #[test]
-fn unconfirmed() {
+fn an_unconfirmed_change_is_found() {
     need_root!();
     let network = attached("native");
     let file = network.modlb.file("new.toml", &network.configuration(1, HTTP));

@@ -96,7 +96,7 @@ fn moved(found: &Value, change: usize) -> u64 {
 }
 
 #[test]
-fn a_hundred_thousand_packets() {
+fn a_hundred_thousand_packets_agree() {
     need_root!();
     let desk = Desk::new();
     let (expected, arguments) = prepare(&desk, &mut Random::new(7), 100_000);
@@ -113,7 +113,7 @@ fn a_hundred_thousand_packets() {
 }
 
 #[test]
-fn many_configurations_without_the_kernel() {
+fn many_configurations_agree_without_the_kernel() {
     let desk = Desk::new();
     for seed in 100..112 {
         let (expected, arguments) = prepare(&desk, &mut Random::new(seed), 2_000);
@@ -122,7 +122,7 @@ fn many_configurations_without_the_kernel() {
 }
 
 #[test]
-fn many_configurations_with_it() {
+fn many_configurations_agree_with_the_kernel() {
     need_root!();
     let desk = Desk::new();
     for seed in 200..204 {

@@ -51,7 +51,7 @@ impl<R: Read> Read for Slow<R> {
 }
 
 #[test]
-fn every_format() {
+fn every_format_is_read() {
     for format in FORMATS {
         let file = File::with(format, &some());
         let (found, error) = read(Cursor::new(&file));
@@ -62,7 +62,7 @@ fn every_format() {
 }
 
 #[test]
-fn without_packets() {
+fn empty_captures_are_read() {
     for format in FORMATS {
         let (found, error) = read(Cursor::new(File::new(format).bytes));
         assert!(found.is_empty() && error.is_none(), "{format:?}: {error:?}");
@@ -70,7 +70,7 @@ fn without_packets() {
 }
 
 #[test]
-fn packets_that_were_cut() {
+fn truncated_packets_keep_their_length() {
     for format in FORMATS {
         let mut file = File::new(format);
         file.cut(&[7; 61], 1_514);
@@ -85,7 +85,7 @@ fn packets_that_were_cut() {
 
 /// Cut at every place, a file gives the packets before, and says where it ends; only at the end of a packet it is whole.
 #[test]
-fn a_file_that_ends_anywhere() {
+fn a_file_may_end_anywhere() {
     let frames = [vec![1; 60], vec![2; 63], vec![3; 64]];
     for format in FORMATS {
         let file = File::with(format, &frames);
@@ -116,7 +116,7 @@ fn a_file_that_ends_anywhere() {
 }
 
 #[test]
-fn the_error_names_place_and_reason() {
+fn errors_name_position_and_reason() {
     let file = File::with(PCAP, &[vec![1; 60], vec![2; 98]]);
     let (_, error) = read(Cursor::new(&file[..24 + 76 + 16 + 12]));
     assert_eq!(
@@ -126,7 +126,7 @@ fn the_error_names_place_and_reason() {
 }
 
 #[test]
-fn what_is_no_capture() {
+fn other_files_are_refused() {
     let error = |bytes: &[u8]| read(Cursor::new(bytes)).1.unwrap().to_string();
     assert_eq!(error(b""), "at the start: the file is empty");
     assert_eq!(error(b"[[service]]\nname = \"web\""), "at the start: this is not a pcap or pcapng file");
@@ -149,7 +149,7 @@ fn what_is_no_capture() {
 }
 
 #[test]
-fn several_interfaces_and_sections() {
+fn several_interfaces_and_sections_are_read() {
     for big_endian in [false, true] {
         let mut file = File::new(Format::Pcapng { big_endian });
         file.interface(113, 0);
@@ -179,7 +179,7 @@ fn several_interfaces_and_sections() {
 }
 
 #[test]
-fn lengths_that_cannot_be() {
+fn impossible_lengths_are_refused() {
     let huge = |format, place: usize| {
         let mut bytes = File::with(format, &[vec![1; 60], vec![2; 60]]);
         bytes[place..place + 4].copy_from_slice(&[0xf0; 4]);
@@ -196,7 +196,7 @@ fn lengths_that_cannot_be() {
 
 /// Not a claim but what is there decides how much memory is taken.
 #[test]
-fn nothing_is_reserved_for_a_claim() {
+fn claimed_lengths_allocate_nothing() {
     struct Endless(Vec<u8>, usize);
     impl Read for Endless {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -215,7 +215,7 @@ fn nothing_is_reserved_for_a_claim() {
 }
 
 #[test]
-fn a_reader_that_fails() {
+fn a_failing_reader_is_reported() {
     struct Failing;
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -23,7 +23,7 @@ fn text(desk: &Desk, arguments: &str) -> String {
 }
 
 #[test]
-fn text_for_people() {
+fn the_text_keeps_its_shape() {
     let desk = desk(300);
     desk.put("four.toml", web(&[11, 12, 13, 14]));
     let text = text(&desk, "a.pcap --config web.toml --down 10.0.0.12 --against four.toml --without-kernel");
@@ -64,7 +64,7 @@ as four.toml      300    225          -         0      300            225       
 }
 
 #[test]
-fn a_capture_without_packets() {
+fn an_empty_capture_is_replayed() {
     let desk = desk(0);
     let text = text(&desk, "a.pcap --config web.toml --without-kernel");
     assert!(text.starts_with("a.pcap: 0 packets, 0 bytes\n"), "{text}");
@@ -74,7 +74,7 @@ fn a_capture_without_packets() {
 }
 
 #[test]
-fn errors_name_the_culprit() {
+fn errors_name_their_cause() {
     let desk = desk(3);
     desk.put("foreign", "[[service]]\n");
     desk.put("empty", "");
@@ -104,7 +104,7 @@ fn errors_name_the_culprit() {
 }
 
 #[test]
-fn a_reader_that_left_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let desk = desk(3);
     let mut command = desk.command("a.pcap -c web.toml --without-kernel");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -115,7 +115,7 @@ fn a_reader_that_left_is_no_error() {
 
 /// Without the kernel it needs no root; with it, the error says so.
 #[test]
-fn as_nobody() {
+fn it_works_without_privileges() {
     need_root!();
     const NOBODY: u32 = 65_534;
     let desk = desk(30);

@@ -35,7 +35,7 @@ fn met(stats: &ReplayStats) -> Vec<(Outcome, u64)> {
 
 /// However much of it was captured, a packet is judged as it was, or not at all.
 #[test]
-fn no_cut_changes_a_verdict() {
+fn truncation_never_changes_a_verdict() {
     let mut random = Random::new(3);
     let (mut judged, mut undecided) = (0, 0);
     for _ in 0..60 {
@@ -95,7 +95,7 @@ fn assert_snapped(whole: &Value, cut: &Value) {
 }
 
 #[test]
-fn a_snap_length() {
+fn truncated_frames_are_judged() {
     let desk = Desk::new();
     snapped(&desk);
     let arguments = "--config web.toml --without-kernel";
@@ -112,7 +112,7 @@ fn a_snap_length() {
 }
 
 #[test]
-fn a_snap_length_with_the_kernel() {
+fn truncated_frames_are_judged_by_the_kernel() {
     need_root!();
     let desk = Desk::new();
     snapped(&desk);
@@ -147,12 +147,12 @@ fn a_truncated_file(options: &str) {
 }
 
 #[test]
-fn a_file_that_ends_in_the_middle_of_a_packet() {
+fn a_truncated_file_gives_figures_and_an_error() {
     a_truncated_file("--without-kernel");
 }
 
 #[test]
-fn a_file_that_ends_in_the_middle_of_a_packet_with_the_kernel() {
+fn a_truncated_file_gives_figures_and_an_error_with_the_kernel() {
     need_root!();
     a_truncated_file("");
 }

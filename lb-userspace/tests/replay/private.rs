@@ -51,7 +51,7 @@ fn given(configuration: &str) -> String {
 
 /// Killed while the program is loaded and packets are still to come.
 #[test]
-fn nothing_stays_of_one_that_is_killed() {
+fn a_killed_replay_leaves_nothing() {
     need_root!();
     let desk = Desk::new();
     desk.put("web.toml", web(&[11, 12, 13]));

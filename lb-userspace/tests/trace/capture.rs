@@ -29,7 +29,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn before_and_after_with_comments() {
+fn captures_have_frames_before_and_after_with_comments() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let file = bench.modlb.file("trace.pcapng", "").display().to_string();
@@ -101,7 +101,7 @@ fn before_and_after_with_comments() {
 
 /// A pipe into tshark, as the documents show it, which ends when tshark has enough.
 #[test]
-fn live() {
+fn a_live_capture_can_be_piped() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let mut command = bench.modlb.command("trace --pcap -");

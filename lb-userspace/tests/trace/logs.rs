@@ -31,7 +31,7 @@ fn messages(bench: &mut Bench, arguments: &str) -> Vec<(String, String)> {
 
 /// Each level has what the one before has, and more.
 #[test]
-fn levels() {
+fn levels_select_messages() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let warnings = messages(&mut bench, "--level warn");
@@ -58,7 +58,7 @@ fn levels() {
 }
 
 #[test]
-fn of_one_address() {
+fn messages_of_one_address() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     assert_eq!(messages(&mut bench, "--level warn --address 203.0.113.11").len(), 1);
@@ -67,7 +67,7 @@ fn of_one_address() {
 
 /// A reader that has seen enough ends it.
 #[test]
-fn nobody_reads() {
+fn a_closed_pipe_ends_it() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let mut command = bench.modlb.command("logs --level debug");

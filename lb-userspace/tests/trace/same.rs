@@ -60,25 +60,25 @@ fn compare(mut bench: Bench, role: Role, seed: u64, frame: fn(&mut Random, &Conf
 }
 
 #[test]
-fn a_balancer() {
+fn tracing_a_balancer_changes_nothing() {
     need_root!();
     compare(Bench::new(""), Role::Balancer, 1, frames::any);
 }
 
 #[test]
-fn a_balancer_with_several_buffers() {
+fn tracing_a_balancer_with_several_buffers_changes_nothing() {
     need_root!();
     compare(Bench::jumbo(""), Role::Balancer, 2, frames::any_length);
 }
 
 #[test]
-fn a_member() {
+fn tracing_a_member_changes_nothing() {
     need_root!();
     compare(Bench::new("role = \"member\""), Role::Member, 3, frames::any);
 }
 
 #[test]
-fn what_steers() {
+fn tracing_steer_changes_nothing() {
     need_root!();
     compare(Bench::with("", "role = \"steer\""), Role::Steer, 4, |random, configuration| {
         // The kernel makes no packet of less; Ethernet pads anyway.

@@ -132,7 +132,7 @@ fn dashboard_can_be_asked(prometheus: &Prometheus<'_>) {
 }
 
 #[test]
-fn the_alert_rules_do_as_they_say() {
+fn the_alert_rules_pass_their_tests() {
     need_root!();
     let rules = script("prometheus/alerts.yml");
     run(Command::new("promtool").args(["check", "rules"]).arg(&rules));

@@ -66,12 +66,12 @@ fn complains(host: &HostFacts, nic: Nic, site: &Site, check: &str, level: Level,
 }
 
 #[test]
-fn silent_where_all_is_well() {
+fn a_healthy_host_has_no_findings() {
     assert_eq!(complaints(&host(), &[nic()], &Site::default()), []);
 }
 
 #[test]
-fn the_host() {
+fn faults_of_the_host_are_found() {
     let (site, warning, failure) = (Site::default(), Level::Warning, Level::Failure);
     for (host, check, level, cure) in [
         (HostFacts { release: "5.10.0-30-amd64".into(), ..host() }, "kernel", failure, "newer kernel"),
@@ -89,7 +89,7 @@ fn the_host() {
 }
 
 #[test]
-fn a_card_that_merges_packets() {
+fn a_card_that_merges_packets_is_found() {
     let mut merging = nic();
     merging.features.insert("rx-lro".into(), true);
     merging.features.insert("rx-gro-hw".into(), true);
@@ -103,7 +103,7 @@ fn a_card_that_merges_packets() {
 }
 
 #[test]
-fn a_card_that_takes_tags_off() {
+fn a_card_that_strips_tags_is_found() {
     let mut tags = nic();
     tags.features.insert("rx-vlan-hw-parse".into(), true);
     assert_eq!(complaints(&host(), &[tags.clone()], &Site::default()), [], "nobody minds");
@@ -114,7 +114,7 @@ fn a_card_that_takes_tags_off() {
 }
 
 #[test]
-fn members() {
+fn membership_in_a_bridge_or_bond_is_found() {
     let of = |kind: &str, mac| Nic {
         controller: Some(Controller { name: "up0".into(), kind: kind.into(), mac: Some(mac) }),
         ..nic()
@@ -130,7 +130,7 @@ fn members() {
 }
 
 #[test]
-fn drivers() {
+fn drivers_without_native_mode_are_found() {
     let site = Site::default();
     complains(&host(), Nic { xdp: Some(XdpFeatures(0)), ..nic() }, &site, "mode", Level::Warning, "whose driver can");
     let attached = Nic { attached: true, program: generic(), ..nic() };
@@ -143,7 +143,7 @@ fn drivers() {
 }
 
 #[test]
-fn frames_beyond_one_buffer() {
+fn frames_beyond_one_buffer_are_found() {
     let (site, jumbo) = (Site::default(), Nic { mtu: 9_000, ..nic() });
     assert_eq!(complaints(&host(), std::slice::from_ref(&jumbo), &site), []);
     let one = Nic { xdp: Some(XdpFeatures(0xf)), ..jumbo.clone() };
@@ -153,7 +153,7 @@ fn frames_beyond_one_buffer() {
 }
 
 #[test]
-fn queues() {
+fn too_few_queues_are_found() {
     let few =
         |combined, max_combined| Nic { channels: Some(Channels { rx: 0, max_rx: 0, combined, max_combined }), ..nic() };
     complains(&host(), few(2, 64), &Site::default(), "queues", Level::Warning, "ethtool -L eth0 combined 8");
@@ -162,14 +162,14 @@ fn queues() {
 }
 
 #[test]
-fn a_peer_in_a_namespace_without_a_name() {
+fn a_peer_in_an_unnamed_namespace_is_found() {
     let peer = Peer { name: "v".into(), namespace: Some(Namespace::Unknown), program: false, vlan_offload: None };
     let nic = Nic { peer: Some(peer), ..nic() };
     complains(&host(), nic, &Site::default(), "peer", Level::Failure, "modlb --netns PATH dev pass v");
 }
 
 #[test]
-fn programs_of_others() {
+fn foreign_programs_are_found() {
     let of =
         |owner| Nic { program: Some(Program { mode: XdpMode::Native, id: 7, name: "theirs".into(), owner }), ..nic() };
     for (owner, cure) in [
@@ -198,7 +198,7 @@ fn server() -> ServerFacts {
 }
 
 #[test]
-fn servers() {
+fn faults_of_servers_are_found() {
     let other = Mac([2, 0, 0, 0, 0, 9]);
     let site = |server| Site { servers: vec![server], config: Config::default(), ..Site::default() };
     assert_eq!(complaints(&host(), &[nic()], &site(server())), []);
@@ -221,7 +221,7 @@ fn servers() {
 
 /// A virtual router of VRRP's may answer.
 #[test]
-fn who_answers_for_a_service() {
+fn answers_for_a_service_are_judged() {
     let text = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"";
     let site = |mac: [u8; 6]| Site {
         config: crate::config::file::parse(text).unwrap(),
@@ -233,7 +233,7 @@ fn who_answers_for_a_service() {
 }
 
 #[test]
-fn instances() {
+fn faults_of_the_instance_are_found() {
     let found = |instance: &Instance| {
         let findings = host::instance(instance, &context());
         let bad = findings.into_iter().find(|finding| finding.level != Level::Ok);
@@ -251,7 +251,7 @@ fn instances() {
 
 /// Commands reach the network namespace and the instance that were named.
 #[test]
-fn where_commands_go() {
+fn commands_name_namespace_and_instance() {
     let context = CommandContext { netns: Some("blue".into()), instance: "two".into() };
     assert_eq!(context.here("ip link"), "nsenter --net=/run/netns/blue -- ip link");
     assert_eq!(context.modlb("status"), "modlb --netns blue --instance two status");

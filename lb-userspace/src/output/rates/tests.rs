@@ -38,7 +38,7 @@ fn packets(rates: &ServiceRates) -> Vec<f64> {
 }
 
 #[test]
-fn everything_is_found_wherever_it_is_now() {
+fn services_and_servers_are_found_after_reordering() {
     let before = stats(10, vec![service("web", &[(11, 4), (12, 6)]), service("dns", &[(11, 100)])]);
     let now = stats(
         60,
@@ -54,7 +54,7 @@ fn everything_is_found_wherever_it_is_now() {
 }
 
 #[test]
-fn what_goes_back_is_no_rate_and_no_time_is_none() {
+fn decreasing_counters_and_zero_time_give_no_rate() {
     let (more, less) = (stats(9, vec![service("web", &[(11, 9)])]), stats(5, vec![service("web", &[(11, 5)])]));
     let rates = Rates::between(&more, &less, 1.0);
     assert_eq!((rates.outcome(Outcome::Forwarded).packets, packets(&rates.services[0])), (0.0, vec![0.0]));
@@ -62,7 +62,7 @@ fn what_goes_back_is_no_rate_and_no_time_is_none() {
 }
 
 #[test]
-fn imbalance_is_by_weight_and_of_servers_that_are_up() {
+fn imbalance_counts_weights_and_only_servers_that_are_up() {
     let server = |last, weight, state| ServerView {
         address: address(last),
         mac: None,
@@ -87,7 +87,7 @@ fn imbalance_is_by_weight_and_of_servers_that_are_up() {
 }
 
 #[test]
-fn three_digits_and_a_prefix() {
+fn numbers_have_three_digits_and_a_prefix() {
     assert_eq!([0.0, 0.5, 12.5, 499.0].map(scaled), ["0", "0.50", "12.5", "499"]);
     assert_eq!([999.5, 1_000_000.0, 9.9e18].map(scaled), ["1.00k", "1.00M", "9900000000G"]);
 }

@@ -69,14 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_called_alike() {
+    fn counters_have_the_same_names_in_both_formats() {
         let open = "# HELP a_b Some help.\n# TYPE a_b counter\na_b_total{x=\"# TYPE y counter\"} 1\n# HELP c Help c\n# TYPE c gauge\nc 2\n# EOF\n";
         let expected = "# HELP a_b_total Some help.\n# TYPE a_b_total counter\na_b_total{x=\"# TYPE y counter\"} 1\n# HELP c Help c\n# TYPE c gauge\nc 2\n";
         assert_eq!(classic(open), expected);
     }
 
     #[test]
-    fn what_is_asked_for() {
+    fn the_format_follows_the_accept_header() {
         let wanted = |accept: &'static str| Format::negotiate(Some(&HeaderValue::from_static(accept)));
         assert_eq!(wanted("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), Format::OpenMetrics);
         assert_eq!(wanted("text/plain"), Format::Classic);

@@ -49,7 +49,7 @@ fn value(text: &str, series: &str) -> Option<f64> {
 }
 
 #[test]
-fn everything_is_told() {
+fn all_metrics_are_exported() {
     let text = full();
     for (series, expected) in [
         ("modlb_up", 1.0),
@@ -79,7 +79,7 @@ fn everything_is_told() {
 }
 
 #[test]
-fn too_many_servers_are_counted_only() {
+fn too_many_servers_are_only_counted() {
     let text = encode(2, Ok(reading(Instant::now(), 0, SERVICES)));
     assert_eq!(value(&text, "modlb_omitted{of=\"servers\"}"), Some(3.0));
     assert!(!text.contains("modlb_server_") && !text.contains("modlb_check_"), "{text}");
@@ -90,7 +90,7 @@ fn too_many_servers_are_counted_only() {
 }
 
 #[test]
-fn without_an_instance_and_on_standby() {
+fn metrics_without_an_instance_and_on_standby() {
     let text = encode(10, Err(anyhow::anyhow!("no instance")));
     assert_eq!((value(&text, "modlb_up"), value(&text, "modlb_agent_up")), (Some(0.0), Some(1.0)));
     assert!(!text.contains("modlb_outcome"), "{text}");
@@ -100,7 +100,7 @@ fn without_an_instance_and_on_standby() {
 }
 
 #[test]
-fn a_step_back_is_no_reset_and_a_reset_is() {
+fn a_small_decrease_is_smoothed_and_a_reset_is_not() {
     let of = |packets| OutcomesView::new(|_| Traffic { packets, bytes: packets });
     assert_eq!(steady(of(1_000), of(998)), of(1_000));
     assert_eq!(steady(of(1_000), of(1_001)), of(1_001));

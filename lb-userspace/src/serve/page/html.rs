@@ -1,14 +1,13 @@
-//! The page's file, and its content security policy: nothing runs or is fetched but what is in the page's own file, by
-//! hash.
+//! The page's file, and its content security policy: only the script and style in that file run, by hash.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
-/// The page, one file that needs nothing else.
+/// The page: a single file.
 pub const HTML: &str = include_str!("page.html");
 
-/// What browsers may do with the page.
+/// The content security policy.
 pub fn policy() -> &'static str {
     LazyLock::force(&POLICY).as_str()
 }
@@ -23,7 +22,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What is between the page's only tags of this name.
+/// The content of the page's only element of this name.
 fn content(tag: &str) -> &'static str {
     let start = HTML.split_once(&format!("<{tag}>")).map_or("", |(_, rest)| rest);
     start.split_once(&format!("</{tag}>")).map_or("", |(content, _)| content)
@@ -50,7 +49,7 @@ mod tests {
 
     /// RFC 4648, 10.
     #[test]
-    fn base64_vectors() {
+    fn base64_matches_the_rfcs_vectors() {
         for (bytes, text) in
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")]
         {
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_one_script_and_one_style_and_nothing_from_elsewhere() {
+    fn the_page_has_one_script_one_style_and_no_external_resources() {
         for tag in ["<script", "<style"] {
             assert_eq!(HTML.matches(tag).count(), 1, "{tag}");
         }

@@ -1,7 +1,9 @@
-//! The status page, and the figures that it asks for each second: pure.
+//! The status page, and the figures that it fetches each second: pure.
 //!
-//! An instance may have thousands of services and a service thousands of servers. A browser is therefore sent no more
-//! than it shows: a page of the services that match its filter, and servers only of those that are open.
+//! An instance may have thousands of services and a service thousands of servers. So a browser gets only what it shows: one
+//! page of the services that match its filter, and servers only of open services.
+//!
+//! The page takes limits and groups from the JSON, so it repeats none of them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,7 +20,7 @@ use crate::{
         Reading, Sampler, Used,
         agent_view::{Event, Level, View},
     },
-    output::{InterfaceView, MemberView, Rate, StatusView, Traffic},
+    output::{InterfaceView, MemberView, OutcomesView, Rate, StatusView, Traffic},
 };
 
 mod html;
@@ -27,15 +29,15 @@ mod services;
 #[cfg(test)]
 mod tests;
 
-/// Events that are sent.
+/// How many events are sent.
 const EVENTS: usize = 50;
 
-/// What the page shows.
+/// Everything that the page shows.
 #[derive(Debug, Serialize)]
 pub struct Status<'a> {
     version: &'static str,
     instance: &'a str,
-    /// Why there is nothing more.
+    /// Why there are no figures.
     error: Option<&'a str>,
     #[serde(flatten)]
     running: Option<Running<'a>>,
@@ -43,7 +45,7 @@ pub struct Status<'a> {
     events: Vec<EventRow<'a>>,
 }
 
-/// What there is of an instance.
+/// The figures of a running instance.
 #[derive(Debug, Serialize)]
 struct Running<'a> {
     /// Unix time of the reading, in milliseconds.
@@ -59,7 +61,7 @@ struct Running<'a> {
     services: Rows<ServiceRow<'a>>,
 }
 
-/// How full the instance is, of one thing.
+/// How much of one capacity is in use.
 #[derive(Debug, Serialize)]
 struct Use {
     what: &'static str,
@@ -71,12 +73,13 @@ struct Use {
 #[derive(Debug, Serialize)]
 struct OutcomeRow {
     name: &'static str,
+    group: &'static str,
     #[serde(flatten)]
     total: Traffic,
     rate: Option<Rate>,
 }
 
-/// What the agent says of itself.
+/// What the agent publishes about itself.
 #[derive(Debug, Serialize)]
 struct Agent<'a> {
     started: Option<u64>,
@@ -86,7 +89,7 @@ struct Agent<'a> {
     refused: Option<&'a str>,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Serialize)]
 struct EventRow<'a> {
     at: u64,
@@ -94,9 +97,9 @@ struct EventRow<'a> {
     text: &'a str,
 }
 
-/// What the page is to show.
+/// Collects what the page shows.
 pub fn status<'a>(instance: &'a str, sampler: &'a Sampler, view: &'a View, query: &PageQuery) -> Status<'a> {
-    // What the agent saw it says better than two readings do.
+    // The agent knows more than two readings show.
     let events = if view.started.is_some() { &view.events } else { sampler.events() };
     Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -119,6 +122,7 @@ fn running<'a>(reading: &'a Reading, sampler: &'a Sampler, view: &'a View, query
     let rates = sampler.rates().map(AsRef::as_ref);
     let outcomes = Outcome::ALL.iter().map(|&outcome| OutcomeRow {
         name: outcome.name(),
+        group: OutcomesView::group(outcome),
         total: reading.stats.outcomes.get(outcome),
         rate: rates.map(|rates| rates.outcome(outcome)),
     });
@@ -151,7 +155,7 @@ impl<'a> EventRow<'a> {
     }
 }
 
-/// Unix time in milliseconds, as JavaScript has it.
+/// Unix time in milliseconds, as in JavaScript.
 fn milliseconds(time: SystemTime) -> Option<u64> {
     time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_millis() as u64)
 }

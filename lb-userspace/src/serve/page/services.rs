@@ -15,17 +15,19 @@ use crate::{
     output::{Rate, Rates, ServiceRates, Traffic},
 };
 
-/// Some rows of a longer list.
+/// A part of a longer list.
 #[derive(Debug, Serialize)]
 pub struct Rows<T> {
-    /// How many there are.
+    /// The length of the whole list.
     total: usize,
-    /// How many match the filter.
+    /// How many rows match the filter.
     matching: usize,
-    /// The first one here, of those that match.
+    /// The index of the first row here among the matching ones.
     offset: usize,
-    /// How many there may be here.
+    /// The maximum number of rows here.
     limit: usize,
+    /// The largest limit that may be asked for.
+    max_limit: usize,
     rows: Vec<T>,
 }
 
@@ -44,7 +46,7 @@ pub struct ServiceRow<'a> {
     total: Traffic,
     rate: Option<Rate>,
     imbalance: Option<f64>,
-    /// Of a service that is open.
+    /// Only for an open service.
     servers: Option<Rows<ServerRow<'a>>>,
 }
 
@@ -70,7 +72,7 @@ struct Check<'a> {
     error: Option<&'a str>,
 }
 
-/// The services that match, those of one page.
+/// One page of the matching services.
 pub fn rows<'a>(
     reading: &'a Reading,
     rates: Option<&'a Rates>,
@@ -79,11 +81,11 @@ pub fn rows<'a>(
 ) -> Rows<ServiceRow<'a>> {
     let numbers = list::services(reading, rates, &query.filter, query.order);
     let matching = numbers.len();
-    // Of a list that became shorter, the last page.
+    // If the list has become shorter, its last page.
     let offset = query.offset.min(matching.saturating_sub(1)) / SERVICES * SERVICES;
     let page = numbers.into_iter().skip(offset).take(SERVICES);
     let rows = page.map(|number| row(reading, rates, view, query, number)).collect();
-    Rows { total: reading.status.services.len(), matching, offset, limit: SERVICES, rows }
+    Rows { total: reading.status.services.len(), matching, offset, limit: SERVICES, max_limit: SERVICES, rows }
 }
 
 fn row<'a>(
@@ -132,7 +134,7 @@ fn servers<'a>(
         rate: rates.and_then(|rates| rates.servers.get(place)).copied(),
         check: if view.checks.is_empty() { None } else { check(server.address) },
     });
-    Rows { total, matching: total, offset: 0, limit, rows: rows.collect() }
+    Rows { total, matching: total, offset: 0, limit, max_limit: SERVERS.1, rows: rows.collect() }
 }
 
 impl<'a> Check<'a> {

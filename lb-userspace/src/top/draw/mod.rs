@@ -24,11 +24,11 @@ mod rows;
 const KEYS: [(&str, &str); 10] = [
     ("q, Ctrl-C", "leave"),
     ("up down PgUp PgDn Home End", "select a row (also j k g G)"),
-    ("Enter, Tab", "look into the service, and back"),
+    ("Enter, Tab", "open the service, and back"),
     ("s", "order: configured, name, traffic,"),
     ("", "imbalance, down"),
     ("/", "filter by name, address or state"),
-    ("space", "pause, and go on"),
+    ("space", "pause, and continue"),
     ("Esc", "clear the filter; go back"),
     ("?", "these keys; any key closes this"),
     ("max/mean", "busiest server over the mean; 1 is even"),
@@ -69,7 +69,7 @@ fn bottom_line<'a>(model: &'a Model, style: Style) -> Line<'a> {
     if model.typing {
         return Line::from(format!("filter: {}_   Enter keeps it, Esc clears it", model.filter));
     }
-    let back = if model.screen == Screen::Services { "Enter look into" } else { "Enter back" };
+    let back = if model.screen == Screen::Services { "Enter open" } else { "Enter back" };
     let text = format!("q leave  ? help  s order: {}  / filter  space pause  {back}", model.order.name());
     let mut line = Line::from(Span::styled(text, style.soft()));
     if !model.filter.is_empty() {
@@ -84,13 +84,13 @@ fn gone(frame: &mut Frame<'_>, model: &Model, style: Style, area: Rect) {
         Line::default(),
         Line::styled(error, style.bad()),
         Line::default(),
-        Line::from("It is shown as soon as it is there."),
+        Line::from("It is shown as soon as it runs."),
     ];
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), area);
 }
 
 fn running(frame: &mut Frame<'_>, model: &mut Model, reading: &Reading, style: Style, area: Rect) {
-    // What never happened takes no room.
+    // Outcomes that never occurred take no room.
     let happened = |outcome: &&Outcome| reading.stats.outcomes.get(**outcome).packets > 0;
     let outcomes: Vec<_> = Outcome::ALL.iter().filter(happened).copied().collect();
     let most = if area.height < 30 { 6 } else { Outcome::ALL.len() };
@@ -108,7 +108,7 @@ fn header<'a>(titles: impl IntoIterator<Item = &'a str>) -> Row<'a> {
     Row::new(titles.into_iter().map(Line::from)).style(Paint::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED))
 }
 
-/// The width of outcomes' names, and of packets and bytes beside them.
+/// The widths of outcome names, packets and bytes.
 const OUTCOME: u16 = 17;
 const NUMBERS: [u16; 2] = [13, 9];
 
@@ -126,7 +126,7 @@ fn draw_rows(frame: &mut Frame<'_>, model: &mut Model, reading: &Reading, style:
     let place = model.place(&numbers);
     let fitting = usize::from(area.height.saturating_sub(1)).max(1);
     model.fitting = fitting;
-    // The selected row stays in the middle where it can; only what is seen is made.
+    // The selected row stays in the middle if possible; only visible rows are made.
     let first = place.saturating_sub(fitting / 2).min(numbers.len().saturating_sub(fitting));
     let seen = &numbers[first..numbers.len().min(first + fitting)];
     let columns = Columns::new(area.width, longest(model, reading, seen));
@@ -148,14 +148,14 @@ fn draw_rows(frame: &mut Frame<'_>, model: &mut Model, reading: &Reading, style:
             (_, false) => "nothing matches the filter",
             (Screen::Services, true) => "no services are configured",
             (Screen::Service(name), true) if reading.service(name).is_some() => "the service has no servers",
-            (Screen::Service(_), true) => "the service is configured no more",
+            (Screen::Service(_), true) => "the service is no longer configured",
         };
         let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         frame.render_widget(Paragraph::new(text), below);
     }
 }
 
-/// The length of the longest name or address among these rows.
+/// The length of the longest name or address in these rows.
 fn longest(model: &Model, reading: &Reading, rows: &[usize]) -> usize {
     let services = &reading.status.services;
     let service = match &model.screen {

@@ -90,20 +90,20 @@ fn tell(bench: &mut Bench, role: Role, seed: u64) {
 }
 
 #[test]
-fn a_balancer() {
+fn a_balancers_packets_are_reported() {
     need_root!();
     tell(&mut Bench::new(""), Role::Balancer, 11);
 }
 
 #[test]
-fn a_member() {
+fn a_members_packets_are_reported() {
     need_root!();
     tell(&mut Bench::new("role = \"member\""), Role::Member, 12);
 }
 
 /// A name and a number change owners, and each event has those of its own time.
 #[test]
-fn names_are_those_of_the_time() {
+fn names_are_those_at_the_time_of_the_packet() {
     need_root!();
     let service = |name: &str, server: &str| {
         format!(
@@ -132,7 +132,7 @@ fn names_are_those_of_the_time() {
 
 /// A line for people.
 #[test]
-fn text() {
+fn lines_are_readable() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let tracing = Tracing::start(&bench.modlb, "trace");
