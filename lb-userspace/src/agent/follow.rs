@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{
     checks::Target,
     neighbours::News,
-    state::{Agent, Attachment, Held},
+    state::{Agent, Attachment, LastSeen},
 };
 use crate::{
     change::relocate::relocate,
@@ -27,7 +27,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(250);
 impl Agent {
     /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its place.
     pub(super) async fn adopt(&mut self) {
-        self.held = None;
+        self.seen = None;
         let datapath = match Datapath::open(&self.instance) {
             Ok(datapath) => datapath,
             Err(error) => {
@@ -37,14 +37,14 @@ impl Agent {
         };
         let Some(stamp) = datapath.stamp() else { return };
         let generation = datapath.generation();
-        self.held = Some(Held { datapath, stamp, generation, summary: String::new() });
+        self.seen = Some(LastSeen { datapath, stamp, generation, summary: String::new() });
         self.look_at_links().await;
         self.refresh(true).await;
     }
 
     /// Looks whether another command changed something.
     pub(super) async fn look(&mut self) {
-        let Some(held) = &mut self.held else {
+        let Some(seen) = &mut self.seen else {
             // One that was made by hand is kept true as well.
             if Datapath::open(&self.instance).is_ok() {
                 self.note(Level::Info, "an instance was made by a command; the agent follows it");
@@ -53,9 +53,9 @@ impl Agent {
             }
             return;
         };
-        let (before, generation) = (held.stamp, held.datapath.generation());
-        let Some(now) = held.datapath.stamp() else { return self.lost_instance().await };
-        held.stamp = now;
+        let (before, generation) = (seen.stamp, seen.datapath.generation());
+        let Some(now) = seen.datapath.stamp() else { return self.lost_instance().await };
+        seen.stamp = now;
         if now.inode != before.inode {
             self.note(Level::Info, "another instance is in the place of this one");
             return self.adopt().await;
@@ -63,7 +63,7 @@ impl Agent {
         if now != before {
             self.look_at_links().await;
         }
-        if self.held.as_ref().is_some_and(|held| held.generation != generation) {
+        if self.seen.as_ref().is_some_and(|seen| seen.generation != generation) {
             self.note(Level::Info, "a command changed the configuration; it stays so until the file changes");
             self.refresh(now != before).await;
             self.report();
@@ -76,7 +76,7 @@ impl Agent {
             Level::Warning,
             "the instance was removed by a command; it is made again when the file changes, or on SIGHUP",
         );
-        self.held = None;
+        self.seen = None;
         self.attached.clear();
         self.wanted.clear();
         self.failing.clear();
@@ -88,8 +88,8 @@ impl Agent {
 
     /// Which interfaces the instance is attached to. What a command detached is wanted no more, what one attached is.
     async fn look_at_links(&mut self) {
-        let Some(held) = &self.held else { return };
-        let interfaces = match attached(&held.datapath, &self.net).await {
+        let Some(seen) = &self.seen else { return };
+        let interfaces = match attached(&seen.datapath, &self.net).await {
             Ok(interfaces) => interfaces,
             // It went in between, and an event tells of it.
             Err(error) => return log::debug!("{error:#}"),
@@ -110,10 +110,10 @@ impl Agent {
 
     /// Everything anew that follows from what is in force. `again`: the ways to servers may have changed.
     pub(super) async fn refresh(&mut self, again: bool) {
-        let Some(held) = &mut self.held else { return };
-        let snapshot = held.datapath.snapshot();
-        held.generation = snapshot.control.generation();
-        held.summary = status(&snapshot);
+        let Some(seen) = &mut self.seen else { return };
+        let snapshot = seen.datapath.snapshot();
+        seen.generation = snapshot.control.generation();
+        seen.summary = status(&snapshot);
         let interfaces: Vec<_> = self.attached.values().map(|attachment| attachment.interface.clone()).collect();
         self.neighbours.set(&self.net, &interfaces, &snapshot, again).await;
         self.check(&snapshot);
@@ -256,7 +256,7 @@ impl Agent {
     async fn attach_again(&mut self) {
         let names: Vec<_> = self.wanted.iter().cloned().collect();
         // Without an instance it is the file that says what to make.
-        let result = match &self.held {
+        let result = match &self.seen {
             Some(_) => self.reconcile(None, &names, None).await,
             None => return self.reload(true).await,
         };

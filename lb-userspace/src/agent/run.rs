@@ -67,7 +67,7 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
         net,
         source,
         read: 0,
-        held: None,
+        seen: None,
         attached: BTreeMap::new(),
         wanted: BTreeSet::new(),
         neighbours: Neighbours::default(),

@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 /// The instance as it was when the agent last looked.
-pub(super) struct Held {
+pub(super) struct LastSeen {
     pub datapath: Datapath,
     pub stamp: Stamp,
     pub generation: u64,
@@ -54,7 +54,7 @@ pub(super) struct Agent {
     /// The digest of the text that was read last.
     pub read: u64,
     /// `None`: there is no instance at present.
-    pub held: Option<Held>,
+    pub seen: Option<LastSeen>,
     /// By index, the interfaces that the instance is attached to.
     pub attached: BTreeMap<u32, Attachment>,
     /// The names of interfaces that it is to be attached to as soon as they are there.
@@ -117,8 +117,8 @@ impl Agent {
     pub fn report(&mut self) {
         let refused = self.shared.read().ok().and_then(|view| view.refused.clone());
         let waiting: Vec<_> = self.missing();
-        let mut status = match &self.held {
-            Some(held) => held.summary.clone(),
+        let mut status = match &self.seen {
+            Some(seen) => seen.summary.clone(),
             None => "no instance".to_owned(),
         };
         if !waiting.is_empty() {
@@ -127,7 +127,7 @@ impl Agent {
         if let Some(refused) = refused {
             status += &format!("; {} refused: {}", self.source.path().display(), refused.replace('\n', "; "));
         }
-        if self.held.is_some() {
+        if self.seen.is_some() {
             self.ready = true;
             systemd::ready(&status);
         } else {

@@ -32,7 +32,7 @@ pub async fn servers(instance: &str, format: Format) -> Result<()> {
 
 async fn view(instance: &str) -> Result<StatusView> {
     let datapath = Datapath::open(instance)?;
-    if !datapath.told_of()?.is_empty() && !datapath.is_being_traced() {
+    if !datapath.traced()?.is_empty() && !datapath.is_being_traced() {
         log::warn!(
             "the command that traced this instance was killed together with its watchdog; `modlb upgrade`, or the next \
              command that changes the instance, puts the regular program back"

@@ -10,12 +10,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
-use lb_common::{outcome::Outcome, trace::TraceEvent as Event};
+use lb_common::{
+    outcome::{Action, Outcome},
+    trace::TraceEvent as Event,
+};
 
 use crate::{
     cli::Trace,
     config::protocol::protocol_name,
-    datapath::{Datapath, tracing::Manner},
+    datapath::{Datapath, tracing::Emission},
     net::Net,
     output::{TraceLines, TraceSummary, TraceView, emit_line},
     trace::{
@@ -43,7 +46,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let snapshot = datapath.snapshot();
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
     let sink = Sink::open(options)?;
-    let mut session = Session::start(instance, &options.which.interface, &filter, Manner::Events(room)).await?;
+    let mut session = Session::start(instance, &options.which.interface, &filter, Emission::Events(room)).await?;
     let events = session.tellers.iter_mut().map(|teller| teller.events()).collect::<Result<Vec<_>, _>>()?;
     let interfaces = Net::open()?.interfaces().await?;
     let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();
@@ -64,7 +67,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
 /// From events to lines or frames.
 struct Viewer {
     events: Vec<RingBuf<MapData>>,
-    /// NameHistory of interfaces, also of those that frames are sent by.
+    /// Names of interfaces, also of those that frames are sent by.
     interfaces: std::collections::HashMap<u32, String>,
     filter_names: NameFilter,
     sink: Sink,
@@ -147,12 +150,13 @@ impl Viewer {
     }
 }
 
-/// NameHistory of actions: those of XDP, and on egress, whose numbers are others, what they mean.
+/// The name of an XDP action. The numbers of TC actions overlap with XDP's; on egress the outcome decides between them.
 const fn action_name(outcome: Outcome, action: u32) -> &'static str {
     const TC_ACT_SHOT: u32 = 2;
     const TC_ACT_UNSPEC: u32 = u32::MAX;
     match (action, outcome) {
-        (1, _) | (TC_ACT_SHOT, Outcome::NoServer | Outcome::Unreachable) => "drop",
+        (1, _) => "drop",
+        (TC_ACT_SHOT, outcome) if matches!(outcome.action(), Action::Drop) => "drop",
         (2 | TC_ACT_UNSPEC, _) => "pass",
         (3, _) => "tx",
         (4, _) => "redirect",

@@ -91,7 +91,7 @@ pub enum Error {
     },
     /// More is to be held of interfaces than can be remembered.
     #[error("{0} multicast MACs and interface settings are needed, at most {1} are possible")]
-    TooMuchHeld(usize, u32),
+    TooManyNicStates(usize, u32),
     /// No seed places every service within reach; does not happen with distinct services.
     #[error("the service table cannot be built: too many services meet in one place")]
     Unplaceable,

@@ -58,7 +58,7 @@ impl Writer {
             writer.end_stale_tracing()?;
             return Ok(writer);
         }
-        nic_state::give_back(&pins, None)?;
+        nic_state::release_all(&pins, None)?;
         pins.clear()?;
         let capacities = wanted.capacities(cpus()?)?;
         let made = load::make_maps(&pins, &capacities)
@@ -91,7 +91,7 @@ impl Writer {
 
     /// Removes the instance and everything that belongs to it.
     pub fn remove(self) -> Result<()> {
-        nic_state::give_back(&self.pins, None)?;
+        nic_state::release_all(&self.pins, None)?;
         self.pins.remove()
     }
 
@@ -110,7 +110,7 @@ impl Writer {
 pub fn remove(instance: &str) -> Result<()> {
     let pins = Pins::new(instance);
     let _lock = pins.lock()?;
-    nic_state::give_back(&pins, None)?;
+    nic_state::release_all(&pins, None)?;
     pins.remove()
 }
 

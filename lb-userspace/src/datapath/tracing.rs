@@ -1,7 +1,7 @@
 //! Programs that tell what happens to packets: swapped in, and out again.
 //!
 //! While one is in force the interface's pin still is that of the program of every day, so that swapping out needs nothing but the
-//! two pins. Whoever lets packets be told of holds a lock of its own; where a link has a telling program and nobody holds that
+//! two pins. Whoever lets packets be told of holds a lock of its own; where a link has a settings program and nobody holds that
 //! lock, its command is dead, and the next command that writes puts things right ([`Writer::open`]).
 
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -13,7 +13,7 @@ use super::{
     attach::{
         egress,
         link::{self, Holder},
-        load::{Constants, Telling, group_mac, load_telling},
+        load::{Constants, TraceSettings, group_mac, load_traced},
         names::{STEER, TRACING, variant, xdp_name},
         object::Programs,
         variant::loaded,
@@ -32,7 +32,7 @@ const DIRECTORY: &str = "modlb-trace";
 
 /// How a program tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Manner {
+pub enum Emission {
     /// By events, in so many bytes of memory: a power of two.
     Events(u32),
     /// By messages (aya-log) of this level and more important ones.
@@ -48,7 +48,7 @@ pub struct Claim {
 
 /// A program that tells of an interface's packets.
 #[derive(Debug)]
-pub struct Teller {
+pub struct Tracer {
     /// The interface.
     pub interface: Interface,
     /// The program's id.
@@ -83,7 +83,7 @@ fn pins(instance: &str) -> Pins {
 
 impl Datapath {
     /// The interfaces whose program tells what happens to packets.
-    pub fn told_of(&self) -> Result<Vec<u32>> {
+    pub fn traced(&self) -> Result<Vec<u32>> {
         let mut interfaces = Vec::new();
         for (index, link) in self.links()? {
             // The pinned program is asked first: nearly always it is the one.
@@ -111,11 +111,11 @@ impl Writer {
     /// # Errors
     ///
     /// [`Error::TracedFilter`]; the kernel refuses the program.
-    pub fn swap_in(&self, interface: &Interface, group: &Group, filter: &Filter, manner: Manner) -> Result<Teller> {
-        let (prefix, telling) = telling(filter, manner);
+    pub fn swap_in(&self, interface: &Interface, group: &Group, filter: &Filter, manner: Emission) -> Result<Tracer> {
+        let (prefix, settings) = settings(filter, manner);
         let mac = interface.mac.unwrap_or_default();
         let constants = Constants { interface: interface.index, mac, group: group_mac(group) };
-        let mut programs = load_telling(&self.pins, &self.capacities, constants, Some(&telling))?;
+        let mut programs = load_traced(&self.pins, &self.capacities, constants, Some(&settings))?;
         let xdp = xdp_name(self.role).map(|name| variant(name, self.is_multi_buffer(interface.index)));
         let program = match xdp {
             Some(name) => {
@@ -133,18 +133,18 @@ impl Writer {
                 program.info()?.id()
             }
         };
-        Ok(Teller { interface: interface.clone(), program, programs })
+        Ok(Tracer { interface: interface.clone(), program, programs })
     }
 
     /// Puts the programs of every day back, wherever others tell of packets. Returns how many that were.
     pub fn swap_out(&self) -> Result<usize> {
-        let told_of = self.told_of()?;
-        for index in &told_of {
+        let traced = self.traced()?;
+        for index in &traced {
             let pin = self.pins.program(*index);
             let program = open_pin(&pin).map_err(Error::io(format!("opening {}", pin.display())))?;
             self.put(*index, program.as_fd())?;
         }
-        Ok(told_of.len())
+        Ok(traced.len())
     }
 
     fn put(&self, interface: u32, program: BorrowedFd<'_>) -> Result<()> {
@@ -155,7 +155,7 @@ impl Writer {
 
     /// Puts right what a command left behind that was killed together with its guard.
     pub(super) fn end_stale_tracing(&self) -> Result<()> {
-        if self.told_of()?.is_empty() || self.is_being_traced() {
+        if self.traced()?.is_empty() || self.is_being_traced() {
             return Ok(());
         }
         let ended = self.swap_out()?;
@@ -165,19 +165,19 @@ impl Writer {
     }
 }
 
-fn telling(filter: &Filter, manner: Manner) -> (&'static str, Telling) {
+fn settings(filter: &Filter, manner: Emission) -> (&'static str, TraceSettings) {
     // SAFETY: the filter is made of numbers without padding, as its size is asserted to be.
     let bytes = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(filter).cast::<u8>(), size_of::<Filter>()) };
     let [trace, log] = TRACING;
     // What is not used is as small as it may be.
     const LEAST: u32 = 4_096;
     match manner {
-        Manner::Events(room) => (trace, Telling { filter: bytes.to_vec(), level: 0, room }),
-        Manner::Messages(level) => (log, Telling { filter: bytes.to_vec(), level: level as u8, room: LEAST }),
+        Emission::Events(room) => (trace, TraceSettings { filter: bytes.to_vec(), level: 0, room }),
+        Emission::Messages(level) => (log, TraceSettings { filter: bytes.to_vec(), level: level as u8, room: LEAST }),
     }
 }
 
-impl Teller {
+impl Tracer {
     /// Where the events come from; once.
     ///
     /// # Errors
@@ -242,12 +242,12 @@ mod tests {
         }
         let _laboratory = Laboratory::enter().unwrap();
         let wanted = InstanceOptions { services: Some(1), slots: Some(1), servers: Some(1), role: None };
-        let writer = Writer::create("telling", &wanted).unwrap();
+        let writer = Writer::create("settings", &wanted).unwrap();
         let mut names = Vec::new();
-        for manner in [Manner::Events(4_096), Manner::Messages(aya_log::Level::Trace)] {
-            let (prefix, telling) = telling(&Filter { sample: 3, after: 1, ..Filter::ALL }, manner);
+        for manner in [Emission::Events(4_096), Emission::Messages(aya_log::Level::Trace)] {
+            let (prefix, settings) = settings(&Filter { sample: 3, after: 1, ..Filter::ALL }, manner);
             let constants = Constants { interface: 1, mac: Mac([2, 0, 0, 0, 0, 1]), group: u64::MAX };
-            let mut programs = load_telling(&writer.pins, &writer.capacities, constants, Some(&telling)).unwrap();
+            let mut programs = load_traced(&writer.pins, &writer.capacities, constants, Some(&settings)).unwrap();
             for (name, program) in programs.programs_mut().filter(|(name, _)| name.starts_with(prefix)) {
                 let loaded = if let Program::Xdp(program) = program {
                     program.load()

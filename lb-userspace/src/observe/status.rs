@@ -96,7 +96,7 @@ pub struct Attachment {
 ///
 /// As for [`Datapath::links`].
 pub fn attachments(datapath: &Datapath) -> crate::datapath::Result<Vec<Attachment>> {
-    let traced = datapath.told_of()?;
+    let traced = datapath.traced()?;
     let links = datapath.links()?.into_iter();
     Ok(links
         .map(|(index, link)| Attachment {

@@ -14,7 +14,7 @@ use super::watchdog::Watchdog;
 use crate::{
     datapath::{
         Datapath, Writer, attached,
-        tracing::{Claim, Manner, Teller},
+        tracing::{Claim, Emission, Tracer},
     },
     net::{Interface, Net},
 };
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Session {
     instance: String,
     /// The programs, one for each interface.
-    pub tellers: Vec<Teller>,
+    pub tellers: Vec<Tracer>,
     /// For each program, whether another command has replaced it.
     replaced: Vec<bool>,
     /// SIGINT and SIGTERM. Registered for the whole session: a signal between two calls of `ctrl_c` would be lost.
@@ -43,7 +43,7 @@ impl Session {
     ///
     /// Another command traces; an interface is not attached; the kernel refuses a program; signal handlers cannot be
     /// set up. Then nothing is changed.
-    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Manner) -> Result<Self> {
+    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Emission) -> Result<Self> {
         let claim = Claim::take(instance)?;
         let writer = Writer::open(instance)?;
         // Before the first program is swapped: from then on a signal may arrive.
@@ -62,7 +62,7 @@ impl Session {
 
     /// Trap: ending a session waits for its watchdog, which waits for the writer's lock. So the writer is dropped first
     /// in any case.
-    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: Manner) -> Result<()> {
+    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: Emission) -> Result<()> {
         // Left over by a killed command whose watchdog was killed as well.
         writer.swap_out()?;
         let group = writer.snapshot().config.group;

@@ -35,7 +35,7 @@ pub(in crate::datapath) fn make_maps(pins: &Pins, capacities: &Capacities) -> Re
 
 /// What the programs that tell of packets know beside that.
 #[derive(Clone, Debug)]
-pub(in crate::datapath) struct Telling {
+pub(in crate::datapath) struct TraceSettings {
     /// A [`lb_common::trace::Filter`].
     pub filter: Vec<u8>,
     /// The least important messages, as aya-log counts.
@@ -46,15 +46,15 @@ pub(in crate::datapath) struct Telling {
 
 /// Loads the object, with the pinned maps or, where they are not there, new ones.
 pub(in crate::datapath) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Programs> {
-    load_telling(pins, capacities, constants, None)
+    load_traced(pins, capacities, constants, None)
 }
 
 /// The same of either object file.
-pub(in crate::datapath) fn load_telling(
+pub(in crate::datapath) fn load_traced(
     pins: &Pins,
     capacities: &Capacities,
     constants: Constants,
-    telling: Option<&Telling>,
+    tracing: Option<&TraceSettings>,
 ) -> Result<Programs> {
     let Constants { interface, mac, group } = constants;
     let cpus = cpus()?;
@@ -77,7 +77,7 @@ pub(in crate::datapath) fn load_telling(
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
-    let Some(Telling { filter, level, room }) = telling else { return object::read(&mut loader, pins, &numbers) };
+    let Some(TraceSettings { filter, level, room }) = tracing else { return object::read(&mut loader, pins, &numbers) };
     loader
         .override_global("FILTER", &filter[..], true)
         .override_global("AYA_LOG_LEVEL", level, true)

@@ -24,7 +24,7 @@ use crate::{
 
 /// Something held of an interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Held {
+enum NicState {
     Multicast(Mac),
     Promiscuous,
 }
@@ -42,13 +42,14 @@ impl Writer {
         for interface in interfaces {
             wanted.extend(wants(config).into_iter().map(|held| record(cookie, interface.index, held)));
         }
-        let used = self.maps.held.read(0, self.maps.held.len()).iter().filter(|held| held.kind != 0).count();
+        let used =
+            self.maps.nic_states.read(0, self.maps.nic_states.len()).iter().filter(|held| held.kind != 0).count();
         if used + wanted.len() > MAX_NIC_STATES as usize {
-            return Err(Error::TooMuchHeld(used + wanted.len(), MAX_NIC_STATES));
+            return Err(Error::TooManyNicStates(used + wanted.len(), MAX_NIC_STATES));
         }
-        let held = &mut self.datapath.maps.held;
+        let held = &mut self.datapath.maps.nic_states;
         for record in &wanted {
-            lines.extend(take(held, record)?);
+            lines.extend(acquire(held, record)?);
         }
         for place in 0..held.len() {
             let record = held.get(place);
@@ -66,14 +67,14 @@ impl Writer {
         let netns_cookie = namespaces::cookie().unwrap_or_default();
         let kind = NicStateRecord::FILTER;
         let record = NicStateRecord { netns_cookie, interface, kind, priority, handle, ..NicStateRecord::default() };
-        note(&mut self.datapath.maps.held, &record).map(drop)
+        note(&mut self.datapath.maps.nic_states, &record).map(drop)
     }
 }
 
 impl Datapath {
     /// The interfaces with a filter of clsact, by index, with the filter's priority and handle.
     pub(in crate::datapath) fn filters(&self) -> Vec<(u32, u16, u32)> {
-        let all = self.maps.held.read(0, self.maps.held.len()).into_iter();
+        let all = self.maps.nic_states.read(0, self.maps.nic_states.len()).into_iter();
         all.filter(|held| held.kind == NicStateRecord::FILTER)
             .map(|held| (held.interface, held.priority, held.handle))
             .collect()
@@ -81,7 +82,7 @@ impl Datapath {
 }
 
 /// Gives everything back that an instance holds, or what it holds of one interface.
-pub(in crate::datapath) fn give_back(pins: &Pins, interface: Option<u32>) -> Result<()> {
+pub(in crate::datapath) fn release_all(pins: &Pins, interface: Option<u32>) -> Result<()> {
     if !Path::new(&pins.map("HELD")).exists() {
         return Ok(());
     }
@@ -104,10 +105,10 @@ pub(in crate::datapath) fn give_back(pins: &Pins, interface: Option<u32>) -> Res
 }
 
 /// What each interface of a member has to receive.
-fn wants(config: &Config) -> Vec<Held> {
+fn wants(config: &Config) -> Vec<NicState> {
     let group = &config.group;
     if group.promiscuous {
-        return vec![Held::Promiscuous];
+        return vec![NicState::Promiscuous];
     }
     let mut macs: Vec<_> = group.mac.into_iter().filter(|mac| mac.is_group()).collect();
     if group.answer_arp {
@@ -116,7 +117,7 @@ fn wants(config: &Config) -> Vec<Held> {
     }
     macs.sort_unstable();
     macs.dedup();
-    macs.into_iter().map(Held::Multicast).collect()
+    macs.into_iter().map(NicState::Multicast).collect()
 }
 
 /// Where neighbours ask for an IPv6 address (RFC 4291, 2.7.1; RFC 2464, 7).
@@ -130,10 +131,10 @@ fn solicited_node(address: IpAddr) -> Option<Mac> {
     }
 }
 
-fn record(netns_cookie: u64, interface: u32, held: Held) -> NicStateRecord {
+fn record(netns_cookie: u64, interface: u32, held: NicState) -> NicStateRecord {
     let (kind, mac) = match held {
-        Held::Multicast(mac) => (NicStateRecord::MULTICAST, mac),
-        Held::Promiscuous => (NicStateRecord::PROMISCUOUS, Mac::ZERO),
+        NicState::Multicast(mac) => (NicStateRecord::MULTICAST, mac),
+        NicState::Promiscuous => (NicStateRecord::PROMISCUOUS, Mac::ZERO),
     };
     NicStateRecord { netns_cookie, interface, kind, mac: mac.0, ..NicStateRecord::default() }
 }
@@ -145,13 +146,13 @@ fn note(held: &mut Mapped<NicStateRecord>, record: &NicStateRecord) -> Result<bo
         return Ok(false);
     }
     let free = places().find(|place| held.get(*place).kind == 0);
-    let free = free.ok_or(Error::TooMuchHeld(held.len() + 1, MAX_NIC_STATES))?;
+    let free = free.ok_or(Error::TooManyNicStates(held.len() + 1, MAX_NIC_STATES))?;
     held.write(free, &[*record]);
     Ok(true)
 }
 
 /// Takes something, again if it was noted before: a command may have been killed in between.
-fn take(held: &mut Mapped<NicStateRecord>, record: &NicStateRecord) -> Result<Option<String>> {
+fn acquire(held: &mut Mapped<NicStateRecord>, record: &NicStateRecord) -> Result<Option<String>> {
     let nic = Nic::open(record.interface).map_err(Error::io(format!("interface {}", record.interface)))?;
     let failed = |what: &str| Error::io(format!("{}: {what}", nic.name()));
     if record.kind == NicStateRecord::PROMISCUOUS {
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
     use crate::config::file;
 
-    fn held(text: &str) -> Vec<Held> {
+    fn held(text: &str) -> Vec<NicState> {
         wants(&file::parse(text).unwrap())
     }
 
@@ -219,9 +220,9 @@ mod tests {
         let group = Mac([1, 0, 0x5e, 0, 0, 9]);
         assert_eq!(held(&format!("{member}{service}")), []);
         let mac = format!("{member}group_mac = \"{group}\"\n");
-        assert_eq!(held(&format!("{mac}{service}")), [Held::Multicast(group)]);
-        let asked = Held::Multicast(Mac([0x33, 0x33, 0xff, 1, 2, 3]));
-        assert_eq!(held(&format!("{mac}answer_arp = true\n{service}")), [Held::Multicast(group), asked]);
-        assert_eq!(held(&format!("{mac}promiscuous = true\nanswer_arp = true\n{service}")), [Held::Promiscuous]);
+        assert_eq!(held(&format!("{mac}{service}")), [NicState::Multicast(group)]);
+        let asked = NicState::Multicast(Mac([0x33, 0x33, 0xff, 1, 2, 3]));
+        assert_eq!(held(&format!("{mac}answer_arp = true\n{service}")), [NicState::Multicast(group), asked]);
+        assert_eq!(held(&format!("{mac}promiscuous = true\nanswer_arp = true\n{service}")), [NicState::Promiscuous]);
     }
 }

@@ -127,7 +127,7 @@ impl Writer {
     /// Detaches from an interface behind which there is no server any more.
     pub fn detach(&self, interface: u32) -> Result<()> {
         self.remove_device(interface)?;
-        nic_state::give_back(&self.pins, Some(interface))?;
+        nic_state::release_all(&self.pins, Some(interface))?;
         self.pins.remove_pin(&self.pins.link(interface))?;
         self.pins.remove_pin(&self.pins.program(interface))
     }

@@ -187,7 +187,7 @@ pub struct Maps {
     /// Servers that a slot alone does not describe.
     pub next_hops: Mapped<NextHop>,
     /// What is held of interfaces.
-    pub held: Mapped<NicStateRecord>,
+    pub nic_states: Mapped<NicStateRecord>,
 }
 
 impl Maps {
@@ -204,7 +204,7 @@ impl Maps {
             prefixes: Mapped::open(pins, "PREFIXES")?,
             slots: Mapped::open_table(pins, "SLOTS")?,
             next_hops: Mapped::open(pins, "REMOTES")?,
-            held: Mapped::open(pins, "HELD")?,
+            nic_states: Mapped::open(pins, "HELD")?,
         })
     }
 }
