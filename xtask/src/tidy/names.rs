@@ -36,8 +36,8 @@ fn of_table(tree: &Tree, table: &Table) -> Vec<Fault> {
     unknown.map(fault).collect()
 }
 
-/// The names in a file's tables, with their lines. A row starts with a word that has a capital letter, and the first string
-/// right after it is its name, whatever else follows: `TCP = 6 "tcp" ports;`, `Local => { name: "local", … },`.
+/// The names in a file's tables, with their lines. A row starts with a word that has a capital letter, and the first
+/// string right after it is its name, whatever else follows: `TCP = 6 "tcp" ports;`, `Local => { name: "local", … },`.
 fn names(text: &str) -> Vec<(String, usize)> {
     let Ok(tokens) = text.parse::<TokenStream>() else { return Vec::new() };
     let mut flat = Vec::new();

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use lb_userspace::{
     config::file,
-    datapath::{Location, Placed, Writer, grace},
+    datapath::{Location, Placed, Writer, store::grace},
 };
 
 use super::row::row;
