@@ -149,7 +149,7 @@ fn generic_mode_is_found() {
     need_root!();
     let network = network();
     network.attach("generic", &network.configuration(2, HTTP));
-    names(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may be able to do better");
+    names(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may support native mode");
     // In generic mode packets that were merged are a fault of their own.
     network.gateway.run("ethtool", "-K eth0 gro on");
     let bad = complaints(&network.modlb, "");
