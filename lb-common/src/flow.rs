@@ -4,40 +4,56 @@
 
 /// The IP protocol numbers that the datapath tells apart (IANA, "Assigned Internet Protocol Numbers").
 pub mod protocol {
+    /// The protocols that a service can be given by name. A row says all that is known of one: constant, number, name, `ports`
+    /// if its header starts with a source and a destination port of 16 bits each, else `no_ports`, and where it is specified.
+    macro_rules! protocols {
+        ($($constant:ident = $number:literal $name:literal $ports:ident $reference:literal;)+) => {
+            $(#[doc = $reference] pub const $constant: u8 = $number;)+
+
+            /// Name and number of each protocol that has a name.
+            pub const NAMES: &[(&str, u8)] = &[$(($name, $constant),)+];
+
+            /// Whether the protocol's header starts with a source and a destination port of 16 bits each.
+            #[inline(always)]
+            pub const fn has_ports(protocol: u8) -> bool {
+                match protocol {
+                    $($constant => has_ports!($ports),)+
+                    _ => false,
+                }
+            }
+        };
+    }
+
+    macro_rules! has_ports {
+        (ports) => {
+            true
+        };
+        (no_ports) => {
+            false
+        };
+    }
+
+    protocols! {
+        TCP = 6 "tcp" ports "RFC 9293.";
+        UDP = 17 "udp" ports "RFC 768.";
+        SCTP = 132 "sctp" ports "RFC 9260.";
+        DCCP = 33 "dccp" ports "RFC 4340.";
+        UDP_LITE = 136 "udplite" ports "RFC 3828.";
+        ICMP = 1 "icmp" no_ports "RFC 792.";
+        ICMPV6 = 58 "icmpv6" no_ports "RFC 4443.";
+        ESP = 50 "esp" no_ports "RFC 4303.";
+        AH = 51 "ah" no_ports "RFC 4302.";
+        GRE = 47 "gre" no_ports "RFC 2784.";
+    }
+
     /// IPv6 hop-by-hop options, RFC 8200.
     pub const HOP_BY_HOP: u8 = 0;
-    /// RFC 792.
-    pub const ICMP: u8 = 1;
-    /// RFC 9293.
-    pub const TCP: u8 = 6;
-    /// RFC 768.
-    pub const UDP: u8 = 17;
-    /// RFC 4340.
-    pub const DCCP: u8 = 33;
     /// IPv6 routing header, RFC 8200.
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header, RFC 8200.
     pub const FRAGMENT: u8 = 44;
-    /// RFC 2784.
-    pub const GRE: u8 = 47;
-    /// RFC 4303.
-    pub const ESP: u8 = 50;
-    /// RFC 4302.
-    pub const AH: u8 = 51;
-    /// RFC 4443.
-    pub const ICMPV6: u8 = 58;
     /// IPv6 destination options, RFC 8200.
     pub const DESTINATION_OPTIONS: u8 = 60;
-    /// RFC 9260.
-    pub const SCTP: u8 = 132;
-    /// RFC 3828.
-    pub const UDP_LITE: u8 = 136;
-
-    /// Whether the protocol's header starts with a source and a destination port of 16 bits each.
-    #[inline(always)]
-    pub const fn has_ports(protocol: u8) -> bool {
-        matches!(protocol, TCP | UDP | UDP_LITE | SCTP | DCCP)
-    }
 }
 
 /// An address as the formula and the service table see it.

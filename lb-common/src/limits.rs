@@ -28,7 +28,7 @@ pub const OWN_ADDRESSES: u32 = 256;
 pub const MAX_SELF_ADDRESSES: usize = 8;
 
 /// What an instance may hold of interfaces beside its links: memberships of multicast groups, promiscuous mode, filters.
-pub const MAX_HELD: u32 = 1_024;
+pub const MAX_NIC_STATES: u32 = 1_024;
 
 /// IPv6 extension headers that the datapath looks through; one more is `too_many_headers`.
 pub const MAX_EXTENSION_HEADERS: u32 = 8;
@@ -79,7 +79,7 @@ pub const MAX_SERVERS: u32 = 1 << 22;
 pub const COUNTERS_PER_SERVER: u32 = 3;
 
 /// Tallies that fill a cache line of 64 bytes; so many counters fill whole ones.
-pub const TALLIES_PER_LINE: u32 = 16;
+pub const PACKED_COUNTERS_PER_LINE: u32 = 16;
 
 /// The counters of outcomes that each CPU has, a few more than there are: so many fill whole cache lines, and no line belongs to
 /// two CPUs.

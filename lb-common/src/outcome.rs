@@ -1,16 +1,82 @@
 //! What happened to a packet, with its reason.
+//!
+//! All that is known of an outcome stands in one row of the table: the datapath, the messages, the commands and the page read
+//! it there.
 
 use core::fmt;
 
 use crate::limits::OUTCOME_COUNTERS;
 
+/// Hands the table of outcomes to the macro `$receive`. The columns of a row:
+///
+/// 1. variant of [`Outcome`](crate::outcome::Outcome) and name, in the order of the counters,
+/// 2. variant of [`Action`](crate::outcome::Action), variant of [`Group`](crate::outcome::Group),
+/// 3. `rewritten` or `untouched`: whether the frame was written to,
+/// 4. its meaning,
+/// 5. the level and text of its message in `modlb logs`, and the fields of the event that fill its placeholders. The text is a
+///    literal because aya-log formats nothing else.
+#[macro_export]
 macro_rules! outcomes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+    ($receive:ident) => {
+        $receive! {
+            Forwarded "forwarded" Transmit Forwarded rewritten
+                "sent to the server"
+                debug "forwarded: {} bytes sent to the server" [length];
+            Local "local" Pass Forwarded untouched
+                "passed to this host, which is the server"
+                info "local: the server is this host; {} bytes passed" [length];
+            NoServer "no_server" Drop Dropped untouched
+                "dropped, no server is up"
+                warn "no_server: its service has no server that is up; {} bytes dropped" [length];
+            Unreachable "unreachable" Drop Dropped untouched
+                "dropped, the server cannot be reached"
+                error "unreachable: not sent by interface {} to the server with counter {}: the interface is not attached, \
+                       or the frame has no room for a VLAN tag" [egress counter];
+            Standby "standby" Pass Passed untouched
+                "passed untouched, this balancer is on standby"
+                info "standby: nothing is forwarded; {} bytes passed" [length];
+            NotOurs "not_ours" Pass Passed untouched
+                "passed untouched, addressed to another host or to a group"
+                debug "not_ours: the frame is addressed to somebody else; {} bytes passed" [length];
+            NotIp "not_ip" Pass Passed untouched
+                "passed untouched, neither IPv4 nor IPv6"
+                debug "not_ip: neither IPv4 nor IPv6; {} bytes passed" [length];
+            Malformed "malformed" Pass Passed untouched
+                "passed untouched, a header is broken or cut off"
+                warn "malformed: a header is broken or cut off; {} bytes passed" [length];
+            TooManyHeaders "too_many_headers" Pass Passed untouched
+                "passed untouched, too many extension headers"
+                warn "too_many_headers: more extension headers than are looked through; {} bytes passed" [length];
+            Fragment "fragment" Pass Passed untouched
+                "passed untouched, a fragment that no service takes"
+                info "fragment: no service takes it, though one has its address and protocol; {} bytes passed" [length];
+            NoService "no_service" Pass Passed untouched
+                "passed untouched, no service matches"
+                debug "no_service: no service takes it; {} bytes passed" [length];
+            Accepted "accepted" Pass Forwarded rewritten
+                "passed to this host, which the formula names"
+                debug "accepted: {} bytes are this member's" [length];
+            Others "others" Drop Forwarded untouched
+                "dropped here, the member that the formula names accepts it"
+                debug "others: {} bytes are another member's" [length];
+            Answered "answered" Transmit Forwarded rewritten
+                "answered with the group's MAC"
+                info "answered: who asked was told the group's MAC; {} bytes" [length];
+        }
+    };
+}
+
+macro_rules! define {
+    ($(
+        $variant:ident $name:literal $action:ident $group:ident $frame:ident
+        $meaning:literal
+        $level:ident $message:literal [$($field:ident)+];
+    )+) => {
         /// What happened to a packet. The number is the index of its counter.
         #[repr(u32)]
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum Outcome {
-            $($(#[$doc])* $variant,)+
+            $(#[doc = concat!("`", $name, "`: ", $meaning, ".")] $variant,)+
         }
 
         impl Outcome {
@@ -23,40 +89,89 @@ macro_rules! outcomes {
                     $(Self::$variant => $name,)+
                 }
             }
+
+            /// What becomes of the packet.
+            #[inline(always)]
+            pub const fn action(self) -> Action {
+                match self {
+                    $(Self::$variant => Action::$action,)+
+                }
+            }
+
+            /// What it counts as where only a few numbers are shown.
+            pub const fn group(self) -> Group {
+                match self {
+                    $(Self::$variant => Group::$group,)+
+                }
+            }
+
+            /// Whether the frame was written to.
+            #[inline(always)]
+            pub const fn is_rewritten(self) -> bool {
+                match self {
+                    $(Self::$variant => is_rewritten!($frame),)+
+                }
+            }
+
+            /// What it means, as a part of a sentence: "dropped, no server is up".
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $meaning,)+
+                }
+            }
+
+            /// From which level on `modlb logs` reports it: "error", "warn", "info" or "debug".
+            pub const fn level(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($level),)+
+                }
+            }
         }
     };
 }
 
-outcomes! {
-    /// Sent to the server that the formula names.
-    Forwarded = "forwarded",
-    /// Passed: the chosen server is this host.
-    Local = "local",
-    /// Dropped: the service has no server that is up.
-    NoServer = "no_server",
-    /// Dropped: the chosen server cannot be reached: its interface is not attached any more, or the frame has no room for
-    /// the VLAN tag that it needs.
-    Unreachable = "unreachable",
-    /// Passed: this balancer is on standby.
-    Standby = "standby",
-    /// Passed: the frame is addressed to another host, or to a group.
-    NotOurs = "not_ours",
-    /// Passed: neither IPv4 nor IPv6.
-    NotIp = "not_ip",
-    /// Passed: a header is broken or cut off.
-    Malformed = "malformed",
-    /// Passed: more extension headers than are looked through.
-    TooManyHeaders = "too_many_headers",
-    /// Passed: a fragment that no service takes, though one has its address and protocol.
-    Fragment = "fragment",
-    /// Passed: no service matches.
-    NoService = "no_service",
-    /// Passed, addressed to this host: the formula names this member.
-    Accepted = "accepted",
-    /// Dropped: the formula names another member, which accepts it.
-    Others = "others",
-    /// Answered: somebody asked for the MAC of a service's address, which is the group's.
-    Answered = "answered",
+macro_rules! is_rewritten {
+    (rewritten) => {
+        true
+    };
+    (untouched) => {
+        false
+    };
+}
+
+outcomes!(define);
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// It goes the way that it would go without modlb.
+    Pass,
+    /// It ends here.
+    Drop,
+    /// It is sent: to a server, or back to where it came from.
+    Transmit,
+}
+
+/// Outcomes that mean the same to whoever only wants to know whether all is well.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Group {
+    /// modlb did its work.
+    Forwarded,
+    /// No business of modlb's.
+    Passed,
+    /// A packet of a service that reached no server.
+    Dropped,
+}
+
+impl Group {
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Passed => "passed",
+            Self::Dropped => "dropped",
+        }
+    }
 }
 
 impl Outcome {
@@ -86,6 +201,39 @@ mod tests {
         for (index, outcome) in Outcome::ALL.iter().enumerate() {
             assert_eq!(outcome.index() as usize, index);
             assert!(Outcome::ALL.iter().filter(|other| other.name() == outcome.name()).count() == 1);
+        }
+    }
+
+    /// Whatever is dropped because no server can have it is one of the service's packets, and nothing else is in that group.
+    #[test]
+    fn columns_fit_each_other() {
+        for outcome in Outcome::ALL {
+            match outcome.group() {
+                Group::Dropped => assert_eq!(outcome.action(), Action::Drop, "{outcome}"),
+                Group::Passed => assert_eq!(outcome.action(), Action::Pass, "{outcome}"),
+                Group::Forwarded => {
+                    assert!(outcome.action() != Action::Transmit || outcome.is_rewritten(), "{outcome}")
+                }
+            }
+            assert!(outcome.group() == Group::Forwarded || !outcome.is_rewritten(), "{outcome}");
+        }
+    }
+
+    macro_rules! messages {
+        ($(
+            $variant:ident $name:literal $action:ident $group:ident $frame:ident
+            $meaning:literal
+            $level:ident $message:literal [$($field:ident)+];
+        )+) => {
+            [$((Outcome::$variant, $message, [$(stringify!($field)),+].len()),)+]
+        };
+    }
+
+    #[test]
+    fn messages_begin_with_the_name_and_have_a_field_for_each_placeholder() {
+        for (outcome, message, fields) in outcomes!(messages) {
+            let text = message.strip_prefix(outcome.name()).and_then(|rest| rest.strip_prefix(": "));
+            assert_eq!(text.map(|text| text.matches("{}").count()), Some(fields), "{message}");
         }
     }
 }

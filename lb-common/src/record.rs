@@ -17,9 +17,9 @@ pub struct HalfRecord {
     /// Slots in use, from the half's first.
     pub slots: u32,
     /// Retired counters in use, from the half's first.
-    pub retired: u32,
+    pub draining: u32,
     /// What services counted that are configured no more.
-    pub departed: Counter,
+    pub former: Counter,
     /// What a member is told of itself and its group.
     pub group: GroupRecord,
     /// The digest of the file that the agent put in force last; 0: none. Kept by whoever else changes something, so that an
@@ -63,7 +63,7 @@ pub struct ServiceRecord {
     /// The address in network byte order; IPv4 in the first four bytes.
     pub address: [u8; 16],
     /// What servers counted that are configured no more.
-    pub departed: Counter,
+    pub former: Counter,
     /// The digest of the slot table.
     pub digest: u64,
     /// The slots asked for by `selection = "resilient"`; 0 for `modulo`.
@@ -171,9 +171,9 @@ pub struct ServerRecord {
     pub weight: u32,
     /// Its counter in the map of counters.
     pub counter: u32,
-    /// The index of the interface that it is behind, [`ServerRecord::BACK`] or [`ServerRecord::HERE`].
-    pub place: u32,
-    /// As [`crate::table::Remote::vlan`].
+    /// Where it is, as [`crate::table::NextHop::interface`].
+    pub location: u32,
+    /// As [`crate::table::NextHop::vlan`].
     pub vlan: u32,
     /// Since when it is down by command or configuration, in seconds of the epoch.
     pub down_since: u64,
@@ -205,26 +205,22 @@ impl ServerRecord {
     pub const FAILING: u8 = 1 << 1;
     /// It has no MAC and needs one.
     pub const UNRESOLVED: u8 = 1 << 2;
-    /// It is reached by sending the frame back by the interface that it came in by.
-    pub const BACK: u32 = 0;
-    /// It is this host.
-    pub const HERE: u32 = u32::MAX;
 }
 
 /// The counter of a server that is configured no more: the program of the half before may still have added to it when
 /// this half was written, so its last value is taken over only with the next publication.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct RetiredRecord {
+pub struct DrainingRecord {
     /// The counter.
     pub counter: u32,
-    /// The index of the service that it belongs to, in the same half; [`RetiredRecord::NO_SERVICE`]: gone as well.
+    /// The index of the service that it belongs to, in the same half; [`DrainingRecord::NO_SERVICE`]: gone as well.
     pub service: u32,
 }
 
-const _: () = assert!(size_of::<RetiredRecord>() == 8);
+const _: () = assert!(size_of::<DrainingRecord>() == 8);
 
-impl RetiredRecord {
+impl DrainingRecord {
     /// The service is configured no more either.
     pub const NO_SERVICE: u32 = u32::MAX;
 }
@@ -233,26 +229,26 @@ impl RetiredRecord {
 /// back. Written before it is taken, cleared after it is given back.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct HeldRecord {
+pub struct NicStateRecord {
     /// The cookie of the network namespace in which the interface has its index.
     pub netns_cookie: u64,
     /// The interface's index.
     pub interface: u32,
     /// 0: nothing, or one of the constants.
     pub kind: u32,
-    /// Of [`HeldRecord::MULTICAST`].
+    /// Of [`NicStateRecord::MULTICAST`].
     pub mac: [u8; 6],
-    /// Of [`HeldRecord::FILTER`].
+    /// Of [`NicStateRecord::FILTER`].
     pub priority: u16,
-    /// Of [`HeldRecord::FILTER`].
+    /// Of [`NicStateRecord::FILTER`].
     pub handle: u32,
     /// Zero.
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<HeldRecord>() == 32);
+const _: () = assert!(size_of::<NicStateRecord>() == 32);
 
-impl HeldRecord {
+impl NicStateRecord {
     /// The interface receives a multicast MAC.
     pub const MULTICAST: u32 = 1;
     /// The interface receives every frame.

@@ -46,7 +46,7 @@ impl ServiceCell {
 
 /// One entry of a slot table: the server's MAC in the first six bytes, its counter in the last two.
 ///
-/// A group address can be no server's, so it marks the rare slots that need more than a MAC (see [`Remote`]); the datapath
+/// A group address can be no server's, so it marks the rare slots that need more than a MAC (see [`NextHop`]); the datapath
 /// tells them apart by one bit.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -60,12 +60,12 @@ impl Slot {
         Self(u64::from_ne_bytes([a, b, c, d, e, f, x, y]))
     }
 
-    /// The slot of a server about which [`Remote`] says more.
+    /// The slot of a server about which [`NextHop`] says more.
     pub const fn indirect(counter: u16) -> Self {
         Self::new(Mac([1, 0, 0, 0, 0, 0]), counter)
     }
 
-    /// Whether [`Remote`] says where the server is.
+    /// Whether [`NextHop`] says where the server is.
     #[inline(always)]
     pub const fn is_indirect(self) -> bool {
         self.0.to_ne_bytes()[0] & 1 != 0
@@ -90,26 +90,26 @@ impl Slot {
 /// several, or in a VLAN of its own.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Remote {
-    /// The index of the interface to send by, [`Remote::BACK`] or [`Remote::HERE`].
+pub struct NextHop {
+    /// The index of the interface to send by, [`NextHop::SAME_PORT`] or [`NextHop::LOCAL`].
     pub interface: u32,
-    /// The VLAN of the frame's outer tag, 1 to 4094; [`Remote::UNTAGGED`], [`Remote::KEEP`].
+    /// The VLAN of the frame's outer tag, 1 to 4094; [`NextHop::UNTAGGED`], [`NextHop::KEEP`].
     pub vlan: u32,
     /// The server's MAC.
     pub destination: [u8; 6],
-    /// The MAC of that interface; unused with [`Remote::BACK`].
+    /// The MAC of that interface; unused with [`NextHop::SAME_PORT`].
     pub source: [u8; 6],
     /// Zero.
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<Remote>() == 24);
+const _: () = assert!(size_of::<NextHop>() == 24);
 
-impl Remote {
+impl NextHop {
     /// The server is this host.
-    pub const HERE: u32 = 0;
+    pub const LOCAL: u32 = 0;
     /// Sent back by the interface that the frame came in by.
-    pub const BACK: u32 = u32::MAX;
+    pub const SAME_PORT: u32 = u32::MAX;
     /// The outer tag, if there is one, is taken off.
     pub const UNTAGGED: u32 = 0;
     /// Tags stay as they came.
@@ -166,9 +166,9 @@ impl core::ops::AddAssign for Counter {
 /// fits is carried to the counter: at the latest each 512th packet, and before 2 MB.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Tally(pub u32);
+pub struct PackedCounter(pub u32);
 
-impl Tally {
+impl PackedCounter {
     /// What stands there while the counter is added to.
     pub const CARRIED: Self = Self(u32::MAX);
 
@@ -201,20 +201,20 @@ impl Tally {
 mod tests {
     use super::*;
 
-    /// Counts into a tally as the datapath does; returns what came before the first that did not fit.
+    /// Counts into a packed counter as the datapath does; returns what came before the first that did not fit.
     fn fill(frames: u64, bytes: u64) -> Counter {
-        let (mut tally, mut wanted) = (Tally::default(), Counter::default());
-        while let Some(sum) = tally.plus(frames, bytes) {
+        let (mut packed, mut wanted) = (PackedCounter::default(), Counter::default());
+        while let Some(sum) = packed.plus(frames, bytes) {
             wanted += Counter { packets: frames, bytes };
-            tally = sum;
-            assert_eq!(tally.counter(), wanted);
-            assert_ne!(tally, Tally::CARRIED);
+            packed = sum;
+            assert_eq!(packed.counter(), wanted);
+            assert_ne!(packed, PackedCounter::CARRIED);
         }
         wanted
     }
 
     #[test]
-    fn a_tally_is_full_before_packets_or_bytes_run_over() {
+    fn a_packed_counter_is_full_before_packets_or_bytes_run_over() {
         assert_eq!(fill(1, 66), Counter { packets: 511, bytes: 511 * 66 });
         assert_eq!(fill(1, 4_096), Counter { packets: 511, bytes: 511 * 4_096 });
         // The highest sum of bytes that fits.

@@ -11,7 +11,7 @@ pub const HEADERS: u32 = 128;
 /// The head of an event.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Event {
+pub struct TraceEvent {
     /// When the program began, in nanoseconds of `CLOCK_MONOTONIC`.
     pub time: u64,
     /// The control word that the packet went by.
@@ -34,14 +34,14 @@ pub struct Event {
     pub slots: u32,
     /// The number of the slot, `sum % T`.
     pub slot: u32,
-    /// The number of the server's counter; [`Event::NO_SERVER`].
+    /// The number of the server's counter; [`TraceEvent::NO_SERVER`].
     pub counter: u32,
     /// [`crate::outcome::Outcome::index`].
     pub outcome: u32,
     /// What the program returned.
     pub action: u32,
     /// The interface that the server is behind; 0: where the frame came from.
-    pub far: u32,
+    pub egress: u32,
     /// Bytes of the frame as it came.
     pub before: u32,
     /// Bytes of the frame as it left; 0: it is the same.
@@ -56,16 +56,16 @@ pub struct Event {
     pub protocol: u8,
     /// 4 or 6; 0: no tuple was found.
     pub family: u8,
-    /// [`Event::FRAGMENT`], [`Event::FIVE_TUPLE`].
+    /// [`TraceEvent::FRAGMENT`], [`TraceEvent::FIVE_TUPLE`].
     pub flags: u8,
     /// Zero.
     pub reserved: u8,
 }
 
-const _: () = assert!(size_of::<Event>() == 112);
+const _: () = assert!(size_of::<TraceEvent>() == 112);
 
-impl Event {
-    /// [`Event::counter`] of a packet for which no server was chosen.
+impl TraceEvent {
+    /// [`TraceEvent::counter`] of a packet for which no server was chosen.
     pub const NO_SERVER: u32 = u32::MAX;
     /// The packet is a piece of a larger one.
     pub const FRAGMENT: u8 = 1;
@@ -142,7 +142,7 @@ impl Filter {
 
     /// Whether the tuple fits.
     #[inline(always)]
-    pub const fn takes(&self, event: &Event) -> bool {
+    pub const fn takes(&self, event: &TraceEvent) -> bool {
         self.takes_family(event)
             && (self.either.family == 0 || self.either.has(event.source) || self.either.has(event.destination))
             && (self.source.family == 0 || self.source.has(event.source))
@@ -152,7 +152,7 @@ impl Filter {
     }
 
     #[inline(always)]
-    const fn takes_family(&self, event: &Event) -> bool {
+    const fn takes_family(&self, event: &TraceEvent) -> bool {
         let family = event.family as u32;
         (self.either.family == 0 || self.either.family == family)
             && (self.source.family == 0 || self.source.family == family)
@@ -163,7 +163,7 @@ impl Filter {
 /// What the programs counted on one CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Told {
+pub struct TraceCounters {
     /// Packets that went through a traced program.
     pub seen: u64,
     /// Those that fit the filter.
@@ -172,4 +172,4 @@ pub struct Told {
     pub lost: u64,
 }
 
-const _: () = assert!(size_of::<Told>() == 24);
+const _: () = assert!(size_of::<TraceCounters>() == 24);

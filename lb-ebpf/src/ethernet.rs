@@ -1,10 +1,9 @@
 //! The link layer: is the frame for this host, and what does it carry?
 
 use lb_common::{limits::MAX_VLAN_TAGS, outcome::Outcome};
-use network_types::vlan::VlanHdr;
 
 use crate::{
-    headers::Ethernet,
+    headers::{Ethernet, Tag},
     packet::{Context, Packet, load},
 };
 
@@ -60,14 +59,8 @@ pub fn any(packet: &Packet<impl Context>) -> Result<Frame, Outcome> {
 #[inline(always)]
 fn read(packet: &Packet<impl Context>, is_ours: impl FnOnce(u32, u16) -> bool) -> Result<Frame, Outcome> {
     let header = packet.header::<Ethernet>(0)?;
-    // SAFETY: `header` is within the packet.
-    let (head, tail, ether_type): (u32, u16, u16) = unsafe {
-        (
-            load(&raw const (*header).destination_head),
-            load(&raw const (*header).destination_tail),
-            load(&raw const (*header).ether_type),
-        )
-    };
+    let (head, tail, ether_type): (u32, u16, u16) =
+        (load(&header.destination_head), load(&header.destination_tail), load(&header.ether_type));
     if !is_ours(head, tail) {
         return Err(Outcome::NotOurs);
     }
@@ -89,10 +82,9 @@ pub fn untag(packet: &Packet<impl Context>, frame: &Frame) -> Result<Frame, Outc
         if !matches!(ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) {
             break;
         }
-        let tag = packet.header::<VlanHdr>(offset)?;
-        // SAFETY: `tag` is within the packet.
-        ether_type = u16::from_be(unsafe { load(&raw const (*tag).ether_type) });
-        offset += size_of::<VlanHdr>();
+        let tag = packet.header::<Tag>(offset)?;
+        ether_type = u16::from_be(load(&tag.ether_type));
+        offset += size_of::<Tag>();
     }
     Ok(Frame { offset, ether_type })
 }

@@ -12,7 +12,7 @@ use lb_common::{
 
 use crate::{
     headers::{Extension, Fragment},
-    packet::{Context, Packet, load},
+    packet::{Context, Header, Packet, Wire, load},
     upper::{Fragments, Upper},
 };
 
@@ -110,9 +110,7 @@ impl Place {
     #[inline(always)]
     fn step<C: Context>(self, packet: &Packet<C>, fragments: Fragments) -> Result<Step, Outcome> {
         let header = self.header::<Extension>(packet)?;
-        // SAFETY: `header` is within the packet.
-        let (next, length): (u8, u8) =
-            unsafe { (load(&raw const (*header).next_header), load(&raw const (*header).length)) };
+        let (next, length): (u8, u8) = (load(&header.next_header), load(&header.length));
         let size = match self.protocol {
             FRAGMENT if self.is_fragment(packet, fragments)? => return Ok(Step::Fragment(next)),
             FRAGMENT => size_of::<Fragment>(),
@@ -134,8 +132,7 @@ impl Place {
         const OFFSET: u16 = 0xfff8;
         const MORE: u16 = 1;
         let header = self.header::<Fragment>(packet)?;
-        // SAFETY: `header` is within the packet.
-        let field: u16 = unsafe { load(&raw const (*header).offset) };
+        let field: u16 = load(&header.offset);
         let counts = match fragments {
             Fragments::All => OFFSET | MORE,
             Fragments::Later => OFFSET,
@@ -144,7 +141,7 @@ impl Place {
     }
 
     #[inline(always)]
-    fn header<T>(&self, packet: &Packet<impl Context>) -> Result<*mut T, Outcome> {
+    fn header<'packet, T: Wire>(&self, packet: &'packet Packet<impl Context>) -> Result<Header<'packet, T>, Outcome> {
         if self.length < size_of::<T>() {
             return Err(Outcome::Malformed);
         }

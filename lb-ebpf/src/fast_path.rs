@@ -12,18 +12,14 @@ use lb_common::flow::{Flow, V4, V6, protocol};
 use crate::{
     ethernet::{ether_type, is_ours},
     hint::likely,
-    packet::{Context, Packet, load},
+    packet::{Context, Packet, Wire, load},
     parse::Parsed,
 };
 
 /// The VLAN tags that a packet may have here.
-pub trait Tags: Sized {
+pub trait Tags: Wire {
     /// Whether they are tags.
-    ///
-    /// # Safety
-    ///
-    /// `tags` is within a packet.
-    unsafe fn are_tags(tags: *const Self) -> bool;
+    fn are_tags(&self) -> bool;
 }
 
 /// None.
@@ -34,22 +30,21 @@ pub type Tagged = [u8; 4];
 
 impl Tags for Untagged {
     #[inline(always)]
-    unsafe fn are_tags(_tags: *const Self) -> bool {
+    fn are_tags(&self) -> bool {
         true
     }
 }
 
 impl Tags for Tagged {
     #[inline(always)]
-    unsafe fn are_tags(tags: *const Self) -> bool {
-        // SAFETY: the caller's.
-        let ether_type: u16 = unsafe { load(tags) };
+    fn are_tags(&self) -> bool {
+        let ether_type: u16 = load(self);
         matches!(u16::from_be(ether_type), ether_type::VLAN | ether_type::SERVICE_VLAN)
     }
 }
 
 /// What an IPv4 packet starts with.
-#[repr(C, packed)]
+#[repr(C)]
 struct Ipv4Frame<T> {
     /// Destination and the source's first two bytes.
     addresses: [u8; 8],
@@ -68,7 +63,7 @@ struct Ipv4Frame<T> {
 }
 
 /// What an IPv6 packet starts with.
-#[repr(C, packed)]
+#[repr(C)]
 struct Ipv6Frame<T> {
     /// Destination and the source's first two bytes.
     addresses: [u8; 8],
@@ -86,6 +81,11 @@ struct Ipv6Frame<T> {
     destination_low: [u8; 8],
     ports: [u8; 4],
 }
+
+// SAFETY: all of its fields are bytes.
+unsafe impl<T: Tags> Wire for Ipv4Frame<T> {}
+// SAFETY: all of its fields are bytes.
+unsafe impl<T: Tags> Wire for Ipv6Frame<T> {}
 
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
@@ -134,17 +134,9 @@ pub fn any(packet: &Packet<impl Context>, own: u64) -> Option<Parsed> {
 #[inline(always)]
 pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> {
     let header = packet.header::<Ipv4Frame<T>>(0).ok()?;
-    // SAFETY: `header` is within the packet.
-    let (kind, addresses, fragment, total): (u32, u64, u32, u16) = unsafe {
-        (
-            load(&raw const (*header).kind),
-            load(&raw const (*header).addresses),
-            load(&raw const (*header).fragment),
-            load(&raw const (*header).total),
-        )
-    };
-    // SAFETY: as before.
-    let tagged = unsafe { T::are_tags(&raw const (*header).tags) };
+    let (kind, addresses, fragment, total): (u32, u64, u32, u16) =
+        (load(&header.kind), load(&header.addresses), load(&header.fragment), load(&header.total));
+    let tagged = header.tags.are_tags();
     if !likely(KIND4.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) {
         return None;
     }
@@ -157,10 +149,8 @@ pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> 
     {
         return None;
     }
-    // SAFETY: as before.
-    let (source, destination, ports): (u32, u32, u32) = unsafe {
-        (load(&raw const (*header).source), load(&raw const (*header).destination), load(&raw const (*header).ports))
-    };
+    let (source, destination, ports): (u32, u32, u32) =
+        (load(&header.source), load(&header.destination), load(&header.ports));
     Some(flow(V4(u32::from_be(source)), V4(u32::from_be(destination)), ports, protocol))
 }
 
@@ -168,17 +158,9 @@ pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> 
 #[inline(always)]
 pub fn v6<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V6>> {
     let header = packet.header::<Ipv6Frame<T>>(0).ok()?;
-    // SAFETY: `header` is within the packet.
-    let (kind, addresses, payload, protocol): (u32, u64, u16, u8) = unsafe {
-        (
-            load(&raw const (*header).kind),
-            load(&raw const (*header).addresses),
-            load(&raw const (*header).payload),
-            load(&raw const (*header).next_header),
-        )
-    };
-    // SAFETY: as before.
-    let tagged = unsafe { T::are_tags(&raw const (*header).tags) };
+    let (kind, addresses, payload, protocol): (u32, u64, u16, u8) =
+        (load(&header.kind), load(&header.addresses), load(&header.payload), load(&header.next_header));
+    let tagged = header.tags.are_tags();
     if !likely(KIND6.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) || !likely(is_fast(protocol)) {
         return None;
     }
@@ -186,14 +168,11 @@ pub fn v6<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V6>> 
     if !likely(payload >= PORTS) || !likely(ETHERNET + size_of::<T>() + IPV6 + payload <= packet.len()) {
         return None;
     }
-    // SAFETY: as before.
-    let (source, destination, ports): ([u64; 2], [u64; 2], u32) = unsafe {
-        (
-            [load(&raw const (*header).source_high), load(&raw const (*header).source_low)],
-            [load(&raw const (*header).destination_high), load(&raw const (*header).destination_low)],
-            load(&raw const (*header).ports),
-        )
-    };
+    let (source, destination, ports): ([u64; 2], [u64; 2], u32) = (
+        [load(&header.source_high), load(&header.source_low)],
+        [load(&header.destination_high), load(&header.destination_low)],
+        load(&header.ports),
+    );
     Some(flow(digits(source), digits(destination), ports, protocol))
 }
 

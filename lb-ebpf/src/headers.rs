@@ -1,10 +1,13 @@
 //! Headers with named fields, where network-types has none that fits.
 
+use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
+
+use crate::packet::Wire;
+
 /// Ethernet II, each address split so that it is moved by two wide loads or stores instead of six narrow ones.
 ///
-/// Trap: fields are arrays of bytes, never numbers. The compiler sees through a cast to the type that a field already has,
-/// remembers that the header is packed, and moves the number byte by byte.
-#[repr(C, packed)]
+/// Trap: fields are arrays of bytes, never numbers, so that a header may stand at any address.
+#[repr(C)]
 pub struct Ethernet {
     /// The first four bytes of the destination.
     pub destination_head: [u8; 4],
@@ -21,7 +24,7 @@ pub struct Ethernet {
 const _: () = assert!(size_of::<Ethernet>() == 14);
 
 /// What follows the EtherType of a tag (IEEE 802.1Q, 9.6).
-#[repr(C, packed)]
+#[repr(C)]
 pub struct Tag {
     /// Priority (3 bits), drop eligible indicator, VLAN (12 bits), in network byte order.
     pub control: [u8; 2],
@@ -29,8 +32,15 @@ pub struct Tag {
     pub ether_type: [u8; 2],
 }
 
+/// A frame whose outer tag may be written to: [`Ethernet`] and the tag.
+#[repr(C)]
+pub struct TaggedEthernet {
+    pub ethernet: Ethernet,
+    pub tag: Tag,
+}
+
 /// ARP of IPv4 over Ethernet (RFC 826); addresses split as in [`Ethernet`].
-#[repr(C, packed)]
+#[repr(C)]
 pub struct Arp {
     /// The kinds of link-layer and of network addresses.
     pub kind: [u8; 4],
@@ -47,7 +57,7 @@ pub struct Arp {
 const _: () = assert!(size_of::<Arp>() == 28);
 
 /// A neighbour solicitation or advertisement with the option that tells a MAC (RFC 4861, 4.3, 4.4, 4.6.1).
-#[repr(C, packed)]
+#[repr(C)]
 pub struct Solicitation {
     /// Type and code.
     pub kind: [u8; 2],
@@ -62,15 +72,22 @@ pub struct Solicitation {
 
 const _: () = assert!(size_of::<Solicitation>() == 32);
 
+/// An IPv6 packet that is a [`Solicitation`].
+#[repr(C)]
+pub struct NeighbourPacket {
+    pub ip: Ipv6Hdr,
+    pub message: Solicitation,
+}
+
 /// What TCP, UDP, UDP-Lite, SCTP and DCCP start with.
-#[repr(C, packed)]
+#[repr(C)]
 pub struct Ports {
     pub source: [u8; 2],
     pub destination: [u8; 2],
 }
 
 /// The first eight bytes of ICMP and ICMPv6 (RFC 792, RFC 4443).
-#[repr(C, packed)]
+#[repr(C)]
 pub struct Icmp {
     pub kind: u8,
     pub code: u8,
@@ -79,7 +96,7 @@ pub struct Icmp {
 }
 
 /// What every IPv6 extension header starts with (RFC 8200, 4).
-#[repr(C, packed)]
+#[repr(C)]
 pub struct Extension {
     pub next_header: u8,
     /// In units of 8 bytes without the first 8; in the authentication header (RFC 4302, 2.2) units of 4 without the
@@ -88,7 +105,7 @@ pub struct Extension {
 }
 
 /// The IPv6 fragment header (RFC 8200, 4.5).
-#[repr(C, packed)]
+#[repr(C)]
 pub struct Fragment {
     pub next_header: u8,
     pub reserved: u8,
@@ -96,3 +113,16 @@ pub struct Fragment {
     pub offset: [u8; 2],
     pub identification: [u8; 4],
 }
+
+macro_rules! wire {
+    ($($header:ty),+) => {
+        $(
+            // SAFETY: all of its fields are bytes.
+            unsafe impl Wire for $header {}
+            const _: () = assert!(align_of::<$header>() == 1);
+        )+
+    };
+}
+
+wire!(Ethernet, TaggedEthernet, Tag, Arp, Ipv4Hdr, Ipv6Hdr, Solicitation, NeighbourPacket);
+wire!(Ports, Icmp, Extension, Fragment);

@@ -33,17 +33,14 @@ impl Header4 {
         const OFFSET: u16 = 0x1fff;
 
         let header = packet.header::<Ipv4Hdr>(offset)?;
-        // SAFETY: `header` is within the packet.
-        let (vihl, total, fragment, protocol, source, destination): (u8, u16, u16, u8, u32, u32) = unsafe {
-            (
-                load(&raw const (*header).vihl),
-                load(&raw const (*header).tot_len),
-                load(&raw const (*header).frags),
-                load(&raw const (*header).proto),
-                load(&raw const (*header).src_addr),
-                load(&raw const (*header).dst_addr),
-            )
-        };
+        let (vihl, total, fragment, protocol, source, destination): (u8, u16, u16, u8, u32, u32) = (
+            load(&header.vihl),
+            load(&header.tot_len),
+            load(&header.frags),
+            load(&header.proto),
+            load(&header.src_addr),
+            load(&header.dst_addr),
+        );
         let length = (vihl & 0x0f) as usize * 4;
         let total = u16::from_be(total) as usize;
         if vihl >> 4 != 4 || length < size_of::<Ipv4Hdr>() || total < length {
@@ -82,16 +79,13 @@ impl Header6 {
     #[inline(always)]
     pub fn read(packet: &Packet<impl Context>, offset: usize) -> Result<Self, Outcome> {
         let header = packet.header::<Ipv6Hdr>(offset)?;
-        // SAFETY: `header` is within the packet.
-        let (version, payload, next_header, source, destination): (u8, u16, u8, [u32; 4], [u32; 4]) = unsafe {
-            (
-                load(&raw const (*header).vcf),
-                load(&raw const (*header).payload_len),
-                load(&raw const (*header).next_hdr),
-                load(&raw const (*header).src_addr),
-                load(&raw const (*header).dst_addr),
-            )
-        };
+        let (version, payload, next_header, source, destination): (u8, u16, u8, [u32; 4], [u32; 4]) = (
+            load(&header.vcf),
+            load(&header.payload_len),
+            load(&header.next_hdr),
+            load(&header.src_addr),
+            load(&header.dst_addr),
+        );
         if version >> 4 != 6 {
             return Err(Outcome::Malformed);
         }

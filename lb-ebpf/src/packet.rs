@@ -3,10 +3,15 @@
 //! Trap: the verifier follows a pointer only from the comparison with the packet's end that guards it, so every access
 //! goes through [`Packet::header`], whatever is known about lengths already.
 
+use core::{
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
+
 #[cfg(target_arch = "bpf")]
 use aya_ebpf::{
     bindings::{__sk_buff, xdp_md},
-    helpers::bpf_xdp_get_buff_len,
+    helpers::{bpf_skb_pull_data, bpf_xdp_adjust_head, bpf_xdp_get_buff_len},
 };
 use lb_common::outcome::Outcome;
 
@@ -41,6 +46,16 @@ pub trait Context {
     }
 }
 
+/// A context whose frame can be made longer or shorter at its start.
+pub trait MoveStart: Context {
+    /// Moves the frame's start by `by` bytes. `false`: it cannot be moved.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Context::bounds`]. Every pointer into the frame is void afterwards.
+    unsafe fn move_start(context: *mut Self, by: i32) -> bool;
+}
+
 #[cfg(target_arch = "bpf")]
 impl Context for xdp_md {
     #[inline(always)]
@@ -56,6 +71,15 @@ impl Context for xdp_md {
             let end = (&raw const (*context).data_end).read_volatile() as usize;
             end - (&raw const (*context).data).read_volatile() as usize
         }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+impl MoveStart for xdp_md {
+    #[inline(always)]
+    unsafe fn move_start(context: *mut Self, by: i32) -> bool {
+        // SAFETY: the caller's.
+        unsafe { bpf_xdp_adjust_head(context, by) == 0 }
     }
 }
 
@@ -79,6 +103,15 @@ impl Context for MultiBuffer {
     unsafe fn length(context: *mut Self) -> usize {
         // SAFETY: the caller's; the types are laid out alike.
         unsafe { bpf_xdp_get_buff_len(context.cast()) as usize }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+impl MoveStart for MultiBuffer {
+    #[inline(always)]
+    unsafe fn move_start(context: *mut Self, by: i32) -> bool {
+        // SAFETY: the caller's; the types are laid out alike.
+        unsafe { xdp_md::move_start(context.cast(), by) }
     }
 }
 
@@ -128,6 +161,28 @@ impl Context for Memory<'_> {
 }
 
 /// The frame between its first and its last byte.
+///
+/// Headers borrow it, so that none can be read after the frame has moved:
+///
+/// ```
+/// # use lb_common::outcome::Outcome;
+/// # use lb_ebpf::{headers::Ethernet, packet::{MoveStart, Packet, load}};
+/// fn shorten<C: MoveStart>(packet: &mut Packet<C>) -> Result<u16, Outcome> {
+///     packet.move_start(4)?;
+///     let header = packet.header::<Ethernet>(0)?;
+///     Ok(load(&header.ether_type))
+/// }
+/// ```
+///
+/// ```compile_fail,E0502
+/// # use lb_common::outcome::Outcome;
+/// # use lb_ebpf::{headers::Ethernet, packet::{MoveStart, Packet, load}};
+/// fn shorten<C: MoveStart>(packet: &mut Packet<C>) -> Result<u16, Outcome> {
+///     let header = packet.header::<Ethernet>(0)?;
+///     packet.move_start(4)?;
+///     Ok(load(&header.ether_type))
+/// }
+/// ```
 pub struct Packet<C> {
     context: *mut C,
     start: usize,
@@ -140,7 +195,8 @@ impl<C: Context> Packet<C> {
     ///
     /// # Safety
     ///
-    /// `context` is what the kernel handed to the program, or on the host a value that outlives the packet.
+    /// `context` is what the kernel handed to the program, or on the host a value that outlives the packet. Nothing else
+    /// moves the frame or writes to it while the packet is in use.
     #[inline(always)]
     pub unsafe fn new(context: *mut C) -> Self {
         // SAFETY: the caller's.
@@ -169,13 +225,58 @@ impl<C: Context> Packet<C> {
     }
 
     /// The header of type `T` at `offset`, or `malformed` if the frame ends before it does.
+    ///
+    /// Trap: a call more in here, and callers are too large for rustc's own inliner; then LLVM packs their results into numbers.
     #[inline(always)]
-    pub fn header<T>(&self, offset: usize) -> Result<*mut T, Outcome> {
+    pub fn header<T: Wire>(&self, offset: usize) -> Result<Header<'_, T>, Outcome> {
         let address = self.start + offset;
         if address + size_of::<T>() > self.end {
             return Err(Outcome::Malformed);
         }
-        Ok(pointer(address))
+        Ok(Header { pointer: pointer(address), packet: PhantomData })
+    }
+
+    /// The same, to be written to.
+    #[inline(always)]
+    pub fn header_mut<T: Wire>(&mut self, offset: usize) -> Result<HeaderMut<'_, T>, Outcome> {
+        let Header { pointer, .. } = self.header::<T>(offset)?;
+        Ok(HeaderMut { pointer: pointer.cast_mut(), packet: PhantomData })
+    }
+}
+
+impl<C: MoveStart> Packet<C> {
+    /// Moves the frame's start by `by` bytes: a negative number makes room, whose content is unknown.
+    ///
+    /// # Errors
+    ///
+    /// `unreachable`: it cannot be moved.
+    #[inline(always)]
+    pub fn move_start(&mut self, by: i32) -> Result<(), Outcome> {
+        // SAFETY: as for `new`; headers borrow `self`, so no pointer into the frame is left.
+        if !unsafe { C::move_start(self.context, by) } {
+            return Err(Outcome::Unreachable);
+        }
+        // SAFETY: as for `new`.
+        *self = unsafe { Self::new(self.context) };
+        Ok(())
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+impl Packet<__sk_buff> {
+    /// Moves the first `wanted` bytes into the linear part; `false`: they were there, or cannot be moved.
+    #[inline(always)]
+    pub fn pull(&mut self, wanted: u32) -> bool {
+        // SAFETY: as for `new`.
+        let (data, end, length) = unsafe { ((*self.context).data, (*self.context).data_end, (*self.context).len) };
+        let wanted = if length < wanted { length } else { wanted };
+        // SAFETY: as for `new`; headers borrow `self`, so no pointer into the frame is left.
+        if end - data >= wanted || unsafe { bpf_skb_pull_data(self.context, wanted) } != 0 {
+            return false;
+        }
+        // SAFETY: as for `new`.
+        *self = unsafe { Self::new(self.context) };
+        true
     }
 }
 
@@ -188,37 +289,109 @@ fn pointer<T>(address: usize) -> *mut T {
     return core::ptr::with_exposed_provenance_mut(address);
 }
 
+/// A part of a packet, of which any bytes are a value.
+///
+/// # Safety
+///
+/// The type consists of bytes alone: no field has another type, so that it may stand at any address and has no padding.
+pub unsafe trait Wire {}
+
+// SAFETY: a byte.
+unsafe impl Wire for u8 {}
+// SAFETY: bytes.
+unsafe impl<const N: usize> Wire for [u8; N] {}
+
+/// A header within a packet. Valid until the packet moves or is written to; see [`Packet`].
+#[derive(Clone, Copy)]
+pub struct Header<'packet, T> {
+    pointer: *const T,
+    packet: PhantomData<&'packet T>,
+}
+
+/// A header within a packet that may be written to; see [`Header`].
+pub struct HeaderMut<'packet, T> {
+    pointer: *mut T,
+    packet: PhantomData<&'packet mut T>,
+}
+
+impl<T: Wire> Deref for Header<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: `header` has checked the bounds, and any bytes are a `T`.
+        unsafe { &*self.pointer }
+    }
+}
+
+impl<T: Wire> Deref for HeaderMut<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: `header_mut` has checked the bounds, and any bytes are a `T`.
+        unsafe { &*self.pointer }
+    }
+}
+
+impl<T: Wire> DerefMut for HeaderMut<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: `header_mut` has checked the bounds, any bytes are a `T`, and the packet is borrowed for nothing else.
+        unsafe { &mut *self.pointer }
+    }
+}
+
+/// A number that can be read from a packet.
+///
+/// # Safety
+///
+/// Any bytes are a value.
+pub unsafe trait Number: Copy {}
+
+// SAFETY: a number.
+unsafe impl Number for u8 {}
+// SAFETY: a number.
+unsafe impl Number for u16 {}
+// SAFETY: a number.
+unsafe impl Number for u32 {}
+// SAFETY: a number.
+unsafe impl Number for u64 {}
+// SAFETY: numbers.
+unsafe impl<N: Number, const COUNT: usize> Number for [N; COUNT] {}
+
 /// Reads a number as it stands in the packet by one load.
 ///
 /// Headers stand at any address, and read as unaligned a `u32` would become four loads of a byte. BPF has only the one
 /// kind of load, and the verifier refuses it where the hardware would.
 ///
-/// Trap: the compiler knows of a field of a packed header that it may be unaligned, also through a raw pointer. Made from a
-/// number, the pointer has no such past.
-///
-/// # Safety
-///
-/// `field` comes from a pointer that [`Packet::header`] returned.
+/// Trap: the compiler knows that a field made of bytes may be unaligned, also through a pointer. A pointer made from a number
+/// has no such past.
 #[inline(always)]
-pub unsafe fn load<T: Copy, F>(field: *const F) -> T {
-    const { assert!(size_of::<T>() <= size_of::<F>()) };
-    // SAFETY: the caller has the bounds; on BPF alignment is the verifier's affair.
+pub fn load<N: Number, F: Wire>(field: &F) -> N {
+    const { assert!(size_of::<N>() <= size_of::<F>()) };
+    let field = &raw const *field;
+    // SAFETY: the field is as long as the number, any bytes are one, and on BPF alignment is the verifier's affair.
     #[cfg(target_arch = "bpf")]
-    return unsafe { *(field.expose_provenance() as *const T) };
-    // SAFETY: the caller has the bounds.
+    return unsafe { *(field.expose_provenance() as *const N) };
+    // SAFETY: the field is as long as the number, and any bytes are one.
     #[cfg(not(target_arch = "bpf"))]
-    return unsafe { field.cast::<T>().read_unaligned() };
+    return unsafe { field.cast::<N>().read_unaligned() };
 }
 
 /// Writes a number by one store; see [`load`].
-///
-/// # Safety
-///
-/// `field` comes from a pointer that [`Packet::header`] returned.
-#[cfg(target_arch = "bpf")]
 #[inline(always)]
-pub unsafe fn store<T: Copy, F>(field: *mut F, value: T) {
-    const { assert!(size_of::<T>() <= size_of::<F>()) };
-    // SAFETY: the caller has the bounds; on BPF alignment is the verifier's affair.
-    unsafe { *(field.expose_provenance() as *mut T) = value }
+pub fn store<N: Number, F: Wire>(field: &mut F, value: N) {
+    const { assert!(size_of::<N>() <= size_of::<F>()) };
+    let field = &raw mut *field;
+    // SAFETY: the field is as long as the number, and on BPF alignment is the verifier's affair.
+    #[cfg(target_arch = "bpf")]
+    unsafe {
+        *(field.expose_provenance() as *mut N) = value;
+    }
+    // SAFETY: the field is as long as the number.
+    #[cfg(not(target_arch = "bpf"))]
+    unsafe {
+        field.cast::<N>().write_unaligned(value);
+    }
 }

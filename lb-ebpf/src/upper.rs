@@ -8,7 +8,7 @@ use lb_common::{
 use crate::{
     headers::{Icmp, Ports},
     icmp,
-    packet::{Context, Packet, load},
+    packet::{Context, Header, Packet, Wire, load},
 };
 
 /// The rest of an IP packet: a protocol, and where its header stands.
@@ -71,19 +71,15 @@ impl Upper {
         if !protocol::has_ports(self.protocol) {
             return Ok((0, 0));
         }
-        let ports = self.header::<Ports>(packet)?;
-        // SAFETY: `ports` is within the packet.
-        let (source, destination): (u16, u16) =
-            unsafe { (load(&raw const (*ports).source), load(&raw const (*ports).destination)) };
-        Ok((u16::from_be(source), u16::from_be(destination)))
+        let header = self.header::<Ports>(packet)?;
+        Ok((u16::from_be(load(&header.source)), u16::from_be(load(&header.destination))))
     }
 
     /// The type of the ICMP message that stands here.
     #[inline(always)]
     pub fn icmp_kind(&self, packet: &Packet<impl Context>) -> Result<u8, Outcome> {
         let header = self.header::<Icmp>(packet)?;
-        // SAFETY: `header` is within the packet.
-        Ok(unsafe { load(&raw const (*header).kind) })
+        Ok(load(&header.kind))
     }
 
     #[inline(always)]
@@ -93,7 +89,7 @@ impl Upper {
 
     /// The header of type `T` that stands here, within both the frame and the IP length.
     #[inline(always)]
-    fn header<T>(&self, packet: &Packet<impl Context>) -> Result<*mut T, Outcome> {
+    fn header<'packet, T: Wire>(&self, packet: &'packet Packet<impl Context>) -> Result<Header<'packet, T>, Outcome> {
         if self.length < size_of::<T>() {
             return Err(Outcome::Malformed);
         }

@@ -9,6 +9,7 @@ mod interrupt;
 mod lint;
 mod process;
 mod setup;
+mod spelling;
 mod test;
 mod tidy;
 

@@ -1,35 +1,25 @@
-//! The one place where an outcome becomes an action.
+//! Turns an outcome into what a program returns.
 
 use aya_ebpf::bindings::xdp_action;
-use lb_common::outcome::Outcome;
-use lb_ebpf::packet::{Context, Packet};
+use lb_common::outcome::{Action, Outcome};
 
 use super::count;
 
-/// What becomes of the packet; outcomes that end before a server are counted.
+/// What becomes of a packet of this length; outcomes that end before a server are counted.
 #[inline(always)]
-pub fn finish(packet: &Packet<impl Context>, result: Result<u32, Outcome>) -> u32 {
+pub fn finish(bytes: usize, result: Result<u32, Outcome>) -> u32 {
     result.unwrap_or_else(|outcome| {
-        count::outcome(outcome, packet.len());
+        count::outcome(outcome, bytes);
         action(outcome)
     })
 }
 
-/// Outcomes that end here rather than at a server: what to do with the packet.
+/// What an XDP program returns for an outcome. What it returns for a packet that goes to a server is [`super::rewrite`]'s to say.
 #[inline(always)]
 pub fn action(outcome: Outcome) -> u32 {
-    match outcome {
-        Outcome::NoServer | Outcome::Unreachable | Outcome::Others => xdp_action::XDP_DROP,
-        Outcome::Answered => xdp_action::XDP_TX,
-        Outcome::Forwarded
-        | Outcome::Accepted
-        | Outcome::Local
-        | Outcome::Standby
-        | Outcome::NotOurs
-        | Outcome::NotIp
-        | Outcome::Malformed
-        | Outcome::TooManyHeaders
-        | Outcome::Fragment
-        | Outcome::NoService => xdp_action::XDP_PASS,
+    match outcome.action() {
+        Action::Pass => xdp_action::XDP_PASS,
+        Action::Drop => xdp_action::XDP_DROP,
+        Action::Transmit => xdp_action::XDP_TX,
     }
 }

@@ -10,16 +10,15 @@ use lb_common::{
 };
 use lb_ebpf::{
     ethernet::{self, ether_type},
-    headers::{Arp, Ethernet, Solicitation},
+    headers::{Arp, Ethernet, NeighbourPacket, Solicitation},
     packet::{Context, Packet, load, store},
 };
-use network_types::ip::Ipv6Hdr;
 
 use super::{maps, rewrite, service};
 
 /// `Answered` if the packet asked for an announced address and is the answer now.
 #[inline(always)]
-pub fn answer(packet: &Packet<impl Context>, control: Control) -> Option<Outcome> {
+pub fn answer(packet: &mut Packet<impl Context>, control: Control) -> Option<Outcome> {
     let frame = ethernet::any(packet).and_then(|frame| ethernet::untag(packet, &frame)).ok()?;
     let answered = match frame.ether_type {
         ether_type::ARP => arp(packet, frame.offset, control),
@@ -35,23 +34,20 @@ const NOT_ASKED: NotAsked = Outcome::NoService;
 
 /// RFC 826. Requests from the address itself announce it and ask nothing.
 #[inline(always)]
-fn arp(packet: &Packet<impl Context>, offset: usize, control: Control) -> Result<(), NotAsked> {
+fn arp(packet: &mut Packet<impl Context>, offset: usize, control: Control) -> Result<(), NotAsked> {
     /// Ethernet, IPv4, addresses of 6 and 4 bytes; request.
     const REQUEST: (u32, u32) = (u32::from_ne_bytes([0, 1, 8, 0]), u32::from_ne_bytes([6, 4, 0, 1]));
     const REPLY: u32 = u32::from_ne_bytes([6, 4, 0, 2]);
 
-    let header = packet.header::<Arp>(offset)?;
-    // SAFETY: `header` is within the packet.
-    let (kind, operation, sender_head, sender_tail, sender, target): (u32, u32, u32, u16, u32, u32) = unsafe {
-        (
-            load(&raw const (*header).kind),
-            load(&raw const (*header).operation),
-            load(&raw const (*header).sender_mac_head),
-            load(&raw const (*header).sender_mac_tail),
-            load(&raw const (*header).sender),
-            load(&raw const (*header).target),
-        )
-    };
+    let mut header = packet.header_mut::<Arp>(offset)?;
+    let (kind, operation, sender_head, sender_tail, sender, target): (u32, u32, u32, u16, u32, u32) = (
+        load(&header.kind),
+        load(&header.operation),
+        load(&header.sender_mac_head),
+        load(&header.sender_mac_tail),
+        load(&header.sender),
+        load(&header.target),
+    );
     if (kind, operation) != REQUEST || sender == target {
         return Err(NOT_ASKED);
     }
@@ -59,22 +55,19 @@ fn arp(packet: &Packet<impl Context>, offset: usize, control: Control) -> Result
         return Err(NOT_ASKED);
     }
     let group = maps::group_mac();
-    // SAFETY: `header` is within the packet.
-    unsafe {
-        store(&raw mut (*header).operation, REPLY);
-        store(&raw mut (*header).sender_mac_head, group as u32);
-        store(&raw mut (*header).sender_mac_tail, (group >> 32) as u16);
-        store(&raw mut (*header).sender, target);
-        store(&raw mut (*header).target_mac_head, sender_head);
-        store(&raw mut (*header).target_mac_tail, sender_tail);
-        store(&raw mut (*header).target, sender);
-    }
+    store(&mut header.operation, REPLY);
+    store(&mut header.sender_mac_head, group as u32);
+    store(&mut header.sender_mac_tail, (group >> 32) as u16);
+    store(&mut header.sender, target);
+    store(&mut header.target_mac_head, sender_head);
+    store(&mut header.target_mac_tail, sender_tail);
+    store(&mut header.target, sender);
     back(packet)
 }
 
 /// RFC 4861, 4.3 and 4.4. An unspecified source looks for duplicates and wants no answer if there is none.
 #[inline(always)]
-fn solicitation(packet: &Packet<impl Context>, offset: usize, control: Control) -> Result<(), NotAsked> {
+fn solicitation(packet: &mut Packet<impl Context>, offset: usize, control: Control) -> Result<(), NotAsked> {
     const SOLICITATION: u16 = u16::from_ne_bytes([135, 0]);
     const ADVERTISEMENT: u16 = u16::from_ne_bytes([136, 0]);
     /// Solicited, override.
@@ -84,19 +77,16 @@ fn solicitation(packet: &Packet<impl Context>, offset: usize, control: Control) 
     /// An advertisement with that option; a solicitation with its source's is as long.
     const LENGTH: u16 = size_of::<Solicitation>() as u16;
 
-    let header = packet.header::<Ipv6Hdr>(offset)?;
-    let message = packet.header::<Solicitation>(offset + size_of::<Ipv6Hdr>())?;
-    // SAFETY: both are within the packet.
-    let (next, hops, length, source, kind, target): (u8, u8, u16, [u32; 4], u16, [u32; 4]) = unsafe {
-        (
-            load(&raw const (*header).next_hdr),
-            load(&raw const (*header).hop_limit),
-            load(&raw const (*header).payload_len),
-            load(&raw const (*header).src_addr),
-            load(&raw const (*message).kind),
-            load(&raw const (*message).target),
-        )
-    };
+    let mut question = packet.header_mut::<NeighbourPacket>(offset)?;
+    let NeighbourPacket { ip, message } = &mut *question;
+    let (next, hops, length, source, kind, target): (u8, u8, u16, [u32; 4], u16, [u32; 4]) = (
+        load(&ip.next_hdr),
+        load(&ip.hop_limit),
+        load(&ip.payload_len),
+        load(&ip.src_addr),
+        load(&message.kind),
+        load(&message.target),
+    );
     if next != protocol::ICMPV6 || kind != SOLICITATION || hops != 255 || u16::from_be(length) < LENGTH {
         return Err(NOT_ASKED);
     }
@@ -110,17 +100,14 @@ fn solicitation(packet: &Packet<impl Context>, offset: usize, control: Control) 
     let pseudo = [(LENGTH as u32).to_be(), (protocol::ICMPV6 as u32).to_be()];
     let words = [head, FLAGS, option[0], option[1], pseudo[0], pseudo[1]];
     let sum = sum(&words) + 2 * sum(&target) + self::sum(&source);
-    // SAFETY: both are within the packet.
-    unsafe {
-        store(&raw mut (*header).payload_len, LENGTH.to_be());
-        store(&raw mut (*header).src_addr, target);
-        store(&raw mut (*header).dst_addr, source);
-        store(&raw mut (*message).kind, ADVERTISEMENT);
-        store(&raw mut (*message).checksum, checksum(sum));
-        store(&raw mut (*message).flags, FLAGS);
-        store(&raw mut (*message).option_head, option[0]);
-        store(&raw mut (*message).option_tail, option[1]);
-    }
+    store(&mut ip.payload_len, LENGTH.to_be());
+    store(&mut ip.src_addr, target);
+    store(&mut ip.dst_addr, source);
+    store(&mut message.kind, ADVERTISEMENT);
+    store(&mut message.checksum, checksum(sum));
+    store(&mut message.flags, FLAGS);
+    store(&mut message.option_head, option[0]);
+    store(&mut message.option_tail, option[1]);
     back(packet)
 }
 
@@ -147,10 +134,8 @@ fn checksum(mut sum: u64) -> u16 {
 
 /// Addresses the frame to who sent it.
 #[inline(always)]
-fn back(packet: &Packet<impl Context>) -> Result<(), NotAsked> {
+fn back(packet: &mut Packet<impl Context>) -> Result<(), NotAsked> {
     let header = packet.header::<Ethernet>(0)?;
-    // SAFETY: `header` is within the packet.
-    let (head, tail): (u16, u32) =
-        unsafe { (load(&raw const (*header).source_head), load(&raw const (*header).source_tail)) };
+    let (head, tail): (u16, u32) = (load(&header.source_head), load(&header.source_tail));
     rewrite::address(packet, head as u64 | (tail as u64) << 16, maps::interface_mac())
 }

@@ -15,7 +15,7 @@ use lb_ebpf::{
     ethernet,
     fast_path::{self, Tagged, Untagged},
     hint::likely,
-    packet::{Context, Packet},
+    packet::{Context, MoveStart, Packet},
     parse::{self, Parsed},
 };
 
@@ -30,11 +30,11 @@ use super::{
 
 /// Returns what becomes of the packet.
 #[inline(always)]
-pub fn balance<C: Context, O: Observer>(context: *mut C) -> u32 {
+pub fn balance<C: MoveStart, O: Observer>(context: *mut C) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context) };
+    let mut packet = unsafe { Packet::new(context) };
     let control = maps::control();
-    let done = if O::FAST_PATH { balance_fast(&packet, control) } else { None };
+    let done = if O::FAST_PATH { balance_fast(&mut packet, control) } else { None };
     match done {
         Some(action) => action,
         None => balance_other::<C, O>(context, control.0),
@@ -43,7 +43,7 @@ pub fn balance<C: Context, O: Observer>(context: *mut C) -> u32 {
 
 /// `None`: this packet is for the general path.
 #[inline(always)]
-fn balance_fast(packet: &Packet<impl Context>, control: Control) -> Option<u32> {
+fn balance_fast(packet: &mut Packet<impl Context>, control: Control) -> Option<u32> {
     let own = maps::interface_mac();
     if !likely(!control.standby()) {
         return None;
@@ -63,9 +63,9 @@ fn balance_fast(packet: &Packet<impl Context>, control: Control) -> Option<u32> 
 
 /// `None`: this packet is for the general path.
 #[inline(always)]
-fn forward_fast<A: Address>(packet: &Packet<impl Context>, control: Control, flow: &Flow<A>) -> Option<u32> {
+fn forward_fast<A: Address>(packet: &mut Packet<impl Context>, control: Control, flow: &Flow<A>) -> Option<u32> {
     let Some(service) = service::first(flow, control)? else {
-        return Some(finish(packet, Err(Outcome::NoService)));
+        return Some(finish(packet.len(), Err(Outcome::NoService)));
     };
     let (slot, counter) = select::lookup_slot(flow, service).ok()?;
     if slot.is_indirect() {
@@ -77,24 +77,25 @@ fn forward_fast<A: Address>(packet: &Packet<impl Context>, control: Control, flo
 
 /// The general path: any packet, from the start, by the same control word.
 #[inline(never)]
-fn balance_other<C: Context, O: Observer>(context: *mut C, control: u64) -> u32 {
+fn balance_other<C: MoveStart, O: Observer>(context: *mut C, control: u64) -> u32 {
     let control = Control(control);
     let Some(observer) = O::start(context, control) else { return xdp_action::XDP_ABORTED };
     // SAFETY: the kernel hands each program a valid context.
     let packet = unsafe { Packet::new(context) };
-    let result = forward(&packet, control, observer);
-    let action = finish(&packet, result);
+    let length = packet.len();
+    let result = forward(packet, control, observer);
+    let action = finish(length, result);
     observer.end(context, result.err().unwrap_or(Outcome::Forwarded), action);
     action
 }
 
 #[inline(always)]
-fn forward(packet: &Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
-    let frame = ethernet::own(packet, maps::interface_mac())?;
+fn forward(packet: Packet<impl MoveStart>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
+    let frame = ethernet::own(&packet, maps::interface_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
     }
-    match parse::network(packet, &frame)? {
+    match parse::network(&packet, &frame)? {
         Parsed::V4(flow) => forward_flow(packet, control, &flow, observer),
         Parsed::V6(flow) => forward_flow(packet, control, &flow, observer),
     }
@@ -102,7 +103,7 @@ fn forward(packet: &Packet<impl Context>, control: Control, observer: impl Obser
 
 #[inline(always)]
 fn forward_flow<A: Address>(
-    packet: &Packet<impl Context>,
+    packet: Packet<impl MoveStart>,
     control: Control,
     flow: &Flow<A>,
     observer: impl Observer,
@@ -115,7 +116,7 @@ fn forward_flow<A: Address>(
 
 #[inline(always)]
 fn send<A: Address>(
-    packet: &Packet<impl Context>,
+    mut packet: Packet<impl MoveStart>,
     control: Control,
     flow: &Flow<A>,
     service: &ServiceCell,
@@ -123,16 +124,17 @@ fn send<A: Address>(
 ) -> Result<u32, Outcome> {
     let (slot, counter) = select::lookup_slot(flow, service)?;
     observer.server(flow, service, counter);
-    match select::server(slot, counter, control, packet.len())? {
+    let length = packet.len();
+    match select::server(slot, counter, control, length)? {
         Server::SameLink => {
             observer.before_write(packet.context());
-            rewrite::l2_return(packet, slot)
+            rewrite::l2_return(&mut packet, slot)
         }
         Server::Via(next_hop) => {
             observer.next_hop(next_hop);
             observer.before_write(packet.context());
             let action = rewrite::via_next_hop(packet, next_hop)?;
-            count::server(counter, 1, packet.len());
+            count::server(counter, 1, length);
             Ok(action)
         }
     }

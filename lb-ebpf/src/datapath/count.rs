@@ -2,7 +2,7 @@
 
 use lb_common::{
     outcome::Outcome,
-    table::{Counter, Tally},
+    table::{Counter, PackedCounter},
 };
 
 use super::maps;
@@ -28,29 +28,29 @@ pub fn outcome_of(outcome: Outcome, frames: u64, bytes: usize) {
 #[inline(always)]
 pub fn server(number: u64, frames: u64, bytes: usize) {
     let (index, bytes) = (maps::server_index(number), bytes as u64);
-    let Some(tally) = maps::server_tally(index) else { return };
+    let Some(packed) = maps::packed_counter(index) else { return };
     // SAFETY: as above; volatile, since user space reads it at any time.
-    let before = unsafe { tally.read_volatile() };
+    let before = unsafe { packed.read_volatile() };
     match before.plus(frames, bytes) {
         // SAFETY: as above.
-        Some(sum) => unsafe { tally.write_volatile(sum) },
-        None => carry(index, tally, before, Counter { packets: frames, bytes }),
+        Some(sum) => unsafe { packed.write_volatile(sum) },
+        None => carry(index, packed, before, Counter { packets: frames, bytes }),
     }
 }
 
-/// Adds a tally and what does not fit into it to the counter, and empties it. Whoever reads both finds either the tally marked, and
+/// Adds a packed and what does not fit into it to the counter, and empties it. Whoever reads both finds either the packed marked, and
 /// reads again, or all of this done.
 #[cold]
 #[inline(always)]
-fn carry(index: u64, tally: *mut Tally, before: Tally, more: Counter) {
+fn carry(index: u64, packed: *mut PackedCounter, before: PackedCounter, more: Counter) {
     let Some(counter) = maps::server_counter(index) else { return };
     let before = before.counter();
     // SAFETY: as above; volatile, since the order matters.
     unsafe {
-        tally.write_volatile(Tally::CARRIED);
+        packed.write_volatile(PackedCounter::CARRIED);
         let (packets, bytes) = (&raw mut (*counter).packets, &raw mut (*counter).bytes);
         packets.write_volatile(packets.read_volatile() + before.packets + more.packets);
         bytes.write_volatile(bytes.read_volatile() + before.bytes + more.bytes);
-        tally.write_volatile(Tally::default());
+        packed.write_volatile(PackedCounter::default());
     }
 }

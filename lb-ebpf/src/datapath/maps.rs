@@ -15,10 +15,10 @@ use aya_ebpf::{
 use lb_common::{
     abi::Instance,
     control::Control,
-    limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
+    limits::{MAX_INTERFACES, MAX_NIC_STATES, OUTCOME_COUNTERS},
     outcome::Outcome,
-    record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot, Tally},
+    record::{DrainingRecord, HalfRecord, NicStateRecord, ServerRecord, ServiceRecord},
+    table::{Counter, NextHop, PackedCounter, PrefixLengths, ServiceCell, Slot},
 };
 use lb_ebpf::hint::likely;
 
@@ -41,7 +41,7 @@ static SLOTS: Array<Slot, 1, MMAPABLE> = Array::new();
 
 /// Servers that a slot alone does not describe, both halves, by counter.
 #[btf_map]
-static REMOTES: Array<Remote, 1, MMAPABLE> = Array::new();
+static REMOTES: Array<NextHop, 1, MMAPABLE> = Array::new();
 
 /// The interfaces that are attached, by index: those that frames may be redirected to.
 ///
@@ -65,7 +65,7 @@ static COUNTERS: Array<Counter, 1, MMAPABLE> = Array::new();
 /// A per-CPU map would keep a pointer for each counter and CPU. It is looked up between the slot and the counter, one more wait
 /// for memory where many servers are in use. Which CPU this is does not depend on the packet.
 #[btf_map]
-static TALLIES: Array<Tally, 1, MMAPABLE> = Array::new();
+static TALLIES: Array<PackedCounter, 1, MMAPABLE> = Array::new();
 
 /// What came to each outcome but `forwarded`, which is the sum over the servers; laid out in the same way.
 #[btf_map]
@@ -89,11 +89,11 @@ static SERVERS: Array<ServerRecord, 1, MMAPABLE> = Array::new();
 
 /// User space only: counters of servers that left, both halves.
 #[btf_map]
-static RETIRED: Array<RetiredRecord, 1, MMAPABLE> = Array::new();
+static RETIRED: Array<DrainingRecord, 1, MMAPABLE> = Array::new();
 
 /// User space only: what is held of interfaces.
 #[btf_map]
-static HELD: Array<HeldRecord, { MAX_HELD as usize }, MMAPABLE> = Array::new();
+static HELD: Array<NicStateRecord, { MAX_NIC_STATES as usize }, MMAPABLE> = Array::new();
 
 /// What user space knows when it loads a program. The verifier knows it as well, since nobody can change it any more.
 #[repr(transparent)]
@@ -147,14 +147,14 @@ macro_rules! constant {
 /// writes the address of the map of the same name into the instructions that refer to them. So a table is found without a lookup,
 /// by an instruction that waits for nothing, and with no call around which registers would have to be saved.
 mod tables {
-    use lb_common::table::{Counter, ServiceCell, Slot, Tally};
+    use lb_common::table::{Counter, PackedCounter, ServiceCell, Slot};
 
     unsafe extern "C" {
         pub static modlb_table_CONTROL: u64;
         pub static modlb_table_CELLS: ServiceCell;
         pub static modlb_table_SLOTS: Slot;
         pub static modlb_table_COUNTERS: Counter;
-        pub static modlb_table_TALLIES: Tally;
+        pub static modlb_table_TALLIES: PackedCounter;
         pub static modlb_table_OUTCOMES: Counter;
     }
 }
@@ -223,7 +223,7 @@ pub fn slot(number: u64) -> Option<Slot> {
 
 /// Where the server with this counter is.
 #[inline(always)]
-pub fn remote(half: u32, counter: u64) -> Option<&'static Remote> {
+pub fn next_hop(half: u32, counter: u64) -> Option<&'static NextHop> {
     REMOTES.get(half * constant!(modlb_constant_COUNTERS) as u32 + counter as u32)
 }
 
@@ -245,7 +245,7 @@ fn cpu() -> u64 {
     }
 }
 
-/// The index of a server's counter and tally on this CPU.
+/// The index of a server's counter and packed counter on this CPU.
 #[inline(always)]
 pub fn server_index(number: u64) -> u64 {
     cpu() * constant!(modlb_constant_COUNTERS) + number
@@ -258,9 +258,9 @@ pub fn server_counter(index: u64) -> Option<*mut Counter> {
         .map(|entry| entry.cast_mut())
 }
 
-/// The tally with this index.
+/// The packed counter with this index.
 #[inline(always)]
-pub fn server_tally(index: u64) -> Option<*mut Tally> {
+pub fn packed_counter(index: u64) -> Option<*mut PackedCounter> {
     entry(&raw const tables::modlb_table_TALLIES, index, constant!(modlb_constant_ALL_COUNTERS))
         .map(|entry| entry.cast_mut())
 }

@@ -21,18 +21,18 @@ use super::{action::finish, answer, count, maps, observer::Observer, orient, rew
 #[inline(always)]
 pub fn join<C: Context, O: Observer>(context: *mut C) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context) };
+    let mut packet = unsafe { Packet::new(context) };
     let control = maps::control();
     let Some(observer) = O::start(context, control) else { return xdp_action::XDP_ABORTED };
-    let result = take(&packet, control, observer);
-    let action = finish(&packet, result);
+    let result = take(&mut packet, control, observer);
+    let action = finish(packet.len(), result);
     observer.end(context, result.err().unwrap_or(Outcome::Others), action);
     action
 }
 
 /// Takes the packet, drops it, or answers it.
 #[inline(always)]
-fn take(packet: &Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
+fn take(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
     match judge(packet, control, observer) {
         // Questions about addresses are no service's packets, and come by broadcast, multicast or the group's MAC.
         Err(outcome @ (Outcome::NotOurs | Outcome::NotIp | Outcome::NoService)) if !control.standby() => {
@@ -44,7 +44,7 @@ fn take(packet: &Packet<impl Context>, control: Control, observer: impl Observer
 }
 
 #[inline(always)]
-fn judge(packet: &Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
+fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
     let frame = ethernet::group(packet, maps::interface_mac(), maps::group_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
@@ -58,7 +58,7 @@ fn judge(packet: &Packet<impl Context>, control: Control, observer: impl Observe
 /// Every packet counts for the server that the formula names. What is dropped, which is most of them, counts nowhere else.
 #[inline(always)]
 fn judge_flow<A: Address>(
-    packet: &Packet<impl Context>,
+    packet: &mut Packet<impl Context>,
     control: Control,
     flow: &Flow<A>,
     observer: impl Observer,

@@ -6,7 +6,7 @@ use lb_common::{
     control::Control,
     flow::{Address, Flow},
     outcome::Outcome,
-    table::{Remote, ServiceCell},
+    table::{NextHop, ServiceCell},
 };
 use lb_ebpf::packet::Context;
 
@@ -28,7 +28,7 @@ pub trait Observer: Copy {
     fn server<A: Address>(self, flow: &Flow<A>, service: &ServiceCell, counter: u64);
 
     /// How the server is reached, if it is not by sending the frame back.
-    fn next_hop(self, next_hop: &Remote);
+    fn next_hop(self, next_hop: &NextHop);
 
     /// The frame is about to be written to.
     fn before_write<C: Context>(self, context: *mut C);

@@ -1,130 +1,106 @@
-//! The only code that writes packet bytes: both MACs, for some servers the VLAN tag, then the frame is sent.
+//! Writes packet bytes: both MACs, for some servers the VLAN tag. Then the frame is sent.
 //!
 //! Trap: the source must be rewritten, too. With the client's MAC left in it, switches would learn that the client is
 //! behind the balancer's port, and the servers' replies would go astray.
 
-use aya_ebpf::{bindings::xdp_action, helpers::bpf_xdp_adjust_head};
+use aya_ebpf::bindings::xdp_action;
 use lb_common::{
     outcome::Outcome,
-    table::{Remote, Slot},
+    table::{NextHop, Slot},
 };
 use lb_ebpf::{
     ethernet::ether_type::{SERVICE_VLAN, VLAN},
-    headers::{Ethernet, Tag},
-    packet::{Context, Packet, load, store},
+    headers::{Ethernet, Tag, TaggedEthernet},
+    packet::{Context, MoveStart, Packet, load, store},
 };
 
 use super::maps;
 
 /// Addresses the frame to the slot's MAC and returns the action that sends it back.
 #[inline(always)]
-pub fn l2_return(packet: &Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
+pub fn l2_return(packet: &mut Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
     address(packet, slot.0, maps::interface_mac())?;
     Ok(xdp_action::XDP_TX)
 }
 
 /// Addresses the frame to a server that is behind another interface or in another VLAN, and returns the action that sends it.
+/// Consumes the packet, whose start may move.
 ///
 /// # Errors
 ///
 /// `unreachable`: it cannot be sent there. Then it is as it was.
 #[inline(always)]
-pub fn via_next_hop<C: Context>(packet: &Packet<C>, remote: &Remote) -> Result<u32, Outcome> {
-    match via_next_hop_apart(packet.context(), remote) {
+#[expect(clippy::needless_pass_by_value, reason = "the packet's bounds are void afterwards")]
+pub fn via_next_hop<C: MoveStart>(packet: Packet<C>, next_hop: &NextHop) -> Result<u32, Outcome> {
+    match via_next_hop_apart(packet.context(), next_hop) {
         xdp_action::XDP_ABORTED => Err(Outcome::Unreachable),
         action => Ok(action),
     }
 }
 
-/// A function of its own, so that what it does to the packet's bounds and to registers stays out of the path of other
-/// packets. Returns an action, or `XDP_ABORTED` for an error.
+/// Not inlined, so that what it does to the packet's bounds and to registers stays out of the path of other packets. Returns an
+/// action, or `XDP_ABORTED` for an error.
 #[inline(never)]
-fn via_next_hop_apart<C: Context>(context: *mut C, remote: &Remote) -> u32 {
-    send(context, remote).unwrap_or(xdp_action::XDP_ABORTED)
+fn via_next_hop_apart<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> u32 {
+    send(context, next_hop).unwrap_or(xdp_action::XDP_ABORTED)
 }
 
 /// The order matters: the way first, then room for a tag, and only then is anything written.
 #[inline(always)]
-fn send<C: Context>(context: *mut C, remote: &Remote) -> Result<u32, Outcome> {
-    let back = remote.interface == Remote::BACK;
-    let action = if back || remote.interface == maps::interface() {
+fn send<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> Result<u32, Outcome> {
+    let same_port = next_hop.interface == NextHop::SAME_PORT;
+    let action = if same_port || next_hop.interface == maps::interface() {
         xdp_action::XDP_TX
     } else {
-        maps::redirect(remote.interface)?
+        maps::redirect(next_hop.interface)?
     };
-    // SAFETY: the context of the packet that the caller reads.
-    let packet = unsafe { Packet::new(context) };
-    match (remote.vlan, is_tagged(&packet)?) {
-        (Remote::KEEP, _) | (Remote::UNTAGGED, false) => {}
-        (Remote::UNTAGGED, true) => move_start(context, size_of::<Tag>() as i32)?,
-        (vlan, true) => retag(&packet, vlan as u16)?,
+    // SAFETY: the context of a packet that the caller does not use any more.
+    let mut packet = unsafe { Packet::new(context) };
+    match (next_hop.vlan, is_tagged(&packet)?) {
+        (NextHop::KEEP, _) | (NextHop::UNTAGGED, false) => {}
+        (NextHop::UNTAGGED, true) => packet.move_start(size_of::<Tag>() as i32)?,
+        (vlan, true) => retag(&mut packet, vlan as u16)?,
         (vlan, false) => {
-            move_start(context, -(size_of::<Tag>() as i32))?;
-            // SAFETY: as before; its bounds are others now.
-            tag(&unsafe { Packet::new(context) }, vlan as u16)?;
+            packet.move_start(-(size_of::<Tag>() as i32))?;
+            tag(&mut packet, vlan as u16)?;
         }
     }
-    let source = if back { maps::interface_mac() } else { wide(&remote.source) };
-    // SAFETY: as before; its bounds may be others now.
-    address(&unsafe { Packet::new(context) }, wide(&remote.destination), source)?;
+    let source = if same_port { maps::interface_mac() } else { wide(&next_hop.source) };
+    address(&mut packet, wide(&next_hop.destination), source)?;
     Ok(action)
 }
 
 #[inline(always)]
 fn is_tagged(packet: &Packet<impl Context>) -> Result<bool, Outcome> {
     let header = packet.header::<Ethernet>(0)?;
-    // SAFETY: `header` is within the packet.
-    let ether_type: u16 = unsafe { load(&raw const (*header).ether_type) };
-    Ok(matches!(u16::from_be(ether_type), VLAN | SERVICE_VLAN))
-}
-
-/// Moves the frame's start by so many bytes. What stands there then are no addresses yet.
-///
-/// Trap: every pointer into the packet is void afterwards.
-#[inline(always)]
-fn move_start<C: Context>(context: *mut C, by: i32) -> Result<(), Outcome> {
-    // SAFETY: whatever the kernel hands to a program starts with an `xdp_md`.
-    match unsafe { bpf_xdp_adjust_head(context.cast(), by) } {
-        0 => Ok(()),
-        _ => Err(Outcome::Unreachable),
-    }
+    Ok(matches!(u16::from_be(load(&header.ether_type)), VLAN | SERVICE_VLAN))
 }
 
 /// Puts another VLAN into the outer tag; priority and drop eligibility stay.
 #[inline(always)]
-fn retag(packet: &Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
+fn retag(packet: &mut Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
     const VLAN_BITS: u16 = 0x0fff;
-    let tag = packet.header::<Tag>(size_of::<Ethernet>())?;
-    // SAFETY: `tag` is within the packet.
-    unsafe {
-        let control: u16 = load(&raw const (*tag).control);
-        store(&raw mut (*tag).control, (u16::from_be(control) & !VLAN_BITS | vlan).to_be());
-    }
+    let mut tag = packet.header_mut::<Tag>(size_of::<Ethernet>())?;
+    let control = u16::from_be(load(&tag.control));
+    store(&mut tag.control, (control & !VLAN_BITS | vlan).to_be());
     Ok(())
 }
 
 /// Fills the room that was made for a tag: the EtherType that stood behind the addresses stands behind the tag now.
 #[inline(always)]
-fn tag(packet: &Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
-    let header = packet.header::<Ethernet>(0)?;
-    let tag = packet.header::<Tag>(size_of::<Ethernet>())?;
-    // SAFETY: both are within the packet.
-    unsafe {
-        store(&raw mut (*header).ether_type, VLAN.to_be());
-        store(&raw mut (*tag).control, vlan.to_be());
-    }
+fn tag(packet: &mut Packet<impl Context>, vlan: u16) -> Result<(), Outcome> {
+    let mut header = packet.header_mut::<TaggedEthernet>(0)?;
+    store(&mut header.ethernet.ether_type, VLAN.to_be());
+    store(&mut header.tag.control, vlan.to_be());
     Ok(())
 }
 
-/// Addresses the frame to the MAC in the first six bytes of `destination` in memory; it still comes from who sent it.
+/// Addresses the frame to the MAC in the first six bytes of `destination` in memory; its source stays.
 #[inline(always)]
-pub fn destination(packet: &Packet<impl Context>, destination: u64) -> Result<(), Outcome> {
-    let header = packet.header::<Ethernet>(0)?;
-    // SAFETY: `header` is within the packet.
-    unsafe {
-        store(&raw mut (*header).destination_head, destination as u32);
-        store(&raw mut (*header).destination_tail, (destination >> 32) as u16);
-    }
+pub fn destination(packet: &mut Packet<impl Context>, destination: u64) -> Result<(), Outcome> {
+    let mut header = packet.header_mut::<Ethernet>(0)?;
+    store(&mut header.destination_head, destination as u32);
+    store(&mut header.destination_tail, (destination >> 32) as u16);
     Ok(())
 }
 
@@ -132,15 +108,12 @@ const _: () = assert!(cfg!(target_endian = "little"), "the halves of a MAC are t
 
 /// Writes destination and source, each a number whose first six bytes in memory are the MAC.
 #[inline(always)]
-pub fn address(packet: &Packet<impl Context>, destination: u64, source: u64) -> Result<(), Outcome> {
-    let header = packet.header::<Ethernet>(0)?;
-    // SAFETY: `header` is within the packet.
-    unsafe {
-        store(&raw mut (*header).destination_head, destination as u32);
-        store(&raw mut (*header).destination_tail, (destination >> 32) as u16);
-        store(&raw mut (*header).source_head, source as u16);
-        store(&raw mut (*header).source_tail, (source >> 16) as u32);
-    }
+pub fn address(packet: &mut Packet<impl Context>, destination: u64, source: u64) -> Result<(), Outcome> {
+    let mut header = packet.header_mut::<Ethernet>(0)?;
+    store(&mut header.destination_head, destination as u32);
+    store(&mut header.destination_tail, (destination >> 32) as u16);
+    store(&mut header.source_head, source as u16);
+    store(&mut header.source_tail, (source >> 16) as u32);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use lb_common::{
     flow::{Address, Flow},
     formula,
     outcome::Outcome,
-    table::{Remote, ServiceCell, Slot},
+    table::{NextHop, ServiceCell, Slot},
 };
 use lb_ebpf::hint::likely;
 
@@ -17,7 +17,7 @@ pub enum Server {
     SameLink,
     /// By another interface or in another VLAN. This may yet turn out to be impossible, so it is to be counted when it is
     /// sent.
-    Via(&'static Remote),
+    Via(&'static NextHop),
 }
 
 /// The slot that the formula names, and the number of its server's counter.
@@ -47,8 +47,8 @@ pub fn server(slot: Slot, counter: u64, control: Control, bytes: usize) -> Resul
 /// The rare server that is this host, behind another interface or in a VLAN of its own.
 #[inline(always)]
 fn indirect(control: Control, counter: u64, bytes: usize) -> Result<Server, Outcome> {
-    match maps::remote(control.half(), counter) {
-        Some(remote) if remote.interface != Remote::HERE => Ok(Server::Via(remote)),
+    match maps::next_hop(control.half(), counter) {
+        Some(next_hop) if next_hop.interface != NextHop::LOCAL => Ok(Server::Via(next_hop)),
         Some(_) | None => {
             count::server(counter, 1, bytes);
             Err(Outcome::Local)

@@ -3,10 +3,7 @@
 //! Trap: a large packet's payload need not be in the packet's linear part, and sometimes not even its headers are. Only
 //! then, which is rare, are they moved there and the packet is looked at again.
 
-use aya_ebpf::{
-    bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
-    helpers::bpf_skb_pull_data,
-};
+use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
 use lb_common::{
     control::Control,
     flow::{Address, Flow},
@@ -37,12 +34,12 @@ pub fn steer<O: Observer>(context: *mut __sk_buff) -> i32 {
 /// Any outcome but `forwarded` is counted.
 #[inline(always)]
 fn judge_pulled(context: *mut __sk_buff, control: Control, observer: impl Observer) -> Outcome {
+    // SAFETY: the kernel hands each program a valid context.
+    let mut packet = unsafe { Packet::new(context) };
     let mut pulled = false;
     loop {
-        // SAFETY: the kernel hands each program a valid context. Pulling moves the packet, so it is looked up again.
-        let packet = unsafe { Packet::new(context) };
-        let result = judge(&packet, control, observer);
-        if !matches!(result, Err(Outcome::Malformed)) || pulled || !pull(context) {
+        let result = judge(&mut packet, control, observer);
+        if !matches!(result, Err(Outcome::Malformed)) || pulled || !packet.pull(HEADERS) {
             return match result {
                 Ok(()) => Outcome::Forwarded,
                 Err(outcome) => {
@@ -55,18 +52,8 @@ fn judge_pulled(context: *mut __sk_buff, control: Control, observer: impl Observ
     }
 }
 
-/// Moves headers into the linear part; `false`: they were there.
 #[inline(always)]
-fn pull(context: *mut __sk_buff) -> bool {
-    // SAFETY: the context is valid.
-    let (data, end, length) = unsafe { ((*context).data, (*context).data_end, (*context).len) };
-    let wanted = if length < HEADERS { length } else { HEADERS };
-    // SAFETY: the same; the caller looks up the packet again.
-    end - data < wanted && unsafe { bpf_skb_pull_data(context, wanted) } == 0
-}
-
-#[inline(always)]
-fn judge(packet: &Packet<impl Context>, control: Control, observer: impl Observer) -> Result<(), Outcome> {
+fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<(), Outcome> {
     let frame = ethernet::unicast(packet)?;
     if control.standby() {
         return Err(Outcome::Standby);
@@ -79,7 +66,7 @@ fn judge(packet: &Packet<impl Context>, control: Control, observer: impl Observe
 
 #[inline(always)]
 fn judge_flow<A: Address>(
-    packet: &Packet<impl Context>,
+    packet: &mut Packet<impl Context>,
     control: Control,
     flow: &Flow<A>,
     observer: impl Observer,

@@ -1,7 +1,7 @@
 //! Recordings as events in a ring buffer, for `modlb trace`.
 
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
-use lb_common::{outcome::Outcome, trace::Event};
+use lb_common::{outcome::Outcome, trace::TraceEvent};
 use lb_ebpf::packet::Context;
 
 use super::{
@@ -20,7 +20,7 @@ impl Sink for Events {
     fn emit<C: Context>(context: *mut C, recording: Recording) {
         let event = recording.event();
         let kept = event.before != 0;
-        let changed = kept && changes(event.outcome);
+        let changed = kept && is_rewritten(event.outcome);
         if !kept {
             event.before = recording.copy(context, 0);
         }
@@ -40,12 +40,18 @@ impl Sink for Events {
     }
 }
 
-/// Whether the frame was written to.
+/// [`Outcome::is_rewritten`] of an outcome's number.
 #[inline(always)]
-const fn changes(outcome: u32) -> bool {
-    outcome == Outcome::Forwarded.index()
-        || outcome == Outcome::Accepted.index()
-        || outcome == Outcome::Answered.index()
+const fn is_rewritten(outcome: u32) -> bool {
+    const REWRITTEN: u32 = {
+        let (mut bits, mut index) = (0, 0);
+        while index < Outcome::ALL.len() {
+            bits |= (Outcome::ALL[index].is_rewritten() as u32) << index;
+            index += 1;
+        }
+        bits
+    };
+    REWRITTEN >> outcome & 1 != 0
 }
 
 /// Hands over the event and the `bytes` bytes that follow it; not 0: there is no room.
@@ -54,7 +60,7 @@ fn submit(scratch: *mut Scratch, bytes: u64) -> i64 {
     if bytes > ROOM as u64 {
         return 1;
     }
-    let size = size_of::<Event>() as u64 + bytes;
+    let size = size_of::<TraceEvent>() as u64 + bytes;
     // SAFETY: the scratch room has at least this size.
     unsafe { bpf_ringbuf_output(maps::events(), scratch.cast(), size, BPF_RB_NO_WAKEUP) as i64 }
 }

@@ -4,7 +4,7 @@ use aya_ebpf::{
     btf_maps::{PerCpuArray, RingBuf},
     macros::btf_map,
 };
-use lb_common::trace::{Event, Filter, MAX_SNAP, Told};
+use lb_common::trace::{Filter, MAX_SNAP, TraceCounters, TraceEvent};
 
 /// The events. User space sets the size.
 #[btf_map]
@@ -12,11 +12,11 @@ static EVENTS: RingBuf<u8, 4096> = RingBuf::new();
 
 /// Where an event is put together: the stack is too small.
 #[btf_map]
-static NOTES: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
 /// What was counted.
 #[btf_map]
-static TOLD: PerCpuArray<Told, 1> = PerCpuArray::new();
+static TRACE_COUNTERS: PerCpuArray<TraceCounters, 1> = PerCpuArray::new();
 
 /// Which packets are emitted.
 #[unsafe(no_mangle)]
@@ -28,7 +28,7 @@ pub const ROOM: usize = 2 * MAX_SNAP as usize;
 /// An event and the bytes that follow it.
 #[repr(C)]
 pub struct Scratch {
-    pub event: Event,
+    pub event: TraceEvent,
     pub bytes: [u8; ROOM],
 }
 
@@ -41,13 +41,13 @@ pub fn events() -> *mut core::ffi::c_void {
 /// This CPU's scratch room.
 #[inline(always)]
 pub fn scratch() -> Option<*mut Scratch> {
-    NOTES.get_ptr_mut(0)
+    SCRATCH.get_ptr_mut(0)
 }
 
 /// This CPU's counters.
 #[inline(always)]
-pub fn counters() -> Option<*mut Told> {
-    TOLD.get_ptr_mut(0)
+pub fn counters() -> Option<*mut TraceCounters> {
+    TRACE_COUNTERS.get_ptr_mut(0)
 }
 
 #[inline(always)]

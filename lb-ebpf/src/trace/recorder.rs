@@ -11,8 +11,8 @@ use lb_common::{
     flow::{Address, Flow},
     formula::{self, Formula},
     outcome::Outcome,
-    table::{Remote, ServiceCell},
-    trace::{Event, MAX_SNAP},
+    table::{NextHop, ServiceCell},
+    trace::{MAX_SNAP, TraceEvent},
 };
 use lb_ebpf::packet::Context;
 
@@ -37,7 +37,7 @@ impl Recording {
         clippy::mut_from_ref,
         reason = "there is one program on this CPU, and none of the references outlives a statement"
     )]
-    pub fn event(&self) -> &mut Event {
+    pub fn event(&self) -> &mut TraceEvent {
         // SAFETY: the pointer is to this CPU's own value, which nothing else touches while the program runs.
         unsafe { &mut (*self.scratch).event }
     }
@@ -101,14 +101,14 @@ impl<S: Sink> Observer for Recorder<S> {
         let time = unsafe { bpf_ktime_get_ns() };
         // SAFETY: the kernel hands each program a valid context.
         let (length, frames) = unsafe { (C::length(context), C::frames(context)) };
-        *recording.event() = Event {
+        *recording.event() = TraceEvent {
             time,
             control: control.0,
             interface: interface(),
             length: length as u32,
             frames: frames as u32,
-            counter: Event::NO_SERVER,
-            ..Event::default()
+            counter: TraceEvent::NO_SERVER,
+            ..TraceEvent::default()
         };
         Some(Self { recording, sink: PhantomData })
     }
@@ -122,7 +122,7 @@ impl<S: Sink> Observer for Recorder<S> {
         event.destination_port = flow.destination_port;
         event.protocol = flow.protocol;
         event.family = A::FAMILY;
-        event.flags = if flow.fragment { Event::FRAGMENT } else { 0 };
+        event.flags = if flow.fragment { TraceEvent::FRAGMENT } else { 0 };
     }
 
     #[inline(always)]
@@ -132,7 +132,7 @@ impl<S: Sink> Observer for Recorder<S> {
         event.prefix = service.prefix;
         event.slots = service.slots;
         if matches!(service.formula(), Formula::FiveTuple) {
-            event.flags |= Event::FIVE_TUPLE;
+            event.flags |= TraceEvent::FIVE_TUPLE;
         }
     }
 
@@ -147,8 +147,8 @@ impl<S: Sink> Observer for Recorder<S> {
     }
 
     #[inline(always)]
-    fn next_hop(self, next_hop: &Remote) {
-        self.recording.event().far = if next_hop.interface == Remote::BACK { 0 } else { next_hop.interface };
+    fn next_hop(self, next_hop: &NextHop) {
+        self.recording.event().egress = if next_hop.interface == NextHop::SAME_PORT { 0 } else { next_hop.interface };
     }
 
     /// Keeps the frame as it came.

@@ -14,7 +14,7 @@ use lb_common::mac::Mac;
 use crate::{
     change::resolve::{Route, Routes},
     config::model::{Config, Role, Server, ServerMac, State, Vlan},
-    datapath::{Place, Snapshot},
+    datapath::{Location, Snapshot},
     net::{Interface, Neighbour, Net},
 };
 
@@ -64,9 +64,9 @@ fn who(server: &Server) -> Who {
 }
 
 /// Whether a server is one whose MAC is to be found. One that is down and was never found is left alone.
-fn is_watched(role: Role, server: &Server, place: Place) -> bool {
+fn is_watched(role: Role, server: &Server, location: Location) -> bool {
     role != Role::Member
-        && place != Place::Here
+        && location != Location::Local
         && match server.mac {
             ServerMac::Given(_) => false,
             ServerMac::Resolved(_) => true,
@@ -83,13 +83,13 @@ impl Neighbours {
     /// Watches the servers of what is in force, and no others. `again`: the routes to them may have changed.
     pub async fn set(&mut self, net: &Net, interfaces: &[Interface], snapshot: &Snapshot, again: bool) {
         let role = snapshot.config.role;
-        let services = snapshot.config.services.iter().zip(&snapshot.places);
-        let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
+        let services = snapshot.config.services.iter().zip(&snapshot.locations);
+        let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
         let mut known = if again { HashMap::new() } else { std::mem::take(&mut self.routes) };
         let (mut asked, mut routes) = (Routes::new(net, interfaces), HashMap::new());
         let mut wanted: HashMap<Entry, Option<Mac>> = HashMap::new();
         self.lacks_routes = false;
-        for (server, _) in servers.filter(|(server, place)| is_watched(role, server, **place)) {
+        for (server, _) in servers.filter(|(server, location)| is_watched(role, server, **location)) {
             let who = who(server);
             let way = match routes.entry(who) {
                 Slot::Occupied(there) => &*there.into_mut(),
@@ -189,15 +189,21 @@ impl Neighbours {
     }
 
     /// Enters into a configuration what is known of the servers' MACs, and where those are that had none.
-    pub async fn enter(&self, net: &Net, interfaces: &[Interface], config: &mut Config, places: &mut [Vec<Place>]) {
+    pub async fn enter(
+        &self,
+        net: &Net,
+        interfaces: &[Interface],
+        config: &mut Config,
+        locations: &mut [Vec<Location>],
+    ) {
         let role = config.role;
         let mut routes = Routes::new(net, interfaces);
-        for (service, places) in config.services.iter_mut().zip(places) {
-            for (server, place) in service.servers.iter_mut().zip(places) {
-                let Some(mac) = self.mac(server).filter(|_| is_watched(role, server, *place)) else { continue };
+        for (service, locations) in config.services.iter_mut().zip(locations) {
+            for (server, location) in service.servers.iter_mut().zip(locations) {
+                let Some(mac) = self.mac(server).filter(|_| is_watched(role, server, *location)) else { continue };
                 if server.mac == ServerMac::Unresolved {
                     let way = routes.get(server).await;
-                    *place = routes.place(way.as_ref().ok());
+                    *location = routes.location(way.as_ref().ok());
                 }
                 server.mac = ServerMac::Resolved(mac);
                 server.health.unresolved = None;
@@ -214,10 +220,10 @@ impl Neighbours {
     /// Whether something is known that is not in force.
     pub fn differs(&self, snapshot: &Snapshot) -> bool {
         let role = snapshot.config.role;
-        let services = snapshot.config.services.iter().zip(&snapshot.places);
-        let mut servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
-        servers.any(|(server, place)| {
-            is_watched(role, server, *place)
+        let services = snapshot.config.services.iter().zip(&snapshot.locations);
+        let mut servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
+        servers.any(|(server, location)| {
+            is_watched(role, server, *location)
                 && self.mac(server).is_some_and(|mac| server.mac != ServerMac::Resolved(mac))
         })
     }

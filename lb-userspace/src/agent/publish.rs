@@ -66,17 +66,17 @@ impl Agent {
         let Some(mut writer) = self.lock().await? else { return Ok(false) };
         let start = Instant::now();
         let have = writer.snapshot();
-        let (mut config, mut places) = (have.config.clone(), have.places.clone());
+        let (mut config, mut locations) = (have.config.clone(), have.locations.clone());
         self.enter_failing(&mut config);
         let interfaces = attached(&writer, &self.net).await?;
-        self.neighbours.enter(&self.net, &interfaces, &mut config, &mut places).await;
+        self.neighbours.enter(&self.net, &interfaces, &mut config, &mut locations).await;
         if config == have.config {
             return Ok(false);
         }
         let lines = changes(&have, &config);
         let prefixes = config.services.iter().any(Service::is_prefix);
         let own = if prefixes { self.net.own_addresses().await? } else { Vec::new() };
-        let prepared = writer.prepare(&Placed { config, places, own })?;
+        let prepared = writer.prepare(&Placed { config, locations, own })?;
         writer.publish(&prepared)?;
         drop(writer);
         self.published_in = start.elapsed();

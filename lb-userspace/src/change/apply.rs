@@ -68,7 +68,7 @@ impl Change {
 
     /// Whether anything that decides about packets changes.
     pub fn is_needed(&self) -> bool {
-        self.placed.config != self.have.config || self.placed.places != self.have.places
+        self.placed.config != self.have.config || self.placed.locations != self.have.locations
     }
 
     /// To be called before [`Change::publish`]: the change is rolled back after `within` unless somebody confirms it.

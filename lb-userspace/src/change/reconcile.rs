@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::model::{Config, Role},
-    datapath::{Holder, Mode, Place, Placed, Writer, attached},
+    datapath::{Holder, Location, Mode, Placed, Writer, attached},
     net::{Interface, Net, XdpMode},
 };
 
@@ -96,7 +96,7 @@ pub async fn reconcile(
         || writer.is_new()
         || !new.is_empty()
         || placed.config != have.config
-        || placed.places != have.places
+        || placed.locations != have.locations
         || !placed.own.is_empty()
         || source.is_some_and(|source| source != have.record.source);
     let prepared = if published { Some(writer.prepare(&placed)?.from_source(source)) } else { None };
@@ -134,8 +134,10 @@ fn indices(interfaces: &[Interface]) -> Vec<u32> {
 
 /// A member that is nobody would take nothing and drop everything.
 fn check_self(placed: &Placed) -> Result<()> {
-    let servers = placed.places.iter().flatten();
-    if placed.config.role != Role::Member || servers.clone().count() == 0 || servers.clone().any(|p| *p == Place::Here)
+    let servers = placed.locations.iter().flatten();
+    if placed.config.role != Role::Member
+        || servers.clone().count() == 0
+        || servers.clone().any(|p| *p == Location::Local)
     {
         return Ok(());
     }

@@ -14,7 +14,7 @@ pub async fn relocate(writer: &mut Writer, net: &Net, interfaces: &[Interface]) 
     let Resolved { placed, unresolved } =
         resolve(net, interfaces, have.config.clone(), &have, Refresh::Unknown).await?;
     resolve::warn(&unresolved);
-    if placed.config != have.config || placed.places != have.places || !placed.own.is_empty() {
+    if placed.config != have.config || placed.locations != have.locations || !placed.own.is_empty() {
         let prepared = writer.prepare(&placed)?;
         writer.publish(&prepared)?;
     }

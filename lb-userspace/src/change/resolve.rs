@@ -6,7 +6,7 @@ use lb_common::mac::Mac;
 
 use crate::{
     config::model::{Config, Health, Missing, Role, Server, ServerMac, Service, State, Unresolved, Vlan, health},
-    datapath::{Place, Placed, Snapshot},
+    datapath::{Location, Placed, Snapshot},
     net::{self, Interface, Net},
 };
 
@@ -33,7 +33,7 @@ pub struct UnresolvedServer {
     pub line: String,
 }
 
-/// Whose MAC and place are looked up anew.
+/// Whose MAC and location are looked up anew.
 #[derive(Clone, Copy, Debug)]
 pub enum Refresh<'a> {
     /// Every server's.
@@ -54,7 +54,7 @@ pub async fn resolve(
     refresh: Refresh<'_>,
 ) -> net::Result<Resolved> {
     let known = Known::new(known);
-    let mut places = Vec::with_capacity(config.services.len());
+    let mut locations = Vec::with_capacity(config.services.len());
     let mut questions = Vec::new();
     let mut unresolved = Vec::new();
     // A member sends nothing to others, so all that it has to know is which server it is.
@@ -73,15 +73,17 @@ pub async fn resolve(
             inherit(server, checked, before, now);
             let again = is_due(refresh, &service.name, server, before);
             let hop = match local.contains(&server.address) {
-                true => Hop { place: Place::Here, interface: None },
-                false if member => Hop { place: Place::Back, interface: None },
+                true => Hop { location: Location::Local, interface: None },
+                false if member => Hop { location: Location::SamePort, interface: None },
                 false => hop(&mut routes, server, before.filter(|_| !again)).await,
             };
-            server.health.unresolved = match (server.health.unresolved, hop.place) {
-                (_, Place::Here) => None,
-                (unresolved, Place::Back | Place::Behind { .. }) => unresolved.filter(|_| !member && missing(server)),
+            server.health.unresolved = match (server.health.unresolved, hop.location) {
+                (_, Location::Local) => None,
+                (unresolved, Location::SamePort | Location::ViaNextHop { .. }) => {
+                    unresolved.filter(|_| !member && missing(server))
+                }
             };
-            if again && hop.place != Place::Here {
+            if again && hop.location != Location::Local {
                 match hop.interface {
                     Some(Ok(way)) => questions.push(Question { service: index, server: number, way }),
                     Some(Err(no_route)) if missing(server) => {
@@ -97,14 +99,14 @@ pub async fn resolve(
                     Some(Err(_)) | None => {}
                 }
             }
-            row.push(hop.place);
+            row.push(hop.location);
         }
-        places.push(row);
+        locations.push(row);
     }
     unresolved.extend(ask(net, &mut config, &questions, now).await?);
     let prefixes = config.services.iter().any(Service::is_prefix);
     let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-    Ok(Resolved { placed: Placed { config, places, own }, unresolved })
+    Ok(Resolved { placed: Placed { config, locations, own }, unresolved })
 }
 
 /// What is known of a server that stays goes on to be known.
@@ -147,18 +149,19 @@ struct Known<'a>(HashMap<(&'a str, IpAddr), Before>);
 #[derive(Clone, Copy)]
 struct Before {
     mac: ServerMac,
-    place: Place,
+    location: Location,
     state: State,
     health: Health,
 }
 
 impl<'a> Known<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
-        let services = snapshot.config.services.iter().zip(&snapshot.places);
-        let servers = services.flat_map(|(service, places)| {
-            let servers = service.servers.iter().zip(places);
-            servers.map(|(server, place)| {
-                let before = Before { mac: server.mac, place: *place, state: server.state, health: server.health };
+        let services = snapshot.config.services.iter().zip(&snapshot.locations);
+        let servers = services.flat_map(|(service, locations)| {
+            let servers = service.servers.iter().zip(locations);
+            servers.map(|(server, location)| {
+                let before =
+                    Before { mac: server.mac, location: *location, state: server.state, health: server.health };
                 ((service.name.as_str(), server.address), before)
             })
         });
@@ -172,7 +175,7 @@ impl<'a> Known<'a> {
 
 /// The way to a server.
 struct Hop {
-    place: Place,
+    location: Location,
     /// The interface on which to ask for its MAC, or why there is none; `None`: nobody needs to ask.
     interface: Option<Result<Route, NoRoute>>,
 }
@@ -260,12 +263,12 @@ impl<'a> Routes<'a> {
     }
 
     /// Where that way leads.
-    pub fn place(&self, way: Option<&Route>) -> Place {
+    pub fn location(&self, way: Option<&Route>) -> Location {
         match way.and_then(|way| attached(self.interfaces, way.by)) {
             Some(interface) if self.interfaces.len() > 1 => {
-                Place::Behind { interface: interface.index, source: interface.mac.unwrap_or_default() }
+                Location::ViaNextHop { interface: interface.index, source: interface.mac.unwrap_or_default() }
             }
-            Some(_) | None => Place::Back,
+            Some(_) | None => Location::SamePort,
         }
     }
 }
@@ -275,17 +278,17 @@ impl<'a> Routes<'a> {
 async fn hop(routes: &mut Routes<'_>, server: &Server, before: Option<&Before>) -> Hop {
     let given = matches!(server.mac, ServerMac::Given(_));
     let several = routes.interfaces.len() > 1;
-    match before.map(|before| before.place) {
-        Some(Place::Behind { interface, .. }) if several && attached(routes.interfaces, interface).is_some() => {
+    match before.map(|before| before.location) {
+        Some(Location::ViaNextHop { interface, .. }) if several && attached(routes.interfaces, interface).is_some() => {
             let source = attached(routes.interfaces, interface).and_then(|interface| interface.mac).unwrap_or_default();
-            return Hop { place: Place::Behind { interface, source }, interface: None };
+            return Hop { location: Location::ViaNextHop { interface, source }, interface: None };
         }
-        Some(Place::Back) if !several => return Hop { place: Place::Back, interface: None },
-        _ if given && !several => return Hop { place: Place::Back, interface: None },
+        Some(Location::SamePort) if !several => return Hop { location: Location::SamePort, interface: None },
+        _ if given && !several => return Hop { location: Location::SamePort, interface: None },
         Some(_) | None => {}
     }
     let way = routes.get(server).await;
-    Hop { place: routes.place(way.as_ref().ok()), interface: (!given).then_some(way) }
+    Hop { location: routes.location(way.as_ref().ok()), interface: (!given).then_some(way) }
 }
 
 fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {

@@ -12,7 +12,7 @@ use crate::{
         model::{Config, Role, Server},
         protocol::parse_protocol,
     },
-    datapath::{Datapath, Place},
+    datapath::{Datapath, Location},
     decide::explain::{Explanation, Packet, ThisHost, explain},
     net::Net,
     output::print,
@@ -33,8 +33,9 @@ pub async fn run(instance: &str, options: &Explain) -> Result<()> {
         None => {
             let snapshot = Datapath::open(instance)?.snapshot();
             let own = Net::open()?.own_addresses().await?;
-            let is_here = |places: &Vec<Place>| places.iter().map(|place| *place == Place::Here).collect();
-            let here: Vec<Vec<bool>> = snapshot.places.iter().map(is_here).collect();
+            let is_here =
+                |locations: &Vec<Location>| locations.iter().map(|location| *location == Location::Local).collect();
+            let here: Vec<Vec<bool>> = snapshot.locations.iter().map(is_here).collect();
             let explained = explain(&snapshot.config, ThisHost { here: &here, own: &own }, &packet)?;
             if snapshot.control.standby() { Explanation::of(Outcome::Standby) } else { explained }
         }

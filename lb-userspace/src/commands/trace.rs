@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
-use lb_common::{outcome::Outcome, trace::Event};
+use lb_common::{outcome::Outcome, trace::TraceEvent as Event};
 
 use crate::{
     cli::Trace,
@@ -111,7 +111,7 @@ impl Viewer {
     }
 
     fn view(&self, event: &TraceEvent, outcome: Outcome, takers: &Takers<'_>, time: Duration) -> TraceView {
-        let Event { interface, far, length, frames, slots, slot, action, .. } = event.record;
+        let Event { interface, egress, length, frames, slots, slot, action, .. } = event.record;
         let (bytes, whole) = (&event.before[..], length as usize);
         let link = frame::link_layer(bytes, whole);
         let tuple = event.tuple().or_else(|| frame::tuple(bytes, whole));
@@ -136,7 +136,7 @@ impl Viewer {
             slots: (slots != 0).then_some(slots),
             slot: chosen.then_some(slot),
             server: takers.server,
-            sent_by: (far != 0).then(|| self.name(far)),
+            sent_by: (egress != 0).then(|| self.name(egress)),
             generation: event.control().generation(),
             length,
             frames,

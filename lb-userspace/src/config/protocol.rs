@@ -2,21 +2,7 @@
 
 use std::borrow::Cow;
 
-use lb_common::flow::protocol as number;
-
-/// The protocols that have a name here; any other is written as its number.
-const NAMES: [(&str, u8); 10] = [
-    ("tcp", number::TCP),
-    ("udp", number::UDP),
-    ("sctp", number::SCTP),
-    ("dccp", number::DCCP),
-    ("udplite", number::UDP_LITE),
-    ("icmp", number::ICMP),
-    ("icmpv6", number::ICMPV6),
-    ("esp", number::ESP),
-    ("ah", number::AH),
-    ("gre", number::GRE),
-];
+use lb_common::flow::protocol::NAMES;
 
 /// The text is neither a protocol's name nor a number from 0 to 255.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -49,7 +35,7 @@ pub(super) fn known_name(protocol: u8) -> Option<&'static str> {
 }
 
 fn names() -> String {
-    NAMES.map(|(name, _)| name).join(", ")
+    NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use lb_common::{
     limits::{
         CELLS_PER_SERVICE, COUNTERS_PER_SERVER, DEFAULT_SERVERS, DEFAULT_SERVICES, DEFAULT_SLOTS, KEYS_PER_SERVICE,
-        MAX_SERVERS, MAX_VALUE_BYTES, OWN_ADDRESSES, TALLIES_PER_LINE,
+        MAX_SERVERS, MAX_VALUE_BYTES, OWN_ADDRESSES, PACKED_COUNTERS_PER_LINE,
     },
     table::Counter,
 };
@@ -36,11 +36,11 @@ impl Capacities {
 
     /// Counters of servers, which have no halves; whole cache lines of them and of their tallies, so that no line belongs to two CPUs.
     pub const fn counters(&self) -> u32 {
-        (self.servers * COUNTERS_PER_SERVER).next_multiple_of(TALLIES_PER_LINE)
+        (self.servers * COUNTERS_PER_SERVER).next_multiple_of(PACKED_COUNTERS_PER_LINE)
     }
 
     /// Retired counters in a half: at most every server of the half before.
-    pub const fn retired(&self) -> u32 {
+    pub const fn draining(&self) -> u32 {
         self.servers
     }
 }
@@ -97,13 +97,13 @@ impl InstanceOptions {
 /// How many servers may have counters where CPUs may have so many numbers: the counters of all CPUs are one value.
 const fn most_servers(cpus: u32) -> u32 {
     let counters = MAX_VALUE_BYTES / size_of::<Counter>() as u32 / cpus;
-    let most = (counters - counters % TALLIES_PER_LINE) / COUNTERS_PER_SERVER;
+    let most = (counters - counters % PACKED_COUNTERS_PER_LINE) / COUNTERS_PER_SERVER;
     if most < MAX_SERVERS { most } else { MAX_SERVERS }
 }
 
 #[cfg(test)]
 mod tests {
-    use lb_common::table::Tally;
+    use lb_common::table::PackedCounter;
 
     use super::*;
 
@@ -112,7 +112,10 @@ mod tests {
         const LINE: u32 = 64;
         for servers in 1..=100 {
             let counters = Capacities { servers, ..Capacities::default() }.counters();
-            assert!((counters * size_of::<Tally>() as u32).is_multiple_of(LINE), "{servers} servers: {counters}");
+            assert!(
+                (counters * size_of::<PackedCounter>() as u32).is_multiple_of(LINE),
+                "{servers} servers: {counters}"
+            );
         }
         for cpus in [1, 2, 7, 64, 171, 256, 4_096] {
             let servers = most_servers(cpus);

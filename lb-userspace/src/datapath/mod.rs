@@ -27,5 +27,5 @@ pub use attach::{Holder, Link, Mode, attached, link_programs, pass};
 pub use capacities::{Capacities, InstanceOptions};
 pub use error::{Error, Result};
 pub use lifecycle::remove;
-pub use place::{Place, Placed};
+pub use place::{Location, Placed};
 pub use store::{Datapath, Snapshot, Stamp, Totals, Writer};

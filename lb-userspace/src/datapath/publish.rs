@@ -42,8 +42,8 @@ impl Writer {
     pub fn prepare(&self, placed: &Placed) -> Result<Prepared> {
         let have = self.snapshot();
         grace::wait()?;
-        let retired: Vec<_> = have.retired.iter().map(|retired| retired.counter).collect();
-        let settled: Vec<Counter> = self.servers.get(&retired);
+        let draining: Vec<_> = have.draining.iter().map(|draining| draining.counter).collect();
+        let settled: Vec<Counter> = self.servers.get(&draining);
         let layout = lay_out(placed, &have, &settled, &self.capacities)?;
         Ok(Prepared { have, layout })
     }
@@ -66,12 +66,12 @@ impl Writer {
         maps.cells.write(first(capacities.cells()), &layout.cells);
         maps.prefixes.write(2 * half as usize, &layout.prefixes);
         maps.slots.write(first(capacities.slots), &layout.slots);
-        for (counter, remote) in &layout.remotes {
-            maps.remotes.write(first(capacities.counters()) + *counter as usize, &[*remote]);
+        for (counter, next_hop) in &layout.next_hops {
+            maps.next_hops.write(first(capacities.counters()) + *counter as usize, &[*next_hop]);
         }
         maps.services.write(first(capacities.services), &layout.services);
         maps.servers.write(first(capacities.servers), &layout.servers);
-        maps.retired.write(first(capacities.retired()), &layout.retired);
+        maps.draining.write(first(capacities.draining()), &layout.draining);
         maps.halves.write(half as usize, &[layout.record]);
     }
 }

@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use lb_common::trace::{Filter, Told};
+use lb_common::trace::{Filter, TraceCounters};
 
 use super::{
     attach::{
@@ -198,11 +198,11 @@ impl Teller {
     }
 
     /// What was counted so far, by all CPUs.
-    pub fn told(&self) -> Result<Told> {
-        let map = self.programs.map("TOLD").ok_or_else(|| missing("TOLD"))?;
-        let map = PerCpuArray::<_, Counts>::try_from(map).map_err(|error| Error::Map("TOLD", error))?;
-        let counts = map.get(&0, 0).map_err(|error| Error::Map("TOLD", error))?;
-        Ok(counts.iter().fold(Told::default(), |all, Counts(one)| Told {
+    pub fn told(&self) -> Result<TraceCounters> {
+        let map = self.programs.map("TRACE_COUNTERS").ok_or_else(|| missing("TRACE_COUNTERS"))?;
+        let map = PerCpuArray::<_, Counts>::try_from(map).map_err(|error| Error::Map("TRACE_COUNTERS", error))?;
+        let counts = map.get(&0, 0).map_err(|error| Error::Map("TRACE_COUNTERS", error))?;
+        Ok(counts.iter().fold(TraceCounters::default(), |all, Counts(one)| TraceCounters {
             seen: all.seen + one.seen,
             fit: all.fit + one.fit,
             lost: all.lost + one.lost,
@@ -216,7 +216,7 @@ fn missing(map: &str) -> Error {
 
 #[repr(transparent)]
 #[derive(Clone, Copy)]
-struct Counts(Told);
+struct Counts(TraceCounters);
 
 // SAFETY: made of numbers, without padding.
 unsafe impl aya::Pod for Counts {}

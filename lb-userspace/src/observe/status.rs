@@ -1,15 +1,17 @@
 //! An instance's snapshot → the views for commands, metrics and the page.
 
 use anyhow::Result;
-use lb_common::abi::ABI;
+use ipnet::IpNet;
+use lb_common::{abi::ABI, record::ServiceRecord};
 
 use crate::{
     change::rollback,
     config::{
-        model::{Group, Role, Service, Vlan},
+        model::{Group, Role, Server, Service, Vlan},
         protocol::protocol_name,
+        standing::Standing,
     },
-    datapath::{Datapath, Holder, Link, Place, Snapshot},
+    datapath::{Datapath, Holder, Link, Location, Snapshot},
     decide::{config_digest, slots::Digest},
     net::Net,
     output::{Activity, InterfaceView, MemberView, ServerView, ServiceView, StatusView, UnconfirmedView},
@@ -66,10 +68,10 @@ fn member(snapshot: &Snapshot) -> Option<MemberView> {
     if snapshot.config.role != Role::Member {
         return None;
     }
-    let services = snapshot.config.services.iter().zip(&snapshot.places);
-    let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
+    let services = snapshot.config.services.iter().zip(&snapshot.locations);
+    let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
     let mut own: Vec<_> =
-        servers.filter(|(_, place)| **place == Place::Here).map(|(server, _)| server.address).collect();
+        servers.filter(|(_, location)| **location == Location::Local).map(|(server, _)| server.address).collect();
     own.sort_unstable();
     own.dedup();
     let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;
@@ -147,34 +149,44 @@ pub async fn interface_views(attachments: Vec<Attachment>) -> Result<Vec<Interfa
 
 fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
     let services = snapshot.config.services.iter().zip(&snapshot.services);
-    services
-        .map(|(service, record)| ServiceView {
-            name: service.name.clone(),
-            address: address(service),
-            protocol: service.protocol.map(|protocol| protocol_name(protocol).into_owned()),
-            port: service.port,
-            formula: service.formula,
-            direction: service.direction,
-            selection: service.selection,
-            n: record.n,
-            slots: record.slots,
-            digest: Digest(record.digest).to_string(),
-            servers: service
-                .servers
-                .iter()
-                .zip(service.standings())
-                .map(|(server, standing)| ServerView {
-                    address: server.address,
-                    mac: server.mac.get(),
-                    vlan: server.vlan.map(Vlan::number),
-                    weight: server.weight,
-                    state: standing,
-                    since: standing.since(),
-                    reason: standing.reason(interface_name),
-                })
-                .collect(),
-        })
-        .collect()
+    services.map(|(service, record)| service_view(service, record)).collect()
+}
+
+fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
+    // How fragments are treated and servers are checked is for `export` to say.
+    let Service { name, address, protocol, port, formula, selection, fragments: _, direction, check: _, servers } =
+        service;
+    ServiceView {
+        name: name.clone(),
+        address: destination(*address),
+        protocol: protocol.map(|protocol| protocol_name(protocol).into_owned()),
+        port: *port,
+        formula: *formula,
+        direction: *direction,
+        selection: *selection,
+        n: record.n,
+        slots: record.slots,
+        digest: Digest(record.digest).to_string(),
+        servers: servers
+            .iter()
+            .zip(service.standings())
+            .map(|(server, standing)| server_view(server, standing))
+            .collect(),
+    }
+}
+
+fn server_view(server: &Server, standing: Standing) -> ServerView {
+    // The standing says what state and health come to.
+    let Server { address, mac, vlan, weight, state: _, health: _ } = server;
+    ServerView {
+        address: *address,
+        mac: mac.get(),
+        vlan: vlan.map(Vlan::number),
+        weight: *weight,
+        state: standing,
+        since: standing.since(),
+        reason: standing.reason(interface_name),
+    }
 }
 
 /// The name of an interface, or its index if it is gone.
@@ -184,7 +196,6 @@ fn interface_name(index: u32) -> String {
 }
 
 /// A single address without its prefix length, a prefix with it.
-fn address(service: &Service) -> String {
-    let net = service.address;
+fn destination(net: IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
 }

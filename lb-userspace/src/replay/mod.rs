@@ -16,7 +16,7 @@ use lb_common::{mac::Mac, table::Counter};
 
 use crate::{
     config::model::{Config, ServerMac},
-    datapath::{Place, Placed},
+    datapath::{Location, Placed},
     decide::frame::{CapturedFrame, FrameTuple},
 };
 
@@ -135,6 +135,6 @@ fn placed(config: &Config, own: &[IpAddr]) -> Placed {
     for (number, server) in (0..).zip(servers) {
         server.mac = ServerMac::Given(kernel::stand_in(number));
     }
-    let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
-    Placed { config, places, own: own.to_vec() }
+    let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
+    Placed { config, locations, own: own.to_vec() }
 }

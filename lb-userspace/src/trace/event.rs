@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use lb_common::{control::Control, key::Side, outcome::Outcome, trace::Event};
+use lb_common::{control::Control, key::Side, outcome::Outcome, trace::TraceEvent as Event};
 use num_bigint::BigUint;
 
 use crate::{

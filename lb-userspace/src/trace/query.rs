@@ -108,7 +108,7 @@ fn net(net: Option<IpNet>) -> Net {
 
 #[cfg(test)]
 mod tests {
-    use lb_common::trace::Event;
+    use lb_common::trace::TraceEvent as Event;
 
     use super::*;
 

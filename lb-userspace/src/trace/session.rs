@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use lb_common::trace::{Filter, Told as TraceCounters};
+use lb_common::trace::{Filter, TraceCounters};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::watchdog::Watchdog;

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use lb_common::table::{Counter, Tally};
+use lb_common::table::{Counter, PackedCounter};
 use lb_userspace::datapath::store::{counters::ServerCounters, maps::Mapped, pins::Pins};
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
@@ -75,7 +75,7 @@ fn fills(bench: &Bench, length: usize, full: u64) {
 
 /// What the server's tallies hold.
 fn tallied(bench: &Bench) -> Counter {
-    let tallies = Mapped::<Tally>::open_table(&Pins::new(bench.modlb.instance()), "TALLIES").unwrap();
+    let tallies = Mapped::<PackedCounter>::open_table(&Pins::new(bench.modlb.instance()), "TALLIES").unwrap();
     let mut sum = Counter::default();
     tallies.read(0, tallies.len()).into_iter().for_each(|tally| sum += tally.counter());
     sum
@@ -106,20 +106,20 @@ fn readers_never_see_a_tally_twice() {
     let (bench, length) = (Bench::new(WEB_HERE), LENGTHS[0]);
     let pins = Pins::new(bench.modlb.instance());
     let (reader, mut tallies) =
-        (ServerCounters::open(&pins).unwrap(), Mapped::<Tally>::open_table(&pins, "TALLIES").unwrap());
+        (ServerCounters::open(&pins).unwrap(), Mapped::<PackedCounter>::open_table(&pins, "TALLIES").unwrap());
     let cpus = allowed_cpus();
     let (first, last) = (cpus[0], cpus[cpus.len() - 1]);
     let running = thread::spawn(move || {
         stay_on(first);
         let frame = frame(length);
         bench.repeat(&frame, 1);
-        let place = (0..tallies.len()).find(|place| tallies.get(*place) != Tally::default()).unwrap();
+        let place = (0..tallies.len()).find(|place| tallies.get(*place) != PackedCounter::default()).unwrap();
         let before = FULL - 1;
-        let before = Tally::default().plus(before, before * length as u64).unwrap();
+        let before = PackedCounter::default().plus(before, before * length as u64).unwrap();
         for _ in 0..TIMES {
             tallies.write(place, &[before]);
             bench.repeat(&frame, 1);
-            assert_eq!(tallies.get(place), Tally::default());
+            assert_eq!(tallies.get(place), PackedCounter::default());
         }
         bench
     });

@@ -1,6 +1,7 @@
 //! Installs what is missing, says so before, and does nothing when nothing is.
 
 mod debian;
+mod deny;
 mod fuzzer;
 mod guide;
 mod packages;
@@ -12,6 +13,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+pub use deny::install as deny;
 pub use fuzzer::install as fuzzer;
 pub use programs::Need;
 pub use toolchain::Toolchain;
@@ -22,7 +24,8 @@ use crate::process::{cargo, run, succeeds};
 pub fn everything() -> Result<()> {
     let toolchain = toolchain_with_clippy()?;
     style()?;
-    programs(&[Need::Demo, Need::Test])?;
+    programs(&[Need::Demo, Need::Test, Need::Lint])?;
+    deny::install()?;
     match toolchain {
         Some(toolchain) => println!("Nothing is missing; the datapath's toolchain is {}.", toolchain.name()),
         None => println!("Nothing is missing for user space; AYA_BUILD_SKIP is set: no toolchain for the datapath."),

@@ -1,9 +1,12 @@
 //! `cargo xtask test`.
 
+mod durations;
 pub mod kernel;
 
 use std::{
+    io::{IsTerminal as _, stderr, stdout},
     process::Command,
+    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -24,10 +27,35 @@ pub fn run(arguments: &[String]) -> Result<()> {
         setup::programs(&[Need::Test])?;
         give_root(&mut test)?;
     }
-    if !arguments.is_empty() {
-        test.arg("--").args(arguments);
+    // Both find no terminal when their output is read.
+    if stderr().is_terminal() {
+        test.args(["--color", "always"])
+            .env("CARGO_TERM_PROGRESS_WHEN", "always")
+            .env("CARGO_TERM_PROGRESS_WIDTH", "80");
     }
-    process::run(&mut test)
+    test.arg("--").args(arguments);
+    if stdout().is_terminal() && !arguments.iter().any(|argument| argument.starts_with("--color")) {
+        test.args(["--color", "always"]);
+    }
+    durations::run(&mut test, threads(arguments))?;
+    if !arguments.is_empty() {
+        return Ok(());
+    }
+    // What must not compile: its doctests need no datapath.
+    process::run(cargo().args(["test", "--package", "lb-ebpf", "--doc"]))
+}
+
+/// How many tests of a binary run at a time.
+fn threads(arguments: &[String]) -> usize {
+    let mut arguments = arguments.iter();
+    let asked = arguments.find_map(|argument| argument.strip_prefix("--test-threads")).and_then(|rest| {
+        let value = rest.strip_prefix('=').map(str::to_owned);
+        value.or_else(|| arguments.next().cloned())
+    });
+    let asked = asked.or_else(|| std::env::var("RUST_TEST_THREADS").ok());
+    asked
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into))
 }
 
 /// The tests of all crates. Trap: what else is built beside a crate decides its dependencies' features, so another
@@ -71,4 +99,16 @@ fn give_root(test: &mut Command) -> Result<()> {
     let runner = format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_"));
     test.env(runner, "sudo --preserve-env");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn threads_are_those_that_the_arguments_ask_for() {
+        let threads =
+            |arguments: &[&str]| super::threads(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(threads(&["word", "--test-threads", "7", "--nocapture"]), 7);
+        assert_eq!(threads(&["--test-threads=3"]), 3);
+        assert!(threads(&["word"]) >= 1);
+    }
 }

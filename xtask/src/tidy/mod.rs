@@ -18,7 +18,7 @@ use self::{
     imports::{Sources, targets},
     tree::Tree,
 };
-use crate::process::root;
+use crate::{process::root, spelling};
 
 /// Prints every fault, and fails if there is one. Given are the names of all tasks.
 pub fn run(tasks: &[String]) -> Result<()> {
@@ -27,6 +27,11 @@ pub fn run(tasks: &[String]) -> Result<()> {
         println!("{fault}");
     }
     ensure!(faults.is_empty(), "tidy: {} faults", faults.len());
+    if spelling::is_there() {
+        spelling::check()?;
+    } else {
+        println!("WARNING: codespell is missing: spelling is not checked; cargo xtask setup installs it");
+    }
     println!("tidy: nothing to complain of");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a table in `lb-common` names, a document explains.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::{fault::Fault, tree::Tree};
 
@@ -36,48 +36,61 @@ fn of_table(tree: &Tree, table: &Table) -> Vec<Fault> {
     unknown.map(fault).collect()
 }
 
-/// The names in a file's tables, with their lines. A table is what a macro is called with; its rows start with a capital
-/// letter, and the first string of each is its name, whatever columns follow.
+/// The names in a file's tables, with their lines. A row starts with a word that has a capital letter, and the first string
+/// right after it is its name, whatever else follows: `TCP = 6 "tcp" ports;`, `Local => { name: "local", … },`.
 fn names(text: &str) -> Vec<(String, usize)> {
     let Ok(tokens) = text.parse::<TokenStream>() else { return Vec::new() };
-    let tokens: Vec<_> = tokens.into_iter().collect();
-    let tables = tokens.windows(3).filter_map(|tokens| match tokens {
-        [TokenTree::Ident(_), TokenTree::Punct(mark), TokenTree::Group(table)] if mark.as_char() == '!' => Some(table),
-        _ => None,
-    });
-    tables.flat_map(rows).collect()
+    let mut flat = Vec::new();
+    flatten(tokens, &mut flat);
+    (0..flat.len()).filter(|number| starts_row(&flat, *number)).filter_map(|number| name(&flat[number + 1..])).collect()
 }
 
-fn rows(table: &Group) -> Vec<(String, usize)> {
-    let mut names = Vec::new();
-    let mut is_row = false;
-    add_rows(table.stream(), &mut is_row, &mut names);
-    names
-}
-
-fn add_rows(tokens: TokenStream, is_row: &mut bool, names: &mut Vec<(String, usize)>) {
+/// The tokens of all groups one after the other, each group between two marks; no attributes, and so no documentation.
+fn flatten(tokens: TokenStream, flat: &mut Vec<Token>) {
     let mut is_attribute = false;
     for token in tokens {
-        match &token {
-            TokenTree::Ident(word) if word.to_string().starts_with(char::is_uppercase) => *is_row = true,
-            TokenTree::Literal(literal) if *is_row => {
-                let text = literal.to_string();
-                if let Some(text) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-                    *is_row = false;
-                    let is_name =
-                        |character: char| character.is_ascii_lowercase() || "0123456789_-".contains(character);
-                    if !text.is_empty() && text.chars().all(is_name) {
-                        names.push((text.to_owned(), literal.span().start().line));
-                    }
-                }
+        let was_attribute = is_attribute;
+        is_attribute = false;
+        match token {
+            TokenTree::Group(group) if was_attribute && group.delimiter() == Delimiter::Bracket => {
+                flat.push(Token::Mark(';'));
             }
-            // A comment for documentation is an attribute with a string.
-            TokenTree::Group(group) if is_attribute && group.delimiter() == Delimiter::Bracket => {}
-            TokenTree::Group(group) => add_rows(group.stream(), is_row, names),
-            TokenTree::Ident(_) | TokenTree::Literal(_) | TokenTree::Punct(_) => {}
+            TokenTree::Group(group) => {
+                flat.push(Token::Mark('{'));
+                flatten(group.stream(), flat);
+                flat.push(Token::Mark('}'));
+            }
+            TokenTree::Punct(mark) if mark.as_char() == '#' => is_attribute = true,
+            TokenTree::Punct(mark) => flat.push(Token::Mark(mark.as_char())),
+            TokenTree::Ident(word) => flat.push(Token::Word(word.to_string())),
+            TokenTree::Literal(literal) => flat.push(Token::Value(literal.to_string(), literal.span().start().line)),
         }
-        is_attribute = matches!(&token, TokenTree::Punct(mark) if mark.as_char() == '#');
     }
+}
+
+enum Token {
+    Word(String),
+    Mark(char),
+    Value(String, usize),
+}
+
+/// A word with a capital letter where something begins, and no path.
+fn starts_row(flat: &[Token], number: usize) -> bool {
+    let is_capital = matches!(&flat[number], Token::Word(word) if word.starts_with(char::is_uppercase));
+    let begins = number.checked_sub(1).is_none_or(|before| matches!(flat[before], Token::Mark('{' | '}' | ',' | ';')));
+    is_capital && begins && !matches!(flat.get(number + 1), Some(Token::Mark(':')))
+}
+
+/// The first string of a row, if it is a name.
+fn name(rest: &[Token]) -> Option<(String, usize)> {
+    /// `=`, `>`, `{`, `name`, `:`.
+    const MOST_BEFORE: usize = 5;
+    let (text, line) = rest.iter().take(MOST_BEFORE + 1).find_map(|token| match token {
+        Token::Value(text, line) => Some((text.strip_prefix('"')?.strip_suffix('"')?, *line)),
+        Token::Word(_) | Token::Mark(_) => None,
+    })?;
+    let fits = |character: char| character.is_ascii_lowercase() || "0123456789_-".contains(character);
+    (!text.is_empty() && text.chars().all(fits)).then(|| (text.to_owned(), line))
 }
 
 #[cfg(test)]
@@ -119,10 +132,19 @@ mod tests {
         for row in [
             "A = \"a\", Tx, Forwarded, Debug, \"it goes on\"; B = \"b\", Pass, Passed, Info, \"Why it stays.\";",
             "A => { name: \"a\", action: Action::Tx, help: \"it goes on\" }, B => { name: \"b\", help: \"b, too\" },",
+            "A = 6 \"a\" ports \"RFC 1.\"; B \"b\" Pass Passed untouched \"again: it\" info \"b\" [length];",
             "A(\"a\", \"it goes on\", level::DEBUG), B(\"b\", 4, \"again: it\"),",
         ] {
             assert_eq!(names(row), ["a", "b"], "{row}");
         }
+    }
+
+    #[test]
+    fn tables_may_be_in_modules_and_macros_and_code_is_none() {
+        let text = "mod a { macro_rules! all { ($m:ident) => { $m! { A \"a\" Tx \"on\"; B \"b\" Pass \"on\"; } } } }\n\
+                    impl C { const D: &str = \"d\"; fn e(self) -> &str { match self { Self::A => \"f\", E::G => \"g\" } } }\n\
+                    #[h = \"h\"]\nstruct I(u8);";
+        assert_eq!(names(text), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
     }
 
     #[test]

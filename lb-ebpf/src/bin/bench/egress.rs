@@ -24,8 +24,8 @@ static EGRESS_PROGRAMS: Programs = Programs::new();
 #[classifier]
 pub fn egress_driver(context: TcContext) -> i32 {
     // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context.skb.skb) };
-    hand_over(&packet, &context, &EGRESS_PROGRAMS);
+    let mut packet = unsafe { Packet::new(context.skb.skb) };
+    hand_over(&mut packet, &context, &EGRESS_PROGRAMS);
     // What no program that is measured returns, and 0 as the other driver's.
     TC_ACT_OK
 }
@@ -40,21 +40,18 @@ pub fn egress_empty(_context: TcContext) -> i32 {
 #[classifier]
 pub fn egress_rewrite(context: TcContext) -> i32 {
     // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context.skb.skb) };
-    match address(&packet) {
+    let mut packet = unsafe { Packet::new(context.skb.skb) };
+    match address(&mut packet) {
         Ok(()) => TC_ACT_UNSPEC,
         Err(_) => TC_ACT_SHOT,
     }
 }
 
 #[inline(always)]
-fn address(packet: &Packet<impl Context>) -> Result<(), Outcome> {
-    let header = packet.header::<Ethernet>(0)?;
+fn address(packet: &mut Packet<impl Context>) -> Result<(), Outcome> {
+    let mut header = packet.header_mut::<Ethernet>(0)?;
     let destination = SERVER_MAC.load();
-    // SAFETY: `header` is within the packet.
-    unsafe {
-        store(&raw mut (*header).destination_head, destination as u32);
-        store(&raw mut (*header).destination_tail, (destination >> 32) as u16);
-    }
+    store(&mut header.destination_head, destination as u32);
+    store(&mut header.destination_tail, (destination >> 32) as u16);
     Ok(())
 }

@@ -26,7 +26,7 @@ use lb_ebpf::{
     fast_path::{self, Untagged},
     headers::Ethernet,
     load::Load,
-    packet::{Context, Packet, store},
+    packet::{Context, Packet, Wire, store},
     parse::{self, Parsed},
 };
 
@@ -36,6 +36,16 @@ const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
 /// The verifier must see how far into a packet the driver may write.
 const LONGEST: usize = 0xff;
+
+/// What the driver writes at the frame's start.
+#[repr(C)]
+struct Start {
+    head: [u8; 8],
+    tail: [u8; 4],
+}
+
+// SAFETY: all of its fields are bytes.
+unsafe impl Wire for Start {}
 
 /// Programs that a driver can call.
 type Programs = ProgramArray<256>;
@@ -60,8 +70,8 @@ static SERVER_MAC: Global<u64> = Global::new(0);
 #[xdp]
 pub fn driver(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context.ctx) };
-    hand_over(&packet, &context, &PROGRAMS);
+    let mut packet = unsafe { Packet::new(context.ctx) };
+    hand_over(&mut packet, &context, &PROGRAMS);
     xdp_action::XDP_ABORTED
 }
 
@@ -75,17 +85,17 @@ pub fn empty(_context: XdpContext) -> u32 {
 #[xdp]
 pub fn rewrite(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context.ctx) };
-    send(&packet).unwrap_or(xdp_action::XDP_ABORTED)
+    let mut packet = unsafe { Packet::new(context.ctx) };
+    send(&mut packet).unwrap_or(xdp_action::XDP_ABORTED)
 }
 
 /// Reads all that the datapath reads, and sends everything to one MAC.
 #[xdp]
 pub fn parse_and_rewrite(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
-    let packet = unsafe { Packet::new(context.ctx) };
+    let mut packet = unsafe { Packet::new(context.ctx) };
     match read(&packet) {
-        Ok(()) => send(&packet).unwrap_or(xdp_action::XDP_ABORTED),
+        Ok(()) => send(&mut packet).unwrap_or(xdp_action::XDP_ABORTED),
         Err(_) => xdp_action::XDP_ABORTED,
     }
 }
@@ -103,7 +113,7 @@ pub fn parse_and_pass(context: XdpContext) -> u32 {
 
 /// Makes the next packet and hands it to one of `programs`. Returns only if that cannot be done.
 #[inline(always)]
-fn hand_over(packet: &Packet<impl Context>, context: &impl EbpfContext, programs: &Programs) {
+fn hand_over(packet: &mut Packet<impl Context>, context: &impl EbpfContext, programs: &Programs) {
     let Some(load) = LOAD.get_ptr_mut(0) else { return };
     // SAFETY: the pointer is to a live value, and one run at a time touches it.
     let load = unsafe { &mut *load };
@@ -115,7 +125,7 @@ fn hand_over(packet: &Packet<impl Context>, context: &impl EbpfContext, programs
 
 /// Writes the next packet's addresses.
 #[inline(always)]
-fn make(packet: &Packet<impl Context>, load: &mut Load) -> Result<(), Outcome> {
+fn make(packet: &mut Packet<impl Context>, load: &mut Load) -> Result<(), Outcome> {
     // Marsaglia's xorshift, 2003: fast, and without a pattern that branch prediction or caches could follow.
     let mut random = load.random;
     random ^= random << 13;
@@ -125,34 +135,27 @@ fn make(packet: &Packet<impl Context>, load: &mut Load) -> Result<(), Outcome> {
     let client = (((random >> 32) as u32 & load.clients) as u16).to_be() as u64;
     let service = (((random >> 48) as u32 & load.services) as u16).to_be() as u64;
 
-    let (head, tail) = (packet.header::<[u8; 8]>(0)?, packet.header::<[u8; 4]>(8)?);
-    // SAFETY: both are within the packet.
-    unsafe {
-        store(head, load.head);
-        store(tail, load.tail);
-    }
+    let mut start = packet.header_mut::<Start>(0)?;
+    store(&mut start.head, load.head);
+    store(&mut start.tail, load.tail);
     for write in &load.writes {
         if write.offset == 0 {
             break;
         }
-        let words = packet.header::<[u8; 8]>(write.offset as usize & LONGEST)?;
-        // SAFETY: `words` is within the packet.
-        unsafe { store(words, write.base + client * write.client + service * write.service) };
+        let mut words = packet.header_mut::<[u8; 8]>(write.offset as usize & LONGEST)?;
+        store(&mut *words, write.base + client * write.client + service * write.service);
     }
     Ok(())
 }
 
 #[inline(always)]
-fn send(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
-    let header = packet.header::<Ethernet>(0)?;
+fn send(packet: &mut Packet<impl Context>) -> Result<u32, Outcome> {
+    let mut header = packet.header_mut::<Ethernet>(0)?;
     let (destination, source) = (SERVER_MAC.load(), INTERFACE_MAC.load());
-    // SAFETY: `header` is within the packet.
-    unsafe {
-        store(&raw mut (*header).destination_head, destination as u32);
-        store(&raw mut (*header).destination_tail, (destination >> 32) as u16);
-        store(&raw mut (*header).source_head, source as u16);
-        store(&raw mut (*header).source_tail, (source >> 16) as u32);
-    }
+    store(&mut header.destination_head, destination as u32);
+    store(&mut header.destination_tail, (destination >> 32) as u16);
+    store(&mut header.source_head, source as u16);
+    store(&mut header.source_tail, (source >> 16) as u32);
     Ok(xdp_action::XDP_TX)
 }
 

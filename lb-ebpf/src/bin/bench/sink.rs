@@ -60,14 +60,9 @@ fn count(packet: &Packet<impl Context>) -> u32 {
 #[inline(always)]
 fn server(packet: &Packet<impl Context>) -> Result<u32, Outcome> {
     let header = packet.header::<Ethernet>(0)?;
-    // SAFETY: `header` is within the packet.
-    let (head, tail, source) = unsafe {
-        let source_head: u16 = load(&raw const (*header).source_head);
-        let source_tail: u32 = load(&raw const (*header).source_tail);
-        let head: u32 = load(&raw const (*header).destination_head);
-        let tail: u16 = load(&raw const (*header).destination_tail);
-        (head, tail, u64::from(source_head) | u64::from(source_tail) << 16)
-    };
+    let (source_head, source_tail): (u16, u32) = (load(&header.source_head), load(&header.source_tail));
+    let (head, tail): (u32, u16) = (load(&header.destination_head), load(&header.destination_tail));
+    let source = u64::from(source_head) | u64::from(source_tail) << 16;
     // Servers' MACs start with 02:00.
     if head as u16 != 2 || source != INTERFACE_MAC.load() {
         return Err(Outcome::NotOurs);
@@ -83,8 +78,8 @@ fn keep(packet: &Packet<impl Context>) {
     let Some(record) = RECORDED.get_ptr_mut(place) else { return };
     for word in 0..RECORD_BYTES / 8 {
         let Ok(bytes) = packet.header::<[u8; 8]>(8 * word) else { break };
-        // SAFETY: `bytes` is within the packet, `word` within the record, which is a live value.
-        unsafe { (*record)[word] = load(bytes) };
+        // SAFETY: `word` is within the record, which is a live value.
+        unsafe { (*record)[word] = load(&*bytes) };
     }
     // SAFETY: as above.
     unsafe { *count = place + 1 };

@@ -1,6 +1,6 @@
 //! What has to change for one configuration to become another: pure.
 
-use std::{collections::HashMap, fmt, net::IpAddr};
+use std::{collections::HashMap, fmt, iter, net::IpAddr};
 
 use lb_common::mac::Mac;
 use serde::{Serialize, Serializer};
@@ -170,16 +170,17 @@ impl fmt::Display for Change {
 /// neighbour table, since nobody configured it; one that was given and no longer is, or the reverse, counts if both are
 /// known to differ.
 pub fn diff(have: &Config, want: &Config) -> Plan {
+    let Config { interfaces: _, role: _, group, services } = want;
     let (before, after) = (by_name(have), by_name(want));
     let gone = have.services.iter().filter(|service| !after.contains_key(service.name.as_str()));
-    let mut changes = setting_changes(&have.group, &want.group);
+    let mut changes = setting_changes(&have.group, group);
     changes.extend(gone.map(|service| Change::ServiceRemoved { service: service.name.clone() }));
-    for service in &want.services {
+    for service in services {
         if let Some(before) = before.get(service.name.as_str()) {
             changes.extend(service_changes(before, service));
         }
     }
-    let come = want.services.iter().filter(|service| !before.contains_key(service.name.as_str()));
+    let come = services.iter().filter(|service| !before.contains_key(service.name.as_str()));
     changes.extend(come.map(|service| Change::ServiceAdded {
         service: service.name.clone(),
         target: service.target(),
@@ -194,42 +195,63 @@ fn by_name(config: &Config) -> HashMap<&str, &Service> {
 }
 
 fn setting_changes(have: &Group, want: &Group) -> Vec<Change> {
-    let own = |group: &Group| match &group.own[..] {
+    let (had, wanted) = (settings(have), settings(want));
+    let changed = had.into_iter().zip(wanted).filter(|((_, from), (_, to))| from != to);
+    changed.map(|((setting, from), (_, to))| Change::SettingChanged { setting, from, to }).collect()
+}
+
+/// Every setting of a member's, as text.
+fn settings(group: &Group) -> [(&'static str, String); 4] {
+    let Group { own, mac, promiscuous, answer_arp } = group;
+    let own = match &own[..] {
         [] => "found".to_owned(),
         own => own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
-    let mac = |group: &Group| group.mac.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
-    let settings = [
-        ("self", own(have), own(want)),
-        ("group_mac", mac(have), mac(want)),
-        ("promiscuous", have.promiscuous.to_string(), want.promiscuous.to_string()),
-        ("answer_arp", have.answer_arp.to_string(), want.answer_arp.to_string()),
-    ];
-    let changed = settings.into_iter().filter(|(_, from, to)| from != to);
-    changed.map(|(setting, from, to)| Change::SettingChanged { setting, from, to }).collect()
+    [
+        ("self", own),
+        ("group_mac", mac.map_or_else(|| "none".to_owned(), |mac| mac.to_string())),
+        ("promiscuous", promiscuous.to_string()),
+        ("answer_arp", answer_arp.to_string()),
+    ]
 }
 
 fn service_changes(have: &Service, want: &Service) -> Vec<Change> {
-    let selection = |service: &Service| match service.selection {
-        Selection::Modulo => service.selection.name().to_owned(),
-        Selection::Resilient { slots } => format!("{} ({slots} slots)", service.selection.name()),
-    };
-    let check = |service: &Service| service.check.as_ref().map_or_else(|| "none".to_owned(), Check::summary);
-    let properties = [
-        ("destination", have.target(), want.target()),
-        ("formula", have.formula.name().to_owned(), want.formula.name().to_owned()),
-        ("selection", selection(have), selection(want)),
-        ("direction", have.direction.name().to_owned(), want.direction.name().to_owned()),
-        ("check", check(have), check(want)),
-        ("fragments", have.fragments.name().to_owned(), want.fragments.name().to_owned()),
-    ];
-    let changed = properties.into_iter().filter(|(_, from, to)| from != to);
+    let changed = properties(have).into_iter().zip(properties(want)).filter(|((_, from), (_, to))| from != to);
     let mut changes: Vec<_> = changed
-        .map(|(property, from, to)| Change::ServiceChanged { service: want.name.clone(), property, from, to })
+        .map(|((property, from), (_, to))| Change::ServiceChanged { service: want.name.clone(), property, from, to })
         .collect();
     changes.extend(list_changes(have, want));
     changes.extend(flows_move(have, want));
     changes
+}
+
+/// Every property of a service, as text, but for its name, which tells services apart, and its servers.
+fn properties(service: &Service) -> [(&'static str, String); 6] {
+    // The destination stands for address, protocol and port.
+    let Service {
+        name: _,
+        address: _,
+        protocol: _,
+        port: _,
+        formula,
+        selection,
+        fragments,
+        direction,
+        check,
+        servers: _,
+    } = service;
+    let selection = match selection {
+        Selection::Modulo => selection.name().to_owned(),
+        Selection::Resilient { slots } => format!("{} ({slots} slots)", selection.name()),
+    };
+    [
+        ("destination", service.target()),
+        ("formula", formula.name().to_owned()),
+        ("selection", selection),
+        ("direction", direction.name().to_owned()),
+        ("check", check.as_ref().map_or_else(|| "none".to_owned(), Check::summary)),
+        ("fragments", fragments.name().to_owned()),
+    ]
 }
 
 /// The places of a service's servers.
@@ -267,15 +289,13 @@ fn misplaced(want: &Service, comes: impl Fn(&Server) -> bool) -> bool {
 }
 
 fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
-    let properties = [
-        Some(("weight", have.weight.to_string(), want.weight.to_string())),
-        configured_macs(have.mac, want.mac).map(|(from, to)| ("mac", from.to_string(), to.to_string())),
-        Some(("vlan", vlan(have), vlan(want))),
-        Some(("state", have.state.name().to_owned(), want.state.name().to_owned())),
-    ];
-    let changed = properties.into_iter().flatten().filter(|(_, from, to)| from != to);
+    let ([weight, rest @ ..], [new_weight, new_rest @ ..]) = (server_properties(have), server_properties(want));
+    let macs = configured_macs(have.mac, want.mac);
+    let macs = macs.map(|(from, to)| (("mac", from.to_string()), ("mac", to.to_string())));
+    let pairs = iter::once((weight, new_weight)).chain(macs).chain(rest.into_iter().zip(new_rest));
+    let changed = pairs.filter(|((_, from), (_, to))| from != to);
     changed
-        .map(|(property, from, to)| Change::ServerChanged {
+        .map(|((property, from), (_, to))| Change::ServerChanged {
             service: service.to_owned(),
             server: want.address,
             property,
@@ -285,8 +305,16 @@ fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
         .collect()
 }
 
-fn vlan(server: &Server) -> String {
-    server.vlan.map_or_else(|| "as it comes".to_owned(), |vlan| vlan.to_string())
+/// Every property of a server, as text, but for its address, which tells servers apart, and its MAC, which somebody must have
+/// configured to count.
+fn server_properties(server: &Server) -> [(&'static str, String); 3] {
+    // What was found out about it is nobody's wish.
+    let Server { address: _, mac: _, vlan, weight, state, health: _ } = server;
+    [
+        ("weight", weight.to_string()),
+        ("vlan", vlan.map_or_else(|| "as it comes".to_owned(), |vlan| vlan.to_string())),
+        ("state", state.name().to_owned()),
+    ]
 }
 
 /// The MACs to compare, where somebody configured one of them.

@@ -283,56 +283,62 @@ fn unless_default<T: PartialEq>(value: T, default: &T) -> Option<T> {
 
 impl From<&Config> for File {
     fn from(config: &Config) -> Self {
+        let Config { interfaces, role, group, services } = config;
+        let Group { own, mac, promiscuous, answer_arp } = group;
         Self {
-            interfaces: config.interfaces.clone(),
-            role: unless_default(config.role, &Role::default()).map(|role| role.name().to_owned()),
-            own: FileSelf::from_addresses(&config.group.own),
-            group_mac: config.group.mac.map(|mac| mac.to_string()),
-            promiscuous: unless_default(config.group.promiscuous, &false),
-            answer_arp: unless_default(config.group.answer_arp, &false),
-            services: config.services.iter().map(|service| FileService::new(service, config.role)).collect(),
+            interfaces: interfaces.clone(),
+            role: unless_default(*role, &Role::default()).map(|role| role.name().to_owned()),
+            own: FileSelf::from_addresses(own),
+            group_mac: mac.map(|mac| mac.to_string()),
+            promiscuous: unless_default(*promiscuous, &false),
+            answer_arp: unless_default(*answer_arp, &false),
+            services: services.iter().map(|service| FileService::new(service, *role)).collect(),
         }
     }
 }
 
 impl FileService {
     fn new(service: &Service, role: Role) -> Self {
+        let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers } =
+            service;
         let owned = |name: &str| name.to_owned();
-        let protocol = |number: u8| match known_name(number) {
+        let protocol_word = |number: u8| match known_name(number) {
             Some(name) => FileProtocol::Name(name.to_owned()),
             None => FileProtocol::Number(number.into()),
         };
         Self {
-            name: service.name.clone(),
-            address: target(service.address, None, None::<u16>),
-            protocol: service.protocol.map(protocol),
-            port: service.port.map(i64::from),
-            formula: unless_default(service.formula.name(), &FORMULAS[0].0).map(owned),
-            selection: unless_default(service.selection.name(), &SELECTIONS[0].0).map(owned),
-            slots: match service.selection {
+            name: name.clone(),
+            address: target(*address, None, None::<u16>),
+            protocol: protocol.map(protocol_word),
+            port: port.map(i64::from),
+            formula: unless_default(formula.name(), &FORMULAS[0].0).map(owned),
+            selection: unless_default(selection.name(), &SELECTIONS[0].0).map(owned),
+            slots: match *selection {
                 Selection::Modulo => None,
                 Selection::Resilient { slots } => Some(slots.into()),
             },
-            fragments: unless_default(service.fragments.name(), &FRAGMENTS[0].0).map(owned),
-            direction: unless_default(service.direction, &role.default_direction())
+            fragments: unless_default(fragments.name(), &FRAGMENTS[0].0).map(owned),
+            direction: unless_default(*direction, &role.default_direction())
                 .map(|direction| direction.name().to_owned()),
-            check: service.check.as_ref().map(FileCheck::from),
-            servers: service.servers.iter().map(FileServer::from).collect(),
+            check: check.as_ref().map(FileCheck::from),
+            servers: servers.iter().map(FileServer::from).collect(),
         }
     }
 }
 
 impl From<&Server> for FileServer {
     fn from(server: &Server) -> Self {
+        // What was found out about it is in no file.
+        let Server { address, mac, vlan, weight, state, health: _ } = server;
         Self {
-            address: server.address.to_string(),
-            mac: match server.mac {
+            address: address.to_string(),
+            mac: match mac {
                 ServerMac::Given(mac) => Some(mac.to_string()),
                 ServerMac::Resolved(_) | ServerMac::Unresolved => None,
             },
-            vlan: server.vlan.map(|vlan| vlan.number().into()),
-            weight: unless_default(server.weight.into(), &1),
-            state: unless_default(server.state.name(), &STATES[0].0).map(str::to_owned),
+            vlan: vlan.map(|vlan| vlan.number().into()),
+            weight: unless_default((*weight).into(), &1),
+            state: unless_default(state.name(), &STATES[0].0).map(str::to_owned),
         }
     }
 }

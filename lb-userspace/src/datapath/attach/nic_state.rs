@@ -6,7 +6,7 @@
 
 use std::{net::IpAddr, path::Path};
 
-use lb_common::{limits::MAX_HELD, mac::Mac, record::HeldRecord};
+use lb_common::{limits::MAX_NIC_STATES, mac::Mac, record::NicStateRecord};
 
 use super::{egress, nic::Nic};
 use crate::{
@@ -43,8 +43,8 @@ impl Writer {
             wanted.extend(wants(config).into_iter().map(|held| record(cookie, interface.index, held)));
         }
         let used = self.maps.held.read(0, self.maps.held.len()).iter().filter(|held| held.kind != 0).count();
-        if used + wanted.len() > MAX_HELD as usize {
-            return Err(Error::TooMuchHeld(used + wanted.len(), MAX_HELD));
+        if used + wanted.len() > MAX_NIC_STATES as usize {
+            return Err(Error::TooMuchHeld(used + wanted.len(), MAX_NIC_STATES));
         }
         let held = &mut self.datapath.maps.held;
         for record in &wanted {
@@ -52,10 +52,10 @@ impl Writer {
         }
         for place in 0..held.len() {
             let record = held.get(place);
-            let ours = matches!(record.kind, HeldRecord::MULTICAST | HeldRecord::PROMISCUOUS);
+            let ours = matches!(record.kind, NicStateRecord::MULTICAST | NicStateRecord::PROMISCUOUS);
             if ours && record.netns_cookie == cookie && !wanted.contains(&record) {
                 lines.extend(release(&record));
-                held.write(place, &[HeldRecord::default()]);
+                held.write(place, &[NicStateRecord::default()]);
             }
         }
         Ok(lines)
@@ -64,8 +64,8 @@ impl Writer {
     /// Writes down a filter that is about to be made.
     pub(in crate::datapath) fn note_filter(&mut self, interface: u32, priority: u16, handle: u32) -> Result<()> {
         let netns_cookie = namespaces::cookie().unwrap_or_default();
-        let kind = HeldRecord::FILTER;
-        let record = HeldRecord { netns_cookie, interface, kind, priority, handle, ..HeldRecord::default() };
+        let kind = NicStateRecord::FILTER;
+        let record = NicStateRecord { netns_cookie, interface, kind, priority, handle, ..NicStateRecord::default() };
         note(&mut self.datapath.maps.held, &record).map(drop)
     }
 }
@@ -74,7 +74,7 @@ impl Datapath {
     /// The interfaces with a filter of clsact, by index, with the filter's priority and handle.
     pub(in crate::datapath) fn filters(&self) -> Vec<(u32, u16, u32)> {
         let all = self.maps.held.read(0, self.maps.held.len()).into_iter();
-        all.filter(|held| held.kind == HeldRecord::FILTER)
+        all.filter(|held| held.kind == NicStateRecord::FILTER)
             .map(|held| (held.interface, held.priority, held.handle))
             .collect()
     }
@@ -85,7 +85,7 @@ pub(in crate::datapath) fn give_back(pins: &Pins, interface: Option<u32>) -> Res
     if !Path::new(&pins.map("HELD")).exists() {
         return Ok(());
     }
-    let mut held = match Mapped::<HeldRecord>::open(pins, "HELD") {
+    let mut held = match Mapped::<NicStateRecord>::open(pins, "HELD") {
         Ok(held) => held,
         // Another version's, which cannot be read; it must not keep anybody from removing the pins.
         Err(error) => {
@@ -97,7 +97,7 @@ pub(in crate::datapath) fn give_back(pins: &Pins, interface: Option<u32>) -> Res
         let record = held.get(place);
         if record.kind != 0 && interface.is_none_or(|index| index == record.interface) {
             release(&record);
-            held.write(place, &[HeldRecord::default()]);
+            held.write(place, &[NicStateRecord::default()]);
         }
     }
     Ok(())
@@ -130,31 +130,31 @@ fn solicited_node(address: IpAddr) -> Option<Mac> {
     }
 }
 
-fn record(netns_cookie: u64, interface: u32, held: Held) -> HeldRecord {
+fn record(netns_cookie: u64, interface: u32, held: Held) -> NicStateRecord {
     let (kind, mac) = match held {
-        Held::Multicast(mac) => (HeldRecord::MULTICAST, mac),
-        Held::Promiscuous => (HeldRecord::PROMISCUOUS, Mac::ZERO),
+        Held::Multicast(mac) => (NicStateRecord::MULTICAST, mac),
+        Held::Promiscuous => (NicStateRecord::PROMISCUOUS, Mac::ZERO),
     };
-    HeldRecord { netns_cookie, interface, kind, mac: mac.0, ..HeldRecord::default() }
+    NicStateRecord { netns_cookie, interface, kind, mac: mac.0, ..NicStateRecord::default() }
 }
 
 /// Writes something down unless it stands there. `true`: it is new.
-fn note(held: &mut Mapped<HeldRecord>, record: &HeldRecord) -> Result<bool> {
+fn note(held: &mut Mapped<NicStateRecord>, record: &NicStateRecord) -> Result<bool> {
     let places = || 0..held.len();
     if places().any(|place| held.get(place) == *record) {
         return Ok(false);
     }
     let free = places().find(|place| held.get(*place).kind == 0);
-    let free = free.ok_or(Error::TooMuchHeld(held.len() + 1, MAX_HELD))?;
+    let free = free.ok_or(Error::TooMuchHeld(held.len() + 1, MAX_NIC_STATES))?;
     held.write(free, &[*record]);
     Ok(true)
 }
 
 /// Takes something, again if it was noted before: a command may have been killed in between.
-fn take(held: &mut Mapped<HeldRecord>, record: &HeldRecord) -> Result<Option<String>> {
+fn take(held: &mut Mapped<NicStateRecord>, record: &NicStateRecord) -> Result<Option<String>> {
     let nic = Nic::open(record.interface).map_err(Error::io(format!("interface {}", record.interface)))?;
     let failed = |what: &str| Error::io(format!("{}: {what}", nic.name()));
-    if record.kind == HeldRecord::PROMISCUOUS {
+    if record.kind == NicStateRecord::PROMISCUOUS {
         let noted = (0..held.len()).any(|place| held.get(place) == *record);
         if !noted && nic.is_promiscuous().map_err(failed("asking for its mode"))? {
             return Ok(Some(format!("{} is promiscuous already, and stays so", nic.name())));
@@ -170,7 +170,7 @@ fn take(held: &mut Mapped<HeldRecord>, record: &HeldRecord) -> Result<Option<Str
 }
 
 /// Gives something back. What is not there any more needs no giving back, and nothing here keeps a `detach` from ending.
-fn release(record: &HeldRecord) -> Option<String> {
+fn release(record: &NicStateRecord) -> Option<String> {
     let cookie = namespaces::cookie().unwrap_or_default();
     if record.netns_cookie != cookie {
         log::warn!(
@@ -181,11 +181,13 @@ fn release(record: &HeldRecord) -> Option<String> {
     }
     let nic = Nic::open(record.interface).ok()?;
     let (result, line) = match record.kind {
-        HeldRecord::MULTICAST => {
+        NicStateRecord::MULTICAST => {
             let mac = Mac(record.mac);
             (nic.leave(mac), format!("{} receives {mac} no longer", nic.name()))
         }
-        HeldRecord::PROMISCUOUS => (nic.set_promiscuous(false), format!("{} takes every frame no longer", nic.name())),
+        NicStateRecord::PROMISCUOUS => {
+            (nic.set_promiscuous(false), format!("{} takes every frame no longer", nic.name()))
+        }
         _ => (
             egress::remove_filter(nic.name(), record.priority, record.handle),
             format!("{}: the filter is removed", nic.name()),

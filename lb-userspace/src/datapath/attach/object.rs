@@ -191,8 +191,16 @@ mod tests {
             elf.symbols().map(|symbol| symbol.name().unwrap().to_owned()).collect()
         };
         let (ordinary, traced) = (names(OBJECT), names(TRACED));
-        for name in ["EVENTS", "NOTES", "TOLD", "FILTER", "AYA_LOGS", "AYA_LOG_LEVEL", "trace_balancer", "log_balancer"]
-        {
+        for name in [
+            "EVENTS",
+            "SCRATCH",
+            "TRACE_COUNTERS",
+            "FILTER",
+            "AYA_LOGS",
+            "AYA_LOG_LEVEL",
+            "trace_balancer",
+            "log_balancer",
+        ] {
             assert!(traced.iter().any(|symbol| symbol == name), "{name}");
             assert!(ordinary.iter().all(|symbol| symbol != name), "{name}");
         }

@@ -2,11 +2,11 @@
 //!
 //! A server keeps its counter for as long as it is configured. Traps: programs that still run by the half before go on
 //! counting for servers that left, and a command may be killed before it publishes. So a counter that the active half
-//! names, for a server or as retired, is neither handed out nor cleared by the next publication, only by the one after.
+//! names, for a server or as draining, is neither handed out nor cleared by the next publication, only by the one after.
 
 use std::{collections::HashMap, net::IpAddr};
 
-use lb_common::{limits::COUNTER_WINDOW, record::RetiredRecord, table::Counter};
+use lb_common::{limits::COUNTER_WINDOW, record::DrainingRecord, table::Counter};
 
 use crate::datapath::{
     error::{Error, Result},
@@ -49,11 +49,11 @@ pub struct Account {
 #[derive(Debug)]
 pub struct Remains {
     /// Counters that may still grow.
-    pub retired: Vec<RetiredRecord>,
+    pub draining: Vec<DrainingRecord>,
     /// What each service's former servers counted, in the order of the new services.
     pub services: Vec<Counter>,
     /// What former services counted.
-    pub departed: Counter,
+    pub former: Counter,
 }
 
 impl<'a> Ledger<'a> {
@@ -69,7 +69,7 @@ impl<'a> Ledger<'a> {
         let (windows, kept, fresh) = (windows.collect(), have.counters(), Vec::new());
         let mut ledger = Self { have, windows, used, kept, homes, fresh };
         let named = have.servers.iter().map(|server| server.counter);
-        for counter in named.chain(have.retired.iter().map(|retired| retired.counter)) {
+        for counter in named.chain(have.draining.iter().map(|draining| draining.counter)) {
             ledger.take(counter);
         }
         ledger
@@ -124,26 +124,26 @@ impl<'a> Ledger<'a> {
     }
 
     /// What is left, once every service has its account. `settled` are the final values of the counters that the active
-    /// half calls retired.
+    /// half calls draining.
     pub fn close(&self, services: &[(&str, &[IpAddr])], settled: &[Counter]) -> Remains {
         let now: HashMap<&str, u32> = services.iter().zip(0..).map(|((name, _), index)| (*name, index)).collect();
         let mut remains = Remains {
-            retired: Vec::new(),
+            draining: Vec::new(),
             services: vec![Counter::default(); now.len()],
-            departed: self.have.record.departed,
+            former: self.have.record.former,
         };
         for (record, service) in self.have.services.iter().zip(&self.have.config.services) {
-            remains.add(now.get(service.name.as_str()).copied(), record.departed);
+            remains.add(now.get(service.name.as_str()).copied(), record.former);
         }
-        for (retired, value) in self.have.retired.iter().zip(settled) {
-            let name = self.have.config.services.get(retired.service as usize).map(|service| service.name.as_str());
+        for (draining, value) in self.have.draining.iter().zip(settled) {
+            let name = self.have.config.services.get(draining.service as usize).map(|service| service.name.as_str());
             remains.add(name.and_then(|name| now.get(name)).copied(), *value);
         }
         let mut stays = self.stays(services);
         for (name, server, counter) in self.have.counted() {
             if stays.remove(&(name, server)).is_none() {
-                let service = now.get(name).copied().unwrap_or(RetiredRecord::NO_SERVICE);
-                remains.retired.push(RetiredRecord { counter, service });
+                let service = now.get(name).copied().unwrap_or(DrainingRecord::NO_SERVICE);
+                remains.draining.push(DrainingRecord { counter, service });
             }
         }
         remains
@@ -161,7 +161,7 @@ impl Remains {
     fn add(&mut self, service: Option<u32>, value: Counter) {
         match service {
             Some(index) => self.services[index as usize] += value,
-            None => self.departed += value,
+            None => self.former += value,
         }
     }
 }

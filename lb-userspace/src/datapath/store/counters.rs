@@ -9,7 +9,7 @@ use std::{
 
 use lb_common::{
     outcome::Outcome,
-    table::{Counter, Tally},
+    table::{Counter, PackedCounter},
 };
 
 use super::{
@@ -77,7 +77,7 @@ impl OutcomeCounters {
 #[derive(Debug)]
 pub struct ServerCounters {
     counters: Stretches<Counter>,
-    tallies: Stretches<Tally>,
+    tallies: Stretches<PackedCounter>,
 }
 
 impl ServerCounters {
@@ -112,7 +112,7 @@ impl ServerCounters {
             let tally = self.tallies.values.get(place);
             fence(Ordering::Acquire);
             let after = self.counters.values.get(place);
-            if after == before && tally != Tally::CARRIED {
+            if after == before && tally != PackedCounter::CARRIED {
                 before += tally.counter();
                 break;
             }

@@ -12,8 +12,8 @@ use aya::maps::{MapData, MapInfo};
 use lb_common::{
     abi::Instance,
     control::Control,
-    record::{HalfRecord, HeldRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot, Tally},
+    record::{DrainingRecord, HalfRecord, NicStateRecord, ServerRecord, ServiceRecord},
+    table::{Counter, NextHop, PackedCounter, PrefixLengths, ServiceCell, Slot},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -36,8 +36,19 @@ macro_rules! plain {
     };
 }
 
-plain!(u64, Instance, HalfRecord, ServiceRecord, ServerRecord, RetiredRecord, ServiceCell, Slot, Remote, PrefixLengths);
-plain!(HeldRecord, Counter, Tally);
+plain!(
+    u64,
+    Instance,
+    HalfRecord,
+    ServiceRecord,
+    ServerRecord,
+    DrainingRecord,
+    ServiceCell,
+    Slot,
+    NextHop,
+    PrefixLengths
+);
+plain!(NicStateRecord, Counter, PackedCounter);
 
 /// An array map in this process's memory: its values, or the entries of the table that is its one value.
 ///
@@ -166,7 +177,7 @@ pub struct Maps {
     /// The servers' records.
     pub servers: Mapped<ServerRecord>,
     /// Counters of servers that left.
-    pub retired: Mapped<RetiredRecord>,
+    pub draining: Mapped<DrainingRecord>,
     /// The table of services.
     pub cells: Mapped<ServiceCell>,
     /// The lengths of prefixes.
@@ -174,9 +185,9 @@ pub struct Maps {
     /// All slots.
     pub slots: Mapped<Slot>,
     /// Servers that a slot alone does not describe.
-    pub remotes: Mapped<Remote>,
+    pub next_hops: Mapped<NextHop>,
     /// What is held of interfaces.
-    pub held: Mapped<HeldRecord>,
+    pub held: Mapped<NicStateRecord>,
 }
 
 impl Maps {
@@ -188,11 +199,11 @@ impl Maps {
             halves: Mapped::open(pins, "HALVES")?,
             services: Mapped::open(pins, "SERVICES")?,
             servers: Mapped::open(pins, "SERVERS")?,
-            retired: Mapped::open(pins, "RETIRED")?,
+            draining: Mapped::open(pins, "RETIRED")?,
             cells: Mapped::open_table(pins, "CELLS")?,
             prefixes: Mapped::open(pins, "PREFIXES")?,
             slots: Mapped::open_table(pins, "SLOTS")?,
-            remotes: Mapped::open(pins, "REMOTES")?,
+            next_hops: Mapped::open(pins, "REMOTES")?,
             held: Mapped::open(pins, "HELD")?,
         })
     }

@@ -8,16 +8,16 @@ use std::{collections::HashMap, net::IpAddr};
 use lb_common::{
     control::Control,
     mac::Mac,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
+    record::{DrainingRecord, HalfRecord, ServerRecord, ServiceRecord},
 };
 
 use super::{
     maps::Maps,
-    records::{group, location, service},
+    records::{group, service},
 };
 use crate::{
     config::model::{Config, Role},
-    datapath::{capacities::Capacities, place::Place},
+    datapath::{capacities::Capacities, place::Location},
 };
 
 /// The contents of the active half.
@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// What is configured, but for the interfaces.
     pub config: Config,
     /// Where the servers are, by service and server.
-    pub places: Vec<Vec<Place>>,
+    pub locations: Vec<Vec<Location>>,
     /// How much there is.
     pub record: HalfRecord,
     /// The services' records.
@@ -36,7 +36,7 @@ pub struct Snapshot {
     /// The servers' records, of all services.
     pub servers: Vec<ServerRecord>,
     /// Counters of servers that left.
-    pub retired: Vec<RetiredRecord>,
+    pub draining: Vec<DrainingRecord>,
 }
 
 impl Snapshot {
@@ -59,21 +59,21 @@ impl Snapshot {
         let count = |count: u32, capacity: u32| count.min(capacity) as usize;
         let services = maps.services.read(first(capacities.services), count(record.services, capacities.services));
         let servers = maps.servers.read(first(capacities.servers), count(record.servers, capacities.servers));
-        let retired = maps.retired.read(first(capacities.retired()), count(record.retired, capacities.retired()));
-        let mut snapshot = Self { control, record, services, servers, retired, ..Self::default() };
+        let draining = maps.draining.read(first(capacities.draining()), count(record.draining, capacities.draining()));
+        let mut snapshot = Self { control, record, services, servers, draining, ..Self::default() };
         snapshot.config = Config {
             interfaces: Vec::new(),
             role,
             group: group(&snapshot.record.group),
             services: snapshot.services.iter().map(|record| service(record, snapshot.servers_of(record))).collect(),
         };
-        let place = |server: &ServerRecord| {
+        let location = |server: &ServerRecord| {
             let counters = capacities.counters();
-            let remote = || maps.remotes.get(first(counters) + count(server.counter, counters - 1));
-            location(server, || Mac(remote().source))
+            let next_hop = || maps.next_hops.get(first(counters) + count(server.counter, counters - 1));
+            Location::from_number(server.location, || Mac(next_hop().source))
         };
-        snapshot.places =
-            snapshot.services.iter().map(|record| snapshot.servers_of(record).iter().map(place).collect()).collect();
+        snapshot.locations =
+            snapshot.services.iter().map(|record| snapshot.servers_of(record).iter().map(location).collect()).collect();
         snapshot
     }
 

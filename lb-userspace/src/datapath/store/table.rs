@@ -3,8 +3,8 @@
 use std::os::fd::AsFd as _;
 
 use lb_common::{
-    limits::{MAX_HELD, MAX_INTERFACES, OUTCOME_COUNTERS},
-    table::{Counter, ServiceCell, Slot, Tally},
+    limits::{MAX_INTERFACES, MAX_NIC_STATES, OUTCOME_COUNTERS},
+    table::{Counter, PackedCounter, ServiceCell, Slot},
 };
 
 use super::pins::Pins;
@@ -34,7 +34,7 @@ impl Table {
             Self::new::<ServiceCell>("CELLS", 2 * capacities.cells()),
             Self::new::<Slot>("SLOTS", 2 * capacities.slots),
             Self::new::<Counter>("COUNTERS", cpus * capacities.counters()),
-            Self::new::<Tally>("TALLIES", cpus * capacities.counters()),
+            Self::new::<PackedCounter>("TALLIES", cpus * capacities.counters()),
             Self::new::<Counter>("OUTCOMES", cpus * OUTCOME_COUNTERS),
         ]
     }
@@ -70,7 +70,7 @@ pub(in crate::datapath) const fn sizes(capacities: &Capacities) -> [(&'static st
         ("HALVES", 2),
         ("SERVICES", 2 * services),
         ("SERVERS", 2 * servers),
-        ("RETIRED", 2 * capacities.retired()),
-        ("HELD", MAX_HELD),
+        ("RETIRED", 2 * capacities.draining()),
+        ("HELD", MAX_NIC_STATES),
     ]
 }

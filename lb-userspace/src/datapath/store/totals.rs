@@ -1,6 +1,6 @@
 //! What was counted, for services, servers and outcomes.
 
-use lb_common::{outcome::Outcome, record::RetiredRecord, table::Counter};
+use lb_common::{outcome::Outcome, record::DrainingRecord, table::Counter};
 
 use super::{instance::Datapath, snapshot::Snapshot};
 use crate::{config::model::Role, datapath::error::Result};
@@ -42,20 +42,20 @@ impl Datapath {
     fn read_totals(&self, snapshot: Snapshot) -> Result<Totals> {
         let mut outcomes = self.outcomes.all();
         let servers = self.servers.get(&snapshot.servers.iter().map(|server| server.counter).collect::<Vec<_>>());
-        let retired = self.servers.get(&snapshot.retired.iter().map(|retired| retired.counter).collect::<Vec<_>>());
+        let draining = self.servers.get(&snapshot.draining.iter().map(|draining| draining.counter).collect::<Vec<_>>());
 
-        let mut sum = snapshot.record.departed;
+        let mut sum = snapshot.record.former;
         let mut services = Vec::with_capacity(snapshot.services.len());
         for service in &snapshot.services {
             let first = service.first_server as usize;
             let servers = servers.get(first..first + service.servers as usize).unwrap_or_default().to_vec();
-            let mut total = service.departed;
+            let mut total = service.former;
             servers.iter().for_each(|server| total += *server);
             services.push(ServiceTotals { total, servers });
         }
-        for (record, value) in snapshot.retired.iter().zip(retired) {
+        for (record, value) in snapshot.draining.iter().zip(draining) {
             match services.get_mut(record.service as usize) {
-                Some(service) if record.service != RetiredRecord::NO_SERVICE => service.total += value,
+                Some(service) if record.service != DrainingRecord::NO_SERVICE => service.total += value,
                 _ => sum += value,
             }
         }

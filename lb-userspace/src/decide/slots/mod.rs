@@ -113,7 +113,7 @@ impl SlotTable {
         let mut hash = Sha256::new();
         hash.update(self.len().to_be_bytes());
         for slot in &self.slots {
-            match slot.map(|server| service.servers[usize::from(server)].address) {
+            match slot.map(|server| identity(&service.servers[usize::from(server)])) {
                 None => hash.update([0]),
                 Some(IpAddr::V4(address)) => {
                     hash.update([4]);
@@ -127,6 +127,13 @@ impl SlotTable {
         }
         Digest::of(hash)
     }
+}
+
+/// What balancers that agree have in common of a server: its address. Weight, state and health are in the slots; MAC and VLAN
+/// are each host's own view.
+const fn identity(server: &Server) -> IpAddr {
+    let Server { address, mac: _, vlan: _, weight: _, state: _, health: _ } = server;
+    *address
 }
 
 /// Which server each entry belongs to: as many times N entries as it takes to spread what is to be dealt.

@@ -1,7 +1,5 @@
 //! What of a document is to be taken literally: code, and where links lead.
 
-use std::ops::ControlFlow;
-
 /// A piece of it, and its line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Literal<'a> {
@@ -25,6 +23,8 @@ pub fn literals(document: &str) -> Vec<Literal<'_>> {
     let mut found = Vec::new();
     let mut fence = None;
     let mut may_be_block = true;
+    // A span may go on in the next line of a paragraph.
+    let mut is_open = false;
     for (number, text) in document.lines().enumerate() {
         let line = number + 1;
         let start = text.trim_start();
@@ -37,33 +37,30 @@ pub fn literals(document: &str) -> Vec<Literal<'_>> {
             None if text.starts_with("    ") && may_be_block => found.push(Literal { line, kind: Kind::Block, text }),
             None => {
                 may_be_block = text.trim().is_empty();
-                prose(line, text, &mut found);
+                is_open = !may_be_block && prose(line, text, is_open, &mut found);
             }
         }
     }
     found
 }
 
-fn prose<'a>(line: usize, text: &'a str, found: &mut Vec<Literal<'a>>) {
+/// Returns whether a span is open at the line's end: what is in several lines is not looked at.
+fn prose<'a>(line: usize, text: &'a str, was_open: bool, found: &mut Vec<Literal<'a>>) -> bool {
     let mut add = |kind, text| found.push(Literal { line, kind, text });
-    let mut parts = text.split('`');
-    let mut between = parts.next();
-    while let Some(prose) = between {
-        for (start, end) in [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"')] {
-            let _ =
-                prose.match_indices(start).try_for_each(|(at, _)| match prose[at + start.len()..].split_once(end) {
-                    Some((link, _)) => {
-                        add(Kind::Link, link);
-                        ControlFlow::Continue(())
-                    }
-                    None => ControlFlow::Break(()),
-                });
+    let parts: Vec<_> = text.split('`').collect();
+    let last = parts.len() - 1;
+    for (number, part) in parts.into_iter().enumerate() {
+        let is_span = (number % 2 == 1) != was_open;
+        let is_whole = number < last && (number > 0 || !was_open);
+        if is_span && is_whole {
+            add(Kind::Span, part);
         }
-        if let Some(span) = parts.next() {
-            add(Kind::Span, span);
+        for (start, end) in [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"')].into_iter().filter(|_| !is_span) {
+            let links = part.match_indices(start).filter_map(|(at, _)| part[at + start.len()..].split_once(end));
+            links.for_each(|(link, _)| add(Kind::Link, link));
         }
-        between = parts.next();
     }
+    (last % 2 == 1) != was_open
 }
 
 #[cfg(test)]
@@ -89,5 +86,11 @@ mod tests {
                 (13, Kind::Link, "j.png"),
             ]
         );
+    }
+
+    #[test]
+    fn spans_of_several_lines_are_left_out() {
+        let found = literals("a `b\nc` d `e`\n\nf ` g\n\n`h` [i](j)");
+        assert_eq!(found.iter().map(|found| found.text).collect::<Vec<_>>(), ["e", "h", "j"]);
     }
 }

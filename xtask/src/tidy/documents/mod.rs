@@ -1,6 +1,7 @@
 //! What documents name exists.
 
 mod commands;
+mod decisions;
 mod markdown;
 mod paths;
 mod tasks;
@@ -24,6 +25,7 @@ pub fn check(tree: &Tree, tasks: &[String]) -> Vec<Fault> {
         Err(error) => return vec![Fault::new(CLI, 1, format!("cannot be read: {error}"))],
     };
     let mut faults = tasks::check(tree, tasks);
+    faults.extend(decisions::check(tree));
     let is_document = |name: &str| ["README.md", "CONTRIBUTING.md"].contains(&name) || name.starts_with("docs/");
     for (name, text) in tree.ending(".md").filter(|(name, _)| is_document(name)) {
         let literals = markdown::literals(text);
@@ -42,13 +44,14 @@ mod tests {
         let tree = Tree::of(&[
             ("README.md", "`cargo xtask test`"),
             ("CONTRIBUTING.md", "[a](gone.md)"),
-            ("docs/decisions/1.md", "`modlb gone`"),
+            ("docs/decisions/1.md", ""),
+            ("docs/A.md", "`modlb gone`"),
             ("scripts/README.md", "[not read](gone.md)"),
             ("lb-userspace/src/cli/mod.rs", "#[derive(Subcommand)] enum Command { Status }"),
         ]);
         let faults = check(&tree, &["test".to_owned()]);
         let files: Vec<_> = faults.iter().map(|fault| fault.file.as_str()).collect();
-        assert_eq!(files, ["CONTRIBUTING.md", "docs/decisions/1.md"]);
+        assert_eq!(files, ["docs/decisions/1.md", "docs/decisions/1.md", "CONTRIBUTING.md", "docs/A.md"], "{faults:?}");
     }
 
     #[test]

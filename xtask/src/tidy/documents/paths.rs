@@ -57,7 +57,7 @@ fn is_name(tree: &Tree, document: &str, kind: Kind, word: &str) -> bool {
             is_source || (!rest.is_empty() && (is_known(first) || is_known(&beside(document, first))))
         }
         // In a block a bare name may be anything.
-        None => kind == Kind::Span && (is_source || word.ends_with(".md")),
+        None => kind == Kind::Span && word != "mod.rs" && (is_source || word.ends_with(".md")),
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
             "`docs/A.md` `A.md` `README.md` `.ci/run` `lb-userspace/tests/oracle` `lb-userspace/tests/{cli,oracle}/main.rs`",
             "`cells.rs` `store/cells.rs` `judge.rs` `oracle/judge.rs` `images/`",
             "\n    scripts/setup.sh 203.0.113.10\n",
-            "`/etc/modlb.toml` `old.toml` `./target/release/modlb` `docs/MY-NAME` `a/b` `--x/y.rs` `*.rs` `203.0.113.0/24` `tcp/udp`",
+            "`/etc/modlb.toml` `old.toml` `mod.rs` `./target/release/modlb` `docs/MY-NAME` `a/b` `--x/y.rs` `*.rs` `203.0.113.0/24` `tcp/udp`",
         ] {
             assert_eq!(faults(text), [0; 0], "{text}");
         }

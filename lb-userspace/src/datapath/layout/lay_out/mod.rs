@@ -12,8 +12,8 @@ use lb_common::{
     formula::powers,
     key::{Kind, Side},
     mac::Mac,
-    record::{HalfRecord, RetiredRecord, ServerRecord, ServiceRecord},
-    table::{Counter, PrefixLengths, Remote, ServiceCell, Slot},
+    record::{DrainingRecord, HalfRecord, ServerRecord, ServiceRecord},
+    table::{Counter, NextHop, PrefixLengths, ServiceCell, Slot},
 };
 
 use super::{
@@ -25,7 +25,7 @@ use crate::{
     datapath::{
         capacities::Capacities,
         error::{Error, Result},
-        place::{Place, Placed},
+        place::{Location, Placed},
         store::{
             records::{group_record, server_record, service_record, vlan_number},
             snapshot::Snapshot,
@@ -47,7 +47,7 @@ pub struct Layout {
     /// The servers of all services.
     pub servers: Vec<ServerRecord>,
     /// Counters of servers that left.
-    pub retired: Vec<RetiredRecord>,
+    pub draining: Vec<DrainingRecord>,
     /// The table of services, as long as the map's half.
     pub cells: Vec<ServiceCell>,
     /// The lengths of prefixes, of IPv4 and of IPv6.
@@ -55,13 +55,13 @@ pub struct Layout {
     /// The slots of all services.
     pub slots: Vec<Slot>,
     /// By counter, servers that a slot alone does not describe.
-    pub remotes: Vec<(u32, Remote)>,
+    pub next_hops: Vec<(u32, NextHop)>,
     /// Counters that have to be zero before this is published.
     pub fresh: Vec<u32>,
 }
 
 /// Lays out a configuration in the half that is not active. `settled` are the values of the counters that `have` calls
-/// retired.
+/// draining.
 ///
 /// # Errors
 ///
@@ -75,26 +75,26 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
     let mut ledger = Ledger::new(have, capacities.counters());
     let mut layout = Layout::default();
     let mut cells = Vec::new();
-    for ((service, places), table) in services.iter().zip(&placed.places).zip(&tables) {
+    for ((service, locations), table) in services.iter().zip(&placed.locations).zip(&tables) {
         let addresses: Vec<_> = service.servers.iter().map(|server| server.address).collect();
         let account = ledger.account(&service.name, &addresses)?;
-        cells.push(layout.add((placed.config.role, service), places, table, &account, half * capacities.slots)?);
+        cells.push(layout.add((placed.config.role, service), locations, table, &account, half * capacities.slots)?);
     }
     let addresses: Vec<Vec<IpAddr>> =
         services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect();
     let named: Vec<_> = services.iter().zip(&addresses).map(|(s, a)| (s.name.as_str(), a.as_slice())).collect();
     let remains = ledger.close(&named, settled);
-    for (service, departed) in layout.services.iter_mut().zip(&remains.services) {
-        service.departed = *departed;
+    for (service, former) in layout.services.iter_mut().zip(&remains.services) {
+        service.former = *former;
     }
     layout.fresh = ledger.fresh;
-    layout.retired = remains.retired;
+    layout.draining = remains.draining;
     layout.record = HalfRecord {
         services: layout.services.len() as u32,
         servers: layout.servers.len() as u32,
         slots: layout.slots.len() as u32,
-        retired: layout.retired.len() as u32,
-        departed: remains.departed,
+        draining: layout.draining.len() as u32,
+        former: remains.former,
         group: group_record(&placed.config.group),
         source: have.record.source,
     };
@@ -139,7 +139,7 @@ impl Layout {
     fn add(
         &mut self,
         (role, service): (Role, &Service),
-        places: &[Place],
+        locations: &[Location],
         table: &SlotTable,
         account: &Account,
         half_slots: u32,
@@ -148,9 +148,9 @@ impl Layout {
         let first_server = self.servers.len() as u32;
         let mut entries = Vec::with_capacity(service.servers.len());
         let servers = service.servers.iter().zip(service.takes_flows());
-        for (((server, takes), place), counter) in servers.zip(places).zip(&account.counters) {
-            self.servers.push(server_record(server, takes, *place, *counter));
-            entries.push(self.slot((role, service), (server, takes), *place, *counter, account.first)?);
+        for (((server, takes), location), counter) in servers.zip(locations).zip(&account.counters) {
+            self.servers.push(server_record(server, takes, *location, *counter));
+            entries.push(self.slot((role, service), (server, takes), *location, *counter, account.first)?);
         }
         if !table.all_down() {
             let slots =
@@ -182,28 +182,33 @@ impl Layout {
         &mut self,
         (role, service): (Role, &Service),
         (server, takes): (&Server, bool),
-        place: Place,
+        location: Location,
         counter: u32,
         first: u32,
     ) -> Result<Slot> {
         let relative = (counter - first) as u16;
-        let mac = match (server.mac.get(), takes, place) {
+        let mac = match (server.mac.get(), takes, location) {
             (Some(mac), _, _) => mac,
-            (None, false, _) | (None, true, Place::Here) => Mac::ZERO,
-            (None, true, Place::Back | Place::Behind { .. }) if role == Role::Member => Mac::ZERO,
-            (None, true, Place::Back | Place::Behind { .. }) => return Err(no_mac(service, server)),
+            (None, false, _) | (None, true, Location::Local) => Mac::ZERO,
+            (None, true, Location::SamePort | Location::ViaNextHop { .. }) if role == Role::Member => Mac::ZERO,
+            (None, true, Location::SamePort | Location::ViaNextHop { .. }) => return Err(no_mac(service, server)),
         };
-        let (interface, source) = match place {
+        match location {
             // What is not this host itself needs no more than a MAC where nothing is sent on: a mark would mean "mine".
-            Place::Back | Place::Behind { .. } if role != Role::Balancer => return Ok(Slot::new(mac, relative)),
-            Place::Back if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
-            Place::Back => (Remote::BACK, Mac::ZERO),
-            Place::Here => (Remote::HERE, Mac::ZERO),
-            Place::Behind { interface, source } => (interface, source),
+            Location::SamePort | Location::ViaNextHop { .. } if role != Role::Balancer => {
+                return Ok(Slot::new(mac, relative));
+            }
+            Location::SamePort if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
+            Location::SamePort | Location::Local | Location::ViaNextHop { .. } => {}
+        }
+        let next_hop = NextHop {
+            interface: location.number(),
+            vlan: vlan_number(server.vlan),
+            destination: mac.0,
+            source: location.source().0,
+            reserved: 0,
         };
-        let remote =
-            Remote { interface, vlan: vlan_number(server.vlan), destination: mac.0, source: source.0, reserved: 0 };
-        self.remotes.push((counter, remote));
+        self.next_hops.push((counter, next_hop));
         Ok(Slot::indirect(relative))
     }
 

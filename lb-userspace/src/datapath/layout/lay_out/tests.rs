@@ -16,11 +16,11 @@ fn published(placed: &Placed, have: &Snapshot, layout: &Layout) -> Snapshot {
     Snapshot {
         control: have.control.publish(layout.contents),
         config: placed.config.clone(),
-        places: placed.places.clone(),
+        locations: placed.locations.clone(),
         record: layout.record,
         services: layout.services.clone(),
         servers: layout.servers.clone(),
-        retired: layout.retired.clone(),
+        draining: layout.draining.clone(),
     }
 }
 
@@ -30,8 +30,8 @@ fn placed(mut config: Config) -> Placed {
             server.mac = ServerMac::Resolved(Mac([2, 0, 0, 0, 0, 9]));
         }
     }
-    let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
-    Placed { config, places, own: Vec::new() }
+    let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
+    Placed { config, locations, own: Vec::new() }
 }
 
 /// Packets that have been counted, by service and server; and those of what is configured no more.
@@ -93,7 +93,7 @@ impl World {
 
     fn publish(&mut self, config: Config) {
         let value = |counter: u32| Counter { packets: self.counters[counter as usize], bytes: 0 };
-        let settled: Vec<_> = self.have.retired.iter().map(|retired| value(retired.counter)).collect();
+        let settled: Vec<_> = self.have.draining.iter().map(|draining| value(draining.counter)).collect();
         let placed = placed(config);
         let layout = lay_out(&placed, &self.have, &settled, &CAPACITIES).unwrap();
         // A command killed here has cleared these, and readers still see the half before.
@@ -112,18 +112,18 @@ impl World {
         let value = |counter: u32| self.counters[counter as usize];
         let mut services: BTreeMap<_, u64> = BTreeMap::new();
         for (service, record) in self.have.config.services.iter().zip(&self.have.services) {
-            *services.entry(service.name.clone()).or_default() += record.departed.packets;
+            *services.entry(service.name.clone()).or_default() += record.former.packets;
         }
-        let mut all = self.have.record.departed.packets;
+        let mut all = self.have.record.former.packets;
         for (service, server, counter) in self.have.counted() {
             let counted = self.model.servers.get(&(service.to_owned(), server)).copied().unwrap_or(0);
             assert_eq!(value(counter), counted, "{service} {server}");
             *services.get_mut(service).unwrap() += value(counter);
         }
-        for retired in &self.have.retired {
-            match self.have.config.services.get(retired.service as usize) {
-                Some(service) => *services.get_mut(&service.name).unwrap() += value(retired.counter),
-                None => all += value(retired.counter),
+        for draining in &self.have.draining {
+            match self.have.config.services.get(draining.service as usize) {
+                Some(service) => *services.get_mut(&service.name).unwrap() += value(draining.counter),
+                None => all += value(draining.counter),
             }
         }
         for (service, counted) in &services {
@@ -167,11 +167,11 @@ proptest! {
             for (slot, server) in (record.first_slot..).zip(table.iter().flatten()) {
                 let slot = layout.slots[slot as usize];
                 let found = &layout.servers[(record.first_server + u32::from(server)) as usize];
-                let remote = layout.remotes.iter().find(|(counter, _)| *counter == found.counter).map(|(_, remote)| *remote);
-                let destination = if slot.is_indirect() { remote.map(|remote| remote.destination) } else { Some(slot.mac().0) };
+                let next_hop = layout.next_hops.iter().find(|(counter, _)| *counter == found.counter).map(|(_, next_hop)| *next_hop);
+                let destination = if slot.is_indirect() { next_hop.map(|next_hop| next_hop.destination) } else { Some(slot.mac().0) };
                 prop_assert_eq!(destination, Some(found.mac));
-                prop_assert_eq!(slot.is_indirect(), found.vlan != Remote::KEEP);
-                prop_assert_eq!(remote.map_or(Remote::KEEP, |remote| remote.vlan), found.vlan);
+                prop_assert_eq!(slot.is_indirect(), found.vlan != NextHop::KEEP);
+                prop_assert_eq!(next_hop.map_or(NextHop::KEEP, |next_hop| next_hop.vlan), found.vlan);
                 prop_assert_eq!(record.first_counter + u32::from(slot.counter()), found.counter);
                 prop_assert_eq!(found.up, 1);
             }
@@ -203,12 +203,12 @@ fn the_most_servers() {
     let placed = placed(config_of(65_536));
     let mut have = Snapshot::default();
     for _ in 0..3 {
-        let layout = lay_out(&placed, &have, &vec![Counter::default(); have.retired.len()], &capacities).unwrap();
+        let layout = lay_out(&placed, &have, &vec![Counter::default(); have.draining.len()], &capacities).unwrap();
         assert_eq!((layout.servers.len(), layout.slots.len()), (65_536, 65_536));
         have = published(&placed, &have, &layout);
         let empty = Placed::default();
-        let layout = lay_out(&empty, &have, &vec![Counter::default(); have.retired.len()], &capacities).unwrap();
-        assert_eq!(layout.retired.len(), 65_536);
+        let layout = lay_out(&empty, &have, &vec![Counter::default(); have.draining.len()], &capacities).unwrap();
+        assert_eq!(layout.draining.len(), 65_536);
         have = published(&empty, &have, &layout);
     }
 }
@@ -218,17 +218,20 @@ fn the_most_servers() {
 fn a_missing_mac() {
     let mut config = config_of(1);
     config.services[0].servers[0].mac = ServerMac::Unresolved;
-    let lay_out = |config: &Config, place| {
-        let placed = Placed { config: config.clone(), places: vec![vec![place]], own: Vec::new() };
+    let lay_out = |config: &Config, location| {
+        let placed = Placed { config: config.clone(), locations: vec![vec![location]], own: Vec::new() };
         lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES)
     };
-    assert!(matches!(lay_out(&config, Place::Back), Err(Error::NoMac { .. })));
-    assert!(matches!(lay_out(&config, Place::Behind { interface: 3, source: Mac::ZERO }), Err(Error::NoMac { .. })));
-    let layout = lay_out(&config, Place::Here).unwrap();
-    assert_eq!(layout.remotes, [(0, Remote { vlan: Remote::KEEP, ..Remote::default() })]);
+    assert!(matches!(lay_out(&config, Location::SamePort), Err(Error::NoMac { .. })));
+    assert!(matches!(
+        lay_out(&config, Location::ViaNextHop { interface: 3, source: Mac::ZERO }),
+        Err(Error::NoMac { .. })
+    ));
+    let layout = lay_out(&config, Location::Local).unwrap();
+    assert_eq!(layout.next_hops, [(0, NextHop { vlan: NextHop::KEEP, ..NextHop::default() })]);
     assert!(layout.slots[0].is_indirect());
     config.services[0].servers[0].state = State::Down;
-    assert!(lay_out(&config, Place::Back).is_ok());
+    assert!(lay_out(&config, Location::SamePort).is_ok());
 }
 
 /// Where a server is and which tag its frames get are two things.
@@ -238,25 +241,26 @@ fn a_vlan_and_a_place() {
 
     let mut config = config_of(1);
     let source = Mac([2, 0, 0, 0, 1, 1]);
-    let behind = Place::Behind { interface: 3, source };
-    for (vlan, place, interface, number, source) in [
-        (Some(Vlan::Tagged(20)), Place::Back, Remote::BACK, 20, Mac::ZERO),
-        (Some(Vlan::Untagged), Place::Back, Remote::BACK, Remote::UNTAGGED, Mac::ZERO),
+    let behind = Location::ViaNextHop { interface: 3, source };
+    for (vlan, location, interface, number, source) in [
+        (Some(Vlan::Tagged(20)), Location::SamePort, NextHop::SAME_PORT, 20, Mac::ZERO),
+        (Some(Vlan::Untagged), Location::SamePort, NextHop::SAME_PORT, NextHop::UNTAGGED, Mac::ZERO),
         (Some(Vlan::Tagged(4_094)), behind, 3, 4_094, source),
-        (None, behind, 3, Remote::KEEP, source),
-        (Some(Vlan::Tagged(1)), Place::Here, Remote::HERE, 1, Mac::ZERO),
+        (None, behind, 3, NextHop::KEEP, source),
+        (Some(Vlan::Tagged(1)), Location::Local, NextHop::LOCAL, 1, Mac::ZERO),
     ] {
         config.services[0].servers[0].vlan = vlan;
-        let placed = Placed { config: config.clone(), places: vec![vec![place]], own: Vec::new() };
+        let placed = Placed { config: config.clone(), locations: vec![vec![location]], own: Vec::new() };
         let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();
-        let remote = Remote { interface, vlan: number, destination: [2, 0, 0, 0, 0, 1], source: source.0, reserved: 0 };
-        assert_eq!(layout.remotes, [(0, remote)], "{vlan:?}, {place:?}");
+        let next_hop =
+            NextHop { interface, vlan: number, destination: [2, 0, 0, 0, 0, 1], source: source.0, reserved: 0 };
+        assert_eq!(layout.next_hops, [(0, next_hop)], "{vlan:?}, {location:?}");
         assert!(layout.slots[0].is_indirect());
         assert_eq!(layout.servers[0].vlan, number);
     }
     // One that is reached as frames come needs nothing more than a slot.
     config.services[0].servers[0].vlan = None;
-    let placed = Placed { config, places: vec![vec![Place::Back]], own: Vec::new() };
+    let placed = Placed { config, locations: vec![vec![Location::SamePort]], own: Vec::new() };
     let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();
-    assert!(layout.remotes.is_empty() && !layout.slots[0].is_indirect());
+    assert!(layout.next_hops.is_empty() && !layout.slots[0].is_indirect());
 }

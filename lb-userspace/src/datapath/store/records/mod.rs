@@ -14,5 +14,5 @@ mod tests;
 
 pub(in crate::datapath) use group::{group, group_record};
 pub(in crate::datapath) use numbers::{role, role_number};
-pub(in crate::datapath) use server::{location, server_record, vlan_number};
+pub(in crate::datapath) use server::{server_record, vlan_number};
 pub(in crate::datapath) use service::{service, service_record};

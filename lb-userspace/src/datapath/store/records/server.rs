@@ -1,6 +1,6 @@
 //! A server ↔ [`ServerRecord`].
 
-use lb_common::{mac::Mac, record::ServerRecord, table::Remote};
+use lb_common::{mac::Mac, record::ServerRecord, table::NextHop};
 
 use super::{
     bytes::{address, octets},
@@ -8,14 +8,14 @@ use super::{
 };
 use crate::{
     config::model::{Failing, Failure, Health, Missing, Server, ServerMac, State, Unresolved, Vlan},
-    datapath::place::Place,
+    datapath::place::Location,
 };
 
-/// The record of a server with its place and counter, and whether it takes flows.
+/// The record of a server with its location and counter, and whether it takes flows.
 pub(in crate::datapath) fn server_record(
     server: &Server,
     takes_flows: bool,
-    place: Place,
+    location: Location,
     counter: u32,
 ) -> ServerRecord {
     let Server { address, mac, vlan, weight, state, health } = server;
@@ -33,11 +33,7 @@ pub(in crate::datapath) fn server_record(
         up: takes_flows.into(),
         weight: *weight,
         counter,
-        place: match place {
-            Place::Back => ServerRecord::BACK,
-            Place::Here => ServerRecord::HERE,
-            Place::Behind { interface, .. } => interface,
-        },
+        location: location.number(),
         vlan: vlan_number(*vlan),
         down_since,
         failing_since: failing.map_or(0, |failing| failing.since),
@@ -84,25 +80,15 @@ fn health(record: &ServerRecord) -> Health {
     }
 }
 
-/// Where a server is, from its record. `source` is asked only for a server behind one of several interfaces: that
-/// interface's MAC.
-pub(in crate::datapath) fn location(record: &ServerRecord, source: impl FnOnce() -> Mac) -> Place {
-    match record.place {
-        ServerRecord::BACK => Place::Back,
-        ServerRecord::HERE => Place::Here,
-        interface => Place::Behind { interface, source: source() },
-    }
-}
-
 /// What a server's frames are tagged with, as the datapath knows it.
 pub(in crate::datapath) fn vlan_number(vlan: Option<Vlan>) -> u32 {
-    vlan.map_or(Remote::KEEP, |vlan| vlan.number().into())
+    vlan.map_or(NextHop::KEEP, |vlan| vlan.number().into())
 }
 
 /// The reverse.
 const fn vlan(number: u32) -> Option<Vlan> {
     match number {
-        Remote::KEEP => None,
+        NextHop::KEEP => None,
         number => Some(Vlan::from_number(number as u16)),
     }
 }

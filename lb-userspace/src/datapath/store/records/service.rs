@@ -20,7 +20,7 @@ pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
     ServiceRecord {
         name: padded(name),
         address: octets(address.addr()),
-        departed: Counter::default(),
+        former: Counter::default(),
         digest: 0,
         resilient_slots: match *selection {
             Selection::Modulo => 0,

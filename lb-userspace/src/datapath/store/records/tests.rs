@@ -6,7 +6,7 @@ use crate::{
         model::{Config, Failing, Failure, Health, Missing, Unresolved},
         testing,
     },
-    datapath::place::Place,
+    datapath::place::Location,
 };
 
 /// Anything that can be found out about a server.
@@ -31,20 +31,20 @@ fn health() -> impl Strategy<Value = Health> {
         .prop_map(|(down_since, failing, unresolved)| Health { down_since, failing, unresolved })
 }
 
-fn places() -> impl Strategy<Value = Place> {
+fn locations() -> impl Strategy<Value = Location> {
     prop_oneof![
-        Just(Place::Back),
-        Just(Place::Here),
+        Just(Location::SamePort),
+        Just(Location::Local),
         (1..1_000_u32, any::<[u8; 6]>())
-            .prop_map(|(interface, mac)| Place::Behind { interface, source: lb_common::mac::Mac(mac) }),
+            .prop_map(|(interface, mac)| Location::ViaNextHop { interface, source: lb_common::mac::Mac(mac) }),
     ]
 }
 
 /// Every configuration with anything found out about its servers, and each where it may be.
-fn everything() -> impl Strategy<Value = (Config, Vec<(Health, Place, bool)>)> {
+fn everything() -> impl Strategy<Value = (Config, Vec<(Health, Location, bool)>)> {
     testing::config().prop_flat_map(|config| {
         let servers = config.services.iter().map(|service| service.servers.len()).sum::<usize>();
-        (Just(config), proptest::collection::vec((health(), places(), any::<bool>()), servers))
+        (Just(config), proptest::collection::vec((health(), locations(), any::<bool>()), servers))
     })
 }
 
@@ -55,14 +55,10 @@ proptest! {
         for mut service in config.services {
             let mut records = Vec::new();
             for server in &mut service.servers {
-                let (health, place, takes) = found.pop().unwrap();
+                let (health, location, takes) = found.pop().unwrap();
                 server.health = health;
-                let record = server_record(server, takes, place, 7);
-                let mac = match place {
-                    Place::Behind { source, .. } => source,
-                    Place::Back | Place::Here => lb_common::mac::Mac::ZERO,
-                };
-                prop_assert_eq!(location(&record, || mac), place);
+                let record = server_record(server, takes, location, 7);
+                prop_assert_eq!(Location::from_number(record.location, || location.source()), location);
                 prop_assert_eq!((record.up == 1, record.counter), (takes, 7));
                 records.push(record);
             }
