@@ -65,23 +65,6 @@ impl OutcomesView {
         counters
     }
 
-    /// The group of an outcome on the page and in `modlb top`: `forwarded`, `passed` or `dropped`.
-    pub const fn group(outcome: Outcome) -> &'static str {
-        match outcome {
-            Outcome::Forwarded | Outcome::Local | Outcome::Accepted | Outcome::Others | Outcome::Answered => {
-                "forwarded"
-            }
-            Outcome::NoServer | Outcome::Unreachable => "dropped",
-            Outcome::Standby
-            | Outcome::NotOurs
-            | Outcome::NotIp
-            | Outcome::Malformed
-            | Outcome::TooManyHeaders
-            | Outcome::Fragment
-            | Outcome::NoService => "passed",
-        }
-    }
-
     /// The counter of one outcome.
     pub const fn get(&self, outcome: Outcome) -> Traffic {
         self.0[outcome.index() as usize]

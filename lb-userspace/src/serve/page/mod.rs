@@ -20,7 +20,7 @@ use crate::{
         Reading, Sampler, Used,
         agent_view::{Event, Level, View},
     },
-    output::{InterfaceView, MemberView, OutcomesView, Rate, StatusView, Traffic},
+    output::{InterfaceView, MemberView, Rate, StatusView, Traffic},
 };
 
 mod html;
@@ -122,7 +122,7 @@ fn running<'a>(reading: &'a Reading, sampler: &'a Sampler, view: &'a View, query
     let rates = sampler.rates().map(AsRef::as_ref);
     let outcomes = Outcome::ALL.iter().map(|&outcome| OutcomeRow {
         name: outcome.name(),
-        group: OutcomesView::group(outcome),
+        group: outcome.group().name(),
         total: reading.stats.outcomes.get(outcome),
         rate: rates.map(|rates| rates.outcome(outcome)),
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lb_common::outcome::Outcome;
+use lb_common::outcome::{Group, Outcome};
 use ratatui::{
     layout::Constraint,
     style::Style as Paint,
@@ -19,7 +19,7 @@ use crate::{
         Reading,
         status::{is_up, state},
     },
-    output::{OutcomesView, Rate, scaled},
+    output::{Rate, scaled},
 };
 
 /// The widths of columns.
@@ -65,7 +65,7 @@ impl Columns {
 /// The row of an outcome.
 pub fn outcome_row<'a>(model: &Model, outcome: Outcome, width: u16, style: Style) -> Row<'a> {
     let rate = model.sampler.rates().map(|rates| rates.outcome(outcome));
-    let dropped = OutcomesView::group(outcome) == "dropped";
+    let dropped = outcome.group() == Group::Dropped;
     let paint = if dropped && rate.is_some_and(|rate| rate.packets > 0.0) { style.bad() } else { Paint::new() };
     let [packets, bytes] = of_rate(rate);
     Row::new([
