@@ -33,7 +33,7 @@ impl Render for Explanation {
             };
             let _ = writeln!(text, "server   {server}{where_it_is}");
         }
-        let _ = write!(text, "outcome  {}: {}", self.outcome, meaning(self.outcome));
+        let _ = write!(text, "outcome  {}: {}", self.outcome, self.outcome.meaning());
         text
     }
 }
@@ -63,25 +63,6 @@ impl Explanation {
 fn indent<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     let lines: Vec<_> = lines.map(|line| if line.is_empty() { String::new() } else { format!("  {line}") }).collect();
     lines.join("\n")
-}
-
-const fn meaning(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Forwarded => "sent to the server",
-        Outcome::Local => "passed to this host, which is the server",
-        Outcome::NoServer => "dropped, no server is up",
-        Outcome::Unreachable => "dropped, the server cannot be reached",
-        Outcome::Standby => "passed untouched, this balancer is on standby",
-        Outcome::NotOurs => "passed untouched, addressed to another host or to a group",
-        Outcome::NotIp => "passed untouched, neither IPv4 nor IPv6",
-        Outcome::Malformed => "passed untouched, a header is broken or cut off",
-        Outcome::TooManyHeaders => "passed untouched, too many extension headers",
-        Outcome::Fragment => "passed untouched, a fragment that no service takes",
-        Outcome::NoService => "passed untouched, no service matches",
-        Outcome::Accepted => "passed to this host, which the formula names",
-        Outcome::Others => "dropped here, the member that the formula names accepts it",
-        Outcome::Answered => "answered with the group's MAC",
-    }
 }
 
 #[cfg(test)]
