@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::Args;
 use lb_common::mac::Mac;
 
-use super::global::Format;
+use super::{global::Format, value::protocol_help};
 use crate::decide::explain::Endpoint;
 
 /// `modlb explain`.
@@ -17,8 +17,8 @@ pub struct Explain {
     /// The packet's destination, in the same form
     #[arg(value_name = "DEST[:PORT]")]
     pub destination: Endpoint,
-    /// The protocol: tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number
-    #[arg(short, long, default_value = "tcp")]
+    /// The protocol, by name or number.
+    #[arg(short, long, default_value = "tcp", help = protocol_help(""))]
     pub protocol: String,
     /// Use this configuration instead of the one in force; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]

@@ -8,7 +8,7 @@ use lb_common::outcome::Outcome;
 
 use super::{
     global::Format,
-    value::{parse_net, parse_outcome, parse_seconds},
+    value::{parse_net, parse_outcome, parse_seconds, protocol_help},
 };
 use crate::trace::query::TraceQuery;
 
@@ -28,9 +28,8 @@ pub struct Which {
     /// Client or service port
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number; for an ICMP error, that of the quoted
-    /// packet
-    #[arg(long)]
+    /// The protocol, by name or number.
+    #[arg(long, help = protocol_help("; for an ICMP error, that of the quoted packet"))]
     pub protocol: Option<String>,
     /// Only packets that this service takes
     #[arg(long, value_name = "NAME")]

@@ -13,7 +13,7 @@ use clap::{
 };
 
 use ipnet::IpNet;
-use lb_common::outcome::Outcome;
+use lb_common::{flow::protocol::NAMES, outcome::Outcome};
 
 use crate::{config::model::Role, decide::explain::Endpoint};
 
@@ -100,6 +100,12 @@ pub(super) fn parse_instance(text: &str) -> Result<String, String> {
         return Err(format!("use 1 to {MAX_INSTANCE_BYTES} letters, digits, '-' or '_'"));
     }
     Ok(text.to_owned())
+}
+
+/// Help that names every protocol with a name.
+pub(super) fn protocol_help(more: &str) -> String {
+    let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
+    format!("The protocol: {} or a number{more}", names.join(", "))
 }
 
 pub(super) fn parse_outcome(text: &str) -> Result<Outcome, String> {

@@ -48,7 +48,7 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     loggers.iter_mut().for_each(EbpfLogger::flush);
-    eprintln!("{} packets went by, {} of them were told of", session.counters()?.seen, session.counters()?.fit);
+    eprintln!("{} packets seen, {} matched", session.counters()?.seen, session.counters()?.fit);
     Ok(result?)
 }
 

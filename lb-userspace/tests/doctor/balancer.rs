@@ -149,7 +149,7 @@ fn generic_mode_is_found() {
     need_root!();
     let network = network();
     network.attach("generic", &network.configuration(2, HTTP));
-    names(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may be able to do better");
+    names(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may support native mode");
     // In generic mode packets that were merged are a fault of their own.
     network.gateway.run("ethtool", "-K eth0 gro on");
     let bad = complaints(&network.modlb, "");
@@ -159,7 +159,7 @@ fn generic_mode_is_found() {
     assert!(complaints(&network.modlb, "").iter().all(|finding| finding.check != "merging"));
     // Natively the peer needs a program, which it is given first. Who stands by goes on doing so.
     network.modlb.ok("standby");
-    names_and_mends(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may be able to do better");
+    names_and_mends(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may support native mode");
     assert_eq!(network.modlb.json("status")["state"], "standby");
     assert_eq!(network.modlb.json("status")["interfaces"][0]["mode"], "native");
     assert_eq!(network.modlb.json("status")["services"][0]["n"], 2);

@@ -18,7 +18,7 @@ fn messages(bench: &mut Bench, arguments: &str) -> Vec<(String, String)> {
     bench.follow();
     frames.iter().chain([&frames[0][..16].to_vec()]).for_each(|frame| drop(bench.run(frame)));
     let (out, said) = tracing.end(&bench.modlb);
-    assert!(said.starts_with("4 packets went by"), "{said}");
+    assert!(said.starts_with("4 packets seen"), "{said}");
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     events(&out)
         .iter()
