@@ -20,12 +20,13 @@ use crate::{
     observe::agent_view::{Level, ServerKey},
 };
 
-/// How often the agent looks whether another command changed something: a load of the control word, and a look at the pins'
-/// directory.
+/// How often the agent looks whether another command changed something: a load of the control word, and a look at the
+/// pins' directory.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 impl Agent {
-    /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its place.
+    /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its
+    /// place.
     pub(super) async fn adopt(&mut self) {
         self.seen = None;
         let datapath = match Datapath::open(&self.instance) {
@@ -125,7 +126,8 @@ impl Agent {
         }
     }
 
-    /// Checks what is in force. What the checks found is what counts; where they know nothing yet, what was found before.
+    /// Checks what is in force. What the checks found is what counts; where they know nothing yet, what was found
+    /// before.
     fn check(&mut self, snapshot: &Snapshot) {
         let mut targets = Vec::new();
         let mut failing = std::collections::HashMap::new();

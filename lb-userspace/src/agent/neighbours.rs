@@ -1,8 +1,9 @@
 //! Keeps servers' MACs true.
 //!
-//! Traffic that XDP sends makes the kernel ask for nobody's MAC, so entries would age and be forgotten. From 5.16 on the kernel
-//! keeps those alive that are *managed*; before that the agent asks for each again and again. What the kernel finds out comes
-//! as an event. Trap: a managed entry that was permanent is so no longer; what somebody entered for good is left alone.
+//! Traffic that XDP sends makes the kernel ask for nobody's MAC, so entries would age and be forgotten. From 5.16 on
+//! the kernel keeps those alive that are *managed*; before that the agent asks for each again and again. What the
+//! kernel finds out comes as an event. Trap: a managed entry that was permanent is so no longer; what somebody entered
+//! for good is left alone.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry as Slot},
@@ -131,8 +132,8 @@ impl Neighbours {
         self.look(net).await;
     }
 
-    /// Looks at the kernel's whole table, makes entries that are missing and keeps those alive that the kernel would not. Returns
-    /// whether some server has another MAC than was known.
+    /// Looks at the kernel's whole table, makes entries that are missing and keeps those alive that the kernel would
+    /// not. Returns whether some server has another MAC than was known.
     pub async fn look(&mut self, net: &Net) -> bool {
         let table = match net.neighbours().await {
             Ok(table) => table,

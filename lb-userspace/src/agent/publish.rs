@@ -1,7 +1,7 @@
 //! What was found out about servers → the instance.
 //!
-//! A change is made of the configuration that is in force at the time, whoever put it there, so that nothing that another command
-//! did is undone.
+//! A change is made of the configuration that is in force at the time, whoever put it there, so that nothing that
+//! another command did is undone.
 
 use std::time::Duration;
 

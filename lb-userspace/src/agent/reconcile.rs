@@ -1,8 +1,8 @@
-//! The file → the instance, at the start, on SIGHUP, and when the file changes: the same plan and the same steps as those of
-//! `attach`, `apply` and `detach`.
+//! The file → the instance, at the start, on SIGHUP, and when the file changes: the same plan and the same steps as
+//! those of `attach`, `apply` and `detach`.
 //!
-//! What commands changed by hand stays until the file says something new. So an agent that is started again looks whether the
-//! file is the one that was put in force last; if it is, it leaves the configuration as it is.
+//! What commands changed by hand stays until the file says something new. So an agent that is started again looks
+//! whether the file is the one that was put in force last; if it is, it leaves the configuration as it is.
 
 use std::time::Duration;
 
@@ -225,7 +225,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Takes the instance's lock, without keeping everything else from going on meanwhile. `None`: there is no instance.
+    /// Takes the instance's lock, without keeping everything else from going on meanwhile. `None`: there is no
+    /// instance.
     pub(super) async fn lock(&self) -> Result<Option<Writer>> {
         let start = Instant::now();
         loop {

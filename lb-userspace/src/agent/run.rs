@@ -36,8 +36,8 @@ use crate::{
 /// How often it looks at everything that the kernel might have told and did not.
 const LOOK_AROUND: Duration = Duration::from_secs(10);
 
-/// Runs the agent until it is told to end. Must be called within a current-thread tokio runtime, in the network namespace that
-/// is meant.
+/// Runs the agent until it is told to end. Must be called within a current-thread tokio runtime, in the network
+/// namespace that is meant.
 ///
 /// # Errors
 ///
@@ -98,8 +98,8 @@ async fn answer(listener: TcpListener, shared: Shared, instance: String, options
     }
 }
 
-/// Makes sure that no other agent keeps this instance, perhaps to another file. The name is the network namespace's, as the
-/// instance is.
+/// Makes sure that no other agent keeps this instance, perhaps to another file. The name is the network namespace's, as
+/// the instance is.
 fn only(instance: &str) -> Result<UnixDatagram> {
     let name = SocketAddr::from_abstract_name(format!("modlb-agent-{instance}"))?;
     match UnixDatagram::bind_addr(&name) {

@@ -1,10 +1,13 @@
 //! Everything that brings an instance to a wanted state.
 //!
 //! ```text
-//! plan     what has to change: pure                     apply      a change of a running instance
-//! resolve  servers' MACs, and where they are            reconcile  an instance brought to a configuration and to interfaces
-//! lockout  whether the operator would be cut off        relocate   the same configuration for another set of interfaces
-//!                                                       rollback   changes taken back unless somebody confirms
+//! plan       what has to change: pure
+//! resolve    servers' MACs, and where they are
+//! lockout    whether the operator would be cut off
+//! apply      a change of a running instance
+//! reconcile  an instance brought to a configuration and to interfaces
+//! relocate   the same configuration for another set of interfaces
+//! rollback   changes taken back unless somebody confirms
 //! ```
 
 pub mod apply;

@@ -50,8 +50,8 @@ pub struct Reconciled {
     pub unresolved: Vec<UnresolvedServer>,
 }
 
-/// Brings an instance to a configuration (`None`: the one that it has), attached to these interfaces beside those that it is
-/// attached to already. Whoever made the writer abandons it if this fails.
+/// Brings an instance to a configuration (`None`: the one that it has), attached to these interfaces beside those that
+/// it is attached to already. Whoever made the writer abandons it if this fails.
 pub async fn reconcile(
     writer: &mut Writer,
     net: &Net,

@@ -44,8 +44,8 @@ pub enum Refresh<'a> {
     Unknown,
 }
 
-/// Finds every server of a configuration for a datapath on `interfaces`. What is in `known`, the state before, stands in
-/// where a server does not answer now, and says what was found out about servers that stay.
+/// Finds every server of a configuration for a datapath on `interfaces`. What is in `known`, the state before, stands
+/// in where a server does not answer now, and says what was found out about servers that stay.
 pub async fn resolve(
     net: &Net,
     interfaces: &[Interface],
@@ -217,8 +217,8 @@ const fn remember(mac: ServerMac, before: Option<&Before>) -> ServerMac {
     }
 }
 
-/// Whether a server is looked for. One that is known to be unresolved is left to `apply`, or to the agent: a change to another
-/// server must not wait for it.
+/// Whether a server is looked for. One that is known to be unresolved is left to `apply`, or to the agent: a change to
+/// another server must not wait for it.
 fn is_due(refresh: Refresh<'_>, service: &str, server: &Server, before: Option<&Before>) -> bool {
     let new = || before.is_none_or(|before| server.state == State::Up && before.health.unresolved.is_none());
     match (server.mac, refresh) {
@@ -297,8 +297,8 @@ fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {
 
 /// The attached interface on whose link the kernel would look for a server.
 ///
-/// With several interfaces a server in a VLAN is behind the one whose VLAN the kernel's route names. With one it is behind
-/// that, wherever its MAC is asked for.
+/// With several interfaces a server in a VLAN is behind the one whose VLAN the kernel's route names. With one it is
+/// behind that, wherever its MAC is asked for.
 async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Route, NoRoute> {
     let no_route = |why, on, line| NoRoute { why, on, line };
     let route = net

@@ -1,5 +1,5 @@
-//! Configurations for property tests: any that the rules allow, from a few names and addresses so that two of them often
-//! share some.
+//! Configurations for property tests: any that the rules allow, from a few names and addresses so that two of them
+//! often share some.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

@@ -34,7 +34,8 @@ impl Capacities {
         ((self.services * KEYS_PER_SERVICE + OWN_ADDRESSES) * CELLS_PER_SERVICE).next_power_of_two()
     }
 
-    /// Counters of servers, which have no halves; whole cache lines of them and of their tallies, so that no line belongs to two CPUs.
+    /// Counters of servers, which have no halves; whole cache lines of them and of their tallies, so that no line
+    /// belongs to two CPUs.
     pub const fn counters(&self) -> u32 {
         (self.servers * COUNTERS_PER_SERVER).next_multiple_of(PACKED_COUNTERS_PER_LINE)
     }

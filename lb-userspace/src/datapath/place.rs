@@ -58,7 +58,7 @@ pub struct Placed {
     pub config: Config,
     /// Where the servers are, by service and server.
     pub locations: Vec<Vec<Location>>,
-    /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty where there is no
-    /// such service.
+    /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty where there is
+    /// no such service.
     pub own: Vec<IpAddr>,
 }

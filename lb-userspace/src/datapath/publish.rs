@@ -53,8 +53,8 @@ impl Writer {
         let Prepared { have, layout } = prepared;
         self.datapath.servers.zero(&layout.fresh);
         self.write(have.control.half() ^ 1, layout);
-        // Publish after the half is written, else packets meet services without slots.
-        // Nobody else publishes meanwhile, but a takeover does not wait for the lock: whether on standby is as it is now.
+        // Publish after the half is written, else packets meet services without slots. Nobody else publishes meanwhile,
+        // but a takeover does not wait for the lock: whether on standby is as it is now.
         self.datapath.maps.control.update(|now| now.publish(layout.contents));
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Programs that tell what happens to packets: swapped in, and out again.
 //!
-//! While one is in force the interface's pin still is that of the program of every day, so that swapping out needs nothing but the
-//! two pins. Whoever lets packets be told of holds a lock of its own; where a link has a settings program and nobody holds that
-//! lock, its command is dead, and the next command that writes puts things right ([`Writer::open`]).
+//! While one is in force the interface's pin still is that of the program of every day, so that swapping out needs
+//! nothing but the two pins. Whoever lets packets be told of holds a lock of its own; where a link has a settings
+//! program and nobody holds that lock, its command is dead, and the next command that writes puts things right
+//! ([`Writer::open`]).
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 

@@ -1,8 +1,8 @@
 //! A datapath that is attached to nothing: frames are handed to it one by one, by `BPF_PROG_TEST_RUN`.
 //!
-//! Trap: maps are shared by pins, and pins outlive a command that is killed. So these pins are in a BPF file system of this
-//! process's own, mounted where nobody else sees it: whatever happens to the process, the kernel takes it all away, and
-//! no running instance can be touched.
+//! Trap: maps are shared by pins, and pins outlive a command that is killed. So these pins are in a BPF file system of
+//! this process's own, mounted where nobody else sees it: whatever happens to the process, the kernel takes it all
+//! away, and no running instance can be touched.
 
 use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 use lb_common::{mac::Mac, table::Counter};
@@ -28,8 +28,8 @@ use crate::decide::slots::SlotTable;
 /// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;
 
-/// Frames by which it is found out how long a frame may be: the first that the kernel takes says it. Kernels before 5.18
-/// refuse what does not fit a page.
+/// Frames by which it is found out how long a frame may be: the first that the kernel takes says it. Kernels before
+/// 5.18 refuse what does not fit a page.
 const PROBES: [usize; 2] = [65_549, 3_000];
 
 /// How many bytes a program may add to a frame.
@@ -63,7 +63,8 @@ pub enum Action {
 }
 
 impl Laboratory {
-    /// Leaves the mounts that everybody sees, for the rest of this thread's life, and mounts a BPF file system of its own.
+    /// Leaves the mounts that everybody sees, for the rest of this thread's life, and mounts a BPF file system of its
+    /// own.
     ///
     /// # Errors
     ///
@@ -113,8 +114,8 @@ fn room(placed: &Placed) -> InstanceOptions {
 impl Trial {
     /// Finds out how much of a long frame the program is shown. It counts what it sees, also of what is not its own.
     ///
-    /// Trap: a program that does not know frames in several pieces (`xdp.frags`) is run on the first piece of a long frame
-    /// without an error, and takes it for the whole.
+    /// Trap: a program that does not know frames in several pieces (`xdp.frags`) is run on the first piece of a long
+    /// frame without an error, and takes it for the whole.
     fn probe(&mut self) -> Result<()> {
         self.longest = 0;
         for length in PROBES {

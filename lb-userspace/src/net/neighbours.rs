@@ -1,10 +1,10 @@
 //! Finding MACs: the kernel asks, we read its table.
 //!
-//! The kernel sends the requests (ARP, neighbour solicitations), since it alone knows the source address, the retries and
-//! the answers of the whole host. Two things make it ask, and each works where the other does not:
+//! The kernel sends the requests (ARP, neighbour solicitations), since it alone knows the source address, the retries
+//! and the answers of the whole host. Two things make it ask, and each works where the other does not:
 //!
-//! - A datagram to the address. In IPv6 the solicitation's source is then the datagram's; without one the kernel insists
-//!   on a link-local address, which is missing for a second after the interface has come up, or altogether.
+//! - A datagram to the address. In IPv6 the solicitation's source is then the datagram's; without one the kernel
+//!   insists on a link-local address, which is missing for a second after the interface has come up, or altogether.
 //! - `NTF_USE`, which needs neither a route nor a firewall's consent, but CAP_NET_ADMIN.
 //!
 //! Trap: the datagram must be the first of the two. Who comes second finds the question asked and adds nothing to it.
@@ -97,8 +97,8 @@ impl Net {
         Ok(messages.iter().filter_map(read).collect())
     }
 
-    /// Makes the kernel keep an entry alive from now on (`ip neigh add … managed`). What it knows already stays. A kernel before
-    /// 5.16 takes the request and does not do it.
+    /// Makes the kernel keep an entry alive from now on (`ip neigh add … managed`). What it knows already stays. A
+    /// kernel before 5.16 takes the request and does not do it.
     pub async fn manage(&self, address: IpAddr, interface: u32) -> Result<()> {
         manage(&self.handle, address, interface).await
     }

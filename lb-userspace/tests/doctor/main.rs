@@ -1,5 +1,5 @@
-//! `modlb doctor` on networks with one fault each: it names the fault, what it says to run mends it, and without faults it
-//! is silent.
+//! `modlb doctor` on networks with one fault each: it names the fault, what it says to run mends it, and without faults
+//! it is silent.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -83,7 +83,8 @@ fn truncated_packets_keep_their_length() {
     }
 }
 
-/// Cut at every place, a file gives the packets before, and says where it ends; only at the end of a packet it is whole.
+/// Cut at every place, a file gives the packets before, and says where it ends; only at the end of a packet it is
+/// whole.
 #[test]
 fn a_file_may_end_anywhere() {
     let frames = [vec![1; 60], vec![2; 63], vec![3; 64]];

@@ -1,8 +1,9 @@
 //! One attempt: of `tcp` and `icmp` here, of `http` and `https` by reqwest.
 //!
-//! Trap: a ping socket that needs no privileges is closed to everybody, root included, unless `net.ipv4.ping_group_range` says
-//! otherwise; hence a raw one, for which the agent has CAP_NET_RAW. A raw socket receives every echo reply from the address
-//! that it is connected to, those to other attempts and other programs as well.
+//! Trap: a ping socket that needs no privileges is closed to everybody, root included, unless
+//! `net.ipv4.ping_group_range` says otherwise; hence a raw one, for which the agent has CAP_NET_RAW. A raw socket
+//! receives every echo reply from the address that it is connected to, those to other attempts and other programs as
+//! well.
 
 use std::{
     io,

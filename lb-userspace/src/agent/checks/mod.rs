@@ -1,7 +1,8 @@
 //! Health checks: when each server is tried, and what is told of it.
 //!
-//! All of them are one task. It holds when each is due, in a heap, and has no more than [`MOST_AT_ONCE`] attempts under way: a
-//! hundred thousand checks wait in memory, not in sockets. What is due while all are taken waits, and its interval stretches.
+//! All of them are one task. It holds when each is due, in a heap, and has no more than [`MOST_AT_ONCE`] attempts under
+//! way: a hundred thousand checks wait in memory, not in sockets. What is due while all are taken waits, and its
+//! interval stretches.
 
 use std::{
     cmp::Reverse,

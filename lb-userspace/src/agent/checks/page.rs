@@ -1,8 +1,8 @@
 //! Asking for a page, by HTTP/1.1 and TLS.
 //!
-//! Each attempt has a connection of its own, as a new client would; nothing is followed and nothing is kept. A certificate
-//! is not looked at unless the check says so: what is asked is whether the server serves, by an address that no certificate
-//! names.
+//! Each attempt has a connection of its own, as a new client would; nothing is followed and nothing is kept. A
+//! certificate is not looked at unless the check says so: what is asked is whether the server serves, by an address
+//! that no certificate names.
 
 use std::{error::Error, io, net::SocketAddr, sync::OnceLock};
 

@@ -160,8 +160,8 @@ fn own_address(service: &Service, host: &Host) -> Option<String> {
     }
 }
 
-/// The SSH connection by which this command was given. `sudo` and `su` take it from the environment, but not from that of
-/// the shell that they were called in.
+/// The SSH connection by which this command was given. `sudo` and `su` take it from the environment, but not from that
+/// of the shell that they were called in.
 fn session() -> Option<Connection> {
     if let Ok(text) = env::var("SSH_CONNECTION") {
         return parse_session(&text);

@@ -305,8 +305,8 @@ fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
         .collect()
 }
 
-/// Every property of a server, as text, but for its address, which tells servers apart, and its MAC, which somebody must have
-/// configured to count.
+/// Every property of a server, as text, but for its address, which tells servers apart, and its MAC, which somebody
+/// must have configured to count.
 fn server_properties(server: &Server) -> [(&'static str, String); 3] {
     // What was found out about it is nobody's wish.
     let Server { address: _, mac: _, vlan, weight, state, health: _ } = server;

@@ -22,7 +22,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long it waits before it tries again to roll back.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Waits, and rolls back when it is time. Nobody reads what this says: complaints go into the record and the system's log.
+/// Waits, and rolls back when it is time. Nobody reads what this says: complaints go into the record and the system's
+/// log.
 pub async fn wait(instance: &str) -> Result<()> {
     let mut waiter = Waiter::new(instance)?;
     // What ends a session, and what a user types, is not meant for this process.

@@ -1,7 +1,7 @@
 //! What is known of a server beside its configuration: whether it takes flows, and if not, why.
 //!
-//! The reasons are kept apart. A file, and what `export` writes, knows only the first, a server that somebody took down; a
-//! check that fails and a MAC that is missing are found out, and end by themselves.
+//! The reasons are kept apart. A file, and what `export` writes, knows only the first, a server that somebody took
+//! down; a check that fails and a MAC that is missing are found out, and end by themselves.
 
 use super::model::{Failing, Health, Server, Service, State, Unresolved};
 

@@ -1,8 +1,8 @@
 //! The program on what a host sends: by a TCX link or, on kernels before 6.6, by a filter of clsact.
 //!
 //! Trap: a filter is no link. It cannot be pinned, stays when the command ends, and goes only when it is removed by its
-//! priority and handle; so those are chosen and written down before it is made (see `held`). The queueing discipline clsact
-//! itself stays: others may have filters in it, and an empty one does nothing.
+//! priority and handle; so those are chosen and written down before it is made (see `held`). The queueing discipline
+//! clsact itself stays: others may have filters in it, and an empty one does nothing.
 
 use std::{
     io,

@@ -1,8 +1,8 @@
 //! What an instance holds of interfaces beside its links: multicast MACs, promiscuous mode, filters of clsact.
 //!
-//! Trap: none of these ends with a command or with a pin, so each is written down in the map `HELD` before it is taken and
-//! struck out after it is given back. Whatever a command is killed at, the next `detach` finds it. The interface's number
-//! means something only in the network namespace that it was taken in.
+//! Trap: none of these ends with a command or with a pin, so each is written down in the map `HELD` before it is taken
+//! and struck out after it is given back. Whatever a command is killed at, the next `detach` finds it. The interface's
+//! number means something only in the network namespace that it was taken in.
 
 use std::{net::IpAddr, path::Path};
 
@@ -30,7 +30,8 @@ enum NicState {
 }
 
 impl Writer {
-    /// Makes the interfaces receive what the configuration needs, and no longer what it does not. A line for each change.
+    /// Makes the interfaces receive what the configuration needs, and no longer what it does not. A line for each
+    /// change.
     ///
     /// # Errors
     ///
@@ -170,7 +171,8 @@ fn acquire(held: &mut Mapped<NicStateRecord>, record: &NicStateRecord) -> Result
     Ok(new.then(|| format!("{} receives {mac} now", nic.name())))
 }
 
-/// Gives something back. What is not there any more needs no giving back, and nothing here keeps a `detach` from ending.
+/// Gives something back. What is not there any more needs no giving back, and nothing here keeps a `detach` from
+/// ending.
 fn release(record: &NicStateRecord) -> Option<String> {
     let cookie = namespaces::cookie().unwrap_or_default();
     if record.netns_cookie != cookie {

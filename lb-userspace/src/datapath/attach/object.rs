@@ -1,11 +1,11 @@
 //! The object file, and the addresses of tables and the numbers in it.
 //!
-//! The datapath's tables are each the one value of a map. Programs refer to them by symbols that the object file does not
-//! define: `modlb_table_` and the map's name. aya leaves such instructions alone, so the maps are written into them here: the
-//! kernel then puts the address of the value in their place (`BPF_PSEUDO_MAP_VALUE`), and no lookup is left.
+//! The datapath's tables are each the one value of a map. Programs refer to them by symbols that the object file does
+//! not define: `modlb_table_` and the map's name. aya leaves such instructions alone, so the maps are written into them
+//! here: the kernel then puts the address of the value in their place (`BPF_PSEUDO_MAP_VALUE`), and no lookup is left.
 //!
-//! Numbers that are known now, such as the length of a table, are written into instructions in the same way. Their symbols start with
-//! `modlb_constant_`.
+//! Numbers that are known now, such as the length of a table, are written into instructions in the same way. Their
+//! symbols start with `modlb_constant_`.
 
 use std::{
     collections::HashMap,
@@ -118,7 +118,8 @@ struct Reference {
     symbol: String,
 }
 
-/// Writes the maps and numbers into all instructions that refer to them. Returns what has to live until programs are loaded.
+/// Writes the maps and numbers into all instructions that refer to them. Returns what has to live until programs are
+/// loaded.
 fn resolve(file: &mut [u8], pins: &Pins, numbers: &[(&str, u64)]) -> Result<HashMap<String, OwnedFd>> {
     const READING: &str = "reading the datapath's object file";
     let mut tables = HashMap::new();
@@ -139,7 +140,8 @@ fn resolve(file: &mut [u8], pins: &Pins, numbers: &[(&str, u64)]) -> Result<Hash
     Ok(tables)
 }
 
-/// Makes a pair of instructions load the address of a map's value. What they add to it moves to where the kernel looks for it.
+/// Makes a pair of instructions load the address of a map's value. What they add to it moves to where the kernel looks
+/// for it.
 fn load_address(pair: &mut [u8], map: RawFd) {
     pair.copy_within(4..8, 12);
     pair[1] = pair[1] & 0x0f | MAP_VALUE;

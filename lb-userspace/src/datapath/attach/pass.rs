@@ -1,5 +1,5 @@
-//! The program that takes every packet as it comes. A veth hands frames that XDP sends to its peer only if the peer has a
-//! program.
+//! The program that takes every packet as it comes. A veth hands frames that XDP sends to its peer only if the peer has
+//! a program.
 
 use aya::EbpfLoader;
 

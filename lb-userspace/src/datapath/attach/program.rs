@@ -1,8 +1,8 @@
 //! Load, attach, replace, detach.
 //!
 //! Each interface has a program of its own, which knows the interface's index and MAC as constants; all of them share
-//! the pinned maps. Trap: aya falls back from bpf_link to netlink when the kernel refuses a link; such an attachment ends
-//! with nobody knowing and cannot be pinned, so it is undone and refused here.
+//! the pinned maps. Trap: aya falls back from bpf_link to netlink when the kernel refuses a link; such an attachment
+//! ends with nobody knowing and cannot be pinned, so it is undone and refused here.
 
 use std::fs;
 
@@ -95,8 +95,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts a newly loaded program in the place of the one that is attached to an interface, in the same variant. No packet
-    /// meets neither.
+    /// Puts a newly loaded program in the place of the one that is attached to an interface, in the same variant. No
+    /// packet meets neither.
     pub fn replace(&self, interface: &Interface, group: &Group) -> Result<()> {
         let mut ebpf = self.load_for(interface.index, interface.mac.unwrap_or_default(), group)?;
         let pin = self.pins.link(interface.index);
@@ -132,8 +132,8 @@ impl Writer {
         self.pins.remove_pin(&self.pins.program(interface))
     }
 
-    /// The pin of a program is replaced by renaming, so that there always is one. Trap: names with a dot are reserved in
-    /// the BPF file system.
+    /// The pin of a program is replaced by renaming, so that there always is one. Trap: names with a dot are reserved
+    /// in the BPF file system.
     fn pin_program(&self, ebpf: &mut Ebpf, name: Option<&str>, interface: u32) -> Result<()> {
         let path = self.pins.program(interface);
         let new = self.pins.map("program-new");

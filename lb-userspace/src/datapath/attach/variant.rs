@@ -1,8 +1,8 @@
 //! A program's two variants: for frames in one buffer, and for frames in several.
 //!
-//! A driver hands over a frame in one buffer of at most a page, unless the program says that it takes more. What fits one
-//! buffer is the driver's to say: there are headroom and tailroom, and a veth goes by its peer's MTU. So the variant for one
-//! buffer, which is the faster, is tried first, and the other where the driver refuses it.
+//! A driver hands over a frame in one buffer of at most a page, unless the program says that it takes more. What fits
+//! one buffer is the driver's to say: there are headroom and tailroom, and a veth goes by its peer's MTU. So the
+//! variant for one buffer, which is the faster, is tried first, and the other where the driver refuses it.
 
 use std::io;
 

@@ -1,8 +1,8 @@
 //! Where each key lies in the open-addressing table of services.
 //!
 //! The datapath looks at no more than [`MAX_PROBES`] cells, so a table counts only if every key lies that near to its
-//! place. Robin Hood hashing (Celis, 1986) keeps the longest distance short by letting the key that is farther from home
-//! have the cell; a seed that still leaves one too far away is followed by the next.
+//! place. Robin Hood hashing (Celis, 1986) keeps the longest distance short by letting the key that is farther from
+//! home have the cell; a seed that still leaves one too far away is followed by the next.
 
 use std::{iter, mem, net::IpAddr};
 
@@ -76,8 +76,8 @@ pub struct Cells {
 /// So many seeds are tried for one that gives every key of [`Kind::Port`] the cell where the datapath looks first.
 const SEEDS: u16 = 16;
 
-/// Places distinct keys in a table of `length` cells, a power of two. Of the first seeds the one counts that keeps the fewest keys of
-/// [`Kind::Port`] from their homes; if it does not work, the first that does.
+/// Places distinct keys in a table of `length` cells, a power of two. Of the first seeds the one counts that keeps the
+/// fewest keys of [`Kind::Port`] from their homes; if it does not work, the first that does.
 ///
 /// # Errors
 ///

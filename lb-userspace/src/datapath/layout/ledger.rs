@@ -2,7 +2,8 @@
 //!
 //! A server keeps its counter for as long as it is configured. Traps: programs that still run by the half before go on
 //! counting for servers that left, and a command may be killed before it publishes. So a counter that the active half
-//! names, for a server or as draining, is neither handed out nor cleared by the next publication, only by the one after.
+//! names, for a server or as draining, is neither handed out nor cleared by the next publication, only by the one
+//! after.
 
 use std::{collections::HashMap, net::IpAddr};
 

@@ -46,7 +46,8 @@ impl<T: Plain + Default + PartialEq> Stretches<T> {
         sum
     }
 
-    /// Those that are zero already, which is most, are not written: memory that was never touched stays out of the caches.
+    /// Those that are zero already, which is most, are not written: memory that was never touched stays out of the
+    /// caches.
     fn zero(&mut self, number: u32) {
         for place in self.places(number) {
             if self.values.get(place) != T::default() {
@@ -99,8 +100,8 @@ impl ServerCounters {
         }
     }
 
-    /// The value on one CPU, of which the datapath may be carrying the tally to the counter: then the tally says so. If the counter
-    /// was the same before and after any other tally, that belongs to it.
+    /// The value on one CPU, of which the datapath may be carrying the tally to the counter: then the tally says so. If
+    /// the counter was the same before and after any other tally, that belongs to it.
     fn value(&self, place: usize) -> Counter {
         /// Carrying takes nanoseconds.
         const SPINS: u32 = 1_000;

@@ -122,8 +122,8 @@ impl Datapath {
         self.maps.control.load().standby()
     }
 
-    /// Forwards nothing from now on, or everything again. The one change that needs no lock: a takeover must not wait for a
-    /// command that resolves MACs.
+    /// Forwards nothing from now on, or everything again. The one change that needs no lock: a takeover must not wait
+    /// for a command that resolves MACs.
     pub fn set_standby(&self, standby: bool) {
         self.maps.control.update(|now| now.with_standby(standby));
     }

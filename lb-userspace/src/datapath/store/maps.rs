@@ -52,8 +52,8 @@ plain!(NicStateRecord, Counter, PackedCounter);
 
 /// An array map in this process's memory: its values, or the entries of the table that is its one value.
 ///
-/// Trap: the kernel rounds the distance between values up to 8 bytes, so values of any other size would not lie where they
-/// are looked for.
+/// Trap: the kernel rounds the distance between values up to 8 bytes, so values of any other size would not lie where
+/// they are looked for.
 #[derive(Debug)]
 pub struct Mapped<T> {
     start: NonNull<T>,
@@ -150,8 +150,8 @@ impl ControlWord {
         Control(self.atomic().load(Ordering::Acquire))
     }
 
-    /// Puts the word in force that `change` makes of the one that is. Everything written before is visible to whoever sees
-    /// it. A publication and a takeover that meet here both count: neither may undo the other.
+    /// Puts the word in force that `change` makes of the one that is. Everything written before is visible to whoever
+    /// sees it. A publication and a takeover that meet here both count: neither may undo the other.
     pub fn update(&self, change: impl Fn(Control) -> Control) {
         let word = self.atomic();
         let mut now = word.load(Ordering::Acquire);

@@ -1,7 +1,7 @@
 //! Where everything is pinned, and the lock that makes one writer of many.
 //!
-//! Trap: the lock is on the instance's directory, which `detach` removes; whoever gets the lock looks whether the directory
-//! is still the one under that name.
+//! Trap: the lock is on the instance's directory, which `detach` removes; whoever gets the lock looks whether the
+//! directory is still the one under that name.
 
 use std::{
     fs::{self, File},
@@ -42,7 +42,8 @@ pub struct Pins {
     directory: PathBuf,
 }
 
-/// Held by the one command that may change an instance; the kernel lets go of it when the command ends, however it ends.
+/// Held by the one command that may change an instance; the kernel lets go of it when the command ends, however it
+/// ends.
 #[derive(Debug)]
 pub struct Lock {
     _directory: Flock<File>,
@@ -257,8 +258,8 @@ pub fn is_mounted() -> bool {
     statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC)
 }
 
-/// Trap: of two commands that find nothing mounted, the second would mount over what the first has pinned meanwhile. Hence the
-/// lock, on the directory beneath, and the second look.
+/// Trap: of two commands that find nothing mounted, the second would mount over what the first has pinned meanwhile.
+/// Hence the lock, on the directory beneath, and the second look.
 fn mount_bpffs() -> Result<()> {
     if is_mounted() {
         return Ok(());

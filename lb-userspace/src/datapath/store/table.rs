@@ -39,8 +39,8 @@ impl Table {
         ]
     }
 
-    /// Makes and pins the map, unless it is there. The object file says nothing of a table's length, which the loader could not
-    /// change.
+    /// Makes and pins the map, unless it is there. The object file says nothing of a table's length, which the loader
+    /// could not change.
     pub fn make(&self, pins: &Pins) -> Result<()> {
         let pin = pins.map(self.name);
         if pin.exists() {

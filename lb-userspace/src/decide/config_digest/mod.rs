@@ -1,10 +1,10 @@
 //! What two balancers compare to see that they agree on every packet: pure.
 //!
-//! The digest covers what decides to which server address a packet goes, and nothing else: of each service its destination,
-//! its formula, whether fragments are balanced, its direction, and its slot table (hence weights, states and the servers' order). Names, the
-//! order of services, interfaces and MACs are left out: balancers on different segments may see a server at different MACs,
-//! and need not agree on what they call it. Trap: what else comes to decide must be added here, which is why [`encode`] takes a
-//! service apart field by field.
+//! The digest covers what decides to which server address a packet goes, and nothing else: of each service its
+//! destination, its formula, whether fragments are balanced, its direction, and its slot table (hence weights, states
+//! and the servers' order). Names, the order of services, interfaces and MACs are left out: balancers on different
+//! segments may see a server at different MACs, and need not agree on what they call it. Trap: what else comes to
+//! decide must be added here, which is why [`encode`] takes a service apart field by field.
 
 use std::net::IpAddr;
 
@@ -38,8 +38,8 @@ pub fn digest_of(config: &Config) -> Digest {
 /// Bytes in a service's encoding.
 const ENCODED: usize = 33;
 
-/// Family, address, prefix length, protocol, port, formula, fragments, direction, table: all of one length, so that no two lists of
-/// services run together to the same bytes.
+/// Family, address, prefix length, protocol, port, formula, fragments, direction, table: all of one length, so that no
+/// two lists of services run together to the same bytes.
 fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
     // The table stands for the selection and the servers.
     let Service { name: _, address, protocol, port, formula, selection: _, fragments, direction, check: _, servers: _ } =

@@ -1,8 +1,8 @@
 //! Which service takes a packet and which server, by the configuration alone: what `explain` shows of one packet and
 //! `replay` counts of many without the kernel.
 //!
-//! Nothing here is the datapath's: sums are big integers, and services are looked for in the order of the configuration's
-//! words rather than of the table's keys.
+//! Nothing here is the datapath's: sums are big integers, and services are looked for in the order of the
+//! configuration's words rather than of the table's keys.
 
 use std::{
     cell::OnceCell,

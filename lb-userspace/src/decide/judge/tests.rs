@@ -110,8 +110,8 @@ fn an_ipv6_address_counts_whole() {
     assert_eq!(sum, expected);
 }
 
-/// Of services that take both directions, a packet's destination is looked at first, and its source only where that finds
-/// none.
+/// Of services that take both directions, a packet's destination is looked at first, and its source only where that
+/// finds none.
 #[test]
 fn the_destination_before_the_source() {
     let mut services = services(&[TCP_80, "address = \"198.51.100.0/24\""]);

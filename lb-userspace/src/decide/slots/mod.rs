@@ -1,11 +1,11 @@
 //! A service's servers → its slot table, and the table's digest: pure.
 //!
 //! With every server up a `modulo` table is the formula itself: T = N, entry i is server i, and a server of weight w
-//! stands for w consecutive entries. While servers are down the table is refined to T = N·K entries: as
-//! (sum % (N·K)) % N = sum % N, entry j still belongs to j % N, so that flows of servers that are up stay where they are.
-//! Only the entries of servers that are down are dealt to others, by rendezvous (highest random weight) hashing (Thaler
-//! and Ravishankar, 1998): each entry ranks the servers in an order of its own and goes to the first that is up. The
-//! result depends on the set of servers that are up, never on history.
+//! stands for w consecutive entries. While servers are down the table is refined to T = N·K entries: as (sum % (N·K)) %
+//! N = sum % N, entry j still belongs to j % N, so that flows of servers that are up stay where they are. Only the
+//! entries of servers that are down are dealt to others, by rendezvous (highest random weight) hashing (Thaler and
+//! Ravishankar, 1998): each entry ranks the servers in an order of its own and goes to the first that is up. The result
+//! depends on the set of servers that are up, never on history.
 //!
 //! A `resilient` table has a fixed prime number of entries, filled by Maglev's method (Eisenbud et al., NSDI 2016) from
 //! all servers, up or down; those of servers that are down are dealt in the same way.
@@ -129,8 +129,8 @@ impl SlotTable {
     }
 }
 
-/// What balancers that agree have in common of a server: its address. Weight, state and health are in the slots; MAC and VLAN
-/// are each host's own view.
+/// What balancers that agree have in common of a server: its address. Weight, state and health are in the slots; MAC
+/// and VLAN are each host's own view.
 const fn identity(server: &Server) -> IpAddr {
     let Server { address, mac: _, vlan: _, weight: _, state: _, health: _ } = server;
     *address
@@ -222,8 +222,8 @@ fn tickets(servers: &[Server], takes_flows: &[bool]) -> Vec<Ticket> {
 
 /// The server whose ticket is worth most to the slot.
 ///
-/// As [`mix`] is a bijection, only tickets of the same number are worth the same. The plain loop is what makes a table of
-/// 65536 slots with half of the servers down bearable: 2^30 turns.
+/// As [`mix`] is a bijection, only tickets of the same number are worth the same. The plain loop is what makes a table
+/// of 65536 slots with half of the servers down bearable: 2^30 turns.
 fn draw(tickets: &[Ticket], slot: u64) -> Option<u16> {
     let slot = mix(slot.wrapping_mul(GOLDEN).wrapping_add(GOLDEN));
     let (mut most, mut winner) = (0, None);

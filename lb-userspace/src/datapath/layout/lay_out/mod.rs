@@ -176,8 +176,8 @@ impl Layout {
         })
     }
 
-    /// A server's slot. That of one that takes no flows is never used, so it need not have a MAC; nor need that of another
-    /// member, to whom nothing is sent.
+    /// A server's slot. That of one that takes no flows is never used, so it need not have a MAC; nor need that of
+    /// another member, to whom nothing is sent.
     fn slot(
         &mut self,
         (role, service): (Role, &Service),
@@ -243,8 +243,8 @@ impl Layout {
     }
 }
 
-/// Every key of one side with the cell that it leads to: one for each service, and one for the fragments of each address
-/// and protocol.
+/// Every key of one side with the cell that it leads to: one for each service, and one for the fragments of each
+/// address and protocol.
 fn keyed(services: &[Service], cells: &[ServiceCell], side: Side) -> Vec<(Key, ServiceCell)> {
     let takes = |service: &Service| match side {
         Side::Destination => service.direction.takes_forward(),

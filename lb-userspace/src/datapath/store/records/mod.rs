@@ -1,7 +1,7 @@
 //! What is configured ↔ the records that user space keeps of it: pure, both ways in one place.
 //!
-//! Encoders take configurations apart and decoders put them together field by field: a new key does not compile before both
-//! know it.
+//! Encoders take configurations apart and decoders put them together field by field: a new key does not compile before
+//! both know it.
 
 mod bytes;
 mod check;
