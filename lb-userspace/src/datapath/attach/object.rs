@@ -187,7 +187,7 @@ mod tests {
 
     /// Whoever attaches needs nothing of what tracing needs, and has no instruction of it.
     #[test]
-    fn the_programs_of_every_day_know_nothing_of_tracing() {
+    fn the_regular_programs_know_nothing_of_tracing() {
         let names = |file: &'static [u8]| -> Vec<String> {
             let elf = ElfFile64::<object::LittleEndian>::parse(file).unwrap();
             elf.symbols().map(|symbol| symbol.name().unwrap().to_owned()).collect()
