@@ -1,7 +1,7 @@
 //! The status page, and the figures that it fetches each second: pure.
 //!
-//! An instance may have thousands of services and a service thousands of servers. So a browser gets only what it shows: one
-//! page of the services that match its filter, and servers only of open services.
+//! An instance may have thousands of services and a service thousands of servers. So a browser gets only what it shows:
+//! one page of the services that match its filter, and servers only of open services.
 //!
 //! The page takes limits and groups from the JSON, so it repeats none of them.
 
