@@ -34,7 +34,7 @@ fn configuration(destination: &str, protocol: &str, formula: &str, n: u32) -> St
     let mut text = format!(
         "[[service]]\nname = \"v\"\naddress = \"{address}\"\nprotocol = \"{protocol}\"\n{port}formula = \"{formula}\"\n"
     );
-    // One server of weight N - 1 and one of weight 1 have N slots, too; more would only take time.
+    // One server of weight N - 1 and one of weight 1 also have N slots; more would only take time.
     for (number, weight) in [(1, n - 1), (2, 1)] {
         let server = if address.contains(':') { format!("fd99::{number}") } else { format!("10.9.9.{number}") };
         text += &format!(

@@ -34,7 +34,7 @@ fn a_healthy_balancer_has_no_findings() {
     assert!(text.ends_with("checks: 0 failed, 0 warned\n"), "{text}");
     let each = network.modlb.ok("doctor -v eth0");
     assert!(each.contains("server        10.0.0.11: answers on eth0 at 02:00:00:00:00:0b\n"), "{each}");
-    // On standby as well, which is told.
+    // On standby as well, which is reported.
     network.modlb.ok("standby");
     silent(&network.modlb, "");
     assert!(network.modlb.ok("doctor").contains("on standby"));
@@ -121,7 +121,7 @@ fn a_foreign_program_is_found() {
     modlb.ok("dev pass eth0");
     let found = program("eth0");
     assert!(found.level == "failure" && found.seen.contains("of `modlb dev pass`"), "{found:#?}");
-    // The same program attached a second time without a link is whoever's.
+    // The same program attached again without a link counts as foreign.
     let id = found.seen.split("(program ").nth(1).unwrap().split(',').next().unwrap().to_owned();
     network.gateway.run("bpftool", &format!("net attach xdpgeneric id {id} dev spare"));
     network.gateway.ip("link set spare up");
@@ -234,7 +234,7 @@ fn a_silent_server_is_found() {
     silent(&network.modlb, "");
 }
 
-/// The state of the kernel's own entry is told.
+/// The state of the kernel's own entry is reported.
 #[test]
 fn a_server_that_the_kernel_gave_up_on_is_found() {
     need_root!();
@@ -261,7 +261,7 @@ fn a_changed_mac_is_found() {
     for finding in &bad {
         assert!(finding.seen.contains("at 02:00:00:00:00:77, packets go to 02:00:00:00:00:0b"), "{finding:#?}");
     }
-    // The kernel asks anew where it forgot.
+    // The kernel asks again once it has forgotten.
     network.gateway.ip("neigh flush all");
     bad.iter().for_each(run);
     silent(&network.modlb, "");
@@ -325,7 +325,7 @@ fn a_server_that_answers_is_found() {
     silent(&network.modlb, "");
 }
 
-/// A change that waits to be confirmed is told of.
+/// A change that waits for confirmation is reported.
 #[test]
 fn an_unconfirmed_change_is_found() {
     need_root!();

@@ -163,7 +163,7 @@ fn an_address_checked_for_duplicates_is_found() {
     let duplicate = found("dadfailed");
     run(&duplicate);
     silent(&server.modlb, ASK);
-    // One that is still being checked: nobody answers, and it takes three seconds.
+    // One that is still being checked: there is no answer, and it takes three seconds.
     server.beyond.ip("addr del 2001:db8:f00::10/128 dev peer0");
     server.namespace.ip("addr del 2001:db8:f00::10/128 dev lo");
     server.namespace.ip("addr add 2001:db8:f00::10/128 dev eth0");

@@ -146,7 +146,7 @@ fn only_the_flows_of_a_server_that_goes_down_move() {
         assert_eq!((&server["flows"], &server["packets"], &server["share"]), (&200.into(), &600.into(), &0.2.into()));
     }
     assert_eq!(found["worst"], serde_json::json!({"service": "web", "server": "10.0.0.15", "imbalance": 1.0}));
-    // With the only server down nobody is served.
+    // With the only server down no packet is served.
     desk.put("one.toml", crate::web(&[11]));
     let found = desk.json("a.pcap --config one.toml --down 10.0.0.11 --without-kernel");
     assert_eq!(found["changes"][0]["flows"]["unserved"], 1_000);

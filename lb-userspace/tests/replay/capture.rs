@@ -83,8 +83,8 @@ fn truncated_packets_keep_their_length() {
     }
 }
 
-/// Cut at every place, a file gives the packets before, and says where it ends; only at the end of a packet it is
-/// whole.
+/// Truncated at any offset, a file gives the packets before it and an error with the offset; only at the end of a packet
+/// there is no error.
 #[test]
 fn a_file_may_end_anywhere() {
     let frames = [vec![1; 60], vec![2; 63], vec![3; 64]];
@@ -156,10 +156,10 @@ fn several_interfaces_and_sections_are_read() {
         file.interface(113, 0);
         file.interface(1, 0);
         file.packet(2, &[1; 60], 60);
-        // Name resolution, interface statistics and what nobody knows, none of them well-formed inside.
+        // Name resolution, interface statistics and an unknown block, none of them well-formed inside.
         [4, 5, 0x0bad, 0x4000_0bad].into_iter().for_each(|kind| file.block(kind, &[0xff; 16]));
         file.packet(0, &[2; 61], 61);
-        // The next section has the other byte order, and one interface of its own that snaps.
+        // The next section has the other byte order, and one interface with a snap length.
         let mut second = File::new(Format::Pcapng { big_endian: !big_endian });
         second.section();
         second.interface(1, 40);

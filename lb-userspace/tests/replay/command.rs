@@ -119,7 +119,7 @@ fn it_works_without_privileges() {
     need_root!();
     const NOBODY: u32 = 65_534;
     let desk = desk(30);
-    // Where nobody may read and run.
+    // Where the user `nobody` may read and run.
     let binary = desk.path("modlb");
     fs::copy(env!("CARGO_BIN_EXE_modlb"), &binary).unwrap();
     let readable = fs::Permissions::from_mode(0o755);

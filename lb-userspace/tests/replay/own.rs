@@ -28,7 +28,7 @@ fn desk() -> Desk {
     };
     let frames: Vec<_> = (0..100)
         .map(|n| match n {
-            // What arrived, what was sent on to servers, what is nobody's, and noise.
+            // Received frames, frames sent to servers, frames of other hosts, and noise.
             0..30 => to(A, web_frame(n)),
             30..45 => to(B, web_frame(n)),
             45..60 => to(C, web_frame(n)),

@@ -118,7 +118,7 @@ fn a_live_capture_can_be_piped() {
         .stdin(child.stdout.take().unwrap());
     tshark.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
     let reader = tshark.spawn().unwrap();
-    // It has the pipe's end, too.
+    // It also holds the end of the pipe.
     drop(tshark);
     let frame = to_gateway(&ip([198, 51, 100, 7].into(), [203, 0, 113, 10].into(), TCP, &ports(51_234, 80)));
     bench.run(&frame);
@@ -128,7 +128,7 @@ fn a_live_capture_can_be_piped() {
         2,
         "{out}"
     );
-    // Nobody reads any more.
+    // The pipe is closed.
     bench.run(&frame);
     assert!(child.wait().unwrap().success());
     assert!(!crate::is_traced(&bench.modlb));

@@ -1,4 +1,4 @@
-//! Filters: what fits is told, nothing else, and all is counted.
+//! Filters: exactly the matching packets are reported, and all are counted.
 
 use std::net::IpAddr;
 

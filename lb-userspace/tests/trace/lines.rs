@@ -1,4 +1,4 @@
-//! What is told is what happened: each event by itself, and all of them against the counters.
+//! Reports match what happened: each event by itself, and all of them compared with the counters.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::{
 
 const FRAMES: u32 = 1_500;
 
-/// Packets and bytes, by the counter's name, of what was told.
+/// Packets and bytes of the reported packets, by the counter's name.
 fn counted(events: &[Value]) -> Counters {
     let mut counters = Counters::new();
     for event in events {
@@ -101,7 +101,7 @@ fn a_members_packets_are_reported() {
     tell(&mut Bench::new("role = \"member\""), Role::Member, 12);
 }
 
-/// A name and a number change owners, and each event has those of its own time.
+/// A name and a counter change owners; each event has those of its time.
 #[test]
 fn names_are_those_at_the_time_of_the_packet() {
     need_root!();

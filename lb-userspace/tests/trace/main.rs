@@ -1,4 +1,4 @@
-//! `modlb trace` and `modlb logs`: what they tell, what they leave alone, and how they end.
+//! `modlb trace` and `modlb logs`: what they report, what they leave alone, and how they end.
 
 #[path = "../support/mod.rs"]
 mod support;

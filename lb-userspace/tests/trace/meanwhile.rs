@@ -36,7 +36,7 @@ fn status_shows_a_trace() {
     assert!(!bench.modlb.ok("status").contains("traced"));
 }
 
-/// They change what is told, and not that it is.
+/// They change the reports, but do not end them.
 #[test]
 fn a_trace_survives_a_change_of_configuration() {
     need_root!();

@@ -1,4 +1,4 @@
-//! The programs that tell do to packets what the ordinary ones do: verdict, every byte, every counter.
+//! The tracing programs do the same to packets as the regular ones: verdict, every byte, every counter.
 
 use lb_common::table::Counter;
 use lb_userspace::config::{
@@ -43,7 +43,7 @@ fn compare(mut bench: Bench, role: Role, seed: u64, frame: fn(&mut Random, &Conf
         let frames: Vec<_> = (0..FRAMES).map(|_| frame(&mut random, &configuration)).collect();
         bench.follow_pin();
         let ordinary = answers(&bench, &frames);
-        // What is told, by turns: the half that is in force plays no part.
+        // The reports, by turns: the half that is in force plays no part.
         let how = if round % 2 == 0 { "trace --pcap /dev/null" } else { "logs --level trace --json" };
         let tracing = Tracing::start(&bench.modlb, how);
         bench.follow();

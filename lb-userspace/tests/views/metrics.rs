@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{listener::Listener, need_root, send, services, support::bench::Bench};
 
-/// Every counter that `modlb stats` prints, as the series in which `/metrics` tells it.
+/// Every counter that `modlb stats` prints, as the series of `/metrics` that contains it.
 pub fn expected(stats: &Value) -> BTreeMap<String, u64> {
     let mut expected = BTreeMap::new();
     let mut add = |what: &str, labels: String, value: &Value| {

@@ -99,7 +99,7 @@ fn a_real_prometheus_has_the_figures_of_stats() {
     let expected = expected(&bench.modlb.json("stats"));
     let forwarded = "modlb_outcome_packets_total{outcome=\"forwarded\"}";
     prometheus.wait("the figures", || prometheus.value(forwarded) == Some(80.0));
-    // One scrape tells everything.
+    // One scrape contains everything.
     for (series, value) in &expected {
         assert_eq!(prometheus.value(series), Some(*value as f64), "{series}");
     }
