@@ -83,8 +83,8 @@ fn truncated_packets_keep_their_length() {
     }
 }
 
-/// Truncated at any offset, a file gives the packets before it and an error with the offset; only at the end of a packet
-/// there is no error.
+/// Truncated at any offset, a file gives the packets before it and an error with the offset; only at the end of a
+/// packet there is no error.
 #[test]
 fn a_file_may_end_anywhere() {
     let frames = [vec![1; 60], vec![2; 63], vec![3; 64]];
