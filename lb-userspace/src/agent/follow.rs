@@ -244,7 +244,7 @@ impl Agent {
         let Some(Attachment { interface, .. }) = self.attached.remove(&index) else { return };
         self.note(Level::Warning, format!("{} is gone; it is attached to when it comes again", interface.name));
         let forgotten = match self.lock().await {
-            Ok(Some(writer)) => writer.forget_gone().map_err(Into::into),
+            Ok(Some(writer)) => writer.detach_gone().map_err(Into::into),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };

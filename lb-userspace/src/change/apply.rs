@@ -96,7 +96,7 @@ impl Change {
             // Programs know the group's MAC as a constant.
             self.interfaces.iter().try_for_each(|interface| writer.replace(interface, group))?;
         }
-        Ok(writer.hold(&self.interfaces, &placed.config)?)
+        Ok(writer.reconcile_nic_state(&self.interfaces, &placed.config)?)
     }
 }
 

@@ -61,7 +61,7 @@ pub async fn reconcile(
     prefetched: Option<Prefetched>,
 ) -> Result<Reconciled> {
     let AttachOptions { mode, standby, replace, source, force } = options;
-    writer.forget_gone()?;
+    writer.detach_gone()?;
     let old = attached(writer, net).await?;
     let new: Vec<_> =
         named.into_iter().filter(|interface| old.iter().all(|old| old.index != interface.index)).collect();
@@ -117,7 +117,7 @@ pub async fn reconcile(
     if replace || (had.mac, had.promiscuous) != (group.mac, group.promiscuous) {
         old.iter().try_for_each(|interface| writer.replace(interface, group))?;
     }
-    let held = writer.hold(&everywhere, &placed.config)?;
+    let held = writer.reconcile_nic_state(&everywhere, &placed.config)?;
     if standby {
         writer.set_standby(true);
     }

@@ -18,7 +18,7 @@ use lb_common::{
 use crate::{
     cli::Trace,
     config::protocol::protocol_name,
-    datapath::{Datapath, tracing::Emission},
+    datapath::{Datapath, tracing::TraceOutput},
     net::Net,
     output::{TraceLines, TraceSummary, TraceView, emit_line},
     trace::{
@@ -46,7 +46,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let snapshot = datapath.snapshot();
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
     let sink = Sink::open(options)?;
-    let mut session = Session::start(instance, &options.which.interface, &filter, Emission::Events(room)).await?;
+    let mut session = Session::start(instance, &options.which.interface, &filter, TraceOutput::Events(room)).await?;
     let events = session.tellers.iter_mut().map(|teller| teller.events()).collect::<Result<Vec<_>, _>>()?;
     let interfaces = Net::open()?.interfaces().await?;
     let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();

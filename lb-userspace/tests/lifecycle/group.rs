@@ -52,7 +52,7 @@ fn macs_follow_the_configuration() {
 
     let said = modlb.apply(&configuration(&format!("group_mac = \"{OTHER}\"\nanswer_arp = true")));
     assert!(said.contains(&format!("~ group_mac {GROUP} → {OTHER}\n")), "{said}");
-    assert!(said.contains(&format!("eth0 receives {GROUP} no longer\n")), "{said}");
+    assert!(said.contains(&format!("eth0 no longer receives {GROUP}\n")), "{said}");
     let mut found = macs(&host);
     found.sort();
     assert_eq!(found, [OTHER, "33:33:ff:01:02:03"]);
