@@ -23,11 +23,11 @@ pub async fn run(instance: &str, options: &Stats) -> Result<()> {
     }
 }
 
-/// Prints until it is interrupted or nobody reads any more; both are what the user wanted.
+/// Prints until it is interrupted or standard output is closed. Both are a success.
 async fn watch(datapath: &Datapath, interval: Duration, json: bool) -> Result<()> {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;
-    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    // One future for the whole loop: between two calls of `ctrl_c` a signal would be lost.
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let (mut before, mut then) = (stats(&datapath.totals()?), Instant::now());
     loop {
@@ -46,6 +46,6 @@ async fn watch(datapath: &Datapath, interval: Duration, json: bool) -> Result<()
 
 fn show(now: &StatsView, before: &StatsView, seconds: f64, json: bool) -> io::Result<()> {
     emit(&now.since(before, seconds), json)?;
-    // An empty line between two readings; JSON stays one reading to a line.
+    // An empty line between two readings. JSON has one reading on each line.
     if json { Ok(()) } else { crate::output::emit_line("") }
 }
