@@ -68,7 +68,7 @@ fn renamed_down_up_and_another_mac() {
     assert!(before.iter().zip(&clients(&network)).all(|(a, b)| a.home == b.home));
     // The file still says eth0, which does not make the agent leave wan0.
     agent.signal(nix::sys::signal::Signal::SIGHUP);
-    agent.logs("there is no interface eth0 yet");
+    agent.logs("interface eth0 does not exist yet");
     agent.hears("READY=1");
     assert_eq!(names(&network), ["wan0"]);
 }

@@ -46,7 +46,7 @@ fn who_would_be_locked_out_is_refused() {
         let attach = format!("attach eth0 --mode generic --config {}", file.display());
         let (done, said) = session.run(connection, &attach);
         assert!(!done && said.starts_with("error: service own takes the SSH connection"), "{said}");
-        assert!(said.contains("say --force"), "{said}");
+        assert!(said.contains("use --force"), "{said}");
         assert!(!modlb.pins().exists(), "nothing is left of it");
 
         // The other port is not that of the session.
