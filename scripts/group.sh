@@ -1,6 +1,6 @@
 #!/bin/sh
-# Takes a server down, or up, on every member of a group, in the order that no packet is taken twice in: who loses flows is
-# told before who gains them.
+# Takes a server down or up on every member of a group, in an order in which no packet is taken twice: members that lose
+# flows first, then those that gain them.
 set -eu
 
 usage() {
@@ -9,7 +9,7 @@ Usage: group.sh [--via COMMAND] up|down SERVICE SERVER HOST...
 
 Runs `modlb server up|down SERVICE SERVER` on every HOST. For `down` the member that is SERVER goes first and the others
 follow at the same time; for `up` the others go first, at the same time, and SERVER last. Then it compares the members'
-digests. A member that is SERVER and does not answer is left out of a `down`: it takes nothing any more.
+digests. If the member that is SERVER does not answer, `down` leaves it out: it takes no packets any more.
 
   --via COMMAND  how to reach a host: COMMAND HOST modlb … (default: ssh -o BatchMode=yes -o ConnectTimeout=3)
 

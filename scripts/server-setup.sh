@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes this host a server for direct server return: it takes packets for the service's addresses, which it must hold,
-# but never says on the network that it does, for there the addresses are the gateway's.
+# Makes this host a server for direct server return: it holds the services' addresses and accepts packets for them, but
+# never announces them on the network.
 set -eu
 
 usage() {
@@ -11,11 +11,11 @@ Puts each service ADDRESS (IPv4 or IPv6) on the loopback interface, and for IPv4
 announcing ARP for it (net.ipv4.conf.all.arp_ignore=1, arp_announce=2). IPv6 needs no setting: the kernel answers
 neighbour solicitations only on the interface that has the address.
 
-  --undo        take away what an earlier run added; settings become what they were when no address is left
-  --dry-run     print the commands, run none
-  --netns NAME  work in a network namespace of `ip netns`
+  --undo        remove addresses that an earlier run added; restore the settings when none is left
+  --dry-run     print the commands without running them
+  --netns NAME  work in a network namespace from `ip netns`
 
-What was changed is remembered in /run/modlb-server/, so nothing survives a reboot; run it again at each start.
+Changes are recorded in /run/modlb-server/. They do not survive a reboot; run the script again at each start.
 
 Examples:
   server-setup.sh 203.0.113.10 2001:db8:f00::10
@@ -32,7 +32,7 @@ fail() {
     exit 1
 }
 
-# Four numbers up to 255. (What has a colon is left to `ip`, which knows IPv6.)
+# Four numbers up to 255. (`ip` itself checks IPv6 addresses.)
 is_ipv4() {
     echo "$1" | awk -F . '{ ok = NF == 4; for (i = 1; i <= NF; i++) ok = ok && $i ~ /^[0-9]+$/ && $i < 256; exit !ok }'
 }
@@ -64,7 +64,7 @@ done
 [ -n "$addresses" ] || fail "name at least one address; see --help"
 command -v ip >/dev/null || fail "ip is missing; install iproute2"
 case $netns in
-    '') state=/run/modlb-server/.host ;; # No namespace can be called that, see below.
+    '') state=/run/modlb-server/.host ;; # No namespace can have this name, see below.
     */* | .*) fail "$netns is not the name of a network namespace" ;;
     *)
         [ -e "/run/netns/$netns" ] || fail "there is no network namespace $netns"
@@ -79,7 +79,7 @@ look() {
     if [ -n "$netns" ]; then nsenter --net="/run/netns/$netns" "$@"; else "$@"; fi
 }
 
-# The same for one that changes something; --dry-run prints it instead.
+# Runs a command that changes something; --dry-run prints it instead.
 change() {
     if $dry_run; then
         echo "${netns:+nsenter --net=/run/netns/$netns }$*"
@@ -95,13 +95,13 @@ with_length() {
     esac
 }
 
-# The address as the kernel writes it, if lo has it; nothing otherwise.
+# The address in the kernel's form if lo has it, otherwise nothing.
 on_lo() {
     found=$(look ip -oneline address show dev lo to "$(with_length "$1")") || fail "$1 is not an IP address"
     echo "$found" | awk 'NR == 1 && NF { sub("/.*", "", $4); print $4 }'
 }
 
-# Trap: /proc/sys/net is that of the network namespace of who opens it.
+# Trap: /proc/sys/net shows the network namespace of the process that opens it.
 setting() {
     echo "/proc/sys/net/ipv4/conf/all/$1"
 }
@@ -114,7 +114,7 @@ write_setting() {
     fi
 }
 
-# Remembers a setting's former value once, then changes it.
+# Records a setting's former value once, then changes it.
 set_arp() {
     for wanted in arp_ignore=1 arp_announce=2; do
         name=${wanted%=*}
@@ -134,8 +134,8 @@ restore_arp() {
     done
 }
 
-# Traps: the settings come first, else the kernel could answer ARP for an address in between; and an address is
-# remembered before it is added, else a run that is killed in between could not be undone.
+# Traps: the settings come first, or the kernel could answer ARP for an address in between. An address is recorded before
+# it is added, or a run killed in between could not be undone.
 add() {
     for address in $addresses; do
         on_lo "$address" >/dev/null

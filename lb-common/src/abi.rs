@@ -2,7 +2,7 @@
 
 /// The version of everything that is shared through pinned maps: their names, sizes and meaning. Raise it with each
 /// change that an older or newer `modlb` would misread.
-pub const ABI: u32 = 5;
+pub const ABI: u32 = 6;
 
 /// "modlb" and a line feed: the first eight bytes of the map `INSTANCE` of every version.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"modlb\n\0\0");

@@ -31,7 +31,7 @@ macro_rules! outcomes {
             Unreachable "unreachable" Drop Dropped untouched
                 "dropped, the server cannot be reached"
                 error "unreachable: not sent by interface {} to the server with counter {}: \
-       the interface is not attached, or the frame has no room for a VLAN tag" [egress counter];
+the interface is not attached, or the frame has no room for a VLAN tag" [egress counter];
             Standby "standby" Pass Passed untouched
                 "passed untouched, this balancer is on standby"
                 info "standby: nothing is forwarded; {} bytes passed" [length];

@@ -171,8 +171,8 @@ pub struct ServerRecord {
     pub weight: u32,
     /// Its counter in the map of counters.
     pub counter: u32,
-    /// The index of the interface that it is behind, [`ServerRecord::SAME_PORT`] or [`ServerRecord::LOCAL`].
-    pub place: u32,
+    /// Where it is, as [`crate::table::NextHop::interface`].
+    pub location: u32,
     /// As [`crate::table::NextHop::vlan`].
     pub vlan: u32,
     /// Since when it has been down by command or configuration, in seconds since the epoch.
@@ -204,10 +204,6 @@ impl ServerRecord {
     pub const FAILING: u8 = 1 << 1;
     /// It has no MAC and needs one.
     pub const UNRESOLVED: u8 = 1 << 2;
-    /// It is reached by sending the frame out of the interface that it came in by.
-    pub const SAME_PORT: u32 = 0;
-    /// It is this host.
-    pub const LOCAL: u32 = u32::MAX;
 }
 
 /// The counter of a server that is no longer configured. A program may still add to it by the half before while this

@@ -34,8 +34,8 @@ proptest! {
         }
     }
 
-    /// A seed is worth nothing if it leaves keys as far from each other as they were: those of one address as well as those
-    /// of neighbours.
+    /// A seed is worth nothing if it leaves keys as far from each other as they were: those of one address as well as
+    /// those of neighbours.
     #[test]
     fn seeds_move_keys_apart(address: [u32; 4], seed: u16, port in 0..u16::MAX) {
         let tag = |port| tag(4, Kind::Port, 6, port);

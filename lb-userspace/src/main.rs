@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::Parser as _;
 use lb_userspace::{
     cli::{Cli, Command},
-    commands, netns,
+    commands,
+    net::namespaces,
     output::error_text,
 };
 use log::LevelFilter;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     // Before the runtime and everything else that is opened in a network namespace.
     if let Some(netns) = &cli.global.netns {
-        netns::enter(netns)?;
+        namespaces::enter(netns)?;
     }
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(commands::run(cli))
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Tells modlb what keepalived decided: the master forwards, everybody else is on standby.
+# Applies keepalived's decisions to modlb: the master forwards, all others are on standby.
 #
-# Traps: notify scripts run side by side, so that of two decisions in quick succession the first may be carried out last;
-# keepalived's FIFO keeps their order. And keepalived sends SIGTERM before it writes what its end means to the FIFO, so that
-# this must go on reading until the FIFO is closed.
+# Traps: notify scripts run concurrently, so of two decisions in quick succession the first may be carried out last;
+# keepalived's FIFO keeps their order. When keepalived ends, it sends SIGTERM before it writes its last states to the FIFO,
+# so this script must read until the FIFO is closed.
 set -u
 
 usage() {
@@ -13,14 +13,14 @@ Usage: modlb-notify.sh [OPTIONS] FIFO                            as keepalived's
        modlb-notify.sh [OPTIONS] --check                         as keepalived's vrrp_script
 
 MASTER becomes `modlb activate`; BACKUP, FAULT, STOP and DELETED become `modlb standby`; other states change nothing.
-From a FIFO only the sync group or instance called GROUP is heeded, and STOP, which keepalived says when it ends.
---check succeeds when modlb is attached to its interfaces, in whatever state.
+From a FIFO only the sync group or instance named GROUP counts, and STOP, which keepalived sends when it ends.
+--check succeeds if modlb is attached to its interfaces, active or on standby.
 
-  --group GROUP      the name of the sync group (or instance) to heed in a FIFO; "modlb" unless said
-  --instance NAME    modlb's instance; $MODLB_INSTANCE or "default" unless said
-  --modlb PATH       the command; $MODLB or "modlb" unless said
+  --group GROUP      the sync group (or instance) to follow in a FIFO; default: "modlb"
+  --instance NAME    modlb's instance; default: $MODLB_INSTANCE or "default"
+  --modlb PATH       the command; default: $MODLB or "modlb"
 
-What was done is logged with the tag modlb-notify (`journalctl -t modlb-notify`).
+Actions are logged with the tag modlb-notify (`journalctl -t modlb-notify`).
 
 Example, in keepalived.conf's global_defs:
   vrrp_notify_fifo /run/modlb-keepalived.fifo
@@ -28,7 +28,7 @@ Example, in keepalived.conf's global_defs:
 USAGE
 }
 
-# Never an error: that nobody reads the log must not keep modlb from its work.
+# Never an error: a failing log must not stop modlb.
 say() {
     logger -t modlb-notify -- "$*" 2>/dev/null
     echo "modlb-notify: $*" >&2 2>/dev/null
@@ -40,7 +40,7 @@ refuse() {
     exit 2
 }
 
-# A state to modlb's word for it; nothing for a state that changes nothing.
+# The modlb command for a state; empty if the state changes nothing.
 verb() {
     case $1 in
         MASTER) echo activate ;;
@@ -48,7 +48,7 @@ verb() {
     esac
 }
 
-# Does what a state asks for. modlb that is not attached is no reason to stop listening.
+# Runs the command for a state. A failure does not stop the listener.
 act() {
     verb=$(verb "$3")
     if [ -z "$verb" ]; then
@@ -66,7 +66,7 @@ act() {
     fi
 }
 
-# `INSTANCE "modlb4" MASTER 150` and so on, until keepalived closes the FIFO.
+# Reads lines such as `INSTANCE "modlb4" MASTER 150` until keepalived closes the FIFO.
 listen() {
     trap '' TERM
     while read -r type name state _; do
@@ -78,7 +78,7 @@ listen() {
     done <"$1"
 }
 
-# Attached to something that is there.
+# Whether modlb is attached to existing interfaces.
 check() {
     status=$("$modlb" --instance "$instance" status --json 2>&1) || { say "$status"; return 1; }
     case $status in

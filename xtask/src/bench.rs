@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: builds what is measured and what measures, optimised, and runs it.
 //!
-//! What measures is a crate of its own beside this one, `lb-bench`: it depends on the datapath, which the other tasks must not wait for.
+//! What measures is a crate of its own beside this one, `lb-bench`: it depends on the datapath, which the other tasks
+//! must not wait for.
 
 use std::{os::unix::process::CommandExt as _, path::PathBuf};
 
@@ -52,7 +53,8 @@ pub fn run(options: &Options) -> Result<()> {
     bail!("cannot run {}: {error}", process::shown(&bench))
 }
 
-/// Both by one call, since cargo would build what they share twice for two: with other features for each. Returns where they are.
+/// Both by one call, since cargo would build what they share twice for two: with other features for each. Returns where
+/// they are.
 fn build() -> Result<PathBuf> {
     let mut build = build::with_toolchain(cargo())?;
     process::run(build.args(["build", "--release", "--package", "lb-userspace", "--package", "lb-bench"]))?;

@@ -7,14 +7,20 @@ use anyhow::Result;
 use crate::{
     build,
     process::{self, cargo},
-    setup,
+    setup::{self, Need},
+    tidy,
 };
 
-/// Checks format and lints of every crate, the datapath for its own target.
-pub fn run() -> Result<()> {
+/// Checks the sources' layout and documents, then format and lints of every crate, the datapath for its own target.
+/// Given are the names of all tasks.
+pub fn run(tasks: &[String]) -> Result<()> {
+    setup::programs(&[Need::Lint])?;
+    step("tidy");
+    tidy::run(tasks)?;
     setup::style()?;
     step("format");
     process::run(cargo().args(["fmt", "--all", "--check"]))?;
+    dependencies()?;
     step("clippy, user space");
     let mut clippy = build::with_toolchain(cargo())?;
     clippy.args(["clippy", "--workspace", "--exclude", "lb-ebpf", "--all-targets", "--", "-D", "warnings"]);
@@ -25,6 +31,18 @@ pub fn run() -> Result<()> {
     };
     step("clippy, datapath");
     process::run(&mut datapath_clippy(toolchain)?)
+}
+
+/// Licences, sources and versions of what modlb depends on; known vulnerabilities where their database can be had.
+fn dependencies() -> Result<()> {
+    setup::deny()?;
+    step("dependencies");
+    process::run(cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))?;
+    if process::succeeds(cargo().args(["deny", "fetch", "db"])) {
+        return process::run(cargo().args(["deny", "--locked", "check", "advisories"]));
+    }
+    println!("WARNING: the database of advisories cannot be fetched: known vulnerabilities are not looked for");
+    Ok(())
 }
 
 fn step(what: &str) {

@@ -9,12 +9,14 @@ mod interrupt;
 mod lint;
 mod process;
 mod setup;
+mod spelling;
 mod test;
+mod tidy;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Sets up, builds, tests and demonstrates modlb.
 #[derive(Parser)]
@@ -44,7 +46,8 @@ enum Task {
         /// Run the tests of the datapath on Debian's kernel of this version, such as 6.1, in an emulated machine
         #[arg(long, value_name = "VERSION", conflicts_with = "soak")]
         kernel: Option<String>,
-        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests that run
+        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests
+        /// that run
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -97,9 +100,12 @@ enum Task {
                       cargo xtask deb\n  cargo xtask deb --test"
     )]
     Deb(deb::Options),
-    /// Check format and lints of every crate
+    /// Check format and lints of every crate, and all that `tidy` checks
     #[command(after_help = "Example:\n  cargo xtask lint")]
     Lint,
+    /// Check how the sources are laid out, and that documents say what is so: seconds, without root
+    #[command(after_help = "Example: while you work\n  cargo xtask tidy")]
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -128,6 +134,12 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
         Task::Bench(options) => bench::run(&options),
         Task::Deb(options) => deb::run(&options),
-        Task::Lint => lint::run(),
+        Task::Lint => lint::run(&tasks()),
+        Task::Tidy => tidy::run(&tasks()),
     }
+}
+
+/// The names of all tasks.
+fn tasks() -> Vec<String> {
+    Cli::command().get_subcommands().map(|task| task.get_name().to_owned()).collect()
 }

@@ -1,5 +1,5 @@
-//! Every combination of headers, cut off at every length down to nothing, before the parser on the host. The kernel's own
-//! runs take no frame that is shorter than an Ethernet header.
+//! Every combination of headers, cut off at every length down to nothing, before the parser on the host. The kernel's
+//! own runs take no frame that is shorter than an Ethernet header.
 
 #[path = "../../tests/oracle/combinations.rs"]
 mod combinations;

@@ -1,37 +1,34 @@
 //! Follows what others do: interfaces that come, go and change, and commands that change the instance.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 
 use super::{
-    Agent, Held,
     checks::Target,
     neighbours::News,
-    view::{Level, ServerKey},
+    state::{Agent, Attachment, LastSeen},
 };
 use crate::{
-    commands::{change::attached, summary},
-    config::{check::Kind, health::Failing, model::Service},
-    datapath::{Datapath, Snapshot},
+    change::relocate::relocate,
+    config::model::{Failing, Kind, Service},
+    datapath::{Datapath, Snapshot, attached},
     net::{
         Interface, Neighbour,
         events::{Event, Events},
     },
+    observe::agent_view::{Level, ServerKey},
 };
 
-/// An interface that the instance is attached to.
-#[derive(Clone, Debug)]
-pub(super) struct Attachment {
-    interface: Interface,
-    /// Whether frames can leave it; `None`: nothing was heard of it yet.
-    running: Option<bool>,
-}
+/// How often the agent looks whether another command changed something: a load of the control word, and a look at the
+/// pins' directory.
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 impl Agent {
-    /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its place.
+    /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its
+    /// place.
     pub(super) async fn adopt(&mut self) {
-        self.held = None;
+        self.seen = None;
         let datapath = match Datapath::open(&self.instance) {
             Ok(datapath) => datapath,
             Err(error) => {
@@ -41,25 +38,25 @@ impl Agent {
         };
         let Some(stamp) = datapath.stamp() else { return };
         let generation = datapath.generation();
-        self.held = Some(Held { datapath, stamp, generation, summary: String::new() });
+        self.seen = Some(LastSeen { datapath, stamp, generation, summary: String::new() });
         self.look_at_links().await;
         self.refresh(true).await;
     }
 
     /// Looks whether another command changed something.
     pub(super) async fn look(&mut self) {
-        let Some(held) = &mut self.held else {
+        let Some(seen) = &mut self.seen else {
             // One that was made by hand is kept true as well.
             if Datapath::open(&self.instance).is_ok() {
                 self.note(Level::Info, "an instance was made by a command; the agent follows it");
                 self.adopt().await;
-                self.tell();
+                self.report();
             }
             return;
         };
-        let (before, generation) = (held.stamp, held.datapath.generation());
-        let Some(now) = held.datapath.stamp() else { return self.lost_instance().await };
-        held.stamp = now;
+        let (before, generation) = (seen.stamp, seen.datapath.generation());
+        let Some(now) = seen.datapath.stamp() else { return self.lost_instance().await };
+        seen.stamp = now;
         if now.inode != before.inode {
             self.note(Level::Info, "another instance is in the place of this one");
             return self.adopt().await;
@@ -67,10 +64,10 @@ impl Agent {
         if now != before {
             self.look_at_links().await;
         }
-        if self.held.as_ref().is_some_and(|held| held.generation != generation) {
+        if self.seen.as_ref().is_some_and(|seen| seen.generation != generation) {
             self.note(Level::Info, "a command changed the configuration; it stays so until the file changes");
             self.refresh(now != before).await;
-            self.tell();
+            self.report();
         }
     }
 
@@ -80,20 +77,20 @@ impl Agent {
             Level::Warning,
             "the instance was removed by a command; it is made again when the file changes, or on SIGHUP",
         );
-        self.held = None;
+        self.seen = None;
         self.attached.clear();
         self.wanted.clear();
         self.failing.clear();
         self.checked.clear();
         self.checks.set(Vec::new());
         self.neighbours.set(&self.net, &[], &Snapshot::default(), true).await;
-        self.tell();
+        self.report();
     }
 
     /// Which interfaces the instance is attached to. What a command detached is wanted no more, what one attached is.
     async fn look_at_links(&mut self) {
-        let Some(held) = &self.held else { return };
-        let interfaces = match attached(&held.datapath, &self.net).await {
+        let Some(seen) = &self.seen else { return };
+        let interfaces = match attached(&seen.datapath, &self.net).await {
             Ok(interfaces) => interfaces,
             // It went in between, and an event tells of it.
             Err(error) => return log::debug!("{error:#}"),
@@ -114,10 +111,10 @@ impl Agent {
 
     /// Everything anew that follows from what is in force. `again`: the ways to servers may have changed.
     pub(super) async fn refresh(&mut self, again: bool) {
-        let Some(held) = &mut self.held else { return };
-        let snapshot = held.datapath.snapshot();
-        held.generation = snapshot.control.generation();
-        held.summary = status(&snapshot);
+        let Some(seen) = &mut self.seen else { return };
+        let snapshot = seen.datapath.snapshot();
+        seen.generation = snapshot.control.generation();
+        seen.summary = status(&snapshot);
         let interfaces: Vec<_> = self.attached.values().map(|attachment| attachment.interface.clone()).collect();
         self.neighbours.set(&self.net, &interfaces, &snapshot, again).await;
         self.check(&snapshot);
@@ -129,7 +126,8 @@ impl Agent {
         }
     }
 
-    /// Checks what is in force. What the checks found is what counts; where they know nothing yet, what was found before.
+    /// Checks what is in force. What the checks found is what counts; where they know nothing yet, what was found
+    /// before.
     fn check(&mut self, snapshot: &Snapshot) {
         let mut targets = Vec::new();
         let mut failing = std::collections::HashMap::new();
@@ -237,7 +235,7 @@ impl Agent {
         let group = writer.snapshot().config.group;
         writer.replace(interface, &group)?;
         let interfaces = attached(&writer, &self.net).await?;
-        crate::commands::attach::relocate(&mut writer, &self.net, &interfaces).await?;
+        relocate(&mut writer, &self.net, &interfaces).await?;
         self.note(Level::Info, format!("{} has another MAC now, and the program knows it", interface.name));
         Ok(())
     }
@@ -253,27 +251,21 @@ impl Agent {
         if let Err(error) = forgotten {
             self.note(Level::Error, format!("what is left of {}: {error:#}", interface.name));
         }
-        self.tell();
+        self.report();
     }
 
     /// Attaches to interfaces that are wanted and have come.
     async fn attach_again(&mut self) {
         let names: Vec<_> = self.wanted.iter().cloned().collect();
         // Without an instance it is the file that says what to make.
-        let result = match &self.held {
-            Some(_) => self.bring(None, &names, None).await,
+        let result = match &self.seen {
+            Some(_) => self.reconcile(None, &names, None).await,
             None => return self.reload(true).await,
         };
         if let Err(error) = result {
             self.note(Level::Error, format!("cannot attach to {}: {error:#}", self.missing().join(", ")));
         }
-        self.tell();
-    }
-
-    /// The interfaces that the instance is to be attached to and is not.
-    pub(super) fn missing(&self) -> Vec<String> {
-        let is_attached = |name: &&String| self.attached.values().any(|attachment| attachment.interface.name == **name);
-        self.wanted.iter().filter(|name| !is_attached(name)).cloned().collect()
+        self.report();
     }
 
     /// Looks at what events may have missed.
@@ -281,7 +273,7 @@ impl Agent {
         if self.neighbours.look(&self.net).await {
             self.publish_soon();
         }
-        if self.neighbours.lacks_ways {
+        if self.neighbours.lacks_routes {
             self.refresh(false).await;
         }
         for name in self.missing() {
@@ -295,7 +287,7 @@ impl Agent {
     pub(super) async fn listen_again(&mut self, events: &mut Events) {
         log::warn!("the kernel's events ended; listening again");
         // Were it to fail at once each time, this would be all that the agent does.
-        tokio::time::sleep(super::LOOK).await;
+        tokio::time::sleep(LOOK).await;
         match Events::open() {
             Ok(new) => *events = new,
             Err(error) => self.note(Level::Error, error.to_string()),
@@ -305,7 +297,7 @@ impl Agent {
 }
 
 /// A service's check and the port that it tries.
-fn how(service: &Service) -> Option<(Arc<crate::config::check::Check>, u16)> {
+fn how(service: &Service) -> Option<(Arc<crate::config::model::Check>, u16)> {
     let check = service.check.as_ref()?;
     let port = if check.kind == Kind::Icmp { 0 } else { check.port.or(service.port)? };
     Some((Arc::new(check.clone()), port))
@@ -315,7 +307,7 @@ fn how(service: &Service) -> Option<(Arc<crate::config::check::Check>, u16)> {
 fn status(snapshot: &Snapshot) -> String {
     let standings = || snapshot.config.services.iter().flat_map(Service::standings);
     let flows = standings().filter(|standing| standing.takes_flows()).count();
-    let mut text = format!("{}: {flows} take flows", summary(&snapshot.config));
+    let mut text = format!("{}: {flows} take flows", snapshot.config.summary());
     for name in ["down", "failing", "unresolved"] {
         let count = standings().filter(|standing| standing.name() == name).count();
         if count > 0 {

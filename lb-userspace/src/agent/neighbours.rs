@@ -1,8 +1,9 @@
 //! Keeps servers' MACs true.
 //!
-//! Traffic that XDP sends makes the kernel ask for nobody's MAC, so entries would age and be forgotten. From 5.16 on the kernel
-//! keeps those alive that are *managed*; before that the agent asks for each again and again. What the kernel finds out comes
-//! as an event. Trap: a managed entry that was permanent is so no longer; what somebody entered for good is left alone.
+//! Traffic that XDP sends makes the kernel ask for nobody's MAC, so entries would age and be forgotten. From 5.16 on
+//! the kernel keeps those alive that are *managed*; before that the agent asks for each again and again. What the
+//! kernel finds out comes as an event. Trap: a managed entry that was permanent is so no longer; what somebody entered
+//! for good is left alone.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry as Slot},
@@ -12,9 +13,9 @@ use std::{
 use lb_common::mac::Mac;
 
 use crate::{
+    change::resolve::{Route, Routes},
     config::model::{Config, Role, Server, ServerMac, State, Vlan},
-    datapath::{Place, Snapshot},
-    locate::{Way, Ways},
+    datapath::{Location, Snapshot},
     net::{Interface, Neighbour, Net},
 };
 
@@ -38,10 +39,10 @@ struct Watched {
 /// The neighbours that are servers.
 #[derive(Debug, Default)]
 pub struct Neighbours {
-    ways: HashMap<Who, Way>,
+    routes: HashMap<Who, Route>,
     entries: HashMap<Entry, Watched>,
     /// There is a server to which no way is known.
-    pub lacks_ways: bool,
+    pub lacks_routes: bool,
 }
 
 /// What an event means.
@@ -64,9 +65,9 @@ fn who(server: &Server) -> Who {
 }
 
 /// Whether a server is one whose MAC is to be found. One that is down and was never found is left alone.
-fn is_watched(role: Role, server: &Server, place: Place) -> bool {
+fn is_watched(role: Role, server: &Server, location: Location) -> bool {
     role != Role::Member
-        && place != Place::Here
+        && location != Location::Local
         && match server.mac {
             ServerMac::Given(_) => false,
             ServerMac::Resolved(_) => true,
@@ -80,18 +81,18 @@ impl Neighbours {
         self.entries.len()
     }
 
-    /// Watches the servers of what is in force, and no others. `again`: the ways to them may have changed.
+    /// Watches the servers of what is in force, and no others. `again`: the routes to them may have changed.
     pub async fn set(&mut self, net: &Net, interfaces: &[Interface], snapshot: &Snapshot, again: bool) {
         let role = snapshot.config.role;
-        let services = snapshot.config.services.iter().zip(&snapshot.places);
-        let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
-        let mut known = if again { HashMap::new() } else { std::mem::take(&mut self.ways) };
-        let (mut asked, mut ways) = (Ways::new(net, interfaces), HashMap::new());
+        let services = snapshot.config.services.iter().zip(&snapshot.locations);
+        let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
+        let mut known = if again { HashMap::new() } else { std::mem::take(&mut self.routes) };
+        let (mut asked, mut routes) = (Routes::new(net, interfaces), HashMap::new());
         let mut wanted: HashMap<Entry, Option<Mac>> = HashMap::new();
-        self.lacks_ways = false;
-        for (server, _) in servers.filter(|(server, place)| is_watched(role, server, **place)) {
+        self.lacks_routes = false;
+        for (server, _) in servers.filter(|(server, location)| is_watched(role, server, **location)) {
             let who = who(server);
-            let way = match ways.entry(who) {
+            let way = match routes.entry(who) {
                 Slot::Occupied(there) => &*there.into_mut(),
                 Slot::Vacant(free) => match known.remove(&who) {
                     Some(way) => &*free.insert(way),
@@ -99,7 +100,7 @@ impl Neighbours {
                         Ok(way) => &*free.insert(way),
                         // It is tried again with the next look around.
                         Err(_) => {
-                            self.lacks_ways = true;
+                            self.lacks_routes = true;
                             continue;
                         }
                     },
@@ -107,7 +108,7 @@ impl Neighbours {
             };
             wanted.entry((server.address, way.ask)).or_insert(server.mac.get());
         }
-        self.ways = ways;
+        self.routes = routes;
         self.change(net, &wanted).await;
     }
 
@@ -131,8 +132,8 @@ impl Neighbours {
         self.look(net).await;
     }
 
-    /// Looks at the kernel's whole table, makes entries that are missing and keeps those alive that the kernel would not. Returns
-    /// whether some server has another MAC than was known.
+    /// Looks at the kernel's whole table, makes entries that are missing and keeps those alive that the kernel would
+    /// not. Returns whether some server has another MAC than was known.
     pub async fn look(&mut self, net: &Net) -> bool {
         let table = match net.neighbours().await {
             Ok(table) => table,
@@ -189,15 +190,21 @@ impl Neighbours {
     }
 
     /// Enters into a configuration what is known of the servers' MACs, and where those are that had none.
-    pub async fn enter(&self, net: &Net, interfaces: &[Interface], config: &mut Config, places: &mut [Vec<Place>]) {
+    pub async fn enter(
+        &self,
+        net: &Net,
+        interfaces: &[Interface],
+        config: &mut Config,
+        locations: &mut [Vec<Location>],
+    ) {
         let role = config.role;
-        let mut ways = Ways::new(net, interfaces);
-        for (service, places) in config.services.iter_mut().zip(places) {
-            for (server, place) in service.servers.iter_mut().zip(places) {
-                let Some(mac) = self.mac(server).filter(|_| is_watched(role, server, *place)) else { continue };
+        let mut routes = Routes::new(net, interfaces);
+        for (service, locations) in config.services.iter_mut().zip(locations) {
+            for (server, location) in service.servers.iter_mut().zip(locations) {
+                let Some(mac) = self.mac(server).filter(|_| is_watched(role, server, *location)) else { continue };
                 if server.mac == ServerMac::Unresolved {
-                    let way = ways.get(server).await;
-                    *place = ways.place(way.as_ref().ok());
+                    let way = routes.get(server).await;
+                    *location = routes.location(way.as_ref().ok());
                 }
                 server.mac = ServerMac::Resolved(mac);
                 server.health.unresolved = None;
@@ -207,17 +214,17 @@ impl Neighbours {
 
     /// The MAC of a server, as far as the kernel said.
     fn mac(&self, server: &Server) -> Option<Mac> {
-        let way = self.ways.get(&who(server))?;
+        let way = self.routes.get(&who(server))?;
         self.entries.get(&(server.address, way.ask))?.mac
     }
 
     /// Whether something is known that is not in force.
     pub fn differs(&self, snapshot: &Snapshot) -> bool {
         let role = snapshot.config.role;
-        let services = snapshot.config.services.iter().zip(&snapshot.places);
-        let mut servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
-        servers.any(|(server, place)| {
-            is_watched(role, server, *place)
+        let services = snapshot.config.services.iter().zip(&snapshot.locations);
+        let mut servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
+        servers.any(|(server, location)| {
+            is_watched(role, server, *location)
                 && self.mac(server).is_some_and(|mac| server.mac != ServerMac::Resolved(mac))
         })
     }

@@ -1,21 +1,21 @@
 //! What was found out about servers → the instance.
 //!
-//! A change is made of the configuration that is in force at the time, whoever put it there, so that nothing that another command
-//! did is undone.
+//! A change is made of the configuration that is in force at the time, whoever put it there, so that nothing that
+//! another command did is undone.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{Agent, checks::Verdict, view::Level};
+use super::{checks::Verdict, state::Agent};
 use crate::{
-    commands::change::attached,
     config::{
-        health::{self, Failing, Standing},
-        model::{Config, Service},
+        model::{Config, Failing, Service, health},
+        standing::Standing,
     },
-    datapath::{Placed, Snapshot},
+    datapath::{Placed, Snapshot, attached},
+    observe::agent_view::Level,
 };
 
 /// Changes that come so soon one after the other are published together.
@@ -52,7 +52,7 @@ impl Agent {
                     view.publishes += 1;
                 }
                 self.refresh(false).await;
-                self.tell();
+                self.report();
             }
             Ok(false) => {}
             Err(error) => {
@@ -66,17 +66,17 @@ impl Agent {
         let Some(mut writer) = self.lock().await? else { return Ok(false) };
         let start = Instant::now();
         let have = writer.snapshot();
-        let (mut config, mut places) = (have.config.clone(), have.places.clone());
+        let (mut config, mut locations) = (have.config.clone(), have.locations.clone());
         self.enter_failing(&mut config);
         let interfaces = attached(&writer, &self.net).await?;
-        self.neighbours.enter(&self.net, &interfaces, &mut config, &mut places).await;
+        self.neighbours.enter(&self.net, &interfaces, &mut config, &mut locations).await;
         if config == have.config {
             return Ok(false);
         }
         let lines = changes(&have, &config);
         let prefixes = config.services.iter().any(Service::is_prefix);
         let own = if prefixes { self.net.own_addresses().await? } else { Vec::new() };
-        let prepared = writer.prepare(&Placed { config, places, own })?;
+        let prepared = writer.prepare(&Placed { config, locations, own })?;
         writer.publish(&prepared)?;
         drop(writer);
         self.published_in = start.elapsed();

@@ -1,8 +1,8 @@
 //! The file that the agent keeps the instance to.
 //!
-//! Trap: editors write a new file and rename it over the old one, and others replace a link to a directory; a watch of the file
-//! itself would follow what nobody reads any more. So its directory is watched, and what counts is whether the file's text
-//! is another.
+//! Trap: editors write a new file and rename it over the old one, and others replace a link to a directory; a watch of
+//! the file itself would follow what nobody reads any more. So its directory is watched, and what counts is whether the
+//! file's text is another.
 
 use std::{
     fs, io,
@@ -20,8 +20,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::until;
-use crate::slots::Digest;
+use super::until::until;
+use crate::decide::slots::Digest;
 
 /// So long nothing may happen before the file is read: whoever writes it may not have ended.
 const QUIET: Duration = Duration::from_millis(200);

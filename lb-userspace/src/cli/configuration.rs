@@ -4,20 +4,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Format;
+use super::global::Format;
 
 /// `modlb apply`.
 #[derive(Args, Clone, Debug)]
 pub struct Apply {
-    /// The configuration; `-`: standard input
+    /// The configuration; `-` reads standard input
     pub file: PathBuf,
-    /// Print what would change, and change nothing
+    /// Print what would change without changing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Go back to what was before after so many seconds, unless `modlb confirm` is said; also when this terminal is gone
+    /// Roll back after SECONDS unless `modlb confirm` follows, even if this terminal is gone
     #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub confirm: Option<u32>,
-    /// Even if a service takes the SSH connection that this command came by
+    /// Proceed even if a service takes the SSH connection that this command was started over
     #[arg(long)]
     pub force: bool,
     /// How to print.
@@ -28,7 +28,7 @@ pub struct Apply {
 /// `modlb confirm`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Confirm {
-    /// Go back to what was before at once
+    /// Roll back at once
     #[arg(long)]
     pub undo: bool,
     /// Be the process that waits for the confirmation
@@ -39,7 +39,7 @@ pub struct Confirm {
 /// `modlb check`.
 #[derive(Args, Clone, Debug)]
 pub struct Check {
-    /// The configuration; `-`: standard input
+    /// The configuration; `-` reads standard input
     pub file: PathBuf,
     /// How to print.
     #[command(flatten)]

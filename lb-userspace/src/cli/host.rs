@@ -4,24 +4,24 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::Format;
+use super::global::Format;
 
 /// `modlb doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct Doctor {
-    /// The interfaces to look at; omitted: those of the instance, or else of the configuration
+    /// The interfaces to check; default: the instance's, or else the configuration's
     #[arg(value_name = "IFACE", conflicts_with = "server")]
     pub interfaces: Vec<String>,
-    /// Go by the services of this configuration instead of those in force; `-`: standard input
+    /// Use the services of this configuration instead of those in force; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// This host is a server: does it take packets for the services, and keep quiet about it?
+    /// Check this host as a server: it must accept packets for the services without announcing their addresses
     #[arg(long)]
     pub server: bool,
     /// With --server: a service's address
     #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
     pub service: Vec<IpAddr>,
-    /// With --server: a client that must be answered; omitted: clients anywhere
+    /// With --server: a client that must get answers; default: clients anywhere
     #[arg(long, value_name = "ADDRESS", requires = "server", value_delimiter = ',')]
     pub client: Vec<IpAddr>,
     /// How to print.
@@ -38,7 +38,7 @@ pub enum Dev {
         /// The interface
         #[arg(value_name = "IFACE")]
         interface: String,
-        /// Detach it again
+        /// Detach it
         #[arg(long)]
         remove: bool,
     },

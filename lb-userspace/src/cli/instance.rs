@@ -6,30 +6,30 @@ use clap::{Args, ValueEnum};
 use lb_common::limits::{MAX_SERVERS, MAX_SERVICES, MAX_SLOTS};
 
 use super::value::{Listen, up_to};
-use crate::{config::model::Role, serve};
+use crate::{config::model::Role, datapath, serve};
 
 /// `modlb attach`.
 #[derive(Args, Clone, Debug)]
 pub struct Attach {
-    /// The interfaces; omitted: those that the configuration names
+    /// The interfaces; default: those in the configuration
     #[arg(value_name = "IFACE")]
     pub interfaces: Vec<String>,
-    /// The configuration to put in force; `-`: standard input
+    /// The configuration to put in force; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where the program runs
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
     pub mode: Mode,
-    /// Of role `steer`: attach by clsact, as on kernels before 6.6, even where the kernel has TCX
+    /// Role `steer`: attach by clsact, as on kernels before 6.6, even if the kernel has TCX
     #[arg(long)]
     pub clsact: bool,
-    /// What this host does with the formula; omitted: what the configuration says
+    /// This host's role; default: the configuration's
     #[arg(long, value_enum)]
     pub role: Option<Role>,
     /// Pass every packet untouched until `modlb activate`
     #[arg(long)]
     pub standby: bool,
-    /// Even if a service takes the SSH connection that this command came by
+    /// Proceed even if a service takes the SSH connection that this command was started over
     #[arg(long)]
     pub force: bool,
     /// How much the instance can hold.
@@ -40,40 +40,41 @@ pub struct Attach {
 /// `modlb agent`.
 #[derive(Args, Clone, Debug)]
 pub struct Agent {
-    /// The configuration to keep the instance to; read again when it changes, and on SIGHUP
+    /// The configuration to keep in force; read again when it changes, and on SIGHUP
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Where metrics and the status page are; `none`: nowhere
+    /// Where to serve metrics and the status page; `none` turns both off
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9652")]
     pub listen: Listen,
-    /// Where programs run that it attaches
+    /// Where the programs that it attaches run
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
     pub mode: Mode,
-    /// Of role `steer`: attach by clsact, as on kernels before 6.6, even where the kernel has TCX
+    /// Role `steer`: attach by clsact, as on kernels before 6.6, even if the kernel has TCX
     #[arg(long)]
     pub clsact: bool,
-    /// An instance that it makes passes every packet untouched until `modlb activate`; one that runs is left as it is
+    /// Create a new instance on standby: it passes every packet untouched until `modlb activate`; a running one is left
+    /// alone
     #[arg(long)]
     pub standby: bool,
     /// How much the instance can hold.
     #[command(flatten)]
     pub capacity: Capacity,
-    /// How the listener answers.
+    /// Options of the listener.
     #[command(flatten)]
     pub serve: serve::Options,
 }
 
-/// How much an instance can hold: fixed when it is made.
+/// How much an instance can hold: fixed when it is created.
 #[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Capacity, fixed when an instance is made")]
+#[command(next_help_heading = "Capacity, fixed when an instance is created")]
 pub struct Capacity {
-    /// The most services; 4,096 unless said
+    /// Maximum number of services; default: 4,096
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVICES))]
     pub max_services: Option<u32>,
-    /// The most slots, over all services; 262,144 unless said
+    /// Maximum number of slots over all services; default: 262,144
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SLOTS))]
     pub max_slots: Option<u32>,
-    /// The most server entries, over all services; 65,536 unless said, or what more than 170 CPUs can count
+    /// Maximum number of server entries over all services; default: 65,536, less with more than 170 CPUs
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVERS))]
     pub max_servers: Option<u32>,
 }
@@ -90,10 +91,22 @@ pub enum Mode {
     Generic,
 }
 
+impl Mode {
+    /// Where a role's program runs, `--clsact` considered.
+    pub const fn program_mode(self, clsact: bool) -> datapath::Mode {
+        match self {
+            _ if clsact => datapath::Mode::Clsact,
+            Self::Auto => datapath::Mode::Auto,
+            Self::Native => datapath::Mode::Native,
+            Self::Generic => datapath::Mode::Generic,
+        }
+    }
+}
+
 /// `modlb detach`.
 #[derive(Args, Clone, Debug)]
 pub struct Detach {
-    /// The interfaces; omitted: all
+    /// The interfaces; default: all
     #[arg(value_name = "IFACE")]
     pub interfaces: Vec<String>,
 }

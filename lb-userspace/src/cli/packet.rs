@@ -1,11 +1,12 @@
-//! `modlb explain` and `replay`: what happens to packets, by the formula.
+//! `modlb explain` and `replay`: what the formula does with packets.
 
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
 use lb_common::mac::Mac;
 
-use super::{Format, value::Endpoint};
+use super::{global::Format, value::protocol_help};
+use crate::decide::explain::Endpoint;
 
 /// `modlb explain`.
 #[derive(Args, Clone, Debug)]
@@ -13,13 +14,13 @@ pub struct Explain {
     /// The client: ADDRESS, ADDRESS:PORT or [IPV6]:PORT
     #[arg(value_name = "SRC[:PORT]")]
     pub source: Endpoint,
-    /// The packet's destination, in the same way
+    /// The packet's destination, in the same form
     #[arg(value_name = "DEST[:PORT]")]
     pub destination: Endpoint,
-    /// The protocol: tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number
-    #[arg(short, long, default_value = "tcp")]
+    /// The protocol, by name or number.
+    #[arg(short, long, default_value = "tcp", help = protocol_help(""))]
     pub protocol: String,
-    /// Go by this configuration instead of the one in force; `-`: standard input
+    /// Use this configuration instead of the one in force; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How to print.
@@ -30,24 +31,24 @@ pub struct Explain {
 /// `modlb replay`.
 #[derive(Args, Clone, Debug)]
 pub struct Replay {
-    /// The capture, pcap or pcapng of Ethernet frames; `-`: standard input, then say --own-mac
+    /// A pcap or pcapng capture of Ethernet frames; `-` reads standard input and needs --own-mac
     pub file: PathBuf,
-    /// The configuration to go by; its servers need not be there; `-`: standard input
+    /// The configuration; its servers need not exist; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Say what moves if this server goes down; may be given several times, each on its own
+    /// Show what moves if this server goes down; may be repeated, each time a separate change
     #[arg(long, value_name = "SERVER")]
     pub down: Vec<IpAddr>,
-    /// Say what moves if this configuration comes in force
+    /// Show what moves if this configuration is put in force
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
     /// Judge in this process instead of in the kernel: the same answers, without root
     #[arg(long)]
     pub without_kernel: bool,
-    /// The MACs whose frames are the balancer's; omitted: that to which most frames of services go
+    /// The balancer's MACs; default: the MAC to which most frames for services go
     #[arg(long, value_name = "MAC", value_delimiter = ',')]
     pub own_mac: Vec<Mac>,
-    /// The balancer's addresses: no prefix service takes them, a server that has one is the balancer itself
+    /// The balancer's addresses: no prefix service takes them, and a server with one of them is the balancer itself
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub own_address: Vec<IpAddr>,
     /// How to print.

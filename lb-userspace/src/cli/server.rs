@@ -16,7 +16,7 @@ pub enum Server {
     /// Give a server its flows back
     #[command(after_help = "Example:\n  modlb server up web 10.0.0.11")]
     Up(ServerName),
-    /// Take a server's flows away; those of the other servers do not move
+    /// Take a server's flows away; other servers' flows do not move
     #[command(after_help = "Example:\n  modlb server down web 10.0.0.11")]
     Down(ServerName),
     /// Add a server at the end of a service's list; unless the service is resilient, most flows move
@@ -27,14 +27,14 @@ pub enum Server {
     Remove(ServerName),
 }
 
-/// Which server, and whether in earnest.
+/// Which server.
 #[derive(Args, Clone, Debug)]
 pub struct ServerName {
     /// The service's name
     pub service: String,
     /// The server's address
     pub server: IpAddr,
-    /// Print what would change, and change nothing
+    /// Print what would change without changing it
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -45,13 +45,13 @@ pub struct ServerAdd {
     /// Which server.
     #[command(flatten)]
     pub name: ServerName,
-    /// Its MAC; omitted: resolved by ARP or neighbour discovery
+    /// Its MAC; default: resolved by ARP or neighbour discovery
     #[arg(long)]
     pub mac: Option<Mac>,
-    /// The VLAN of the outer tag that its frames get, 0 for no tag; omitted: tags stay as they come
+    /// The VLAN of the outer tag that its frames get, 0 for no tag; default: tags stay as they are
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u16).range(..=i64::from(MAX_VLAN)))]
     pub vlan: Option<u16>,
-    /// How many consecutive slots it stands for
+    /// How many consecutive slots it takes
     #[arg(long, value_name = "W", default_value_t = 1, value_parser = up_to(MAX_SLOTS_PER_SERVICE))]
     pub weight: u32,
 }

@@ -7,7 +7,7 @@ fn parse(line: &str) -> Result<Cli, clap::Error> {
 }
 
 #[test]
-fn clap_finds_nothing_wrong() {
+fn the_command_line_definition_is_consistent() {
     Cli::command().debug_assert();
 }
 
@@ -40,7 +40,7 @@ fn examples_parse() {
 }
 
 #[test]
-fn global_options_stand_anywhere() {
+fn global_options_may_stand_anywhere() {
     let cli = parse("modlb status --json -n blue --instance edge-1 -vv").unwrap();
     assert_eq!(
         (cli.global.netns.as_deref(), cli.global.instance.as_str(), cli.global.verbose),
@@ -51,7 +51,7 @@ fn global_options_stand_anywhere() {
 }
 
 #[test]
-fn only_roles_that_exist_are_offered() {
+fn only_existing_roles_are_accepted() {
     for role in ["balancer", "member", "steer"] {
         assert!(parse(&format!("modlb attach eth0 --role {role}")).is_ok(), "{role}");
     }
@@ -59,7 +59,7 @@ fn only_roles_that_exist_are_offered() {
 }
 
 #[test]
-fn refuses_what_makes_no_sense() {
+fn nonsense_is_refused() {
     for line in [
         "modlb",
         "modlb apply",
@@ -79,7 +79,7 @@ fn refuses_what_makes_no_sense() {
 }
 
 #[test]
-fn a_dash_is_a_file() {
+fn a_dash_is_accepted_as_a_file() {
     let Command::Apply(apply) = parse("modlb apply - --dry-run").unwrap().command else { panic!("not apply") };
     assert_eq!((apply.file.to_str(), apply.dry_run, apply.format.json), (Some("-"), true, false));
 }

@@ -7,44 +7,53 @@ use ipnet::IpNet;
 use lb_common::outcome::Outcome;
 
 use super::{
-    Format,
-    value::{parse_net, parse_outcome, parse_seconds},
+    global::Format,
+    value::{parse_net, parse_outcome, parse_seconds, protocol_help},
 };
+use crate::trace::query::TraceQuery;
 
 /// Which packets.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Which packets: those that fit all of it")]
+#[command(next_help_heading = "Which packets (all conditions must match)")]
 pub struct Which {
-    /// Client or service has this address, or one of this prefix
+    /// Client or service address, or a prefix
     #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = parse_net)]
     pub address: Option<IpNet>,
-    /// The client has it
+    /// Client address or prefix
     #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = parse_net)]
     pub source: Option<IpNet>,
-    /// The service has it
+    /// Service address or prefix
     #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = parse_net)]
     pub destination: Option<IpNet>,
-    /// Client or service has this port
+    /// Client or service port
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// tcp, udp, sctp, dccp, udplite, icmp, icmpv6, esp, ah, gre or a number; of an ICMP error, that of what it quotes
-    #[arg(long)]
+    /// The protocol, by name or number.
+    #[arg(long, help = protocol_help("; for an ICMP error, that of the quoted packet"))]
     pub protocol: Option<String>,
-    /// A service took it
+    /// Only packets that this service takes
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
-    /// A server was chosen for it
+    /// Only packets for which this server is chosen
     #[arg(long, value_name = "ADDRESS")]
     pub server: Option<IpAddr>,
-    /// It ended so; several, separated by commas: in one of these ways
+    /// Only packets with one of these outcomes (comma-separated)
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse_outcome)]
     pub outcome: Vec<Outcome>,
-    /// It came by this interface (role `steer`: it leaves by it); may be given several times. Others are left alone
+    /// Trace only this interface (role `steer`: packets that leave by it); may be repeated. Others are not touched
     #[arg(long, value_name = "IFACE")]
     pub interface: Vec<String>,
-    /// One of so many of those that fit, counted by each CPU
+    /// Report one in N matching packets, counted by each CPU
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
+}
+
+impl From<Which> for TraceQuery {
+    fn from(which: Which) -> Self {
+        let Which { address, source, destination, port, protocol, service, server, outcome, interface: _, sample } =
+            which;
+        Self { address, source, destination, port, protocol, service, server, outcomes: outcome, sample }
+    }
 }
 
 /// `modlb trace`.
@@ -53,13 +62,13 @@ pub struct Trace {
     /// Which packets.
     #[command(flatten)]
     pub which: Which,
-    /// End after so many packets
+    /// End after N packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// End after so many seconds
+    /// End after SECONDS
     #[arg(long, value_parser = parse_seconds)]
     pub seconds: Option<Duration>,
-    /// Write frames, as they came and as they left, to a pcapng file with a comment on each; `-`: standard output
+    /// Write each frame, as it came and as it left, to a pcapng file with a comment; `-` writes standard output
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub pcap: Option<PathBuf>,
     /// How to print.
@@ -70,19 +79,19 @@ pub struct Trace {
 /// `modlb logs`.
 #[derive(Args, Clone, Debug)]
 pub struct Logs {
-    /// How important a message must be
+    /// Show messages of this level and more important ones
     #[arg(long, value_enum, default_value_t = Level::Info)]
     pub level: Level,
-    /// Client or service has this address, or one of this prefix
+    /// Client or service address, or a prefix
     #[arg(long, value_name = "ADDRESS|PREFIX", value_parser = parse_net)]
     pub address: Option<IpNet>,
-    /// The packet came by this interface; may be given several times
+    /// Only packets that arrive by this interface; may be repeated
     #[arg(long, value_name = "IFACE")]
     pub interface: Vec<String>,
-    /// Only of one packet in so many
+    /// Only for one in N packets
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
-    /// End after so many seconds
+    /// End after SECONDS
     #[arg(long, value_parser = parse_seconds)]
     pub seconds: Option<Duration>,
     /// How to print.
@@ -95,12 +104,12 @@ pub struct Logs {
 pub enum Level {
     /// Packets that could not be sent
     Error,
-    /// And broken ones, and services without servers
+    /// Also broken packets, and services without servers
     Warn,
-    /// And what passes that one might expect to be forwarded
+    /// Also packets that pass though one might expect them to be forwarded
     Info,
-    /// And each step of each packet
+    /// Also each step of each packet
     Debug,
-    /// And the state that it met
+    /// Also the control word that each packet found
     Trace,
 }

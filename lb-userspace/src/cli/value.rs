@@ -1,4 +1,4 @@
-//! The values on the command line that clap does not know by itself.
+//! Command line values that clap does not parse by itself.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -13,9 +13,9 @@ use clap::{
 };
 
 use ipnet::IpNet;
-use lb_common::outcome::Outcome;
+use lb_common::{flow::protocol::NAMES, outcome::Outcome};
 
-use crate::config::model::Role;
+use crate::{config::model::Role, decide::explain::Endpoint};
 
 /// The longest name of an instance, in bytes.
 const MAX_INSTANCE_BYTES: usize = 64;
@@ -23,16 +23,7 @@ const MAX_INSTANCE_BYTES: usize = 64;
 /// How often output may be repeated.
 const WATCH_SECONDS: RangeInclusive<f64> = 0.1..=86_400.0;
 
-/// One end of a flow.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Endpoint {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its port, if one was given.
-    pub port: Option<u16>,
-}
-
-/// The text is no [`Endpoint`].
+/// The text is not an [`Endpoint`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not an address; write 192.0.2.1, 192.0.2.1:443, 2001:db8::1 or [2001:db8::1]:443")]
 pub struct ParseEndpointError;
@@ -50,7 +41,7 @@ impl FromStr for Endpoint {
             return Ok(Self { address: address.into(), port: None });
         }
         match text.parse() {
-            // A zone or flow label is nothing that a packet carries to us.
+            // Packets do not carry a zone.
             Ok(SocketAddr::V6(v6)) if v6.scope_id() != 0 => Err(ParseEndpointError),
             Ok(socket) => Ok(Self { address: socket.ip(), port: Some(socket.port()) }),
             Err(_) => Err(ParseEndpointError),
@@ -67,7 +58,7 @@ pub enum Listen {
     Nowhere,
 }
 
-/// The text is no [`Listen`].
+/// The text is not a [`Listen`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not an address and port; write 127.0.0.1:9652, [::1]:9652, or none")]
 pub struct ParseListenError;
@@ -83,7 +74,6 @@ impl FromStr for Listen {
     }
 }
 
-/// The roles that this version has.
 impl ValueEnum for Role {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Balancer, Self::Member, Self::Steer]
@@ -91,25 +81,31 @@ impl ValueEnum for Role {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Self::Balancer => PossibleValue::new("balancer").help("Send each packet on to the chosen server"),
+            Self::Balancer => PossibleValue::new("balancer").help("Send each packet to the chosen server"),
             Self::Member => PossibleValue::new("member").help("Take the packets that the formula gives to this host"),
-            Self::Steer => PossibleValue::new("steer").help("Choose the router for what this host sends"),
+            Self::Steer => PossibleValue::new("steer").help("Choose the router for packets that this host sends"),
         })
     }
 }
 
-/// From 1 to `most`.
+/// A number from 1 to `most`.
 pub(super) fn up_to(most: u32) -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=i64::from(most))
 }
 
-/// The name becomes that of a directory below `/sys/fs/bpf/modlb/`, where dots are reserved.
+/// The name becomes a directory below `/sys/fs/bpf/modlb/`, where dots are reserved.
 pub(super) fn parse_instance(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if text.is_empty() || text.len() > MAX_INSTANCE_BYTES || !text.bytes().all(allowed) {
         return Err(format!("use 1 to {MAX_INSTANCE_BYTES} letters, digits, '-' or '_'"));
     }
     Ok(text.to_owned())
+}
+
+/// Help that names every protocol with a name.
+pub(super) fn protocol_help(more: &str) -> String {
+    let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
+    format!("The protocol: {} or a number{more}", names.join(", "))
 }
 
 pub(super) fn parse_outcome(text: &str) -> Result<Outcome, String> {
@@ -119,7 +115,7 @@ pub(super) fn parse_outcome(text: &str) -> Result<Outcome, String> {
     })
 }
 
-/// An address is a prefix of full length.
+/// Takes an address as a prefix of full length.
 pub(super) fn parse_net(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
@@ -140,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints() {
+    fn endpoints_are_parsed() {
         let endpoint = |address: &str, port| Ok(Endpoint { address: address.parse().unwrap(), port });
         for (text, expected) in [
             ("198.51.100.7", endpoint("198.51.100.7", None)),
@@ -156,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn not_endpoints() {
+    fn malformed_endpoints_are_refused() {
         for text in [
             "",
             "localhost",
@@ -173,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners() {
+    fn listen_addresses_are_parsed() {
         assert_eq!("none".parse(), Ok(Listen::Nowhere));
         assert_eq!("[::1]:80".parse(), Ok(Listen::At((Ipv6Addr::LOCALHOST, 80).into())));
         for text in ["", "9652", ":9652", "localhost:9652", "127.0.0.1"] {
@@ -182,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn instances() {
+    fn instance_names_are_checked() {
         for text in ["default", "a", "Edge-1_b", &"x".repeat(64)] {
             assert_eq!(parse_instance(text).as_deref(), Ok(text));
         }
@@ -192,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds() {
+    fn seconds_are_parsed_within_limits() {
         assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
         for text in ["0", "-1", "nan", "inf", "1s", ""] {
             assert!(parse_seconds(text).is_err(), "{text}");

@@ -1,16 +1,16 @@
-//! `modlb status`, `stats`, `top` and `serve`: the running instance, to look at.
+//! `modlb status`, `stats`, `top` and `serve`: views of the running instance.
 
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use super::{Format, value::parse_seconds};
-use crate::{serve, slots::Digest};
+use super::{global::Format, value::parse_seconds};
+use crate::{decide::slots::Digest, serve};
 
 /// `modlb status`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Status {
-    /// Fail, after printing, unless this is the digest: that of a balancer that sends every packet to the same server
+    /// After printing, fail unless the digest is HEX; balancers with equal digests choose the same servers
     #[arg(long, value_name = "HEX")]
     pub expect_digest: Option<Digest>,
     /// How to print.
@@ -21,7 +21,7 @@ pub struct Status {
 /// `modlb stats`.
 #[derive(Args, Clone, Debug)]
 pub struct Stats {
-    /// Print again every so many seconds, with rates
+    /// Print again every SECONDS, with rates
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub watch: Option<Duration>,
     /// How to print.
@@ -32,7 +32,7 @@ pub struct Stats {
 /// `modlb top`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Top {
-    /// How often to read the counters
+    /// Read the counters every SECONDS
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
     pub interval: Duration,
 }
@@ -43,7 +43,7 @@ pub struct Serve {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9652")]
     pub listen: SocketAddr,
-    /// How to answer.
+    /// Options of the listener.
     #[command(flatten)]
     pub listener: serve::Options,
 }

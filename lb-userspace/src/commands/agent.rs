@@ -2,16 +2,15 @@
 
 use anyhow::Result;
 
-use super::attach::mode_of;
 use crate::{
     agent::{self, Options},
     cli::{Agent, Listen},
-    datapath::Wanted,
+    datapath::InstanceOptions,
 };
 
 pub async fn run(instance: &str, options: Agent) -> Result<()> {
     let Agent { config, listen, mode, clsact, standby, capacity, serve } = options;
-    let wanted = Wanted {
+    let wanted = InstanceOptions {
         services: capacity.max_services,
         slots: capacity.max_slots,
         servers: capacity.max_servers,
@@ -21,5 +20,5 @@ pub async fn run(instance: &str, options: Agent) -> Result<()> {
         Listen::At(address) => Some(address),
         Listen::Nowhere => None,
     };
-    agent::run(instance, Options { config, listen, mode: mode_of(mode, clsact), standby, wanted, serve }).await
+    agent::run(instance, Options { config, listen, mode: mode.program_mode(clsact), standby, wanted, serve }).await
 }

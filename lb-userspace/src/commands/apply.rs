@@ -5,25 +5,29 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    change::{Manner, change},
+    change::{ChangeRequest, change},
     input,
 };
-use crate::{cli::Apply, config::model::Config, datapath::Datapath, locate::Refresh, observe::status};
+use crate::{
+    change::{apply::ChangeOptions, resolve::Refresh},
+    cli::Apply,
+    config::model::Config,
+    datapath::Datapath,
+    observe::status,
+};
 
 pub async fn run(instance: &str, options: &Apply) -> Result<()> {
     // A file that names no role is for the one that the instance has.
     let role = Datapath::open(instance).ok().map(|datapath| datapath.role());
     let want = input::read_for(&options.file, role)?;
     warn_of_interfaces(instance, &want).await?;
-    let manner = Manner {
+    let request = ChangeRequest {
         dry_run: options.dry_run,
         json: options.format.json,
-        refresh: Refresh::All,
-        must_find: None,
         confirm: options.confirm.map(|seconds| Duration::from_secs(seconds.into())),
-        force: options.force,
+        options: ChangeOptions { refresh: Refresh::All, force: options.force, must_find: None },
     };
-    change(instance, manner, |_| Ok(want)).await
+    change(instance, request, |_| Ok(want)).await
 }
 
 /// Where the datapath is attached is for `attach` and `detach` to say.

@@ -3,10 +3,11 @@
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::{count, input, summary};
+use super::input;
 use crate::{
-    agreement,
     cli::Check,
+    config::model::count,
+    decide::config_digest,
     output::{Render, print},
 };
 
@@ -34,9 +35,9 @@ pub fn run(options: &Check) -> Result<()> {
         Ok(config) => {
             let (services, servers) =
                 (config.services.len(), config.services.iter().map(|service| service.servers.len()).sum());
-            let text = format!("{file}: good: {}", summary(&config));
+            let text = format!("{file}: good: {}", config.summary());
             // Slot tables take time where there are many and servers are down; people who check do not look at it.
-            let digest = options.format.json.then(|| agreement::digest_of(&config).to_string());
+            let digest = options.format.json.then(|| config_digest::digest_of(&config).to_string());
             Ok(print(&Verdict { ok: true, digest, services, servers, errors: Vec::new(), text }, options.format.json)?)
         }
         Err(error) if options.format.json => {

@@ -4,14 +4,17 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 
-use super::{Ended, input};
+use super::{ended::Ended, input};
 use crate::{
+    change::rollback,
     cli::{Doctor, Global},
     config::model::Config,
     datapath::Datapath,
     doctor::{
-        Finding, Level, Ways, checks,
+        checks,
+        command::CommandContext,
         facts::Instance,
+        finding::{Finding, Level},
         gather::{self, nic, server_side, site},
     },
     net::{Interface, Net},
@@ -22,9 +25,12 @@ use crate::{
 const WARNED: u8 = 3;
 
 pub async fn run(global: &Global, options: &Doctor) -> Result<()> {
-    let ways = Ways { netns: global.netns.clone(), instance: global.instance.clone() };
-    let findings =
-        if options.server { server(options, &ways).await? } else { balancer(&global.instance, options, &ways).await? };
+    let context = CommandContext { netns: global.netns.clone(), instance: global.instance.clone() };
+    let findings = if options.server {
+        server(options, &context).await?
+    } else {
+        balancer(&global.instance, options, &context).await?
+    };
     let worst = findings.iter().map(|finding| finding.level).max();
     print(&DoctorView { findings, all: global.verbose > 0 }, options.format.json)?;
     match worst {
@@ -34,10 +40,11 @@ pub async fn run(global: &Global, options: &Doctor) -> Result<()> {
     }
 }
 
-async fn balancer(name: &str, options: &Doctor, ways: &Ways) -> Result<Vec<Finding>> {
+async fn balancer(name: &str, options: &Doctor, context: &CommandContext) -> Result<Vec<Finding>> {
     let config = options.config.as_deref().map(input::read).transpose()?;
     let net = Net::open()?;
-    let (instance, datapath) = gather::instance(name)?;
+    let unconfirmed = rollback::find(name)?.map(|found| (found.pending.left().as_secs(), found.waiting));
+    let (instance, datapath) = gather::instance(name, unconfirmed)?;
     let interfaces = interfaces(&net, options, config.as_ref(), datapath.as_ref()).await?;
     if interfaces.is_empty() && matches!(instance, Instance::Missing) && config.is_none() {
         bail!(
@@ -55,7 +62,7 @@ async fn balancer(name: &str, options: &Doctor, ways: &Ways) -> Result<Vec<Findi
         (None, None) => Config::default(),
     };
     let site = site::read(&net, config, datapath.as_ref(), &interfaces).await?;
-    Ok(checks::all(&gather::host()?, &instance, &nics, &site, ways))
+    Ok(checks::all(&gather::host()?, &instance, &nics, &site, context))
 }
 
 /// Those that are named, else those of the instance, else those of the configuration.
@@ -84,7 +91,7 @@ async fn interfaces(
     Ok(interfaces)
 }
 
-async fn server(options: &Doctor, ways: &Ways) -> Result<Vec<Finding>> {
+async fn server(options: &Doctor, context: &CommandContext) -> Result<Vec<Finding>> {
     let mut services: Vec<IpAddr> = options.service.clone();
     if let Some(file) = &options.config {
         services.extend(checks::services::addresses(&input::read(file)?.services));
@@ -98,5 +105,5 @@ async fn server(options: &Doctor, ways: &Ways) -> Result<Vec<Finding>> {
         );
     }
     let net = Net::open()?;
-    Ok(checks::server(&server_side::read(&net, services, &options.client).await?, ways))
+    Ok(checks::server(&server_side::read(&net, services, &options.client).await?, context))
 }

@@ -12,10 +12,10 @@ use crate::{
         model::{Config, Role, Server},
         protocol::parse_protocol,
     },
-    datapath::{Datapath, Place},
-    explain::{Host, Packet, explain},
+    datapath::{Datapath, Location},
+    decide::explain::{Explanation, Packet, ThisHost, explain},
     net::Net,
-    output::{ExplainView, print},
+    output::print,
 };
 
 pub async fn run(instance: &str, options: &Explain) -> Result<()> {
@@ -27,26 +27,29 @@ pub async fn run(instance: &str, options: &Explain) -> Result<()> {
     let explained = match &options.config {
         Some(file) => {
             let config = input::read(file)?;
-            let places = places(&config).await?;
-            explain(&config, Host { places: &places, own: &[] }, &packet)?
+            let here = here(&config).await?;
+            explain(&config, ThisHost { here: &here, own: &[] }, &packet)?
         }
         None => {
             let snapshot = Datapath::open(instance)?.snapshot();
             let own = Net::open()?.own_addresses().await?;
-            let explained = explain(&snapshot.config, Host { places: &snapshot.places, own: &own }, &packet)?;
-            if snapshot.control.standby() { ExplainView::of(Outcome::Standby) } else { explained }
+            let is_here =
+                |locations: &Vec<Location>| locations.iter().map(|location| *location == Location::Local).collect();
+            let here: Vec<Vec<bool>> = snapshot.locations.iter().map(is_here).collect();
+            let explained = explain(&snapshot.config, ThisHost { here: &here, own: &own }, &packet)?;
+            if snapshot.control.standby() { Explanation::of(Outcome::Standby) } else { explained }
         }
     };
     Ok(print(&explained, options.format.json)?)
 }
 
 /// Which servers this host would be, as a member that has the configuration; others need not know.
-async fn places(config: &Config) -> Result<Vec<Vec<Place>>> {
+async fn here(config: &Config) -> Result<Vec<Vec<bool>>> {
     let own: HashSet<IpAddr> = match (config.role, &config.group.own[..]) {
         (Role::Balancer | Role::Steer, _) => return Ok(Vec::new()),
         (Role::Member, []) => Net::open()?.local_addresses().await?,
         (Role::Member, own) => own.iter().copied().collect(),
     };
-    let place = |server: &Server| if own.contains(&server.address) { Place::Here } else { Place::Back };
-    Ok(config.services.iter().map(|service| service.servers.iter().map(place).collect()).collect())
+    let is_here = |server: &Server| own.contains(&server.address);
+    Ok(config.services.iter().map(|service| service.servers.iter().map(is_here).collect()).collect())
 }

@@ -16,13 +16,13 @@ use log::{Log, Metadata, Record};
 use serde::Serialize;
 
 use crate::{
-    cli::{self, Logs, Which},
-    datapath::{Datapath, tracing::Manner},
+    cli::{self, Logs},
+    datapath::{Datapath, tracing::Emission},
     output::emit_line,
     trace::{
         clock,
+        query::{Depth, TraceQuery, split},
         session::Session,
-        wanted::{Depth, split},
     },
 };
 
@@ -32,7 +32,7 @@ const FETCH: Duration = Duration::from_millis(2);
 pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let datapath = Datapath::open(instance)?;
     let filter = filter(options, &datapath)?;
-    let manner = Manner::Messages(level(options.level));
+    let manner = Emission::Messages(level(options.level));
     let mut session = Session::start(instance, &options.interface, &filter, manner).await?;
     let mut loggers = Vec::new();
     let unread = Arc::new(AtomicBool::new(false));
@@ -48,24 +48,13 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     loggers.iter_mut().for_each(EbpfLogger::flush);
-    eprintln!("{} packets went by, {} of them were told of", session.told()?.seen, session.told()?.fit);
+    eprintln!("{} packets seen, {} matched", session.counters()?.seen, session.counters()?.fit);
     Ok(result?)
 }
 
 fn filter(options: &Logs, datapath: &Datapath) -> Result<Filter> {
-    let which = Which {
-        address: options.address,
-        source: None,
-        destination: None,
-        port: None,
-        protocol: None,
-        service: None,
-        server: None,
-        outcome: Vec::new(),
-        interface: Vec::new(),
-        sample: options.sample,
-    };
-    Ok(split(&which, Depth::Headers, &datapath.snapshot())?.0)
+    let query = TraceQuery { address: options.address, sample: options.sample, ..TraceQuery::default() };
+    Ok(split(&query, Depth::Headers, &datapath.snapshot())?.0)
 }
 
 const fn level(level: cli::Level) -> aya_log::Level {

@@ -2,22 +2,20 @@
 
 use anyhow::Result;
 
-use crate::{
-    cli::{Cli, Command, Dev, Server},
-    config::model::Config,
-};
+use crate::cli::{Cli, Command, Dev, Server};
 
 mod activity;
 mod agent;
 mod apply;
-pub(crate) mod attach;
-pub(crate) mod change;
+mod attach;
+mod change;
 mod check;
 mod completions;
 mod confirm;
-pub(crate) mod detach;
+mod detach;
 mod dev;
 mod doctor;
+mod ended;
 mod explain;
 mod export;
 mod input;
@@ -32,12 +30,7 @@ mod top;
 mod trace;
 mod upgrade;
 
-pub use change::attached;
-
-/// A command that has said all there is to say and ends with this exit status.
-#[derive(Debug, thiserror::Error)]
-#[error("exit status {0}")]
-pub struct Ended(pub u8);
+pub use ended::Ended;
 
 /// Runs a command. Must be called within a current-thread tokio runtime, in the network namespace that is meant.
 ///
@@ -68,7 +61,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Replay(options) => replay::run(&options),
         Command::Trace(options) => trace::run(instance, &options).await,
         Command::Logs(options) => logs::run(instance, &options).await,
-        Command::TraceGuard => crate::trace::guard::run(instance),
+        Command::TraceGuard => crate::trace::watchdog::run(instance),
         Command::Activate => activity::set(instance, false),
         Command::Standby => activity::set(instance, true),
         Command::Upgrade => upgrade::run(instance).await,
@@ -77,15 +70,4 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Doctor(options) => doctor::run(&cli.global, &options).await,
         Command::Dev(Dev::Pass { interface, remove }) => dev::pass(&interface, remove).await,
     }
-}
-
-/// "1 service" and "2 services".
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// Like "2 services, 7 servers".
-pub(crate) fn summary(config: &Config) -> String {
-    let servers = config.services.iter().map(|service| service.servers.len()).sum();
-    format!("{}, {}", count(config.services.len(), "service"), count(servers, "server"))
 }

@@ -18,8 +18,8 @@ use crate::{
         print,
     },
     replay::{
-        Method, Moves, Progress, Replayed, Scenario, ServerTally, Setting, Tally, Why, capture::Capture, most_frequent,
-        replay,
+        Change, Method, Moves, Progress, ReplayStats, Replayed, Scenario, ServerLoad, Setting, capture::Capture,
+        most_frequent, replay,
     },
 };
 
@@ -39,21 +39,21 @@ pub fn run(options: &Replay) -> Result<()> {
     }
     let method = if options.without_kernel { Method::Host } else { Method::Kernel };
     let (capture, size) = open(&options.file)?;
-    let Replayed { tally, by_kernel, error } =
+    let Replayed { stats, by_kernel, error } =
         replay(&setting, method, capture, &mut Progress::new("replaying", size))?;
     let file = options.file.display().to_string();
     let mut view = ReplayView {
         file: file.clone(),
-        judged_by: judged(&tally, by_kernel),
+        judged_by: judged(&stats, by_kernel),
         own_macs: setting.own_macs.iter().map(ToString::to_string).collect(),
         own_macs_found: found,
-        total: tally.frames.into(),
-        cut: CutView { judged: tally.filled.into(), undecided: tally.undecided.into() },
+        total: stats.frames.into(),
+        cut: CutView { judged: stats.filled.into(), undecided: stats.undecided.into() },
         error: error.as_ref().map(ToString::to_string),
-        outcomes: OutcomesView::new(|outcome| tally.outcomes[outcome.index() as usize].into()),
-        services: services(&setting, &tally),
+        outcomes: OutcomesView::new(|outcome| stats.outcomes[outcome.index() as usize].into()),
+        services: services(&setting, &stats),
         worst: None,
-        changes: setting.scenarios.iter().zip(&tally.moves).map(|(other, moves)| change(other, moves)).collect(),
+        changes: setting.scenarios.iter().zip(&stats.moves).map(|(other, moves)| change(other, moves)).collect(),
     };
     view.conclude();
     print(&view, options.format.json)?;
@@ -64,8 +64,8 @@ pub fn run(options: &Replay) -> Result<()> {
 }
 
 /// Everything that was judged, by whom.
-fn judged(tally: &Tally, kernel: Counter) -> JudgedView {
-    let Tally { frames, undecided, .. } = tally;
+fn judged(stats: &ReplayStats, kernel: Counter) -> JudgedView {
+    let ReplayStats { frames, undecided, .. } = stats;
     let host = Counter {
         packets: frames.packets - undecided.packets - kernel.packets,
         bytes: frames.bytes - undecided.bytes - kernel.bytes,
@@ -104,12 +104,12 @@ fn open(path: &Path) -> Result<(Capture<Input>, Option<u64>)> {
     Ok((Capture::new(input).with_context(|| path.display().to_string())?, size))
 }
 
-fn services(setting: &Setting, tally: &Tally) -> Vec<ReplayService> {
-    let services = setting.config.services.iter().zip(&tally.services);
+fn services(setting: &Setting, stats: &ReplayStats) -> Vec<ReplayService> {
+    let services = setting.config.services.iter().zip(&stats.services);
     let service = services.map(|(service, counted)| {
         let servers = service.servers.iter().zip(&counted.servers);
         let servers: Vec<_> = servers
-            .map(|(server, ServerTally { total, flows })| ReplayServer {
+            .map(|(server, ServerLoad { total, flows })| ReplayServer {
                 address: server.address,
                 state: server.state.name(),
                 weight: server.weight,
@@ -134,9 +134,9 @@ fn services(setting: &Setting, tally: &Tally) -> Vec<ReplayService> {
 
 fn change(scenario: &Scenario, moves: &Moves) -> ChangeView {
     let Moves { of, moved, moved_of_others, unserved, taken_anew } = *moves;
-    let (down, against) = match &scenario.why {
-        Why::Down(server) => (Some(*server), None),
-        Why::Against(file) => (None, Some(file.clone())),
+    let (down, against) = match &scenario.change {
+        Change::Down(server) => (Some(*server), None),
+        Change::Against(file) => (None, Some(file.clone())),
     };
     let view = |[all, moved, moved_of_others, unserved]: [u64; 4]| MovesView { all, moved, moved_of_others, unserved };
     let figures = [of, moved, moved_of_others, unserved];

@@ -8,7 +8,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use crate::{agent::view::Shared, cli::Serve, output::print_text, serve::serve_with};
+use crate::{cli::Serve, observe::agent_view::Shared, output::print_text, serve::serve_with};
 
 /// Answers until it is interrupted, which is what the user wanted.
 pub async fn run(instance: &str, options: &Serve) -> Result<()> {

@@ -4,14 +4,11 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 
-use super::change::{Manner, change};
+use super::change::{ChangeRequest, change};
 use crate::{
+    change::{apply::ChangeOptions, resolve::Refresh},
     cli::{ServerAdd, ServerName},
-    config::{
-        health::Health,
-        model::{Config, Server, ServerMac, Service, State, Vlan},
-    },
-    locate::Refresh,
+    config::model::{Config, Health, Server, ServerMac, Service, State, Vlan},
 };
 
 pub async fn up(instance: &str, name: &ServerName) -> Result<()> {
@@ -62,18 +59,17 @@ async fn edit(
     must_find: bool,
     edit: impl FnOnce(&mut Service) -> Result<()>,
 ) -> Result<()> {
-    let manner = Manner {
+    let must_find = must_find.then_some((name.service.as_str(), name.server));
+    let request = ChangeRequest {
         dry_run: name.dry_run,
         json: false,
-        refresh,
-        must_find: must_find.then_some((name.service.as_str(), name.server)),
         confirm: None,
-        force: true,
+        options: ChangeOptions { refresh, force: true, must_find },
     };
-    change(instance, manner, |have| {
+    change(instance, request, |have| {
         let mut want = have.clone();
         edit(service(&mut want, &name.service)?)?;
-        want.check()?;
+        want.validate()?;
         Ok(want)
     })
     .await

@@ -32,10 +32,10 @@ pub async fn servers(instance: &str, format: Format) -> Result<()> {
 
 async fn view(instance: &str) -> Result<StatusView> {
     let datapath = Datapath::open(instance)?;
-    if !datapath.told_of()?.is_empty() && !datapath.is_being_traced() {
+    if !datapath.traced()?.is_empty() && !datapath.is_being_traced() {
         log::warn!(
-            "the command that traced this instance was killed, and its guard, too; `modlb upgrade`, or whatever changes the \
-             instance next, puts the ordinary program back"
+            "the command that traced this instance was killed together with its watchdog; `modlb upgrade`, or the next \
+             command that changes the instance, puts the regular program back"
         );
     }
     let interfaces = status::interfaces(&datapath).await?;

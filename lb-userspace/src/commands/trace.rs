@@ -10,22 +10,25 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
-use lb_common::{outcome::Outcome, trace::TraceEvent};
+use lb_common::{
+    outcome::{Action, Outcome},
+    trace::TraceEvent as Event,
+};
 
 use crate::{
     cli::Trace,
     config::protocol::protocol_name,
-    datapath::{Datapath, tracing::Manner},
+    datapath::{Datapath, tracing::Emission},
     net::Net,
     output::{TraceLines, TraceSummary, TraceView, emit_line},
     trace::{
         clock::{self, Clock},
-        event::Told,
+        event::TraceEvent,
         frame,
-        names::{Named, Names},
-        pcapng::{Packet, Way, Writer},
+        names::{NameHistory, Takers},
+        pcapng::{Direction, Packet, Writer},
+        query::{Depth, NameFilter, split},
         session::Session,
-        wanted::{Depth, Wanted, split},
     },
 };
 
@@ -38,23 +41,23 @@ const ROOM_FOR_FRAMES: u32 = 32 << 20;
 
 pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let datapath = Datapath::open(instance)?;
-    let mut names = Names::new(&datapath);
+    let mut names = NameHistory::new(&datapath);
     let (depth, room) = if options.pcap.is_some() { (Depth::Whole, ROOM_FOR_FRAMES) } else { (Depth::Headers, ROOM) };
     let snapshot = datapath.snapshot();
-    let (filter, wanted) = split(&options.which, depth, &snapshot)?;
+    let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
     let sink = Sink::open(options)?;
-    let mut session = Session::start(instance, &options.which.interface, &filter, Manner::Events(room)).await?;
+    let mut session = Session::start(instance, &options.which.interface, &filter, Emission::Events(room)).await?;
     let events = session.tellers.iter_mut().map(|teller| teller.events()).collect::<Result<Vec<_>, _>>()?;
     let interfaces = Net::open()?.interfaces().await?;
     let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();
-    let mut view = Viewer { events, interfaces, wanted, sink, shown: 0, most: options.count };
+    let mut view = Viewer { events, interfaces, filter_names, sink, shown: 0, most: options.count };
     let fetch = || view.fetch(&mut names);
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     // What was told of until then.
     let result = result.and_then(|()| view.fetch(&mut names).map(drop));
-    let told = session.told()?;
-    eprintln!("{}", TraceSummary { seen: told.seen, shown: view.shown, lost: told.lost }.line());
+    let counters = session.counters()?;
+    eprintln!("{}", TraceSummary { seen: counters.seen, shown: view.shown, lost: counters.lost }.line());
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
@@ -66,7 +69,7 @@ struct Viewer {
     events: Vec<RingBuf<MapData>>,
     /// Names of interfaces, also of those that frames are sent by.
     interfaces: std::collections::HashMap<u32, String>,
-    wanted: Wanted,
+    filter_names: NameFilter,
     sink: Sink,
     shown: u64,
     most: Option<u64>,
@@ -74,27 +77,27 @@ struct Viewer {
 
 impl Viewer {
     /// Shows what has been told since the last time, in the order in which it happened; ends when that is enough.
-    fn fetch(&mut self, names: &mut Names<'_>) -> io::Result<ControlFlow<()>> {
+    fn fetch(&mut self, names: &mut NameHistory<'_>) -> io::Result<ControlFlow<()>> {
         names.refresh();
         let mut all = Vec::new();
         for events in &mut self.events {
             while let Some(event) = events.next() {
-                all.extend(Told::read(&event));
+                all.extend(TraceEvent::read(&event));
             }
         }
-        all.sort_by_key(|told| told.event.time);
+        all.sort_by_key(|event| event.record.time);
         let clock = Clock::now();
-        for told in all {
+        for event in all {
             if self.is_done() {
                 break;
             }
-            let named = names.of(&told);
-            if let Some(outcome) = told.outcome()
-                && self.wanted.takes(&named)
+            let takers = names.takers(&event);
+            if let Some(outcome) = event.outcome()
+                && self.filter_names.takes(&takers)
             {
-                let time = clock.wall(told.event.time);
-                let view = self.view(&told, outcome, &named, time);
-                self.sink.show(&told, &view, time)?;
+                let time = clock.wall(event.record.time);
+                let view = self.view(&event, outcome, &takers, time);
+                self.sink.show(&event, &view, time)?;
                 self.shown += 1;
             }
         }
@@ -110,12 +113,12 @@ impl Viewer {
         self.interfaces.get(&interface).cloned().unwrap_or_else(|| format!("#{interface}"))
     }
 
-    fn view(&self, told: &Told, outcome: Outcome, named: &Named<'_>, time: Duration) -> TraceView {
-        let TraceEvent { interface, egress, length, frames, slots, slot, action, .. } = told.event;
-        let (bytes, whole) = (&told.before[..], length as usize);
+    fn view(&self, event: &TraceEvent, outcome: Outcome, takers: &Takers<'_>, time: Duration) -> TraceView {
+        let Event { interface, egress, length, frames, slots, slot, action, .. } = event.record;
+        let (bytes, whole) = (&event.before[..], length as usize);
         let link = frame::link_layer(bytes, whole);
-        let tuple = told.tuple().or_else(|| frame::tuple(bytes, whole));
-        let chosen = told.counter().is_some();
+        let tuple = event.tuple().or_else(|| frame::tuple(bytes, whole));
+        let chosen = event.counter().is_some();
         TraceView {
             time: clock::rfc3339(time),
             time_of_day: clock::of_day(time),
@@ -129,15 +132,15 @@ impl Viewer {
             destination_port: tuple.map(|tuple| tuple.destination_port),
             fragment: tuple.is_some_and(|tuple| tuple.fragment),
             icmp_error: frame::is_error(bytes, whole),
-            reply: told.is_reply(),
-            service: named.service.map(|service| service.name.clone()),
-            formula: told.formula(),
-            sum: told.sum().map(|sum| sum.to_string()),
+            reply: event.is_reply(),
+            service: takers.service.map(|service| service.name.clone()),
+            formula: event.formula(),
+            sum: event.sum().map(|sum| sum.to_string()),
             slots: (slots != 0).then_some(slots),
             slot: chosen.then_some(slot),
-            server: named.server,
+            server: takers.server,
             sent_by: (egress != 0).then(|| self.name(egress)),
-            generation: told.control().generation(),
+            generation: event.control().generation(),
             length,
             frames,
             source_mac: link.map(|link| link.source.to_string()),
@@ -147,12 +150,13 @@ impl Viewer {
     }
 }
 
-/// Names of actions: those of XDP, and on egress, whose numbers are others, what they mean.
+/// The name of an XDP action. The numbers of TC actions overlap with XDP's; on egress the outcome decides between them.
 const fn action_name(outcome: Outcome, action: u32) -> &'static str {
     const TC_ACT_SHOT: u32 = 2;
     const TC_ACT_UNSPEC: u32 = u32::MAX;
     match (action, outcome) {
-        (1, _) | (TC_ACT_SHOT, Outcome::NoServer | Outcome::Unreachable) => "drop",
+        (1, _) => "drop",
+        (TC_ACT_SHOT, outcome) if matches!(outcome.action(), Action::Drop) => "drop",
         (2 | TC_ACT_UNSPEC, _) => "pass",
         (3, _) => "tx",
         (4, _) => "redirect",
@@ -180,11 +184,11 @@ impl Sink {
         Ok(Self::Capture(Box::new(Writer::new(BufWriter::new(out)).with_context(|| path.display().to_string())?)))
     }
 
-    fn show(&mut self, told: &Told, view: &TraceView, time: Duration) -> io::Result<()> {
+    fn show(&mut self, event: &TraceEvent, view: &TraceView, time: Duration) -> io::Result<()> {
         match self {
             Self::Lines(lines) => emit_line(&lines.line(view)),
             Self::Json => emit_line(&serde_json::to_string(view)?),
-            Self::Capture(writer) => capture(writer, told, view, time),
+            Self::Capture(writer) => capture(writer, event, view, time),
         }
     }
 
@@ -197,26 +201,26 @@ impl Sink {
 }
 
 /// The frame as it came and, where it was changed, as it left.
-fn capture<W: Write>(writer: &mut Writer<W>, told: &Told, view: &TraceView, time: Duration) -> io::Result<()> {
+fn capture<W: Write>(writer: &mut Writer<W>, event: &TraceEvent, view: &TraceView, time: Duration) -> io::Result<()> {
     let comment = view.comment();
-    let egress = told.event.action == u32::MAX;
+    let egress = event.record.action == u32::MAX;
     let before = Packet {
         interface: &view.interface,
         time,
-        bytes: &told.before,
-        length: told.event.length as usize,
-        way: if egress { Way::Out } else { Way::In },
+        bytes: &event.before,
+        length: event.record.length as usize,
+        direction: if egress { Direction::Out } else { Direction::In },
         comment: &comment,
     };
     writer.write(&before)?;
-    if told.after.is_empty() {
+    if event.after.is_empty() {
         return Ok(());
     }
     writer.write(&Packet {
         interface: view.sent_by.as_deref().unwrap_or(&view.interface),
-        bytes: &told.after,
-        length: told.event.after_length as usize,
-        way: if view.action == "pass" && !egress { Way::In } else { Way::Out },
+        bytes: &event.after,
+        length: event.record.after_length as usize,
+        direction: if view.action == "pass" && !egress { Direction::In } else { Direction::Out },
         comment: &format!("{comment}; as rewritten"),
         ..before
     })

@@ -2,8 +2,11 @@
 
 use anyhow::Result;
 
-use super::change::attached;
-use crate::{datapath::Writer, net::Net, output::print_text};
+use crate::{
+    datapath::{Writer, attached},
+    net::Net,
+    output::print_text,
+};
 
 pub async fn run(instance: &str) -> Result<()> {
     let writer = Writer::open(instance)?;

@@ -7,9 +7,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::check::Check;
-use super::health::Health;
-use super::model::{Direction, Formula, Fragments, Selection, Server, ServerMac, Service, State, Vlan};
+use super::model::{Check, Direction, Formula, Fragments, Health, Selection, Server, ServerMac, Service, State, Vlan};
 
 /// A service whose values may not make sense yet.
 pub(super) struct Draft {
@@ -88,32 +86,36 @@ impl DraftServer {
 
 impl From<&Service> for Draft {
     fn from(service: &Service) -> Self {
+        let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers } =
+            service;
         Self {
-            name: service.name.clone(),
-            address: Some(service.address),
-            protocol: Some(service.protocol),
-            port: service.port.map(i64::from),
-            formula: service.formula,
-            slots: match service.selection {
+            name: name.clone(),
+            address: Some(*address),
+            protocol: Some(*protocol),
+            port: port.map(i64::from),
+            formula: *formula,
+            slots: match *selection {
                 Selection::Modulo => None,
                 Selection::Resilient { slots } => Some(slots.into()),
             },
-            fragments: service.fragments,
-            direction: service.direction,
-            check: service.check.clone(),
-            servers: service.servers.iter().map(DraftServer::from).collect(),
+            fragments: *fragments,
+            direction: *direction,
+            check: check.clone(),
+            servers: servers.iter().map(DraftServer::from).collect(),
         }
     }
 }
 
 impl From<&Server> for DraftServer {
     fn from(server: &Server) -> Self {
+        // No rule is about what was found out about it.
+        let Server { address, mac, vlan, weight, state, health: _ } = server;
         Self {
-            address: Ok(server.address),
-            mac: server.mac,
-            vlan: server.vlan.map(|vlan| vlan.number().into()),
-            weight: server.weight.into(),
-            state: server.state,
+            address: Ok(*address),
+            mac: *mac,
+            vlan: vlan.map(|vlan| vlan.number().into()),
+            weight: (*weight).into(),
+            state: *state,
         }
     }
 }

@@ -1,19 +1,19 @@
 //! The configuration: the file as it is written (`file`) and the types that cannot be wrong (`model`).
 //!
 //! ```text
-//! text ──serde──▶ file::File ──words, addresses──▶ draft::Draft ──rules──▶ model::Config
-//!                                                  model::Config::check ──▶ the same rules
+//! text ──serde──▶ file ──words, addresses──▶ draft ──rules──▶ model::Config
+//!                                            model::Config::validate ──▶ the same rules
 //! ```
+//!
+//! Imports go the other way, in a line: `model` ← `draft` ← `rules` ← `file`, and `model` ← `standing`.
 
-pub mod check;
 mod draft;
 mod error;
 pub mod file;
-mod group;
-pub mod health;
 pub mod model;
 pub mod protocol;
 mod rules;
+pub mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

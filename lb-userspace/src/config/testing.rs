@@ -1,5 +1,5 @@
-//! Configurations for property tests: any that the rules allow, from a few names and addresses so that two of them often
-//! share some.
+//! Configurations for property tests: any that the rules allow, from a few names and addresses so that two of them
+//! often share some.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -9,10 +9,9 @@ use std::{
 use lb_common::mac::Mac;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
-use super::check::{Check, Kind};
-use super::health::Health;
 use super::model::{
-    Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
+    Check, Config, Direction, Formula, Fragments, Group, Health, Kind, Role, Selection, Server, ServerMac, Service,
+    State, Vlan,
 };
 
 /// Any valid configuration.

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::{
     ConfigError,
     file::{parse, read, write},
-    health::Health,
-    model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan},
+    model::{
+        Config, Direction, Formula, Fragments, Group, Health, Role, Selection, Server, ServerMac, Service, State, Vlan,
+    },
     testing,
 };
 
@@ -326,7 +327,7 @@ proptest! {
                 server.mac = ServerMac::Unresolved;
             }
         }
-        prop_assert!(config.check().is_ok());
+        prop_assert!(config.validate().is_ok());
         prop_assert_eq!(parse(&write(&config)).unwrap(), expected);
     }
 

@@ -11,10 +11,10 @@
 use lb_common::table::Counter;
 
 use super::{
-    Result, grace,
-    instance::Writer,
-    layout::{Layout, Placed, lay_out},
-    snapshot::Snapshot,
+    error::Result,
+    layout::lay_out::{Layout, lay_out},
+    place::Placed,
+    store::{grace, instance::Writer, snapshot::Snapshot},
 };
 
 /// A configuration that fits and only has to be written.
@@ -53,8 +53,8 @@ impl Writer {
         let Prepared { have, layout } = prepared;
         self.datapath.servers.zero(&layout.fresh);
         self.write(have.control.half() ^ 1, layout);
-        // Publish after the half is written, else packets meet services without slots.
-        // Nobody else publishes meanwhile, but a takeover does not wait for the lock: whether on standby is as it is now.
+        // Publish after the half is written, else packets meet services without slots. Nobody else publishes meanwhile,
+        // but a takeover does not wait for the lock: whether on standby is as it is now.
         self.datapath.maps.control.update(|now| now.publish(layout.contents));
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Programs that tell what happens to packets: swapped in, and out again.
 //!
-//! While one is in force the interface's pin still is that of the program of every day, so that swapping out needs nothing but the
-//! two pins. Whoever lets packets be told of holds a lock of its own; where a link has a telling program and nobody holds that
-//! lock, its command is dead, and the next command that writes puts things right ([`Writer::open`]).
+//! While one is in force the interface's pin still is that of the program of every day, so that swapping out needs
+//! nothing but the two pins. Whoever lets packets be told of holds a lock of its own; where a link has a settings
+//! program and nobody holds that lock, its command is dead, and the next command that writes puts things right
+//! ([`Writer::open`]).
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
@@ -10,14 +11,20 @@ use aya::maps::{MapData, PerCpuArray, RingBuf};
 use lb_common::trace::{Filter, TraceCounters};
 
 use super::{
-    Datapath, Error, Holder, Result, egress,
-    instance::Writer,
-    link,
-    object::Programs,
-    pins::{Lock, Pins},
-    program::{Constants, Telling, group_mac, load_telling, xdp_name},
+    attach::{
+        egress,
+        link::{self, Holder},
+        load::{Constants, TraceSettings, group_mac, load_traced},
+        names::{STEER, TRACING, variant, xdp_name},
+        object::Programs,
+        variant::loaded,
+    },
+    error::{Error, Result},
+    store::{
+        instance::{Datapath, Writer},
+        pins::{Lock, Pins},
+    },
     sys::{open_pin, update_link},
-    variant::{loaded, name_of},
 };
 use crate::{config::model::Group, net::Interface};
 
@@ -26,7 +33,7 @@ const DIRECTORY: &str = "modlb-trace";
 
 /// How a program tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Manner {
+pub enum Emission {
     /// By events, in so many bytes of memory: a power of two.
     Events(u32),
     /// By messages (aya-log) of this level and more important ones.
@@ -42,7 +49,7 @@ pub struct Claim {
 
 /// A program that tells of an interface's packets.
 #[derive(Debug)]
-pub struct Teller {
+pub struct Tracer {
     /// The interface.
     pub interface: Interface,
     /// The program's id.
@@ -77,11 +84,11 @@ fn pins(instance: &str) -> Pins {
 
 impl Datapath {
     /// The interfaces whose program tells what happens to packets.
-    pub fn told_of(&self) -> Result<Vec<u32>> {
+    pub fn traced(&self) -> Result<Vec<u32>> {
         let mut interfaces = Vec::new();
         for (index, link) in self.links()? {
             // The pinned program is asked first: nearly always it is the one.
-            if link.program != link::program_id(&self.pins.program(index)) && link::tells(link.program) {
+            if link.program != link::program_id(&self.pins.program(index)) && link::traces(link.program) {
                 interfaces.push(index);
             }
         }
@@ -105,12 +112,12 @@ impl Writer {
     /// # Errors
     ///
     /// [`Error::TracedFilter`]; the kernel refuses the program.
-    pub fn swap_in(&self, interface: &Interface, group: &Group, filter: &Filter, manner: Manner) -> Result<Teller> {
-        let (prefix, telling) = telling(filter, manner);
+    pub fn swap_in(&self, interface: &Interface, group: &Group, filter: &Filter, manner: Emission) -> Result<Tracer> {
+        let (prefix, settings) = settings(filter, manner);
         let mac = interface.mac.unwrap_or_default();
         let constants = Constants { interface: interface.index, mac, group: group_mac(group) };
-        let mut programs = load_telling(&self.pins, &self.capacities, constants, Some(&telling))?;
-        let xdp = xdp_name(self.role).map(|name| name_of(name, self.is_multi_buffer(interface.index)));
+        let mut programs = load_traced(&self.pins, &self.capacities, constants, Some(&settings))?;
+        let xdp = xdp_name(self.role).map(|name| variant(name, self.is_multi_buffer(interface.index)));
         let program = match xdp {
             Some(name) => {
                 let program = loaded(&mut programs, &format!("{prefix}{name}"))?;
@@ -121,24 +128,24 @@ impl Writer {
                 if self.links()?.iter().any(|(_, link)| link.holder == Holder::Clsact) {
                     return Err(Error::TracedFilter(self.pins.instance().to_owned()));
                 }
-                let program = egress::named(&mut programs, &format!("{prefix}{}", egress::STEER))?;
+                let program = egress::named(&mut programs, &format!("{prefix}{}", STEER))?;
                 program.load()?;
                 self.put(interface.index, program.fd()?.as_fd())?;
                 program.info()?.id()
             }
         };
-        Ok(Teller { interface: interface.clone(), program, programs })
+        Ok(Tracer { interface: interface.clone(), program, programs })
     }
 
     /// Puts the programs of every day back, wherever others tell of packets. Returns how many that were.
     pub fn swap_out(&self) -> Result<usize> {
-        let told_of = self.told_of()?;
-        for index in &told_of {
+        let traced = self.traced()?;
+        for index in &traced {
             let pin = self.pins.program(*index);
             let program = open_pin(&pin).map_err(Error::io(format!("opening {}", pin.display())))?;
             self.put(*index, program.as_fd())?;
         }
-        Ok(told_of.len())
+        Ok(traced.len())
     }
 
     fn put(&self, interface: u32, program: BorrowedFd<'_>) -> Result<()> {
@@ -149,7 +156,7 @@ impl Writer {
 
     /// Puts right what a command left behind that was killed together with its guard.
     pub(super) fn end_stale_tracing(&self) -> Result<()> {
-        if self.told_of()?.is_empty() || self.is_being_traced() {
+        if self.traced()?.is_empty() || self.is_being_traced() {
             return Ok(());
         }
         let ended = self.swap_out()?;
@@ -159,19 +166,19 @@ impl Writer {
     }
 }
 
-fn telling(filter: &Filter, manner: Manner) -> (&'static str, Telling) {
+fn settings(filter: &Filter, manner: Emission) -> (&'static str, TraceSettings) {
     // SAFETY: the filter is made of numbers without padding, as its size is asserted to be.
     let bytes = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(filter).cast::<u8>(), size_of::<Filter>()) };
-    let [trace, log] = link::TELLING;
+    let [trace, log] = TRACING;
     // What is not used is as small as it may be.
     const LEAST: u32 = 4_096;
     match manner {
-        Manner::Events(room) => (trace, Telling { filter: bytes.to_vec(), level: 0, room }),
-        Manner::Messages(level) => (log, Telling { filter: bytes.to_vec(), level: level as u8, room: LEAST }),
+        Emission::Events(room) => (trace, TraceSettings { filter: bytes.to_vec(), level: 0, room }),
+        Emission::Messages(level) => (log, TraceSettings { filter: bytes.to_vec(), level: level as u8, room: LEAST }),
     }
 }
 
-impl Teller {
+impl Tracer {
     /// Where the events come from; once.
     ///
     /// # Errors
@@ -221,7 +228,7 @@ mod tests {
     use lb_common::mac::Mac;
 
     use super::*;
-    use crate::datapath::{instance::Wanted, trial::Laboratory};
+    use crate::datapath::{capacities::InstanceOptions, trial::Laboratory};
 
     /// The kernel takes each of them, also those for which there is no interface in tests.
     #[test]
@@ -235,13 +242,13 @@ mod tests {
             return;
         }
         let _laboratory = Laboratory::enter().unwrap();
-        let wanted = Wanted { services: Some(1), slots: Some(1), servers: Some(1), role: None };
-        let writer = Writer::create("telling", &wanted).unwrap();
+        let wanted = InstanceOptions { services: Some(1), slots: Some(1), servers: Some(1), role: None };
+        let writer = Writer::create("settings", &wanted).unwrap();
         let mut names = Vec::new();
-        for manner in [Manner::Events(4_096), Manner::Messages(aya_log::Level::Trace)] {
-            let (prefix, telling) = telling(&Filter { sample: 3, after: 1, ..Filter::ALL }, manner);
+        for manner in [Emission::Events(4_096), Emission::Messages(aya_log::Level::Trace)] {
+            let (prefix, settings) = settings(&Filter { sample: 3, after: 1, ..Filter::ALL }, manner);
             let constants = Constants { interface: 1, mac: Mac([2, 0, 0, 0, 0, 1]), group: u64::MAX };
-            let mut programs = load_telling(&writer.pins, &writer.capacities, constants, Some(&telling)).unwrap();
+            let mut programs = load_traced(&writer.pins, &writer.capacities, constants, Some(&settings)).unwrap();
             for (name, program) in programs.programs_mut().filter(|(name, _)| name.starts_with(prefix)) {
                 let loaded = if let Program::Xdp(program) = program {
                     program.load()

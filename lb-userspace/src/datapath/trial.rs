@@ -1,8 +1,8 @@
 //! A datapath that is attached to nothing: frames are handed to it one by one, by `BPF_PROG_TEST_RUN`.
 //!
-//! Trap: maps are shared by pins, and pins outlive a command that is killed. So these pins are in a BPF file system of this
-//! process's own, mounted where nobody else sees it: whatever happens to the process, the kernel takes it all away, and
-//! no running instance can be touched.
+//! Trap: maps are shared by pins, and pins outlive a command that is killed. So these pins are in a BPF file system of
+//! this process's own, mounted where nobody else sees it: whatever happens to the process, the kernel takes it all
+//! away, and no running instance can be touched.
 
 use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 use lb_common::{mac::Mac, table::Counter};
@@ -12,20 +12,24 @@ use nix::{
 };
 
 use super::{
-    Error, Placed, Result, Totals,
-    instance::{Wanted, Writer},
-    object::Programs,
-    pins::BPFFS,
-    program::{self, BALANCER, Constants},
-    variant::xdp,
+    attach::{
+        load::{Constants, load},
+        names::BALANCER,
+        object::Programs,
+        variant::xdp,
+    },
+    capacities::InstanceOptions,
+    error::{Error, Result},
+    place::Placed,
+    store::{instance::Writer, pins::BPFFS, totals::Totals},
 };
-use crate::slots::SlotTable;
+use crate::decide::slots::SlotTable;
 
 /// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;
 
-/// Frames by which it is found out how long a frame may be: the first that the kernel takes says it. Kernels before 5.18
-/// refuse what does not fit a page.
+/// Frames by which it is found out how long a frame may be: the first that the kernel takes says it. Kernels before
+/// 5.18 refuse what does not fit a page.
 const PROBES: [usize; 2] = [65_549, 3_000];
 
 /// How many bytes a program may add to a frame.
@@ -59,7 +63,8 @@ pub enum Action {
 }
 
 impl Laboratory {
-    /// Leaves the mounts that everybody sees, for the rest of this thread's life, and mounts a BPF file system of its own.
+    /// Leaves the mounts that everybody sees, for the rest of this thread's life, and mounts a BPF file system of its
+    /// own.
     ///
     /// # Errors
     ///
@@ -85,7 +90,7 @@ impl Laboratory {
         let mut writer = Writer::create(&format!("trial-{}", self.trials), &room(placed))?;
         let prepared = writer.prepare(placed)?;
         writer.publish(&prepared)?;
-        let mut ebpf = program::load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0 })?;
+        let mut ebpf = load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0 })?;
         xdp(&mut ebpf, BALANCER)?.load()?;
         let mut trial = Trial { writer, ebpf, out: Vec::new(), longest: 0, before: Vec::new() };
         trial.probe()?;
@@ -94,11 +99,11 @@ impl Laboratory {
 }
 
 /// As much as the configuration needs.
-fn room(placed: &Placed) -> Wanted {
+fn room(placed: &Placed) -> InstanceOptions {
     let services = &placed.config.services;
     let slots = services.iter().map(|service| SlotTable::build(service).len()).sum::<u32>();
     let servers = services.iter().map(|service| service.servers.len()).sum::<usize>();
-    Wanted {
+    InstanceOptions {
         role: Some(placed.config.role),
         services: Some(services.len().max(1) as u32),
         slots: Some(slots.max(1)),
@@ -109,8 +114,8 @@ fn room(placed: &Placed) -> Wanted {
 impl Trial {
     /// Finds out how much of a long frame the program is shown. It counts what it sees, also of what is not its own.
     ///
-    /// Trap: a program that does not know frames in several pieces (`xdp.frags`) is run on the first piece of a long frame
-    /// without an error, and takes it for the whole.
+    /// Trap: a program that does not know frames in several pieces (`xdp.frags`) is run on the first piece of a long
+    /// frame without an error, and takes it for the whole.
     fn probe(&mut self) -> Result<()> {
         self.longest = 0;
         for length in PROBES {

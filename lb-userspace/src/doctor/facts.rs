@@ -1,4 +1,4 @@
-//! What is known of a host before it is judged: plain values, so that tests can plant them.
+//! Facts about a host, before they are judged: plain values, so that tests can plant them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,22 +12,22 @@ use crate::{
     net::{XdpMode, details::Address, ethtool::Channels, features::XdpFeatures},
 };
 
-/// The host, whatever its interfaces.
+/// The host, apart from its interfaces.
 #[derive(Clone, Debug, Default)]
-pub struct Host {
+pub struct HostFacts {
     /// The kernel's release, as `uname -r` prints it.
     pub release: String,
-    /// Whether the kernel's types can be read (BTF).
+    /// Whether the kernel's BTF can be read.
     pub btf: bool,
     /// Whether the BPF file system is mounted where modlb expects it.
     pub bpffs: bool,
     /// This process's effective capabilities, one bit each.
     pub capabilities: u64,
-    /// `net.core.bpf_jit_enable`; `None`: it cannot be seen from here.
+    /// `net.core.bpf_jit_enable`; `None`: not visible from here.
     pub jit: Option<u32>,
     /// `net.core.bpf_jit_harden`.
     pub harden: Option<u32>,
-    /// CPUs that are online.
+    /// Online CPUs.
     pub cpus: u32,
 }
 
@@ -37,27 +37,27 @@ pub enum Instance {
     /// There is none.
     #[default]
     Missing,
-    /// It is not to be used, and why.
+    /// It cannot be used, and why.
     Unusable(String),
     /// It runs.
     Running {
-        /// It passes everything.
+        /// It is on standby.
         standby: bool,
-        /// Seconds until a change is rolled back, if one is not confirmed, and whether anything does so.
+        /// For an unconfirmed change: seconds until it is rolled back, and whether a process waits to do so.
         unconfirmed: Option<(u64, bool)>,
         /// Links whose interface is gone.
         gone: usize,
     },
 }
 
-/// What is balanced.
+/// Services, servers and their addresses.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
-    /// What this host does.
+    /// This host's role.
     pub role: Role,
-    /// The services, and where their servers are if they were looked for.
+    /// The services, with their servers' MACs if known.
     pub config: Config,
-    /// The servers that are up and not this host.
+    /// The servers that are up and are not this host.
     pub servers: Vec<ServerFacts>,
     /// Whether any server is this host.
     pub here: bool,
@@ -67,7 +67,7 @@ pub struct Site {
     pub addresses: Vec<Address>,
     /// The names of interfaces, by index.
     pub names: BTreeMap<u32, String>,
-    /// This instance forwards nothing.
+    /// Whether the instance is on standby.
     pub standby: bool,
 }
 
@@ -78,19 +78,19 @@ pub struct ServerFacts {
     pub service: String,
     /// Its address.
     pub address: IpAddr,
-    /// Where frames go at present: from the instance, or as the configuration says.
+    /// The MAC that frames go to: the instance's, or else the configuration's.
     pub mac: Option<Mac>,
-    /// The configuration says so.
+    /// Whether the configuration gives the MAC.
     pub given: bool,
-    /// By which interface, or why not.
-    pub way: Result<String, String>,
-    /// The state of the kernel's entry.
+    /// The interface that leads to it, or why there is none.
+    pub route: Result<String, String>,
+    /// The state of the kernel's neighbour entry.
     pub entry: Option<String>,
-    /// Who answers.
+    /// The MACs that answer for its address.
     pub answers: BTreeSet<Mac>,
 }
 
-/// Whose an XDP program is.
+/// The owner of an XDP program.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Owner {
     /// This instance's.
@@ -99,7 +99,7 @@ pub enum Owner {
     Instance(String),
     /// That of `modlb dev pass`.
     Pass,
-    /// Somebody else's, held by a link of this id or, `None`, without one.
+    /// A foreign program, held by the link with this id, or by none.
     Other(Option<u32>),
 }
 
@@ -112,7 +112,7 @@ pub struct Program {
     pub id: u32,
     /// Its name.
     pub name: String,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
 }
 
@@ -132,11 +132,11 @@ pub struct Controller {
 pub struct Peer {
     /// Its name.
     pub name: String,
-    /// Where it is: `None`: this namespace.
+    /// Its namespace; `None`: this one.
     pub namespace: Option<Namespace>,
     /// Whether it has an XDP program.
     pub program: bool,
-    /// Whether it hands over VLAN tags beside frames; `None`: its namespace could not be entered.
+    /// Whether it passes VLAN tags alongside frames; `None`: its namespace could not be entered.
     pub vlan_offload: Option<bool>,
 }
 
@@ -145,7 +145,7 @@ pub struct Peer {
 pub enum Namespace {
     /// One with a name or a path.
     Named(String),
-    /// One that nothing here leads to.
+    /// One that cannot be entered from here.
     Unknown,
 }
 
@@ -156,35 +156,35 @@ pub struct Nic {
     pub name: String,
     /// Whether it is up.
     pub up: bool,
-    /// Whether the cable is in.
+    /// Whether it has a carrier.
     pub carrier: bool,
     /// Its MAC.
     pub mac: Option<Mac>,
     /// Its MTU.
     pub mtu: u32,
-    /// What kind of virtual interface it is.
+    /// The kind of virtual interface.
     pub kind: Option<String>,
     /// The driver's name.
     pub driver: Option<String>,
-    /// What the driver can do; `None`: the kernel does not say.
+    /// The driver's XDP features; `None`: the kernel does not report them.
     pub xdp: Option<XdpFeatures>,
     /// The program on it.
     pub program: Option<Program>,
     /// Whether this instance is attached to it.
     pub attached: bool,
-    /// By the program for frames in several buffers.
+    /// Whether it is attached by the program for frames in several buffers.
     pub several_buffers: bool,
     /// The features that are on, by name.
     pub features: BTreeMap<String, bool>,
-    /// The queues; `None`: the driver does not say.
+    /// The queues; `None`: the driver does not report them.
     pub channels: Option<Channels>,
-    /// What it is a member of.
+    /// The bridge, bond or the like that it belongs to.
     pub controller: Option<Controller>,
     /// The other end, of a veth.
     pub peer: Option<Peer>,
     /// Its VLANs.
     pub vlans: Vec<String>,
-    /// `rp_filter`, the larger one of the interface's and of all.
+    /// `rp_filter`: the larger value of the interface's and of `all`.
     pub rp_filter: u32,
 }
 
@@ -194,20 +194,20 @@ impl Nic {
         self.features.get(feature).copied().unwrap_or_default()
     }
 
-    /// Whether our program is on it, in generic mode.
+    /// Whether our program runs on it in generic mode.
     pub fn is_generic(&self) -> bool {
         self.attached && self.program.as_ref().is_some_and(|program| program.mode == XdpMode::Generic)
     }
 }
 
-/// A server's side.
+/// A server, seen from itself.
 #[derive(Clone, Debug, Default)]
 pub struct ServerSide {
     /// The services' addresses.
     pub services: Vec<IpAddr>,
     /// This host's own addresses.
     pub addresses: Vec<Address>,
-    /// Its interfaces but for loopback, that are up.
+    /// Its interfaces that are up, except loopback.
     pub links: Vec<ServerLink>,
     /// Every interface's name, by index.
     pub names: BTreeMap<u32, String>,
@@ -215,9 +215,10 @@ pub struct ServerSide {
     pub loopback: u32,
     /// `arp_ignore` and `arp_announce` of all interfaces.
     pub all: [u32; 2],
-    /// What the kernel says of packets to each address: its own, or where they would go.
+    /// For each address, whether the kernel accepts packets to it as its own.
     pub accepted: Vec<(IpAddr, bool)>,
-    /// By which interface the answers go, or why they do not: to each client or, in no one's name, to anybody.
+    /// For each service and client (`None`: clients anywhere): the interface by which answers leave, or why they
+    /// cannot.
     pub routes: Vec<(IpAddr, Option<IpAddr>, Result<String, String>)>,
 }
 
@@ -226,8 +227,8 @@ pub struct ServerSide {
 pub struct ServerLink {
     /// Its name.
     pub name: String,
-    /// `arp_ignore` and `arp_announce` of its own.
+    /// Its own `arp_ignore` and `arp_announce`.
     pub own: [u32; 2],
-    /// `rp_filter`, the larger one of the interface's and of all.
+    /// `rp_filter`: the larger value of the interface's and of `all`.
     pub rp_filter: u32,
 }

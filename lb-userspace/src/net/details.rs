@@ -9,9 +9,11 @@ use rtnetlink::packet_route::{
 };
 
 use super::{
-    Error, Interface, Net, Result, all, answered,
-    message::{interface_of, own_address},
-    neighbour::neighbour_of,
+    addresses::own_address,
+    error::{Error, Result},
+    interfaces::{Interface, interface_of},
+    neighbours::neighbour_of,
+    netlink::{Net, all, answered},
 };
 
 /// How an interface is tied to others.

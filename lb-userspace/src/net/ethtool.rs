@@ -62,7 +62,8 @@ impl Ethtool {
     pub fn features(&self) -> io::Result<BTreeMap<String, bool>> {
         let names = self.feature_names()?;
         let blocks = names.len().div_ceil(32);
-        // `struct ethtool_gfeatures`: the command, how many blocks, and blocks of four words, of which the third is active.
+        // `struct ethtool_gfeatures`: the command, how many blocks, and blocks of four words, of which the third is
+        // active.
         let mut words = vec![0; 2 + blocks * 4];
         (words[0], words[1]) = (ETHTOOL_GFEATURES, blocks as u32);
         self.call(&mut words)?;
@@ -99,7 +100,8 @@ impl Ethtool {
             *place = byte as libc::c_char;
         }
         request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
-        // SAFETY: the kernel writes no more than the command's structure, which `words` has room for and outlives the call.
+        // SAFETY: the kernel writes no more than the command's structure, which `words` has room for and outlives the
+        // call.
         let result = unsafe { libc::ioctl(self.socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
         Errno::result(result).map(drop).map_err(io::Error::from)
     }

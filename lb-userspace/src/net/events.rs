@@ -10,7 +10,12 @@ use rtnetlink::{
 };
 use tokio::task::JoinHandle;
 
-use super::{Error, Interface, Neighbour, Result, message::interface_of, neighbour};
+use super::{
+    Neighbour,
+    error::{Error, Result},
+    interfaces::{Interface, interface_of},
+    neighbours,
+};
 
 /// A change.
 #[derive(Clone, Debug)]
@@ -83,9 +88,9 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
         let other = link.header.interface_family != rtnetlink::packet_route::AddressFamily::Unspec;
         (!other).then_some(Event::LinkGone(link.header.index))
     } else if let RouteNetlinkMessage::NewNeighbour(message) = inner {
-        neighbour::read(&message).map(Event::Neighbour)
+        neighbours::read(&message).map(Event::Neighbour)
     } else if let RouteNetlinkMessage::DelNeighbour(message) = inner {
-        neighbour::read(&message).map(Event::NeighbourGone)
+        neighbours::read(&message).map(Event::NeighbourGone)
     } else {
         None
     }

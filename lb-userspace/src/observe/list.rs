@@ -1,11 +1,10 @@
-//! Which services and servers to show, and in which order: pure. The page and `modlb top` list alike.
+//! Which services and servers to show, and in which order: pure. Shared by the page and `modlb top`.
 
 use super::{
-    Reading,
-    rates::{Rates, ServiceRates},
+    reading::Reading,
     status::{is_up, state},
 };
-use crate::output::ServiceView;
+use crate::output::{Rates, ServiceRates, ServiceView};
 
 /// An order of services or servers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -17,9 +16,9 @@ pub enum Order {
     Name,
     /// The busiest first.
     Traffic,
-    /// The least even service first; the server that has most for its weight.
+    /// The least even service first; the server with the most traffic for its weight first.
     Imbalance,
-    /// Those first that are down, or have the most servers down.
+    /// Services with the most servers down first; servers that are down first.
     Down,
 }
 
@@ -43,14 +42,14 @@ impl Order {
         Self::ALL.into_iter().find(|order| order.name() == name)
     }
 
-    /// The one after it.
+    /// The next order.
     #[must_use]
     pub fn next(self) -> Self {
         Self::ALL.into_iter().cycle().skip_while(|order| *order != self).nth(1).unwrap_or_default()
     }
 }
 
-/// The numbers of the services that match, in order. The filter is in small letters.
+/// The indices of the matching services, in order. The filter is in lower case.
 pub fn services(reading: &Reading, rates: Option<&Rates>, filter: &str, order: Order) -> Vec<usize> {
     let services = &reading.status.services;
     let mut numbers: Vec<_> = (0..services.len()).filter(|&number| matches(&services[number], filter)).collect();
@@ -71,7 +70,7 @@ pub fn services(reading: &Reading, rates: Option<&Rates>, filter: &str, order: O
     numbers
 }
 
-/// By name, destination, or a server's address or state.
+/// Matches by name, destination, or a server's address or state.
 fn matches(service: &ServiceView, filter: &str) -> bool {
     filter.is_empty()
         || service.name.to_lowercase().contains(filter)
@@ -79,7 +78,7 @@ fn matches(service: &ServiceView, filter: &str) -> bool {
         || service.servers.iter().any(|server| state(server) == filter || server.address.to_string().contains(filter))
 }
 
-/// The numbers of a service's servers that match by address or state, in order.
+/// The indices of a service's servers that match by address or state, in order.
 pub fn servers(service: &ServiceView, rates: Option<&ServiceRates>, filter: &str, order: Order) -> Vec<usize> {
     let servers = &service.servers;
     let matches = |number: &usize| {
@@ -98,7 +97,7 @@ pub fn servers(service: &ServiceView, rates: Option<&ServiceRates>, filter: &str
     numbers
 }
 
-/// The largest first; equals stay as they are.
+/// Sorts the largest first; equal ones keep their order.
 fn largest(numbers: &mut [usize], value: impl Fn(usize) -> f64) {
     let mut valued: Vec<_> = numbers.iter().map(|&number| (value(number), number)).collect();
     valued.sort_by(|(a, _), (b, _)| b.total_cmp(a));

@@ -1,15 +1,15 @@
-//! What an instance does, for those who look at it again and again: the metrics, the status page, `modlb top` and
-//! `modlb stats --watch`. Everything is read from the pins; no agent is needed, and nothing is changed.
+//! Repeated readings of an instance, for the metrics, the status page, `modlb top` and `modlb stats --watch`.
+//! Everything is read from the pins: this needs no agent and changes nothing.
 //!
 //! ```text
-//! status   what is in force, as views            reading   status, counters and capacities of one moment
-//! rates    two readings → rates, spread (pure)   changes   two readings → what is different (pure)
-//! sampler  the last two readings, through an instance's end and return       list   filter and order (pure)
+//! status   what is in force, as views            reading     status, counters and capacities at one moment
+//! sampler  the last two readings                 changes     two readings → what differs (pure)
+//! list     filter and order (pure)               agent_view  what the agent publishes about itself
 //! ```
 
+pub mod agent_view;
 pub mod changes;
 pub mod list;
-pub mod rates;
 mod reading;
 mod sampler;
 pub mod status;

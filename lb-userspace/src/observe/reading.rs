@@ -1,4 +1,4 @@
-//! Everything that an instance tells of itself, of one moment.
+//! Status, counters and capacities of an instance at one moment.
 
 use std::{
     net::IpAddr,
@@ -13,18 +13,18 @@ use crate::{
     output::{OutcomesView, ServerStats, ServiceStats, StatsView, StatusView},
 };
 
-/// Everything that an instance tells of itself, of one moment.
+/// Status, counters and capacities of an instance at one moment.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// When, for rates.
+    /// The time, for rates.
     pub at: Instant,
-    /// When, for people.
+    /// The time, for people.
     pub time: SystemTime,
-    /// How many publications there were: a reading with another number may have other services.
+    /// The number of publications so far: readings with different numbers may have different services.
     pub generation: u64,
     /// What is in force.
     pub status: StatusView,
-    /// What was counted; services and servers are those of `status`, in the same order.
+    /// The counters; services and servers are those of `status`, in the same order.
     pub stats: StatsView,
     /// How much the instance can hold.
     pub capacities: Capacities,
@@ -32,7 +32,7 @@ pub struct Reading {
     pub used: Used,
 }
 
-/// How much an instance holds, of what its capacities are for.
+/// How much of its capacities an instance uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Used {
     /// Services.
@@ -44,16 +44,16 @@ pub struct Used {
 }
 
 impl Reading {
-    /// Reads an instance. It is opened anew each time: it may have ended and come back meanwhile, and a reader that kept
-    /// its maps open would go on reading what nobody writes any more, and keep its memory from being freed.
+    /// Reads an instance. It is opened each time: it may have ended and returned meanwhile, and a reader that kept its
+    /// maps open would read stale data and keep its memory from being freed.
     ///
     /// # Errors
     ///
     /// As for [`Datapath::open`].
     pub async fn take(instance: &str) -> Result<Self> {
         let instance = instance.to_owned();
-        // With many servers this takes milliseconds, during which the agent has other things to do. The thread is of this
-        // one's network namespace: threads inherit it.
+        // With many servers this takes milliseconds, which would delay the agent. The new thread inherits this thread's
+        // network namespace.
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
             let datapath = Datapath::open(&instance)?;
             let totals = datapath.totals()?;
@@ -61,7 +61,7 @@ impl Reading {
             Ok((totals, Instant::now(), *datapath.capacities(), attachments, status::unconfirmed(&instance)?))
         });
         let (totals, at, capacities, attachments, unconfirmed) = read.await.context("reading the instance")??;
-        let interfaces = status::named(attachments).await?;
+        let interfaces = status::interface_views(attachments).await?;
         let record = &totals.snapshot.record;
         Ok(Self {
             at,
@@ -74,23 +74,23 @@ impl Reading {
         })
     }
 
-    /// How many servers there are, over all services.
+    /// The number of servers over all services.
     pub fn servers(&self) -> usize {
         self.status.services.iter().map(|service| service.servers.len()).sum()
     }
 
-    /// The number of a service.
+    /// The index of a service.
     pub fn service(&self, name: &str) -> Option<usize> {
         self.status.services.iter().position(|service| service.name == name)
     }
 
-    /// The number of a server of a service.
+    /// The index of a server in its service.
     pub fn server(&self, service: usize, address: IpAddr) -> Option<usize> {
         self.status.services.get(service)?.servers.iter().position(|server| server.address == address)
     }
 }
 
-/// What was counted, as `modlb stats` shows it.
+/// The counters, as `modlb stats` shows them.
 pub fn stats(totals: &Totals) -> StatsView {
     let Totals { snapshot, outcomes, services } = totals;
     let services = snapshot.config.services.iter().zip(services).map(|(service, totals)| ServiceStats {

@@ -1,4 +1,4 @@
-//! The last two readings of an instance, through its end and return.
+//! The last two readings of an instance, even if it ends and returns.
 
 use std::{
     collections::VecDeque,
@@ -6,33 +6,34 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Reading, changes, rates::Rates};
-use crate::{
-    agent::view::{Event, Level, MAX_EVENTS},
-    output::error_text,
+use super::{
+    agent_view::{Event, Level, MAX_EVENTS},
+    changes,
+    reading::Reading,
 };
+use crate::output::{Rates, error_text};
 
-/// Readings that are further apart say nothing of the present.
+/// Readings further apart give no current rates.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The last two readings of an instance, through its end and return.
+/// The last two readings of an instance, even if it ends and returns.
 #[derive(Debug, Default)]
 pub struct Sampler {
     now: Option<Arc<Reading>>,
-    /// Made when `now` was.
+    /// The rates up to `now`.
     rates: Option<Arc<Rates>>,
     error: Option<String>,
-    /// What became different meanwhile, the newest last.
+    /// Differences seen so far, the newest last.
     events: VecDeque<Event>,
 }
 
 impl Sampler {
-    /// The latest reading; `None`: there is no instance, or it cannot be read, which [`Sampler::error`] explains.
+    /// The latest reading; `None`: [`Sampler::error`] says why the instance cannot be read.
     pub fn now(&self) -> Option<&Arc<Reading>> {
         self.now.as_ref()
     }
 
-    /// The rates of the latest reading; `None`: it is the first in a while.
+    /// The rates at the latest reading; `None`: it is the first in a while.
     pub fn rates(&self) -> Option<&Arc<Rates>> {
         self.rates.as_ref()
     }
@@ -42,12 +43,12 @@ impl Sampler {
         self.error.as_deref()
     }
 
-    /// What became different between readings, the newest last.
+    /// Differences between readings, the newest last.
     pub fn events(&self) -> &VecDeque<Event> {
         &self.events
     }
 
-    /// Takes in what came of reading an instance.
+    /// Adds the result of reading an instance.
     pub fn take(&mut self, result: anyhow::Result<Reading>) {
         match result {
             Ok(reading) => self.take_reading(reading),

@@ -1,25 +1,26 @@
-//! An instance's snapshot → the views that commands, metrics and the page show.
+//! An instance's snapshot → the views for commands, metrics and the page.
 
 use anyhow::Result;
-use lb_common::abi::ABI;
+use ipnet::IpNet;
+use lb_common::{abi::ABI, record::ServiceRecord};
 
 use crate::{
-    agreement,
+    change::rollback,
     config::{
-        model::{Group, Role, Service, Vlan},
+        model::{Group, Role, Server, Service, Vlan},
         protocol::protocol_name,
+        standing::Standing,
     },
-    confirm,
-    datapath::{Datapath, Holder, Place, Snapshot, link::Link},
+    datapath::{Datapath, Holder, Link, Location, Snapshot},
+    decide::{config_digest, slots::Digest},
     net::Net,
     output::{Activity, InterfaceView, MemberView, ServerView, ServiceView, StatusView, UnconfirmedView},
-    slots::Digest,
 };
 
-/// Every state that [`state`] may name.
+/// Every name that [`state`] may return.
 pub const STATES: &[&str] = &["up", "down", "failing", "unresolved"];
 
-/// The state of a server, by the name that tables, metrics and the page use.
+/// The name of a server's state in tables, metrics and the page.
 pub const fn state(server: &ServerView) -> &'static str {
     server.state.name()
 }
@@ -29,7 +30,7 @@ pub const fn is_up(server: &ServerView) -> bool {
     server.state.takes_flows()
 }
 
-/// What is in force, attached to these interfaces.
+/// The view of what is in force, with these interfaces.
 pub fn view(snapshot: &Snapshot, interfaces: Vec<InterfaceView>, unconfirmed: Option<UnconfirmedView>) -> StatusView {
     StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -44,33 +45,33 @@ pub fn view(snapshot: &Snapshot, interfaces: Vec<InterfaceView>, unconfirmed: Op
     }
 }
 
-/// Whether a change is waiting for its confirmation.
+/// The change that waits for confirmation, if any.
 ///
 /// # Errors
 ///
-/// As for [`confirm::find`].
+/// As for [`rollback::find`].
 pub fn unconfirmed(instance: &str) -> Result<Option<UnconfirmedView>> {
-    Ok(confirm::find(instance)?.map(|found| UnconfirmedView {
+    Ok(rollback::find(instance)?.map(|found| UnconfirmedView {
         rolls_back_in: found.pending.left().as_secs(),
         waiting: found.waiting,
         problem: found.pending.problem,
     }))
 }
 
-/// What the instance decides, as one number.
+/// The digest of everything that decides where packets go.
 fn digest(snapshot: &Snapshot) -> Digest {
-    agreement::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
+    config_digest::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
 }
 
-/// What a member shows of itself.
+/// The member's part of the view.
 fn member(snapshot: &Snapshot) -> Option<MemberView> {
     if snapshot.config.role != Role::Member {
         return None;
     }
-    let services = snapshot.config.services.iter().zip(&snapshot.places);
-    let servers = services.flat_map(|(service, places)| service.servers.iter().zip(places));
+    let services = snapshot.config.services.iter().zip(&snapshot.locations);
+    let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
     let mut own: Vec<_> =
-        servers.filter(|(_, place)| **place == Place::Here).map(|(server, _)| server.address).collect();
+        servers.filter(|(_, location)| **location == Location::Local).map(|(server, _)| server.address).collect();
     own.sort_unstable();
     own.dedup();
     let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;
@@ -80,12 +81,12 @@ fn member(snapshot: &Snapshot) -> Option<MemberView> {
 /// An interface's link and program.
 #[derive(Debug)]
 pub struct Attachment {
-    /// The index that the interface had.
+    /// The interface's index when it was attached.
     index: u32,
     link: Link,
-    /// The program takes frames in several buffers.
+    /// Whether the program takes frames in several buffers.
     multi_buffer: bool,
-    /// The program tells what happens to packets.
+    /// Whether a tracing program is swapped in.
     traced: bool,
 }
 
@@ -95,7 +96,7 @@ pub struct Attachment {
 ///
 /// As for [`Datapath::links`].
 pub fn attachments(datapath: &Datapath) -> crate::datapath::Result<Vec<Attachment>> {
-    let traced = datapath.told_of()?;
+    let traced = datapath.traced()?;
     let links = datapath.links()?.into_iter();
     Ok(links
         .map(|(index, link)| Attachment {
@@ -107,21 +108,21 @@ pub fn attachments(datapath: &Datapath) -> crate::datapath::Result<Vec<Attachmen
         .collect())
 }
 
-/// Where an instance is attached, and how.
+/// The interfaces that an instance is attached to.
 ///
 /// # Errors
 ///
-/// The kernel does not say.
+/// The kernel cannot be asked.
 pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
-    named(attachments(datapath)?).await
+    interface_views(attachments(datapath)?).await
 }
 
-/// The same of links that were asked for before.
+/// The views of links that were read before.
 ///
 /// # Errors
 ///
-/// The kernel does not say.
-pub async fn named(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
+/// The kernel cannot be asked.
+pub async fn interface_views(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
     let net = Net::open()?;
     let mut views = Vec::new();
     for Attachment { index, link, multi_buffer, traced } in attachments {
@@ -148,44 +149,53 @@ pub async fn named(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
 
 fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
     let services = snapshot.config.services.iter().zip(&snapshot.services);
-    services
-        .map(|(service, record)| ServiceView {
-            name: service.name.clone(),
-            address: address(service),
-            protocol: service.protocol.map(|protocol| protocol_name(protocol).into_owned()),
-            port: service.port,
-            formula: service.formula,
-            direction: service.direction,
-            selection: service.selection,
-            n: record.n,
-            slots: record.slots,
-            digest: Digest(record.digest).to_string(),
-            servers: service
-                .servers
-                .iter()
-                .zip(service.standings())
-                .map(|(server, standing)| ServerView {
-                    address: server.address,
-                    mac: server.mac.get(),
-                    vlan: server.vlan.map(Vlan::number),
-                    weight: server.weight,
-                    state: standing,
-                    since: standing.since(),
-                    reason: standing.reason(interface_name),
-                })
-                .collect(),
-        })
-        .collect()
+    services.map(|(service, record)| service_view(service, record)).collect()
 }
 
-/// The name of an interface by its index, or the index where it is gone.
+fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
+    // How fragments are treated and servers are checked is for `export` to say.
+    let Service { name, address, protocol, port, formula, selection, fragments: _, direction, check: _, servers } =
+        service;
+    ServiceView {
+        name: name.clone(),
+        address: destination(*address),
+        protocol: protocol.map(|protocol| protocol_name(protocol).into_owned()),
+        port: *port,
+        formula: *formula,
+        direction: *direction,
+        selection: *selection,
+        n: record.n,
+        slots: record.slots,
+        digest: Digest(record.digest).to_string(),
+        servers: servers
+            .iter()
+            .zip(service.standings())
+            .map(|(server, standing)| server_view(server, standing))
+            .collect(),
+    }
+}
+
+fn server_view(server: &Server, standing: Standing) -> ServerView {
+    // The standing says what state and health come to.
+    let Server { address, mac, vlan, weight, state: _, health: _ } = server;
+    ServerView {
+        address: *address,
+        mac: mac.get(),
+        vlan: vlan.map(Vlan::number),
+        weight: *weight,
+        state: standing,
+        since: standing.since(),
+        reason: standing.reason(interface_name),
+    }
+}
+
+/// The name of an interface, or its index if it is gone.
 fn interface_name(index: u32) -> String {
     nix::net::if_::if_indextoname(index)
         .map_or_else(|_| format!("interface {index}"), |name| name.to_string_lossy().into_owned())
 }
 
-/// An address as it is, a prefix with its length.
-fn address(service: &Service) -> String {
-    let net = service.address;
+/// A single address without its prefix length, a prefix with it.
+fn destination(net: IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
 }

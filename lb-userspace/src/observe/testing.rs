@@ -7,47 +7,29 @@ use std::{
 
 use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
 
-use super::{Reading, Used};
+use super::reading::{Reading, Used};
 use crate::{
     config::{
-        health::Standing,
         model::{Direction, Selection, State},
+        standing::Standing,
     },
     datapath::Capacities,
     output::{
-        Activity, InterfaceView, OutcomesView, ServerStats, ServerView, ServiceStats, ServiceView, StatsView,
-        StatusView, Traffic,
+        Activity, OutcomesView, ServerStats, ServerView, ServiceStats, ServiceView, StatsView, StatusView, Traffic,
+        testing::{interface, traffic},
     },
 };
 
-/// A service's name, and of each server whether it is up, its weight and its packets.
-pub type Wanted<'a> = (&'a str, &'a [(State, u32, u64)]);
+/// A service's name, and for each server its state, weight and packets.
+pub type ServiceSpec<'a> = (&'a str, &'a [(State, u32, u64)]);
 
 /// The address of a server.
 pub fn address(number: usize) -> IpAddr {
     [10, 0, (number / 200) as u8, (11 + number % 200) as u8].into()
 }
 
-/// So many packets of 100 bytes.
-pub fn traffic(packets: u64) -> Traffic {
-    Traffic { packets, bytes: packets * 100 }
-}
-
-/// An interface with nothing special about it.
-pub fn interface() -> InterfaceView {
-    InterfaceView {
-        name: "eth0".into(),
-        index: 2,
-        mode: "native".into(),
-        multi_buffer: false,
-        traced: false,
-        link: "bpf_link".into(),
-        program_id: 57,
-    }
-}
-
 /// A reading of these services, `seconds` after a fixed moment.
-pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading {
+pub fn reading(start: Instant, seconds: u64, services: &[ServiceSpec<'_>]) -> Reading {
     let stats: Vec<_> = services.iter().map(service_stats).collect();
     let forwarded = stats.iter().map(|service| service.total.packets).sum();
     let views: Vec<_> = services.iter().map(service_view).collect();
@@ -78,7 +60,7 @@ pub fn reading(start: Instant, seconds: u64, services: &[Wanted<'_>]) -> Reading
     }
 }
 
-fn service_stats(&(name, servers): &Wanted<'_>) -> ServiceStats {
+fn service_stats(&(name, servers): &ServiceSpec<'_>) -> ServiceStats {
     let each = servers.iter().enumerate();
     ServiceStats {
         name: name.into(),
@@ -89,7 +71,7 @@ fn service_stats(&(name, servers): &Wanted<'_>) -> ServiceStats {
     }
 }
 
-fn service_view(&(name, servers): &Wanted<'_>) -> ServiceView {
+fn service_view(&(name, servers): &ServiceSpec<'_>) -> ServiceView {
     let server = |(number, &(state, weight, _)): (usize, &(State, u32, u64))| ServerView {
         address: address(number),
         mac: Some(Mac([2, 0, 0, 0, 0, number as u8])),

@@ -1,11 +1,11 @@
-//! What `modlb doctor` prints.
+//! `doctor`: findings.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Render;
-use crate::doctor::{Finding, Level};
+use super::render::Render;
+use crate::doctor::finding::{Finding, Level};
 
 /// The findings.
 #[derive(Clone, Debug, Serialize)]
@@ -13,12 +13,12 @@ use crate::doctor::{Finding, Level};
 pub struct DoctorView {
     /// In the order of the checks.
     pub findings: Vec<Finding>,
-    /// Print the checks that found nothing, each for itself.
+    /// Print each check without a finding on its own line.
     #[serde(skip)]
     pub all: bool,
 }
 
-/// How far meanings and cures are moved in.
+/// The indentation of meanings and cures.
 const INDENT: &str = "         ";
 
 impl DoctorView {
@@ -26,7 +26,7 @@ impl DoctorView {
         self.findings.iter().filter(|finding| finding.level == level).count()
     }
 
-    /// Every check that is well everywhere, as a line of its own.
+    /// A line for each check, with all subjects at level `ok`.
     fn fold(&self) -> Vec<String> {
         let mut lines: Vec<(&str, Vec<&str>)> = Vec::new();
         for finding in self.findings.iter().filter(|finding| finding.level == Level::Ok) {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn text() {
+    fn findings_are_folded_unless_all_are_asked_for() {
         let bad = "\
 warning  mode          eth0: generic
          slower
@@ -110,7 +110,7 @@ failure  link          eth0: down
     }
 
     #[test]
-    fn json() {
+    fn the_json_keeps_its_shape() {
         let json = serde_json::to_value(view(false)).unwrap();
         let expected = r#"{"check":"link","subject":"eth0","level":"failure","seen":"down","meaning":"nothing arrives","cure":"ip link set dev eth0 up","command":"ip link set dev eth0 up"}"#;
         assert_eq!(json[2], serde_json::from_str::<serde_json::Value>(expected).unwrap());

@@ -1,48 +1,13 @@
 //! `explain`: the arithmetic for one packet.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::fmt::Write as _;
 
-use lb_common::{formula::Formula, mac::Mac, outcome::Outcome};
-use serde::{Serialize, Serializer};
+use lb_common::outcome::Outcome;
 
-use super::{Render, or_dash, serialize_mac, table};
-use crate::config::model::Direction;
+use super::render::{Render, or_dash, table};
+use crate::{config::model::Direction, decide::explain::Explanation};
 
-/// What happens to a packet, and why. Parts that do not apply are `None`.
-#[derive(Clone, Debug, Serialize)]
-pub struct ExplainView {
-    /// What happens.
-    #[serde(serialize_with = "serialize_outcome")]
-    pub outcome: Outcome,
-    /// The name of the service that matches.
-    pub service: Option<String>,
-    /// What is added up.
-    #[serde(serialize_with = "serialize_formula")]
-    pub formula: Option<Formula>,
-    /// Whether the packet goes to the service or comes from it; then its fields are swapped first.
-    #[serde(serialize_with = "serialize_direction")]
-    pub direction: Option<Direction>,
-    /// The exact sum, in decimal digits: it may have more than 128 bits.
-    pub sum: Option<String>,
-    /// N, the sum of the weights.
-    pub n: Option<u32>,
-    /// T, the number of slots.
-    pub slots: Option<u32>,
-    /// The slot: the sum modulo T.
-    pub slot: Option<u32>,
-    /// The server that the slot names.
-    pub server: Option<IpAddr>,
-    /// The server's MAC.
-    #[serde(serialize_with = "serialize_mac")]
-    pub mac: Option<Mac>,
-    /// The VLAN of the outer tag that it is sent with, 0: no tag; `None`: tags stay as they come.
-    pub vlan: Option<u16>,
-    /// What the sum is made of: what it is, and the number in decimal digits.
-    #[serde(skip)]
-    pub addends: Vec<(String, String)>,
-}
-
-impl Render for ExplainView {
+impl Render for Explanation {
     fn render(&self) -> String {
         let mut text = format!("service  {}\n", or_dash(self.service.as_deref()));
         if let Some(formula) = self.formula {
@@ -64,41 +29,23 @@ impl Render for ExplainView {
                 (Outcome::Accepted, _) => ", which is this host".to_owned(),
                 (Outcome::Others, _) => ", which is not this host".to_owned(),
                 (_, Some(mac)) => format!(" at {mac}{vlan}"),
-                (_, None) => format!(" whose MAC is not known{vlan}"),
+                (_, None) => format!(" whose MAC is unknown{vlan}"),
             };
             let _ = writeln!(text, "server   {server}{where_it_is}");
         }
-        let _ = write!(text, "outcome  {}: {}", self.outcome, meaning(self.outcome));
+        let _ = write!(text, "outcome  {}: {}", self.outcome, self.outcome.meaning());
         text
     }
 }
 
-impl ExplainView {
-    /// A view that says nothing but the outcome.
-    pub const fn of(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            service: None,
-            formula: None,
-            direction: None,
-            sum: None,
-            n: None,
-            slots: None,
-            slot: None,
-            server: None,
-            mac: None,
-            vlan: None,
-            addends: Vec::new(),
-        }
-    }
-
+impl Explanation {
     fn render_sum(&self, sum: &str) -> String {
         let mut lines = table(&["", "", "number"], &["number"]);
         for (index, (label, number)) in self.addends.iter().enumerate() {
             lines.add_row([if index == 0 { "" } else { "+" }, label, number]);
         }
         lines.add_row(["=", "sum", sum]);
-        // The table's header says nothing that the rows do not.
+        // The rows need no header.
         indent(lines.trim_fmt().lines().skip(1))
     }
 
@@ -106,7 +53,7 @@ impl ExplainView {
         let (Some(slots), Some(slot)) = (self.slots, self.slot) else { return String::new() };
         let remainder = format!("\n{sum} % {slots} = {slot}");
         match self.n {
-            // With as many slots as servers the remainder is the formula's own.
+            // If there are as many slots as N, the remainder is the formula's own.
             Some(n) if n != slots => indent(format!("{remainder}   (N = {n}, dealt to {slots} slots)").lines()) + "\n",
             Some(_) | None => indent(remainder.lines()) + "\n",
         }
@@ -118,44 +65,15 @@ fn indent<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.join("\n")
 }
 
-const fn meaning(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Forwarded => "sent to the server",
-        Outcome::Local => "passed to this host, which is the server",
-        Outcome::NoServer => "dropped, no server is up",
-        Outcome::Unreachable => "dropped, the server cannot be reached",
-        Outcome::Standby => "passed untouched, this balancer is on standby",
-        Outcome::NotOurs => "passed untouched, addressed to another host or to a group",
-        Outcome::NotIp => "passed untouched, neither IPv4 nor IPv6",
-        Outcome::Malformed => "passed untouched, a header is broken or cut off",
-        Outcome::TooManyHeaders => "passed untouched, too many extension headers",
-        Outcome::Fragment => "passed untouched, a fragment that no service takes",
-        Outcome::NoService => "passed untouched, no service matches",
-        Outcome::Accepted => "passed to this host, which the formula names",
-        Outcome::Others => "dropped here, the member that the formula names accepts it",
-        Outcome::Answered => "answered with the group's MAC",
-    }
-}
-
-fn serialize_outcome<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(outcome.name())
-}
-
-fn serialize_direction<S: Serializer>(direction: &Option<Direction>, serializer: S) -> Result<S::Ok, S::Error> {
-    direction.map(Direction::name).serialize(serializer)
-}
-
-fn serialize_formula<S: Serializer>(formula: &Option<Formula>, serializer: S) -> Result<S::Ok, S::Error> {
-    formula.map(Formula::name).serialize(serializer)
-}
-
 #[cfg(test)]
 mod tests {
+    use lb_common::{formula::Formula, mac::Mac};
+
     use super::*;
 
-    fn forwarded() -> ExplainView {
+    fn forwarded() -> Explanation {
         let addend = |label: &str, number: &str| (label.to_owned(), number.to_owned());
-        ExplainView {
+        Explanation {
             outcome: Outcome::Forwarded,
             service: Some("web".into()),
             formula: Some(Formula::ThreeTuple),
@@ -175,12 +93,12 @@ mod tests {
         }
     }
 
-    fn unmatched() -> ExplainView {
-        ExplainView::of(Outcome::NoService)
+    fn unmatched() -> Explanation {
+        Explanation::of(Outcome::NoService)
     }
 
     #[test]
-    fn json() {
+    fn the_json_keeps_its_shape() {
         assert_eq!(
             serde_json::to_string(&forwarded()).unwrap(),
             r#"{"outcome":"forwarded","service":"web","formula":"3-tuple","direction":"forward","sum":"6731060940","n":3,"slots":3,"slot":0,"server":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null}"#
@@ -192,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn text() {
+    fn the_text_shows_the_arithmetic() {
         assert_eq!(
             forwarded().render(),
             "\
@@ -213,19 +131,19 @@ outcome  forwarded: sent to the server"
     }
 
     #[test]
-    fn text_with_a_vlan() {
+    fn the_text_names_the_vlan() {
         for (vlan, line) in [
             (20, "server   10.0.0.11 at 02:00:00:00:00:11, in VLAN 20"),
             (0, "server   10.0.0.11 at 02:00:00:00:00:11, without a VLAN tag"),
         ] {
-            let text = ExplainView { vlan: Some(vlan), ..forwarded() }.render();
+            let text = Explanation { vlan: Some(vlan), ..forwarded() }.render();
             assert!(text.lines().any(|found| found == line), "{text}");
         }
     }
 
     #[test]
-    fn text_with_more_slots_than_servers() {
-        let text = ExplainView { slots: Some(4098), slot: Some(1230), ..forwarded() }.render();
+    fn the_text_names_n_if_there_are_more_slots() {
+        let text = Explanation { slots: Some(4098), slot: Some(1230), ..forwarded() }.render();
         assert!(text.contains("\n  6731060940 % 4098 = 1230   (N = 3, dealt to 4098 slots)\n"), "{text}");
     }
 }

@@ -1,65 +1,16 @@
 //! `stats`: counters, and rates between two readings of them.
 
-use std::net::IpAddr;
-
 use comfy_table::Table;
-use lb_common::{outcome::Outcome, table::Counter};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use lb_common::outcome::Outcome;
+use serde::Serialize;
 
-use super::{Render, table};
-use crate::observe::rates::{Rate, Rates, ServiceRates, scaled};
+use super::{
+    counters::{StatsView, Traffic},
+    rates::{Rate, Rates, ServiceRates, scaled},
+    render::{Render, table},
+};
 
-/// Packets and bytes.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Traffic {
-    /// Frames.
-    pub packets: u64,
-    /// Bytes of the frames as XDP sees them.
-    pub bytes: u64,
-}
-
-impl From<Counter> for Traffic {
-    fn from(counter: Counter) -> Self {
-        Self { packets: counter.packets, bytes: counter.bytes }
-    }
-}
-
-/// Every counter of an instance.
-#[derive(Clone, Debug, Serialize)]
-pub struct StatsView {
-    /// What happened to packets.
-    pub outcomes: OutcomesView,
-    /// Which services they were for.
-    pub services: Vec<ServiceStats>,
-}
-
-/// The counter of each outcome.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct OutcomesView([Traffic; Outcome::COUNT as usize]);
-
-/// The counters of a service.
-#[derive(Clone, Debug, Serialize)]
-pub struct ServiceStats {
-    /// Its name.
-    pub name: String,
-    /// All of its servers', those that are configured no more included.
-    #[serde(flatten)]
-    pub total: Traffic,
-    /// Each server's.
-    pub servers: Vec<ServerStats>,
-}
-
-/// The counter of a server.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct ServerStats {
-    /// Its address.
-    pub address: IpAddr,
-    /// What it was sent.
-    #[serde(flatten)]
-    pub total: Traffic,
-}
-
-/// Two readings of the counters: as JSON the later one, as text with rates beside.
+/// Two readings of the counters: the JSON has the later one, the text adds rates.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(transparent)]
 pub struct StatsRates<'a> {
@@ -70,39 +21,13 @@ pub struct StatsRates<'a> {
     seconds: f64,
 }
 
-impl OutcomesView {
-    /// Asks for the counter of each outcome.
-    pub fn new(mut counter: impl FnMut(Outcome) -> Traffic) -> Self {
-        let mut counters = Self::default();
-        for &outcome in Outcome::ALL {
-            counters.0[outcome.index() as usize] = counter(outcome);
-        }
-        counters
-    }
-
-    /// The counter of one outcome.
-    pub const fn get(&self, outcome: Outcome) -> Traffic {
-        self.0[outcome.index() as usize]
-    }
-}
-
-impl Serialize for OutcomesView {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(Outcome::ALL.len()))?;
-        for &outcome in Outcome::ALL {
-            map.serialize_entry(outcome.name(), &self.get(outcome))?;
-        }
-        map.end()
-    }
-}
-
 impl StatsView {
     /// This reading and an `earlier` one, `seconds` before it.
     pub const fn since<'a>(&'a self, earlier: &'a Self, seconds: f64) -> StatsRates<'a> {
         StatsRates { now: self, earlier, seconds }
     }
 
-    /// With rates beside, if there are any.
+    /// The text, with rates if given.
     fn render_with(&self, rates: Option<&Rates>) -> String {
         let outcomes = self.render_outcomes(rates);
         if self.services.is_empty() { outcomes } else { outcomes + "\n\n" + &self.render_services(rates) }
@@ -159,7 +84,10 @@ fn add_traffic(table: &mut Table, mut row: Vec<String>, total: Traffic, rate: Op
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::counters::{OutcomesView, ServerStats, ServiceStats},
+        *,
+    };
 
     fn stats(packets: u64) -> StatsView {
         let total = Traffic { packets, bytes: packets * 100 };
@@ -175,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn json() {
+    fn the_json_keeps_its_shape() {
         let rest: String =
             Outcome::ALL[1..].iter().map(|outcome| format!(r#","{outcome}":{{"packets":0,"bytes":0}}"#)).collect();
         let expected = format!(
@@ -186,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_rates() {
+    fn the_text_has_totals() {
         let text = stats(7).render();
         assert!(
             text.starts_with("outcome           packets  bytes\nforwarded               7    700\nlocal  "),
@@ -197,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn text_with_rates() {
+    fn the_text_has_rates_if_asked_for() {
         let text = stats(3_000_007).since(&stats(7), 2.0).render();
         let services = "\
 service  server     packets      bytes  packets/s  bytes/s

@@ -1,4 +1,4 @@
-//! What happened to a packet, in a line.
+//! `trace`: what happened to a packet, in a line.
 
 use std::{fmt::Write as _, net::IpAddr};
 
@@ -10,60 +10,60 @@ use crate::config::model::Formula;
 /// What happened to a packet.
 #[derive(Clone, Debug, Serialize)]
 pub struct TraceView {
-    /// When, in UTC (RFC 3339).
+    /// The time in UTC (RFC 3339).
     pub time: String,
     /// The same in this host's zone, for people.
     #[serde(skip)]
     pub time_of_day: String,
-    /// The interface that it came by; of role `steer` by which it leaves.
+    /// The interface by which it came; in role `steer` the one by which it leaves.
     pub interface: String,
-    /// What happened.
+    /// The outcome.
     #[serde(serialize_with = "serialize_outcome")]
     pub outcome: Outcome,
-    /// What the program told the kernel: `pass`, `drop`, `tx` or `redirect`.
+    /// The program's verdict: `pass`, `drop`, `tx` or `redirect`.
     pub action: &'static str,
     /// The IP protocol: a name or a number.
     pub protocol: Option<String>,
-    /// The client's address, in the oriented tuple; without a tuple of the datapath's the sender's, as the frame says.
+    /// The client's address, from the oriented tuple; if the datapath found no tuple, the frame's source address.
     pub source: Option<IpAddr>,
-    /// The client's port; 0 where there are none.
+    /// The client's port; 0 if the protocol has none.
     pub source_port: Option<u16>,
     /// The service's address.
     pub destination: Option<IpAddr>,
-    /// The service's port; 0 where there are none.
+    /// The service's port; 0 if the protocol has none.
     pub destination_port: Option<u16>,
-    /// Whether it is a piece of a larger packet, whose ports do not count.
+    /// Whether it is a fragment, whose ports do not count.
     pub fragment: bool,
-    /// Whether it is an ICMP error, with the tuple of the packet that it quotes.
+    /// Whether it is an ICMP error; the tuple is then that of the quoted packet.
     pub icmp_error: bool,
     /// Whether it comes from the service, so that the tuple is swapped.
     pub reply: bool,
-    /// The service, as it was called then.
+    /// The service's name at that time.
     pub service: Option<String>,
-    /// What is added up.
+    /// The service's formula.
     #[serde(serialize_with = "serialize_formula")]
     pub formula: Option<Formula>,
-    /// The exact sum, in decimal digits.
+    /// The exact sum, in decimal.
     pub sum: Option<String>,
     /// T, the length of the slot table.
     pub slots: Option<u32>,
     /// The slot: the sum modulo T.
     pub slot: Option<u32>,
-    /// The server, as it was called then.
+    /// The server's address at that time.
     pub server: Option<IpAddr>,
-    /// The interface that it was sent by, where that is another one.
+    /// The interface that it was sent by, if different.
     pub sent_by: Option<String>,
-    /// Which configuration was in force: one more with every change.
+    /// The number of the configuration in force: each change adds one.
     pub generation: u64,
     /// Bytes of the frame.
     pub length: u32,
-    /// How many frames it becomes on the wire.
+    /// The number of frames that it becomes on the wire.
     pub frames: u32,
     /// The sender's MAC.
     pub source_mac: Option<String>,
-    /// The MAC that it was addressed to.
+    /// The destination MAC.
     pub destination_mac: Option<String>,
-    /// What the frame carries, as in `0x0806`.
+    /// The EtherType, as in `0x0806`.
     pub ether_type: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl TraceView {
         }
     }
 
-    /// What there is to say about the frame in a capture.
+    /// The comment on the frame in a capture.
     pub fn comment(&self) -> String {
         let mut text = self.outcome.name().to_owned();
         if let Some(service) = &self.service {
@@ -128,7 +128,7 @@ fn endpoint(address: IpAddr, port: Option<u16>) -> String {
     }
 }
 
-/// Lines whose columns stand below each other: each grows to what was the widest so far.
+/// Formats aligned lines: each column grows to its widest value so far.
 #[derive(Clone, Debug)]
 pub struct TraceLines {
     widths: [usize; COLUMNS],
@@ -137,7 +137,7 @@ pub struct TraceLines {
 const COLUMNS: usize = 7;
 
 impl Default for TraceLines {
-    /// What most IPv4 packets of a small service need.
+    /// Widths that suffice for most IPv4 packets of a small service.
     fn default() -> Self {
         Self { widths: [15, 4, 4, 40, 4, 20, 10] }
     }
@@ -169,11 +169,11 @@ impl TraceLines {
 /// How a trace ended.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct TraceSummary {
-    /// Packets that went through the programs.
+    /// Packets that the programs handled.
     pub seen: u64,
-    /// Packets that were shown.
+    /// Packets shown.
     pub shown: u64,
-    /// Packets that were to be shown, but for which there was no room.
+    /// Matching packets dropped because the buffer was full.
     pub lost: u64,
 }
 
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_s_shape_stays() {
+    fn the_json_keeps_its_shape() {
         assert_eq!(
             serde_json::to_string(&forwarded()).unwrap(),
             r#"{"time":"2026-11-24T14:23:07.123456789Z","interface":"eth0","outcome":"forwarded","action":"tx","protocol":"tcp","source":"198.51.100.7","source_port":51234,"destination":"203.0.113.10","destination_port":443,"fragment":false,"icmp_error":false,"reply":false,"service":"web","formula":"3-tuple","sum":"6731060940","slots":3,"slot":0,"server":"10.0.0.11","sent_by":null,"generation":1,"length":60,"frames":1,"source_mac":null,"destination_mac":null,"ether_type":null}"#
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stand_below_each_other() {
+    fn columns_are_aligned() {
         let mut lines = TraceLines::default();
         let first = lines.line(&forwarded());
         let other = TraceView {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_tells_all() {
+    fn a_comment_has_outcome_service_server_and_arithmetic() {
         assert_eq!(forwarded().comment(), "forwarded, service web, server 10.0.0.11, 3-tuple 6731060940 % 3 = 0");
     }
 }

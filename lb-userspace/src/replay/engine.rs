@@ -1,49 +1,32 @@
-//! A frame → the server that takes it, by one of two ways that must agree.
+//! A frame → the server that takes it, by one of two engines that must agree.
 
-use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
+use lb_common::{outcome::Outcome, table::Counter};
 
-use super::{Error, Method, host::Host, kernel::Kernel};
-use crate::{
-    datapath::{Placed, trial::Laboratory},
-    judge::Tuple,
-};
+use super::error::Error;
+use crate::decide::judge::Tuple;
 
-/// The server that takes a frame, by the places of service and server in the configuration.
+/// The server that takes a frame: the indices of service and server in the configuration.
 pub type Taken = Option<(usize, usize)>;
 
-/// A counter for each outcome, in the order of [`Outcome::ALL`]. What is `local` counts as `forwarded` here.
+/// A counter for each outcome, in the order of [`Outcome::ALL`]. `local` counts as `forwarded` here.
 pub type Outcomes = [Counter; Outcome::COUNT as usize];
 
 /// A configuration in force.
 pub trait Engine {
-    /// Who takes the frame, whose tuple (or why it has none) is known already.
+    /// The server that takes the frame. `parsed`: the frame's tuple, or why it has none.
     ///
     /// # Errors
     ///
-    /// The datapath cannot be tried on it.
+    /// The datapath cannot be run on it.
     fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error>;
 
-    /// What was counted for each outcome.
+    /// The counters of the outcomes.
     ///
     /// # Errors
     ///
-    /// It cannot be read, or is not what was seen.
+    /// They cannot be read, or do not match what was seen.
     fn outcomes(&self) -> Result<Outcomes, Error>;
 
-    /// What the loaded program judged itself.
+    /// The frames that the loaded program judged itself.
     fn judged_by_kernel(&self) -> Counter;
-}
-
-/// An engine for each configuration.
-pub fn start(method: Method, placed: &[Placed], mac: Mac) -> Result<Vec<Box<dyn Engine + '_>>, Error> {
-    match method {
-        Method::Host => Ok(placed.iter().map(|placed| Box::new(Host::new(placed)) as Box<dyn Engine>).collect()),
-        Method::Kernel => {
-            let mut laboratory = Laboratory::enter()?;
-            let mut engine = |placed| -> Result<Box<dyn Engine>, Error> {
-                Ok(Box::new(Kernel::new(laboratory.start(placed, mac)?, placed)))
-            };
-            placed.iter().map(&mut engine).collect()
-        }
-    }
 }

@@ -1,30 +1,30 @@
-//! What becomes of a frame, without the kernel: the datapath's parser, and the judge that `explain` asks.
+//! Judges frames without the kernel: the datapath's parser, and the judge behind `explain`.
 
 use lb_common::{outcome::Outcome, table::Counter};
 
 use super::{
-    Error,
     engine::{Engine, Outcomes, Taken},
+    error::Error,
 };
 use crate::{
     datapath::Placed,
-    judge::{Judge, Tuple},
+    decide::judge::{Judge, Tuple},
 };
 
-/// A configuration in this process.
+/// A configuration judged in this process.
 #[derive(Debug)]
-pub struct Host<'a> {
+pub struct HostEngine<'a> {
     judge: Judge<'a>,
     outcomes: Outcomes,
 }
 
-impl<'a> Host<'a> {
+impl<'a> HostEngine<'a> {
     pub fn new(placed: &'a Placed) -> Self {
         Self { judge: Judge::new(&placed.config.services, &placed.own), outcomes: Outcomes::default() }
     }
 }
 
-impl Engine for Host<'_> {
+impl Engine for HostEngine<'_> {
     fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
         let taken = parsed.and_then(|tuple| self.judge.server(&tuple));
         let outcome = taken.err().unwrap_or(Outcome::Forwarded);

@@ -1,66 +1,66 @@
-//! What becomes of a frame, by the loaded program.
+//! Judges frames by the loaded program.
 //!
-//! Which server a frame went to stands in the frame that comes out: every server has a MAC of its own here that says its
-//! number. Servers that are the balancer itself are not told apart from others, since what the program passes for them it
-//! would pass without a mark; whoever counts knows them.
+//! Each server gets a MAC that contains its number, so the output frame shows which server it was sent to. Servers on
+//! the balancer itself are treated as remote ones here, since the program would pass their frames unmarked; the
+//! statistics separate them again.
 
 use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
 
 use super::{
-    Error,
     engine::{Engine, Outcomes, Taken},
-    host::Host,
+    error::Error,
+    host::HostEngine,
 };
 use crate::{
     datapath::{
         Placed,
         trial::{Action, Trial},
     },
-    judge::Tuple,
+    decide::judge::Tuple,
 };
 
-/// What the MACs of servers start with: locally administered, nobody's.
+/// The first bytes of servers' stand-in MACs: locally administered.
 const STAND_IN: [u8; 2] = [0x02, 0x4d];
 
-/// The MAC that stands for a server, counted over all services.
+/// The MAC that stands for a server, numbered over all services.
 pub const fn stand_in(number: u32) -> Mac {
     let ([a, b], [c, d, e, f]) = (STAND_IN, number.to_be_bytes());
     Mac([a, b, c, d, e, f])
 }
 
 /// A configuration in the loaded program.
-pub struct Kernel<'a> {
+pub struct KernelEngine<'a> {
     trial: Trial,
-    /// For frames that the kernel runs no program on: shorter than an Ethernet header, or longer than it hands over at once.
-    host: Host<'a>,
-    /// The place of every server, by its number.
+    /// For frames on which the kernel runs no program: shorter than an Ethernet header, or longer than one buffer.
+    host: HostEngine<'a>,
+    /// Service and server index of every server, by its number.
     servers: Vec<(usize, usize)>,
-    /// What the program sent to each, by its number.
+    /// The frames that the program sent to each server, by its number.
     sent: Vec<Counter>,
     judged: Counter,
 }
 
-impl<'a> Kernel<'a> {
+impl<'a> KernelEngine<'a> {
     pub fn new(trial: Trial, placed: &'a Placed) -> Self {
         let services = placed.config.services.iter().enumerate();
         let servers: Vec<_> = services
             .flat_map(|(index, service)| (0..service.servers.len()).map(move |server| (index, server)))
             .collect();
         let sent = vec![Counter::default(); servers.len()];
-        Self { trial, host: Host::new(placed), servers, sent, judged: Counter::default() }
+        Self { trial, host: HostEngine::new(placed), servers, sent, judged: Counter::default() }
     }
 
     fn number(&self, mac: Mac) -> Result<usize, Error> {
         let [a, b, number @ ..] = mac.0;
         let number = u32::from_be_bytes(number) as usize;
         if [a, b] != STAND_IN || number >= self.servers.len() {
-            return Err(Error::Contradiction(format!("a frame was sent to {mac}, which is no server's")));
+            return Err(Error::Contradiction(format!("a frame was sent to {mac}, which belongs to no server")));
         }
         Ok(number)
     }
 }
 
-impl Engine for Kernel<'_> {
+impl Engine for KernelEngine<'_> {
     fn run(&mut self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Result<Taken, Error> {
         if !self.trial.takes(frame.len()) {
             return self.host.run(frame, parsed);
@@ -77,14 +77,14 @@ impl Engine for Kernel<'_> {
         }
     }
 
-    /// What the program counted, compared with where its frames went, and the rest.
+    /// The program's counters, checked against where its frames went, plus those of the host engine.
     fn outcomes(&self) -> Result<Outcomes, Error> {
         let totals = self.trial.totals()?;
         for (number, (server, sent)) in self.servers.iter().zip(&self.sent).enumerate() {
             let counted = totals.services[server.0].servers[server.1];
             if counted != *sent {
                 return Err(Error::Contradiction(format!(
-                    "it counted {} packets and {} bytes for server number {number}, but sent it {} and {}",
+                    "it counted {} packets and {} bytes for server number {number}, but sent {} and {} to it",
                     counted.packets, counted.bytes, sent.packets, sent.bytes
                 )));
             }

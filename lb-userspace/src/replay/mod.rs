@@ -1,15 +1,14 @@
-//! A capture through the datapath, attached to nothing: what would have happened to each packet.
+//! Runs a capture through the datapath without attaching it: what would have happened to each packet.
 //!
 //! ```text
-//! capture   a file → frames                          frame     a frame → its tuple, by the datapath's own parser
+//! capture   a file → frames                          setting   what is replayed, on which host, and by whom
 //! engine    a frame → the server that takes it       kernel    by the loaded program       host   without it
-//! scenario  what could be otherwise                  tally     everything that is counted
+//! scenario  a different configuration to compare     stats     everything that is counted
 //! own       which frames are the balancer's          progress  how far it is, on a terminal
 //! ```
 //!
-//! Trap: a frame that the capture cut short is not a frame that was short. Where all the headers that decide are there, it
-//! is filled up with zeros, which nothing looks at, so that lengths fit; where they are not, nobody can say what would
-//! have happened, and it is counted apart.
+//! Trap: a frame that the capture truncated was not a short frame. If all deciding headers are there, it is filled up
+//! with zeros, which nothing reads, so that lengths fit. If not, its outcome is unknown, and it is counted separately.
 
 use std::{io::Read, net::IpAddr};
 
@@ -17,78 +16,43 @@ use lb_common::{mac::Mac, table::Counter};
 
 use crate::{
     config::model::{Config, ServerMac},
-    datapath::{self, Place, Placed},
+    datapath::{Location, Placed},
+    decide::frame::{CapturedFrame, FrameTuple},
 };
 
 pub mod capture;
 mod engine;
-pub(crate) mod frame;
+mod engines;
+mod error;
 mod host;
 mod kernel;
-mod own;
+mod own_mac;
 mod progress;
 mod scenario;
-mod tally;
+mod setting;
+mod stats;
 
 use self::{
     capture::{Capture, Frame},
     engine::Engine,
-    frame::{Seen, Shown},
 };
 pub use self::{
-    own::most_frequent,
+    error::Error,
+    own_mac::most_frequent,
     progress::Progress,
-    scenario::{Scenario, Why},
-    tally::{Flows, Moves, ServerTally, ServiceTally, Tally},
+    scenario::{Change, Scenario},
+    setting::{Method, Setting},
+    stats::{Flows, Moves, ReplayStats, ServerLoad, ServiceLoad},
 };
 
-/// Who says what happens to a frame.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Method {
-    /// The loaded program.
-    Kernel,
-    /// This process.
-    Host,
-}
-
-/// Why a capture cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The datapath cannot be tried.
-    #[error("{0}; `--without-kernel` gives the same answers and needs neither root nor the kernel's consent")]
-    Datapath(#[from] datapath::Error),
-    /// The program counted something else than what it did.
-    #[error("the datapath contradicts itself: {0}; this is a fault in modlb")]
-    Contradiction(String),
-    /// A server that no service has.
-    #[error("--down {0}: no service has this server")]
-    NoServer(IpAddr),
-    /// More than is kept in mind of each flow.
-    #[error("{0} changes are asked about; at most {1} fit one replay")]
-    Changes(usize, usize),
-}
-
-/// What is replayed, on which host.
-#[derive(Clone, Debug, Default)]
-pub struct Setting {
-    /// What is in force.
-    pub config: Config,
-    /// The MACs whose frames are the balancer's.
-    pub own_macs: Vec<Mac>,
-    /// The balancer's addresses: no prefix service takes them, and a server that has one is the balancer itself.
-    pub own_addresses: Vec<IpAddr>,
-    /// What could be otherwise.
-    pub scenarios: Vec<Scenario>,
-}
-
-/// What came of a replay.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
-    /// What was counted, up to the error if there is one.
-    pub tally: Tally,
-    /// What the loaded program judged; the rest was judged by this process.
+    /// The figures, up to the error if there is one.
+    pub stats: ReplayStats,
+    /// The frames that the loaded program judged; this process judged the rest.
     pub by_kernel: Counter,
-    /// Why the capture could not be read to its end.
+    /// Change the capture could not be read to its end.
     pub error: Option<capture::Error>,
 }
 
@@ -96,7 +60,7 @@ pub struct Replayed {
 ///
 /// # Errors
 ///
-/// The datapath cannot be tried; see [`Error`]. That the capture ends in an error is part of the result.
+/// The datapath cannot be run; see [`Error`]. An error at the end of the capture is part of the result.
 pub fn replay<R: Read>(
     setting: &Setting,
     method: Method,
@@ -105,11 +69,11 @@ pub fn replay<R: Read>(
 ) -> Result<Replayed, Error> {
     let configs: Vec<&Config> =
         [&setting.config].into_iter().chain(setting.scenarios.iter().map(|scenario| &scenario.config)).collect();
-    let placed: Vec<_> = configs.iter().map(|config| place(config, &setting.own_addresses)).collect();
-    // Whatever is ours gets the one MAC that the program knows.
+    let placed: Vec<_> = configs.iter().map(|config| placed(config, &setting.own_addresses)).collect();
+    // The program knows one MAC: all of the balancer's are mapped to it.
     let mac = setting.own_macs.first().copied().unwrap_or_default();
-    let mut engines = engine::start(method, &placed, mac)?;
-    let mut tally = Tally::new(setting)?;
+    let mut engines = engines::start(method, &placed, mac)?;
+    let mut stats = ReplayStats::new(setting)?;
     let mut frame = Vec::new();
     let error = loop {
         let captured = match capture.next() {
@@ -117,26 +81,26 @@ pub fn replay<R: Read>(
             Ok(None) => break None,
             Err(error) => break Some(error),
         };
-        one(setting, mac, captured, &mut frame, &mut engines, &mut tally)?;
+        judge_frame(setting, mac, captured, &mut frame, &mut engines, &mut stats)?;
         progress.at(capture.offset());
     };
     progress.end();
     let mut by_kernel = Counter::default();
     if let Some(base) = engines.first() {
-        tally.finish(base.outcomes()?);
+        stats.finish(base.outcomes()?);
         by_kernel = base.judged_by_kernel();
     }
-    Ok(Replayed { tally, by_kernel, error })
+    Ok(Replayed { stats, by_kernel, error })
 }
 
-/// Judges one frame; `buffer` is only there to be used again.
-fn one(
+/// Judges one frame; `buffer` is only passed to be reused.
+fn judge_frame(
     setting: &Setting,
     mac: Mac,
     captured: Frame<'_>,
     buffer: &mut Vec<u8>,
     engines: &mut [Box<dyn Engine + '_>],
-    tally: &mut Tally,
+    stats: &mut ReplayStats,
 ) -> Result<(), Error> {
     buffer.clear();
     buffer.extend_from_slice(captured.bytes);
@@ -145,32 +109,32 @@ fn one(
     {
         *destination = mac.0;
     }
-    let parsed = match Shown::new(buffer, captured.length as usize).see(mac) {
-        Seen::Parsed(parsed) => parsed,
-        Seen::Undecided => {
-            tally.undecided(captured.length);
+    let parsed = match CapturedFrame::new(buffer, captured.length as usize).read(mac) {
+        FrameTuple::Parsed(parsed) => parsed,
+        FrameTuple::Undecided => {
+            stats.undecided(captured.length);
             return Ok(());
         }
     };
     if buffer.len() < captured.length as usize {
         buffer.resize(captured.length as usize, 0);
-        tally.filled(captured.length);
+        stats.filled(captured.length);
     }
     let mut taken = Vec::with_capacity(engines.len());
     for engine in engines {
         taken.push(engine.run(buffer, &parsed)?);
     }
-    tally.packet(captured.length, parsed.ok().as_ref(), &taken);
+    stats.packet(captured.length, parsed.ok().as_ref(), &taken);
     Ok(())
 }
 
-/// A configuration whose servers need not be looked for: each has a MAC by which it is recognised.
-fn place(config: &Config, own: &[IpAddr]) -> Placed {
+/// A configuration whose servers need not be resolved: each gets a MAC that identifies it.
+fn placed(config: &Config, own: &[IpAddr]) -> Placed {
     let mut config = config.clone();
     let servers = config.services.iter_mut().flat_map(|service| &mut service.servers);
     for (number, server) in (0..).zip(servers) {
         server.mac = ServerMac::Given(kernel::stand_in(number));
     }
-    let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
-    Placed { config, places, own: own.to_vec() }
+    let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
+    Placed { config, locations, own: own.to_vec() }
 }

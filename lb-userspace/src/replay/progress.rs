@@ -1,14 +1,14 @@
-//! How far a replay is, on a terminal; nothing elsewhere.
+//! The progress of a replay, shown only on a terminal.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
-/// How often it is said.
+/// How often it is shown.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// How many packets come between two looks at the clock.
+/// How many packets to handle between two reads of the clock.
 const PACKETS: u32 = 1_024;
 
 /// How far a file has been read, on standard error.
@@ -23,13 +23,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `total`: the bytes of the file, where they are known.
+    /// `total`: the file's size in bytes, if known.
     pub fn new(what: &'static str, total: Option<u64>) -> Self {
         let terminal = io::stderr().is_terminal();
         Self { what, total, terminal, packets: 0, next: Instant::now() + INTERVAL, shown: false }
     }
 
-    /// So many bytes have been read.
+    /// Shows that this many bytes have been read.
     pub fn at(&mut self, bytes: u64) {
         self.packets = (self.packets + 1) % PACKETS;
         if !self.terminal || self.packets != 0 || Instant::now() < self.next {
@@ -40,11 +40,11 @@ impl Progress {
         let of = self.total.filter(|total| *total > 0).map_or_else(String::new, |total| {
             format!(" of {} MB ({} %)", total / 1_000_000, bytes.min(total) * 100 / total)
         });
-        // Nobody misses what cannot be shown.
+        // Progress that cannot be shown does not matter.
         let _ = write!(io::stderr(), "\r{}: {} MB{of}\x1b[K", self.what, bytes / 1_000_000);
     }
 
-    /// Wipes it away.
+    /// Erases it.
     pub fn end(&mut self) {
         if std::mem::take(&mut self.shown) {
             let _ = write!(io::stderr(), "\r\x1b[K");

@@ -1,30 +1,30 @@
-//! What could be otherwise: a server down, another configuration.
+//! A configuration to compare with: a server down, or another file.
 
 use std::net::IpAddr;
 
-use super::Error;
+use super::error::Error;
 use crate::config::model::{Config, State};
 
-/// A configuration that the one in force is compared with.
+/// A configuration to compare with the one in force.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What makes it another.
-    pub why: Why,
-    /// What would be in force.
+    /// How it differs.
+    pub change: Change,
+    /// The configuration that would be in force.
     pub config: Config,
 }
 
-/// What makes a configuration another.
+/// How a configuration differs.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Why {
+pub enum Change {
     /// A server is down, in every service that has it.
     Down(IpAddr),
-    /// It is another one, of this name.
+    /// It is another file, of this name.
     Against(String),
 }
 
 impl Scenario {
-    /// This server down.
+    /// The configuration with this server down.
     ///
     /// # Errors
     ///
@@ -37,11 +37,11 @@ impl Scenario {
             return Err(Error::NoServer(server));
         }
         states.into_iter().for_each(|state| *state = State::Down);
-        Ok(Self { why: Why::Down(server), config })
+        Ok(Self { change: Change::Down(server), config })
     }
 
     /// Another configuration.
     pub const fn against(name: String, config: Config) -> Self {
-        Self { why: Why::Against(name), config }
+        Self { change: Change::Against(name), config }
     }
 }

@@ -1,7 +1,7 @@
-//! Connections, not too many and none that does nothing.
+//! Limits the number of connections, and closes idle ones.
 //!
-//! Trap: the listener shares its process with the agent, whose health checks need file descriptors. Whoever holds connections open must not
-//! take them away, nor keep others out for long.
+//! Trap: the listener shares its process with the agent, whose health checks need file descriptors. Clients that hold
+//! connections open must neither exhaust those nor keep other clients out for long.
 
 use std::{
     io,
@@ -20,20 +20,20 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// Connections at a time; more wait until one ends.
+/// Maximum number of connections; more wait until one ends.
 const MOST: usize = 128;
 
-/// A connection on which nothing moves for so long is closed. Browsers and Prometheus ask more often, or connect anew.
+/// A connection idle for this long is closed. Browsers and Prometheus ask more often, or reconnect.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// A listener that hands out so many connections at a time.
+/// A listener with a limited number of connections.
 pub struct Limited {
     listener: TcpListener,
     permits: Arc<Semaphore>,
     idle: Duration,
 }
 
-/// A connection that ends when nothing moves.
+/// A connection that ends when it is idle.
 pub struct Connection {
     stream: TcpStream,
     idle: Duration,
@@ -57,8 +57,8 @@ impl Listener for Limited {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("nobody closes the semaphore");
-        // axum's own, which waits where descriptors have run out.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed");
+        // axum's own accept waits when descriptors have run out.
         let (stream, from) = Listener::accept(&mut self.listener).await;
         let (idle, end) = (self.idle, Box::pin(sleep(self.idle)));
         (Connection { stream, idle, end, _permit: permit }, from)
@@ -70,7 +70,7 @@ impl Listener for Limited {
 }
 
 impl Connection {
-    /// What came of moving bytes, unless none moved for too long.
+    /// Passes on the result of moving bytes, or a timeout if none moved for too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if moved.is_ready() {
             let end = Instant::now() + self.idle;
@@ -119,9 +119,9 @@ mod tests {
 
     use super::*;
 
-    /// With one connection at a time: who holds it and says nothing is shown out, and the next is served.
+    /// With one connection at a time: an idle one is closed, and the next is served.
     #[tokio::test]
-    async fn who_does_nothing_makes_room() {
+    async fn idle_connections_make_room() {
         const SHORT: Duration = Duration::from_millis(300);
         let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,12 +1,12 @@
-//! The listener: `/metrics` for Prometheus, the status page at `/`, and the page's figures at `/status.json`. It reads and
+//! The listener: `/metrics` for Prometheus, the status page at `/`, and the page's figures at `/status.json`. It
 //! changes nothing.
 //!
 //! ```text
-//! guard     who may ask what: the Host header, headers of answers     limit   connections, not too many and not idle
-//! metrics   one reading → text for Prometheus          page      the last two readings → the page's figures
+//! http_guard   checks the Host header, sets security headers     limit   limits connections and idle time
+//! metrics      one reading → text for Prometheus                 page    the last two readings → the page's figures
 //! ```
 
-mod guard;
+mod http_guard;
 mod limit;
 mod metrics;
 mod page;
@@ -26,23 +26,23 @@ use clap::Args;
 use tokio::{net::TcpListener, sync::Mutex};
 
 pub use self::metrics::DEFAULT_MAX_SERVERS;
-use self::{guard::Guard, limit::Limited, metrics::Metrics};
-use crate::{
-    agent::view::{Shared, View},
-    observe::{Reading, Sampler},
+use self::{http_guard::HttpGuard, limit::Limited, metrics::Metrics};
+use crate::observe::{
+    Reading, Sampler,
+    agent_view::{Shared, View},
 };
 
-/// Readings for the page are this far apart at least, however many people look at it.
+/// The minimum time between two readings for the page, however many viewers it has.
 const PAGE_INTERVAL: Duration = Duration::from_millis(800);
 
-/// How the listener answers.
+/// Options of the listener.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listener")]
 pub struct Options {
-    /// With more servers than this, over all services, leave metrics of single servers out
+    /// Leave out metrics of single servers if there are more than N over all services
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_SERVERS)]
     pub max_servers_in_metrics: usize,
-    /// Answer by this name, too, beside addresses, localhost and this host's own name; may be given several times
+    /// Also accept requests to this host name, besides addresses, localhost and this host's own name; may be repeated
     #[arg(long = "allow-host", value_name = "NAME")]
     pub hosts: Vec<String>,
 }
@@ -53,11 +53,11 @@ impl Default for Options {
     }
 }
 
-/// What requests share.
+/// State shared by requests.
 struct Server {
     instance: String,
     shared: Shared,
-    /// One reading at a time, whoever asks.
+    /// Only one reading at a time.
     readers: Mutex<Readers>,
 }
 
@@ -83,26 +83,26 @@ pub async fn serve(listener: TcpListener, shared: Shared, instance: &str) -> Res
 pub async fn serve_with(listener: TcpListener, shared: Shared, instance: &str, options: Options) -> Result<()> {
     let readers = Readers { sampler: Sampler::default(), metrics: Metrics::new(options.max_servers_in_metrics) };
     let server = Server { instance: instance.to_owned(), shared, readers: Mutex::new(readers) };
-    let guard = Arc::new(Guard::new(options.hosts));
+    let guard = Arc::new(HttpGuard::new(options.hosts));
     let router = Router::new()
         .route("/", get(|| async { Html(page::HTML) }))
         .route("/status.json", get(status))
         .route("/metrics", get(scrape))
         .with_state(Arc::new(server))
-        .layer(middleware::from_fn_with_state(guard, guard::check));
+        .layer(middleware::from_fn_with_state(guard, http_guard::check));
     axum::serve(Limited::new(listener), router).await.context("the listener failed")
 }
 
 impl Server {
     /// The agent's own state, as it is now.
     fn view(&self) -> View {
-        // Nobody leaves a view half-written, so that of a panicked writer is as good as any.
+        // Writers leave no view half-written, so even a panicked writer's is valid.
         self.shared.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
 async fn scrape(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
-    let format = metrics::Format::wanted(headers.get(header::ACCEPT));
+    let format = metrics::Format::negotiate(headers.get(header::ACCEPT));
     let mut readers = server.readers.lock().await;
     let start = std::time::Instant::now();
     let reading = Reading::take(&server.instance).await;
@@ -117,6 +117,6 @@ async fn status(State(server): State<Arc<Server>>, RawQuery(query): RawQuery) ->
         sampler.take(Reading::take(&server.instance).await);
     }
     let view = server.view();
-    Json(page::status(&server.instance, sampler, &view, &page::Query::parse(&query.unwrap_or_default())))
+    Json(page::status(&server.instance, sampler, &view, &page::PageQuery::parse(&query.unwrap_or_default())))
         .into_response()
 }

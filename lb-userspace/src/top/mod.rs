@@ -1,7 +1,7 @@
 //! `modlb top`: rates in the terminal.
 //!
 //! ```text
-//! terminal   the screen taken and given back, keys, signals      model   what is shown, and what keys do (pure)
+//! terminal   takes and restores the screen, reads keys           model   what is shown, and what keys do (pure)
 //! draw       the model → the screen (pure)                       text    bars and sparklines as text, colours (pure)
 //! ```
 
@@ -28,7 +28,7 @@ use self::{
 };
 use crate::observe::Reading;
 
-/// Shows an instance, read anew after each `period`, until the user has enough.
+/// Shows an instance, read again after each `period`, until the user quits.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub async fn run(instance: &str, period: Duration) -> Result<()> {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
-    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    // One future for the whole time: a signal between two calls of `ctrl_c` would be lost.
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     loop {
         terminal.draw(&mut model)?;

@@ -1,4 +1,4 @@
-//! What `modlb top` shows, and what keys do to it: nothing of terminals but the keys.
+//! What `modlb top` shows, and what keys do: independent of the terminal, except for key codes.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,22 +14,22 @@ use crate::observe::{
     list::{self, Order},
 };
 
-/// Rates that are kept for sparklines.
+/// How many rates are kept for sparklines.
 const HISTORY: usize = 200;
 
-/// Packets in a second, the newest last.
+/// Packets per second, the newest last.
 pub type History = VecDeque<f64>;
 
-/// What comes after an event.
+/// What to do after an event.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next {
-    /// Go on.
+    /// Continue.
     Go,
-    /// The user has enough.
+    /// Quit.
     Quit,
 }
 
-/// What is looked at.
+/// What is shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Screen {
     /// All services.
@@ -38,7 +38,7 @@ pub enum Screen {
     Service(String),
 }
 
-/// Everything that is shown.
+/// The state of the display.
 #[derive(Debug)]
 pub struct Model {
     pub instance: String,
@@ -49,12 +49,12 @@ pub struct Model {
     pub order: Order,
     /// As it was typed.
     pub filter: String,
-    /// Whether it is being typed.
+    /// Whether the filter is being typed.
     pub typing: bool,
     paused: bool,
     /// The selected row's name or address, of each screen.
     selected: [Option<String>; 2],
-    /// Rows that fitted when it was last drawn.
+    /// How many rows fitted at the last drawing.
     pub fitting: usize,
     outcomes: Vec<History>,
     services: HashMap<String, History>,
@@ -62,7 +62,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Of an instance that was not read yet.
+    /// For an instance that has not been read yet.
     pub fn new(instance: &str, period: Duration) -> Self {
         Self {
             instance: instance.to_owned(),
@@ -82,12 +82,12 @@ impl Model {
         }
     }
 
-    /// Whether nothing is to be read.
+    /// Whether reading is paused.
     pub const fn paused(&self) -> bool {
         self.paused
     }
 
-    /// Takes in what came of reading the instance.
+    /// Adds the result of reading the instance.
     pub fn take(&mut self, result: anyhow::Result<Reading>) {
         self.sampler.take(result);
         let (Some(reading), Some(rates)) = (self.sampler.now(), self.sampler.rates()) else { return };
@@ -95,7 +95,7 @@ impl Model {
             push(history, rates.outcome(outcome).packets);
         }
         let named = reading.status.services.iter().zip(&rates.services);
-        // Those that are gone are forgotten.
+        // The histories of removed services are dropped.
         let mut before = std::mem::take(&mut self.services);
         for (service, rates) in named.clone() {
             let mut history = before.remove(&service.name).unwrap_or_default();
@@ -123,12 +123,12 @@ impl Model {
         self.services.get(name)
     }
 
-    /// The history of a server of the service that is looked at.
+    /// The history of a server of the shown service.
     pub fn server(&self, address: IpAddr) -> Option<&History> {
         self.servers.get(&address)
     }
 
-    /// The rows of the screen: numbers of services, or of servers of the service that is looked at.
+    /// The rows of the screen: indices of services, or of the shown service's servers.
     pub fn rows(&self) -> Vec<usize> {
         let Some(reading) = self.sampler.now() else { return Vec::new() };
         let rates = self.sampler.rates().map(AsRef::as_ref);
@@ -154,7 +154,7 @@ impl Model {
         }
     }
 
-    /// The place among the rows of that which is selected; the first if it is not there.
+    /// The index of the selected row, or 0 if it is gone.
     pub fn place(&self, rows: &[usize]) -> usize {
         let selected = &self.selected[self.level()];
         let place = rows.iter().position(|&row| selected.is_some() && self.key_of(row) == *selected);
@@ -165,7 +165,7 @@ impl Model {
         usize::from(self.screen != Screen::Services)
     }
 
-    /// Does what a key says.
+    /// Handles an event.
     pub fn event(&mut self, event: &Event) -> Next {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
@@ -209,7 +209,6 @@ impl Model {
 
     fn command(&mut self, code: KeyCode) {
         let page = self.fitting.max(1) as isize;
-        // Keys that mean nothing are many.
         #[allow(clippy::wildcard_enum_match_arm, reason = "the keys are crossterm's, not ours")]
         match code {
             KeyCode::Char('?' | 'h') => self.help = true,
@@ -246,7 +245,7 @@ impl Model {
         if let Some(name) = rows.get(self.place(&rows)).and_then(|&row| self.key_of(row)) {
             self.selected = [Some(name.clone()), None];
             self.servers.clear();
-            // It was to find the service.
+            // The filter has served to find the service.
             self.filter.clear();
             self.screen = Screen::Service(name);
         }

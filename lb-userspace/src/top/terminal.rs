@@ -1,7 +1,7 @@
-//! The terminal: taken, and given back however this ends.
+//! Takes the terminal, and restores it however the program ends.
 //!
-//! Trap: a terminal that stays in raw mode is useless to the user. It is given back when the value is dropped, and by the panic hook
-//! that ratatui sets before it takes the terminal.
+//! Trap: a terminal left in raw mode is unusable. It is restored when the value is dropped, and by the panic hook that
+//! ratatui sets before it takes the terminal.
 
 use std::{
     env,
@@ -19,14 +19,14 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use super::{draw, model::Model, text::Style};
 
-/// How often the thread that waits for keys looks whether anybody still wants them.
+/// How often the thread that waits for keys checks whether the receiver still exists.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Whether there is a terminal that can show this.
+/// Checks that there is a suitable terminal.
 ///
 /// # Errors
 ///
-/// There is none; the message says what does without.
+/// There is none; the message names an alternative.
 pub fn check() -> Result<()> {
     const INSTEAD: &str = "`modlb stats --watch 1` prints rates without one";
     ensure!(stdin().is_terminal() && stdout().is_terminal(), "`top` needs a terminal; {INSTEAD}");
@@ -45,10 +45,10 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Takes it.
+    /// Takes the terminal.
     pub fn take(style: Style) -> Result<Self> {
         let terminal =
-            ratatui::try_init().context("the terminal cannot be used; `modlb stats --watch 1` does without")?;
+            ratatui::try_init().context("the terminal cannot be used; `modlb stats --watch 1` needs none")?;
         Ok(Self { terminal, style })
     }
 
@@ -61,18 +61,18 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // After a panic the hook has done it, before the message; a second time would put the cursor back above that.
+        // After a panic the hook has restored it before the message; doing it again would move the cursor above that.
         if !thread::panicking() {
             ratatui::restore();
         }
     }
 }
 
-/// What the user does.
+/// The user's input.
 pub struct Input(Receiver<Event>);
 
 impl Input {
-    /// Listens on a thread of its own, which ends when the value is gone.
+    /// Reads on a new thread, which ends when this value is dropped.
     pub fn start() -> Self {
         let (to, from) = channel(64);
         thread::spawn(move || {
@@ -92,7 +92,7 @@ impl Input {
         Self(from)
     }
 
-    /// The next event; `None`: there will be none any more.
+    /// The next event; `None` at the end of input.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }

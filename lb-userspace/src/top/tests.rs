@@ -19,7 +19,7 @@ use crate::{
     config::model::State::{self, Down, Up},
     observe::{
         list::Order,
-        testing::{Wanted, reading},
+        testing::{ServiceSpec, reading},
     },
 };
 
@@ -32,7 +32,8 @@ fn model() -> Model {
     let mut model = Model::new("default", Duration::from_secs(1));
     for second in 0..3 {
         let web = [(Up, 1, second * 3_000), (Up, 1, second * 1_000), (Down, 1, 0)];
-        let services: [Wanted<'_>; 3] = [("dns", &[(Up, 1, second * 2_000)]), ("web", &web), ("idle", &[(Down, 1, 0)])];
+        let services: [ServiceSpec<'_>; 3] =
+            [("dns", &[(Up, 1, second * 2_000)]), ("web", &web), ("idle", &[(Down, 1, 0)])];
         model.take(Ok(reading(start, second, &services)));
     }
     model
@@ -71,7 +72,7 @@ fn words<'a>(screen: &'a [String], start: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_small_terminal_without_colours() {
+fn a_small_terminal_shows_all_without_colours() {
     let screen = screen(&mut model(), PLAIN, (80, 24));
     assert_eq!(screen[0], "modlb default  balancer  active  digest 0123456789abcdef  every 1 s");
     assert_eq!(words(&screen, "forwarded")[..3], ["forwarded", "6.00k", "600k"]);
@@ -84,7 +85,7 @@ fn a_small_terminal_without_colours() {
 }
 
 #[test]
-fn every_size_can_be_drawn() {
+fn every_terminal_size_can_be_drawn() {
     let mut model = model();
     for size in [(1, 1), (20, 5), (40, 10), (80, 24), (200, 50), (500, 200)] {
         for key in [KeyCode::Char('?'), KeyCode::Esc, KeyCode::Enter, KeyCode::Enter] {
@@ -95,7 +96,7 @@ fn every_size_can_be_drawn() {
 }
 
 #[test]
-fn into_a_service_and_back() {
+fn enter_opens_a_service_and_tab_returns() {
     let mut model = model();
     press(&mut model, KeyCode::Enter);
     assert_eq!(model.screen, Screen::Service("web".into()), "the busiest is selected first");
@@ -127,7 +128,7 @@ fn the_selection_stays_with_its_service() {
 }
 
 #[test]
-fn filter_pause_help_and_leaving() {
+fn keys_filter_pause_help_and_quit() {
     let mut model = model();
     type_in(&mut model, "/WEq");
     assert!(model.typing);
@@ -150,7 +151,7 @@ fn filter_pause_help_and_leaving() {
 }
 
 #[test]
-fn an_instance_that_goes_is_said_and_comes_back() {
+fn the_end_and_return_of_the_instance_are_shown() {
     let mut model = model();
     model.take(Err(anyhow::anyhow!("no instance default is running")));
     let shown = screen(&mut model, PLAIN, (80, 24));
@@ -167,7 +168,7 @@ fn an_instance_that_goes_is_said_and_comes_back() {
 fn a_thousand_services_are_drawn_a_screen_at_a_time() {
     let names: Vec<_> = (0..1_000).map(|number| format!("s{number:04}")).collect();
     let servers: Vec<(State, u32, u64)> = vec![(Up, 1, 0); 100];
-    let services: Vec<Wanted<'_>> = names.iter().map(|name| (name.as_str(), &servers[..])).collect();
+    let services: Vec<ServiceSpec<'_>> = names.iter().map(|name| (name.as_str(), &servers[..])).collect();
     let mut model = Model::new("default", Duration::from_secs(1));
     model.take(Ok(reading(Instant::now(), 0, &services)));
     press(&mut model, KeyCode::End);
@@ -178,7 +179,7 @@ fn a_thousand_services_are_drawn_a_screen_at_a_time() {
 }
 
 #[test]
-fn long_names_are_shown_whole_where_they_fit() {
+fn long_names_are_shown_whole_if_they_fit() {
     let mut model = Model::new("default", Duration::from_secs(1));
     let name = "a-service-of-thirty-letters-xx";
     model.take(Ok(reading(Instant::now(), 0, &[(name, &[(Up, 1, 0)])])));
@@ -186,7 +187,7 @@ fn long_names_are_shown_whole_where_they_fit() {
 }
 
 #[test]
-fn bars_and_sparklines() {
+fn bars_and_sparklines_are_drawn() {
     assert_eq!([0.0, 0.5, 1.0, 7.0, f64::NAN].map(|share| PLAIN.bar(share, 4)), ["", "##", "####", "####", ""]);
     assert_eq!(FULL.bar(0.53, 4), "██▏");
     let values = VecDeque::from([9.0, 0.0, 1.0, 8.0]);

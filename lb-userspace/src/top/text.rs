@@ -1,10 +1,10 @@
-//! Bars and sparklines as text, and what a terminal can show.
+//! Bars and sparklines as text, and the terminal's abilities.
 
 use std::{collections::VecDeque, env};
 
 use ratatui::style::{Color, Modifier, Style as Paint};
 
-/// What a terminal can show.
+/// The terminal's abilities.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Style {
     /// Colours.
@@ -14,7 +14,7 @@ pub struct Style {
 }
 
 impl Style {
-    /// By the environment: <https://no-color.org>, the terminal's kind and the locale.
+    /// From the environment: <https://no-color.org>, the terminal's type and the locale.
     pub fn of_environment() -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let kind = variable("TERM").unwrap_or_default();
@@ -32,12 +32,12 @@ impl Style {
         self.colour(Color::Green)
     }
 
-    /// Something that somebody should look at; to be seen without colours, too.
+    /// Something that needs attention; visible even without colours.
     pub fn warning(self) -> Paint {
         self.colour(Color::Yellow).add_modifier(Modifier::BOLD)
     }
 
-    /// Something bad; the same.
+    /// Something bad; visible even without colours.
     pub fn bad(self) -> Paint {
         self.colour(Color::Red).add_modifier(Modifier::BOLD)
     }
@@ -47,7 +47,7 @@ impl Style {
         self.colour(Color::Blue)
     }
 
-    /// Something of less weight.
+    /// Something less important.
     pub fn soft(self) -> Paint {
         if self.colour { Paint::new().fg(Color::DarkGray) } else { Paint::new() }
     }
@@ -67,7 +67,7 @@ impl Style {
         "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
     }
 
-    /// The latest values that fit the width, the newest at its right end, relative to the largest.
+    /// The latest values that fit the width, relative to the largest; the newest is on the right.
     pub fn sparkline(self, values: &VecDeque<f64>, width: usize) -> String {
         const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         const ASCII: [char; 8] = ['_', '.', '-', ':', '=', '+', '*', '#'];

@@ -1,20 +1,20 @@
-//! The kernel's time on the wall.
+//! The kernel's time as wall-clock time.
 
 use std::time::Duration;
 
-/// Between the clock that programs read and that of the wall.
+/// The offset between the clock that programs read and the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     ahead: Duration,
 }
 
 impl Clock {
-    /// As it is now: the wall's clock may be set.
+    /// The current offset: the wall clock may be set at any time.
     pub fn now() -> Self {
         Self { ahead: read(libc::CLOCK_REALTIME).saturating_sub(read(libc::CLOCK_MONOTONIC)) }
     }
 
-    /// Since 1970, of a time of the kernel's in nanoseconds.
+    /// A kernel time in nanoseconds, as time since 1970.
     pub fn wall(self, nanoseconds: u64) -> Duration {
         self.ahead + Duration::from_nanos(nanoseconds)
     }
@@ -27,7 +27,7 @@ fn read(clock: libc::clockid_t) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// The time in this host's zone, as in `14:03:07.123456`.
+/// The time of day in this host's zone, as in `14:03:07.123456`.
 pub fn of_day(since_1970: Duration) -> String {
     let parts = parts(since_1970, libc::localtime_r);
     format!("{:02}:{:02}:{:02}.{:06}", parts.tm_hour, parts.tm_min, parts.tm_sec, since_1970.subsec_micros())
@@ -52,7 +52,7 @@ type Convert = unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut 
 
 fn parts(since_1970: Duration, convert: Convert) -> libc::tm {
     let seconds = since_1970.as_secs() as libc::time_t;
-    // SAFETY: all zeros are a valid value: numbers and a pointer that nobody follows.
+    // SAFETY: all zeros are a valid value: numbers, and a pointer that is not followed.
     let mut parts: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both point to live values.
     unsafe { convert(&raw const seconds, &raw mut parts) };
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn dates_follow_the_calendar() {
         let time = Duration::new(1_795_530_187, 123_456_789);
         assert_eq!(rfc3339(time), "2026-11-24T14:23:07.123456789Z");
         assert_eq!(rfc3339(Duration::ZERO), "1970-01-01T00:00:00.000000000Z");
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn now_is_now() {
+    fn the_offset_gives_the_current_time() {
         let monotonic = read(libc::CLOCK_MONOTONIC);
         let wall = Clock::now().wall(monotonic.as_nanos() as u64);
         let system = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

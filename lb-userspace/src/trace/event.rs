@@ -1,50 +1,50 @@
-//! An event as the program wrote it.
+//! An event as the program wrote it, with the copied frames.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use lb_common::{control::Control, key::Side, outcome::Outcome, trace::TraceEvent};
+use lb_common::{control::Control, key::Side, outcome::Outcome, trace::TraceEvent as Event};
 use num_bigint::BigUint;
 
 use crate::{
     config::model::Formula,
-    judge::{Tuple, addends},
+    decide::judge::{Tuple, addends},
 };
 
-/// An event, and the frames in it.
+/// An event with the copied frames.
 #[derive(Clone, Debug)]
-pub struct Told {
-    /// What the program noted.
-    pub event: TraceEvent,
-    /// The frame as it came, as far as it was copied.
+pub struct TraceEvent {
+    /// The program's record.
+    pub record: Event,
+    /// The frame as it came, as far as copied.
     pub before: Vec<u8>,
-    /// The same as it left; empty: it was not changed, or nobody asked.
+    /// The frame as it left; empty if it was not changed or not asked for.
     pub after: Vec<u8>,
 }
 
-impl Told {
-    /// What stands in the ring buffer; `None`: it is no event.
+impl TraceEvent {
+    /// Reads an entry of the ring buffer; `None` if it is malformed.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (head, rest) = bytes.split_at_checked(size_of::<TraceEvent>())?;
-        // SAFETY: so many bytes are there, and any bytes are numbers.
-        let event = unsafe { head.as_ptr().cast::<TraceEvent>().read_unaligned() };
-        let (before, rest) = rest.split_at_checked(event.before as usize)?;
-        let after = rest.get(..event.after as usize)?;
-        Some(Self { event, before: before.to_vec(), after: after.to_vec() })
+        let (head, rest) = bytes.split_at_checked(size_of::<Event>())?;
+        // SAFETY: `head` has the size of an event, and any bytes are valid numbers.
+        let record = unsafe { head.as_ptr().cast::<Event>().read_unaligned() };
+        let (before, rest) = rest.split_at_checked(record.before as usize)?;
+        let after = rest.get(..record.after as usize)?;
+        Some(Self { record, before: before.to_vec(), after: after.to_vec() })
     }
 
-    /// What happened.
+    /// The outcome.
     pub fn outcome(&self) -> Option<Outcome> {
-        Outcome::ALL.get(self.event.outcome as usize).copied()
+        Outcome::ALL.get(self.record.outcome as usize).copied()
     }
 
-    /// The word that was in force.
+    /// The control word that was in force.
     pub const fn control(&self) -> Control {
-        Control(self.event.control)
+        Control(self.record.control)
     }
 
     /// The oriented tuple.
     pub fn tuple(&self) -> Option<Tuple> {
-        let TraceEvent { family, source, destination, source_port, destination_port, protocol, flags, .. } = self.event;
+        let Event { family, source, destination, source_port, destination_port, protocol, flags, .. } = self.record;
         let address = |[high, low]: [u64; 2]| match family {
             4 => Some(IpAddr::from(Ipv4Addr::from_bits(low as u32))),
             6 => Some(IpAddr::from(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)))),
@@ -56,22 +56,22 @@ impl Told {
             source_port,
             destination_port,
             protocol,
-            fragment: flags & TraceEvent::FRAGMENT != 0,
+            fragment: flags & Event::FRAGMENT != 0,
         })
     }
 
-    /// Whether the service was found by the packet's source, so that the tuple is swapped.
+    /// Whether the service matched the packet's source, so that the tuple is swapped.
     pub const fn is_reply(&self) -> bool {
-        self.event.tag & Side::Source as u32 != 0
+        self.record.tag & Side::Source as u32 != 0
     }
 
-    /// The service's formula, if it came to that.
+    /// The service's formula, if it was computed.
     pub fn formula(&self) -> Option<Formula> {
-        let five = self.event.flags & TraceEvent::FIVE_TUPLE != 0;
-        (self.event.slots != 0).then_some(if five { Formula::FiveTuple } else { Formula::ThreeTuple })
+        let five = self.record.flags & Event::FIVE_TUPLE != 0;
+        (self.record.slots != 0).then_some(if five { Formula::FiveTuple } else { Formula::ThreeTuple })
     }
 
-    /// The exact sum, made anew from the tuple.
+    /// The exact sum, recomputed from the tuple.
     pub fn sum(&self) -> Option<BigUint> {
         let tuple = self.tuple()?;
         Some(addends(self.formula()?, &tuple).map(|(_, number)| BigUint::from(number)).sum())
@@ -79,7 +79,7 @@ impl Told {
 
     /// The server's counter.
     pub fn counter(&self) -> Option<u32> {
-        Some(self.event.counter).filter(|counter| *counter != TraceEvent::NO_SERVER)
+        Some(self.record.counter).filter(|counter| *counter != Event::NO_SERVER)
     }
 }
 
@@ -87,16 +87,15 @@ impl Told {
 mod tests {
     use super::*;
 
-    fn bytes(event: &TraceEvent, tail: &[u8]) -> Vec<u8> {
-        // SAFETY: made of numbers, without padding.
-        let head =
-            unsafe { std::slice::from_raw_parts(std::ptr::from_ref(event).cast::<u8>(), size_of::<TraceEvent>()) };
+    fn bytes(event: &Event, tail: &[u8]) -> Vec<u8> {
+        // SAFETY: an event consists of numbers without padding.
+        let head = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(event).cast::<u8>(), size_of::<Event>()) };
         [head, tail].concat()
     }
 
     #[test]
-    fn an_event_and_its_frames() {
-        let event = TraceEvent {
+    fn an_event_is_read_with_its_frames() {
+        let record = Event {
             before: 3,
             after: 2,
             family: 4,
@@ -106,22 +105,22 @@ mod tests {
             destination_port: 443,
             protocol: 6,
             slots: 3,
-            counter: TraceEvent::NO_SERVER,
-            ..TraceEvent::default()
+            counter: Event::NO_SERVER,
+            ..Event::default()
         };
-        let told = Told::read(&bytes(&event, &[1, 2, 3, 4, 5])).unwrap();
-        assert_eq!((told.event, &told.before[..], &told.after[..]), (event, &[1, 2, 3][..], &[4, 5][..]));
-        assert_eq!(told.sum().unwrap().to_string(), (0xc633_6407_u64 + 0xcb00_710a + 443).to_string());
-        assert_eq!((told.counter(), told.tuple().unwrap().source), (None, [198, 51, 100, 7].into()));
-        let five = Told { event: TraceEvent { flags: TraceEvent::FIVE_TUPLE, ..event }, ..told };
+        let event = TraceEvent::read(&bytes(&record, &[1, 2, 3, 4, 5])).unwrap();
+        assert_eq!((event.record, &event.before[..], &event.after[..]), (record, &[1, 2, 3][..], &[4, 5][..]));
+        assert_eq!(event.sum().unwrap().to_string(), (0xc633_6407_u64 + 0xcb00_710a + 443).to_string());
+        assert_eq!((event.counter(), event.tuple().unwrap().source), (None, [198, 51, 100, 7].into()));
+        let five = TraceEvent { record: Event { flags: Event::FIVE_TUPLE, ..record }, ..event };
         let sum = 0xc633_6407_u64 + 0xcb00_710a + 443 + 51_234 + 6;
         assert_eq!(five.sum().unwrap().to_string(), sum.to_string());
     }
 
     #[test]
-    fn what_is_cut_off_is_no_event() {
-        let event = TraceEvent { before: 4, ..TraceEvent::default() };
-        assert!(Told::read(&bytes(&event, &[1, 2, 3])).is_none());
-        assert!(Told::read(&[0; 40]).is_none());
+    fn a_truncated_entry_is_rejected() {
+        let record = Event { before: 4, ..Event::default() };
+        assert!(TraceEvent::read(&bytes(&record, &[1, 2, 3])).is_none());
+        assert!(TraceEvent::read(&[0; 40]).is_none());
     }
 }

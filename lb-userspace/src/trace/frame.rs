@@ -1,4 +1,4 @@
-//! What can be read from the frame itself: where the program found no tuple, or found that of a quoted packet.
+//! What the frame itself shows, if the program found no tuple or the tuple of a quoted packet.
 
 use lb_common::{
     flow::protocol::{ICMP, ICMPV6},
@@ -12,34 +12,34 @@ use lb_ebpf::{
     upper::Fragments,
 };
 
-use crate::{judge::Tuple, replay::frame::Shown};
+use crate::decide::{frame::CapturedFrame, judge::Tuple};
 
 /// The link layer of a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LinkLayer {
-    /// From whom.
+    /// The sender.
     pub source: Mac,
-    /// To whom.
+    /// The destination.
     pub destination: Mac,
-    /// What it carries, behind up to two VLAN tags.
+    /// The EtherType behind up to two VLAN tags.
     pub ether_type: u16,
 }
 
-/// The link layer, if there is one.
+/// The link layer, if the frame is long enough.
 pub fn link_layer(bytes: &[u8], length: usize) -> Option<LinkLayer> {
     let (destination, source) = (*bytes.first_chunk()?, *bytes.get(6..)?.first_chunk()?);
-    let mut shown = Shown::new(bytes, length);
+    let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
-    let packet = unsafe { Packet::new(&raw mut shown) };
+    let packet = unsafe { Packet::new(&raw mut captured) };
     let frame = ethernet::any(&packet).and_then(|frame| ethernet::untag(&packet, &frame)).ok()?;
     Some(LinkLayer { source: Mac(source), destination: Mac(destination), ether_type: frame.ether_type })
 }
 
-/// The tuple of a frame, whoever it is addressed to.
+/// The tuple of a frame, whatever its destination MAC.
 pub fn tuple(bytes: &[u8], length: usize) -> Option<Tuple> {
-    let mut shown = Shown::new(bytes, length);
+    let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
-    let packet = unsafe { Packet::new(&raw mut shown) };
+    let packet = unsafe { Packet::new(&raw mut captured) };
     let frame = ethernet::any(&packet).ok()?;
     match parse::network(&packet, &frame).ok()? {
         Parsed::V4(flow) => Some(Tuple::from(&flow)),
@@ -47,16 +47,16 @@ pub fn tuple(bytes: &[u8], length: usize) -> Option<Tuple> {
     }
 }
 
-/// Whether it is an ICMP error, whose tuple is that of the packet that it quotes.
+/// Whether it is an ICMP error; its tuple is then that of the quoted packet.
 pub fn is_error(bytes: &[u8], length: usize) -> bool {
-    /// As for the datapath: unreachable, time exceeded, parameter problem (RFC 792).
+    /// As in the datapath: unreachable, time exceeded, parameter problem (RFC 792).
     const ERRORS4: [u8; 3] = [3, 11, 12];
-    /// The same, and too big (RFC 4443).
+    /// The same and packet too big (RFC 4443).
     const ERRORS6: [u8; 4] = [1, 2, 3, 4];
 
-    let mut shown = Shown::new(bytes, length);
+    let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
-    let packet = unsafe { Packet::new(&raw mut shown) };
+    let packet = unsafe { Packet::new(&raw mut captured) };
     let Ok(frame) = ethernet::any(&packet).and_then(|frame| ethernet::untag(&packet, &frame)) else { return false };
     let (upper, icmp, errors) = match frame.ether_type {
         ether_type::IPV4 => {

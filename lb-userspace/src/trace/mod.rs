@@ -1,17 +1,17 @@
-//! What happened to which packet, told by the programs while somebody watches.
+//! What happens to each packet, reported by the programs while a trace runs.
 //!
 //! ```text
-//! session    programs swapped in and out again      guard   swaps out when the command is killed
-//! wanted     which packets are told of              names   what services and servers were called
-//! event      an event as the program wrote it       frame   what can be read from the frame itself
-//! clock      the kernel's time on the wall          pcapng  a capture for Wireshark
+//! session    programs swapped in and out            watchdog  swaps out when the command is killed
+//! query      which packets to trace                 names     services and servers as they were called
+//! event      an event as the program wrote it       frame     what the frame itself shows
+//! clock      the kernel's time as wall-clock time   pcapng    a capture for Wireshark
 //! ```
 
 pub mod clock;
 pub mod event;
 pub mod frame;
-pub mod guard;
 pub mod names;
 pub mod pcapng;
+pub mod query;
 pub mod session;
-pub mod wanted;
+pub mod watchdog;

@@ -1,7 +1,7 @@
-//! What services and servers were called when a packet was sent: by the configuration that was in force then.
+//! The names of services and servers, from the configuration that was in force when the packet was handled.
 //!
-//! Trap: a half is overwritten by the publication after the next. So every configuration is read soon after it comes in force and
-//! kept for a while; an event of one that was missed nevertheless has no names rather than wrong ones.
+//! Trap: the publication after the next overwrites a half. So each configuration is read soon after it comes into force
+//! and kept for a while. Events of a configuration that was missed have no names rather than wrong ones.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,18 +10,18 @@ use std::{
 
 use lb_common::key::{Kind, family_of};
 
-use super::event::Told;
+use super::event::TraceEvent;
 use crate::{
     config::model::{Direction, Fragments, Service},
     datapath::{Datapath, Snapshot},
 };
 
-/// How many configurations are remembered.
+/// How many configurations are kept.
 const KEPT: usize = 8;
 
-/// The configurations of late.
+/// The latest configurations.
 #[derive(Debug)]
-pub struct Names<'a> {
+pub struct NameHistory<'a> {
     datapath: &'a Datapath,
     generations: VecDeque<Generation>,
 }
@@ -29,28 +29,28 @@ pub struct Names<'a> {
 #[derive(Debug)]
 struct Generation {
     snapshot: Snapshot,
-    /// The service and the server of each counter.
+    /// Service and server of each counter.
     counters: HashMap<u32, (usize, usize)>,
 }
 
-/// Who took a packet.
+/// The service and server that took a packet, as they were called then.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Named<'a> {
+pub struct Takers<'a> {
     /// The service.
     pub service: Option<&'a Service>,
     /// The server.
     pub server: Option<IpAddr>,
 }
 
-impl<'a> Names<'a> {
-    /// Knows what is in force.
+impl<'a> NameHistory<'a> {
+    /// Starts with the configuration in force.
     pub fn new(datapath: &'a Datapath) -> Self {
         let mut names = Self { datapath, generations: VecDeque::new() };
         names.refresh();
         names
     }
 
-    /// Reads what has come in force. To be called often, and before events are read.
+    /// Reads a new configuration if there is one. Call this often, and before reading events.
     pub fn refresh(&mut self) {
         let now = self.datapath.control().generation();
         if self.generations.back().is_some_and(|last| last.snapshot.control.generation() == now) {
@@ -62,14 +62,14 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Who took the packet, as it was called then.
-    pub fn of(&self, told: &Told) -> Named<'_> {
-        let generation = told.control().generation();
+    /// The service and server that took the packet.
+    pub fn takers(&self, event: &TraceEvent) -> Takers<'_> {
+        let generation = event.control().generation();
         let found = self.generations.iter().find(|known| known.snapshot.control.generation() == generation);
-        found.map(|found| found.named(told)).unwrap_or_default()
+        found.map(|found| found.takers(event)).unwrap_or_default()
     }
 
-    /// What is in force.
+    /// The configuration in force.
     pub fn latest(&self) -> Option<&Snapshot> {
         self.generations.back().map(|last| &last.snapshot)
     }
@@ -86,34 +86,35 @@ impl Generation {
         Self { snapshot, counters }
     }
 
-    fn named(&self, told: &Told) -> Named<'_> {
+    fn takers(&self, event: &TraceEvent) -> Takers<'_> {
         let services = &self.snapshot.config.services;
-        match told.counter().and_then(|counter| self.counters.get(&counter)) {
+        match event.counter().and_then(|counter| self.counters.get(&counter)) {
             Some((service, server)) => {
                 let service = &services[*service];
-                Named { service: Some(service), server: service.servers.get(*server).map(|server| server.address) }
+                Takers { service: Some(service), server: service.servers.get(*server).map(|server| server.address) }
             }
             None => {
-                let mut fitting = services.iter().filter(|service| fits(service, told));
-                // Fragments that pass have a cell that may be several services'.
+                let mut fitting = services.iter().filter(|service| fits(service, event));
+                // The cell of passed fragments may belong to several services.
                 let service = fitting.next().filter(|_| fitting.next().is_none());
-                Named { service, server: None }
+                Takers { service, server: None }
             }
         }
     }
 }
 
-/// Whether the cell that took the packet is this service's.
-fn fits(service: &Service, told: &Told) -> bool {
-    let (tag, Some(tuple)) = (told.event.tag, told.tuple()) else { return false };
+/// Whether the matching cell belongs to this service.
+fn fits(service: &Service, event: &TraceEvent) -> bool {
+    let (tag, Some(tuple)) = (event.record.tag, event.tuple()) else { return false };
     let (kind, protocol, port) = ((tag >> 4) & 0x0f, (tag >> 8) as u8, (tag >> 16) as u16);
     let net = service.address;
     let longest = net.max_prefix_len();
     let is = |one: Kind, other: Kind| kind == one as u32 || kind == other as u32;
     let is_prefix = kind >= Kind::PrefixPort as u32 && kind <= Kind::PrefixFragment as u32;
-    // The cell's prefix is of 128 bits, also of an IPv4 address.
-    let length = if is_prefix { told.event.prefix.checked_sub(128 - u32::from(longest)) } else { Some(longest.into()) };
-    let sided = if told.is_reply() { Direction::takes_reply } else { Direction::takes_forward };
+    // A cell's prefix counts 128 bits, even for IPv4.
+    let length =
+        if is_prefix { event.record.prefix.checked_sub(128 - u32::from(longest)) } else { Some(longest.into()) };
+    let sided = if event.is_reply() { Direction::takes_reply } else { Direction::takes_forward };
     tag != 0
         && family_of(tag as u8 & 0x0f) == if net.addr().is_ipv4() { 4 } else { 6 }
         && sided(service.direction)
@@ -127,6 +128,6 @@ fn fits(service: &Service, told: &Told) -> bool {
             service.protocol.is_none()
         } else {
             let balances = service.fragments == Fragments::Balance || service.port.is_none();
-            service.protocol == Some(protocol) && (balances || told.event.slots == 0)
+            service.protocol == Some(protocol) && (balances || event.record.slots == 0)
         }
 }

@@ -1,6 +1,6 @@
-//! A capture in pcapng (draft-ietf-opsawg-pcapng), as far as frames with comments need it.
+//! Captures in pcapng (draft-ietf-opsawg-pcapng), limited to what frames with comments need.
 //!
-//! By hand: there are four kinds of blocks, all of one shape.
+//! Written by hand: there are only three kinds of blocks, all of one shape.
 
 use std::{
     collections::HashMap,
@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-/// Which way a frame went, as the flags of a packet's block say it.
+/// The direction of a frame, as the flags of a packet block encode it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Way {
-    /// It came.
+pub enum Direction {
+    /// Received.
     In = 1,
-    /// It left.
+    /// Sent.
     Out = 2,
 }
 
@@ -22,15 +22,15 @@ pub enum Way {
 pub struct Packet<'a> {
     /// The name of its interface.
     pub interface: &'a str,
-    /// Since 1970.
+    /// Time since 1970.
     pub time: Duration,
-    /// What was copied of it.
+    /// The copied bytes.
     pub bytes: &'a [u8],
-    /// How long it was.
+    /// The frame's length.
     pub length: usize,
-    /// Which way it went.
-    pub way: Way,
-    /// What there is to say about it.
+    /// Its direction.
+    pub direction: Direction,
+    /// The comment.
     pub comment: &'a str,
 }
 
@@ -38,7 +38,7 @@ pub struct Packet<'a> {
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
-    /// Interfaces are described when the first frame of theirs comes.
+    /// Interfaces described so far: each is described before its first frame.
     interfaces: HashMap<String, u32>,
 }
 
@@ -46,7 +46,7 @@ const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const PACKET: u32 = 6;
 
-/// Options, each with its meaning in its kind of block.
+/// Options; the meaning of a code depends on the kind of block.
 const COMMENT: u16 = 1;
 const INTERFACE_NAME: u16 = 2;
 const PACKET_FLAGS: u16 = 2;
@@ -55,7 +55,7 @@ const RESOLUTION: u16 = 9;
 
 const ETHERNET: u16 = 1;
 
-/// Times are in units of 10 to the power of minus this many seconds.
+/// Times are in units of 10^-9 seconds.
 const NANOSECONDS: u8 = 9;
 
 impl<W: Write> Writer<W> {
@@ -96,12 +96,12 @@ impl<W: Write> Writer<W> {
         let mut body: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         padded(&mut body, packet.bytes);
         option(&mut body, COMMENT, packet.comment.as_bytes());
-        option(&mut body, PACKET_FLAGS, &(packet.way as u32).to_ne_bytes());
+        option(&mut body, PACKET_FLAGS, &(packet.direction as u32).to_ne_bytes());
         end_of_options(&mut body);
         self.block(PACKET, &body)
     }
 
-    /// Hands on what is still here.
+    /// Flushes the output.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn interface(&mut self, name: &str) -> io::Result<u32> {
-        /// No limit.
+        /// 0: no limit.
         const SNAP_LENGTH: u32 = 0;
         if let Some(number) = self.interfaces.get(name) {
             return Ok(*number);
@@ -127,7 +127,7 @@ impl<W: Write> Writer<W> {
         Ok(number)
     }
 
-    /// Kind, length, body, and the length once more, so that readers can go backwards.
+    /// Kind, length, body, and the length again, so that readers can go backwards.
     fn block(&mut self, kind: u32, body: &[u8]) -> io::Result<()> {
         const FRAME: usize = 12;
         let length = ((FRAME + body.len()) as u32).to_ne_bytes();
@@ -138,7 +138,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Everything starts at a multiple of four bytes.
+/// Pads to a multiple of four bytes.
 fn padded(body: &mut Vec<u8>, bytes: &[u8]) {
     body.extend_from_slice(bytes);
     body.resize(body.len().next_multiple_of(4), 0);
@@ -160,18 +160,19 @@ mod tests {
     use super::*;
     use crate::replay::capture::Capture;
 
-    /// Read again by what reads captures for `modlb replay`.
+    /// The reader of `modlb replay` reads it back.
     #[test]
-    fn what_is_written_can_be_read() {
+    fn a_written_capture_can_be_read() {
         let mut file = Vec::new();
         let mut writer = Writer::new(&mut file).unwrap();
         for length in [14_usize, 15, 60, 1_514] {
             let bytes = vec![length as u8; length];
             let time = Duration::new(1_795_527_787, length as u32);
-            let (interface, way) = if length % 2 == 0 { ("eth0", Way::In) } else { ("eth1", Way::Out) };
+            let (interface, direction) =
+                if length % 2 == 0 { ("eth0", Direction::In) } else { ("eth1", Direction::Out) };
             let comment = "c".repeat(length % 5);
             writer
-                .write(&Packet { interface, time, bytes: &bytes, length: length + 1, way, comment: &comment })
+                .write(&Packet { interface, time, bytes: &bytes, length: length + 1, direction, comment: &comment })
                 .unwrap();
         }
         writer.flush().unwrap();

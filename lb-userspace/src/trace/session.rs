@@ -1,4 +1,4 @@
-//! A time during which packets are told of.
+//! A tracing session: programs swapped in, events fetched, programs swapped out.
 
 use std::{
     io,
@@ -10,60 +10,60 @@ use anyhow::{Result, bail};
 use lb_common::trace::{Filter, TraceCounters};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::guard::Guard;
+use super::watchdog::Watchdog;
 use crate::{
-    commands::attached,
     datapath::{
-        Datapath, Writer,
-        tracing::{Claim, Manner, Teller},
+        Datapath, Writer, attached,
+        tracing::{Claim, Emission, Tracer},
     },
     net::{Interface, Net},
 };
 
-/// How often it is looked whether the programs are still in their place.
+/// How often to check that the programs are still in place.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Programs that were swapped in. Dropped, they are swapped out.
+/// Tracing programs that were swapped in; dropping this swaps them out.
 #[derive(Debug)]
 pub struct Session {
     instance: String,
     /// The programs, one for each interface.
-    pub tellers: Vec<Teller>,
-    /// Whose programs others have replaced.
+    pub tellers: Vec<Tracer>,
+    /// For each program, whether another command has replaced it.
     replaced: Vec<bool>,
-    /// Ctrl-C, and what asks to terminate. Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    /// SIGINT and SIGTERM. Registered for the whole session: a signal between two calls of `ctrl_c` would be lost.
     signals: [Signal; 2],
-    guard: Guard,
+    watchdog: Watchdog,
     claim: Option<Claim>,
 }
 
 impl Session {
-    /// Swaps programs in on the interfaces of these names; none: on all.
+    /// Swaps programs in on the named interfaces, or on all if there are no names.
     ///
     /// # Errors
     ///
-    /// Another command traces; an interface is not attached; the kernel refuses a program; signals cannot be listened to. Then nothing
-    /// is changed.
-    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Manner) -> Result<Self> {
+    /// Another command traces; an interface is not attached; the kernel refuses a program; signal handlers cannot be
+    /// set up. Then nothing is changed.
+    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Emission) -> Result<Self> {
         let claim = Claim::take(instance)?;
         let writer = Writer::open(instance)?;
-        // From before the first program is swapped: whoever sees one may end this.
+        // Before the first program is swapped: from then on a signal may arrive.
         let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         let mut session = Self {
             instance: instance.to_owned(),
             tellers: Vec::new(),
             replaced: Vec::new(),
             signals,
-            guard: Guard::start(instance)?,
+            watchdog: Watchdog::start(instance)?,
             claim: Some(claim),
         };
         session.swap_in(writer, names, filter, manner).await?;
         Ok(session)
     }
 
-    /// Trap: whoever ends a session waits for its guard, which waits for the writer's lock. So the writer goes first, whatever happens.
-    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: Manner) -> Result<()> {
-        // What a killed command left, if its guard was killed, too.
+    /// Trap: ending a session waits for its watchdog, which waits for the writer's lock. So the writer is dropped first
+    /// in any case.
+    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: Emission) -> Result<()> {
+        // Left over by a killed command whose watchdog was killed as well.
         writer.swap_out()?;
         let group = writer.snapshot().config.group;
         for interface in chosen(&writer, names).await? {
@@ -73,8 +73,8 @@ impl Session {
         Ok(())
     }
 
-    /// Fetches what the programs tell, again and again, until one of these ends it: `fetch`, the time, a signal, or that no
-    /// program is in its place any more.
+    /// Calls `fetch` repeatedly until it breaks, the time is over, a signal arrives, or no program is in place any
+    /// more.
     ///
     /// # Errors
     ///
@@ -108,26 +108,26 @@ impl Session {
         }
     }
 
-    /// Whether some program is still in its place; says which are not any more.
+    /// Whether any program is still in place; warns about each that is not.
     fn is_live(&mut self, datapath: &Datapath) -> bool {
         for (teller, replaced) in self.tellers.iter().zip(&mut self.replaced) {
             if !*replaced && !datapath.has(teller.interface.index, teller.program) {
                 *replaced = true;
                 let name = &teller.interface.name;
-                log::warn!("{name}: another command replaced the program or detached it; it is traced no more");
+                log::warn!("{name}: another command replaced the program or detached it; its trace ends");
             }
         }
         self.replaced.iter().any(|replaced| !replaced)
     }
 
-    /// Swaps out. When this returns, the ordinary programs are back.
+    /// Swaps out. When this returns, the regular programs are back.
     ///
     /// # Errors
     ///
     /// They cannot be put back.
     pub fn end(&mut self) -> Result<()> {
-        if self.claim.take().is_some() && !self.guard.finish() {
-            // Somebody killed it. Whoever opens an instance to write puts it right.
+        if self.claim.take().is_some() && !self.watchdog.finish() {
+            // The watchdog was killed. Opening an instance for writing restores the programs.
             match Writer::open(&self.instance) {
                 Ok(_) | Err(crate::datapath::Error::NotRunning(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -136,12 +136,12 @@ impl Session {
         Ok(())
     }
 
-    /// What all programs counted.
+    /// The sum of all programs' counters.
     ///
     /// # Errors
     ///
     /// A map cannot be read.
-    pub fn told(&self) -> Result<TraceCounters> {
+    pub fn counters(&self) -> Result<TraceCounters> {
         let mut all = TraceCounters::default();
         for teller in &self.tellers {
             let TraceCounters { seen, fit, lost } = teller.told()?;
@@ -154,7 +154,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            log::error!("the ordinary program is not back: {error}; `modlb upgrade` puts one in");
+            log::error!("the regular program is not back: {error}; `modlb upgrade` installs one");
         }
     }
 }

@@ -57,8 +57,8 @@ fn from_beginning_to_end() {
     assert_eq!(modlb.json("status")["interfaces"][0]["program_id"], program);
 }
 
-/// What commands changed stays until the file says something new, or somebody asks for what it says; also when the agent is
-/// started again.
+/// What commands changed stays until the file says something new, or somebody asks for what it says; also when the
+/// agent is started again.
 #[test]
 fn changes_by_hand_stay() {
     need_root!();
@@ -94,7 +94,8 @@ fn changes_by_hand_stay() {
     assert_eq!(server(modlb, "web4", second)["state"], "up");
 }
 
-/// Without an instance there is nothing to go on with, so a bad file ends it; with one, the instance is kept true as it is.
+/// Without an instance there is nothing to go on with, so a bad file ends it; with one, the instance is kept true as it
+/// is.
 #[test]
 fn a_bad_file_at_the_start() {
     need_root!();

@@ -73,7 +73,8 @@ fn renamed_down_up_and_another_mac() {
     assert_eq!(names(&network), ["wan0"]);
 }
 
-/// An interface that is not there yet is waited for; systemd hears that it is ready when there is something to be ready with.
+/// An interface that is not there yet is waited for; systemd hears that it is ready when there is something to be ready
+/// with.
 #[test]
 fn one_that_comes_later() {
     need_root!();

@@ -70,7 +70,8 @@ fn entries_are_kept_alive() {
     assert!(entry("10.0.0.11").contains("managed"), "{}", entry("10.0.0.11"));
 }
 
-/// A server that does not answer is named, by a command and by the agent; the others serve, and it is found when it comes.
+/// A server that does not answer is named, by a command and by the agent; the others serve, and it is found when it
+/// comes.
 #[test]
 fn a_server_that_is_not_there() {
     need_root!();

@@ -1,4 +1,5 @@
-//! An agent with much to look after. Not run by itself: `cargo test --release --test agent -- --ignored --nocapture scale`.
+//! An agent with much to look after. Not run by itself: `cargo test --release --test agent -- --ignored --nocapture
+//! scale`.
 
 use std::{
     fmt::Write as _,

@@ -1,7 +1,7 @@
 //! The real keepalived at a balancer, with the repository's configuration as it stands.
 //!
-//! It sees /etc/keepalived and /run of its own, so that two of them, and this machine's, are not in each other's way; the BPF
-//! file system stays.
+//! It sees /etc/keepalived and /run of its own, so that two of them, and this machine's, are not in each other's way;
+//! the BPF file system stays.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! Two balancers for one service: one at a time under keepalived, and both at once behind a router that spreads flows. Whatever
-//! happens to one of them, no connection may break.
+//! Two balancers for one service: one at a time under keepalived, and both at once behind a router that spreads flows.
+//! Whatever happens to one of them, no connection may break.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -89,8 +89,8 @@ fn modlb_that_is_not_there() {
     assert_eq!(code(&output), Some(1), "{output:?}");
 }
 
-/// What keepalived writes when it ends comes after SIGTERM; other groups are none of modlb's business; and a failure on the way
-/// does not end the script.
+/// What keepalived writes when it ends comes after SIGTERM; other groups are none of modlb's business; and a failure on
+/// the way does not end the script.
 #[test]
 fn states_from_a_fifo() {
     need_root!();

@@ -7,7 +7,7 @@ const GOOD: &str =
 const BAD: &str = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nport = 1\n[[service.server]]\naddress = \"10.0.0.1\"\nweight = 0\n";
 
 #[test]
-fn good_ones() {
+fn valid_configurations_pass() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, GOOD).display().to_string();
     assert_eq!(ok(&["check", &path]), format!("{path}: good: 1 service, 1 server\n"));
@@ -20,7 +20,7 @@ fn good_ones() {
 }
 
 #[test]
-fn bad_ones() {
+fn all_errors_are_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, BAD).display().to_string();
     let problems = [

@@ -34,7 +34,7 @@ fn configuration(destination: &str, protocol: &str, formula: &str, n: u32) -> St
     let mut text = format!(
         "[[service]]\nname = \"v\"\naddress = \"{address}\"\nprotocol = \"{protocol}\"\n{port}formula = \"{formula}\"\n"
     );
-    // One server of weight N - 1 and one of weight 1 have N slots, too; more would only take time.
+    // One server of weight N - 1 and one of weight 1 also have N slots; more would only take time.
     for (number, weight) in [(1, n - 1), (2, 1)] {
         let server = if address.contains(':') { format!("fd99::{number}") } else { format!("10.9.9.{number}") };
         text += &format!(
@@ -58,7 +58,7 @@ fn explain(directory: &tempfile::TempDir, text: &str, arguments: &[&str]) -> Val
 }
 
 #[test]
-fn vectors() {
+fn known_sums_are_explained() {
     let directory = tempfile::tempdir().unwrap();
     for (source, destination, protocol, expected) in VECTORS {
         for (n, (three, five)) in N.into_iter().zip(expected) {
@@ -79,7 +79,7 @@ fn vectors() {
 }
 
 #[test]
-fn the_exact_sum() {
+fn sums_are_exact() {
     let directory = tempfile::tempdir().unwrap();
     let (source, destination, protocol, _) = VECTORS[5];
     let text = configuration(destination, protocol, "5-tuple", 3);
@@ -89,7 +89,7 @@ fn the_exact_sum() {
 }
 
 #[test]
-fn parts_that_do_not_apply_are_null() {
+fn inapplicable_parts_are_null() {
     let directory = tempfile::tempdir().unwrap();
     let down = configuration("203.0.113.10:443", "tcp", "3-tuple", 3).replace("mac", "state = \"down\"\nmac");
     let client = ["198.51.100.7:51234", "203.0.113.10:443"];
@@ -106,7 +106,7 @@ fn parts_that_do_not_apply_are_null() {
 }
 
 #[test]
-fn the_most_specific_service_is_meant() {
+fn the_most_specific_service_wins() {
     let directory = tempfile::tempdir().unwrap();
     let service =
         |name: &str, what: &str| format!("[[service]]\nname = \"{name}\"\naddress = \"203.0.113.10\"\n{what}\n");
@@ -130,7 +130,7 @@ fn the_most_specific_service_is_meant() {
 }
 
 #[test]
-fn the_longest_prefix_is_meant() {
+fn the_longest_prefix_wins() {
     let directory = tempfile::tempdir().unwrap();
     let service = |name: &str, address: &str, what: &str| {
         format!("[[service]]\nname = \"{name}\"\naddress = \"{address}\"\n{what}\n")
@@ -153,7 +153,7 @@ fn the_longest_prefix_is_meant() {
 }
 
 #[test]
-fn text_shows_the_arithmetic() {
+fn the_text_shows_the_arithmetic() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, &configuration("203.0.113.10:443", "tcp", "3-tuple", 3)).display().to_string();
     let text = ok(&["explain", "198.51.100.7:51234", "203.0.113.10:443", "--config", &path]);
@@ -162,7 +162,7 @@ fn text_shows_the_arithmetic() {
 }
 
 #[test]
-fn packets_that_cannot_be() {
+fn impossible_packets_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, &configuration("203.0.113.10:443", "tcp", "5-tuple", 3)).display().to_string();
     for (arguments, error) in [
@@ -185,7 +185,7 @@ fn packets_that_cannot_be() {
 
 /// What a group's member says of packets in both directions: they are one session's, and one member's.
 #[test]
-fn both_directions_of_a_session() {
+fn both_directions_give_one_server() {
     let directory = tempfile::tempdir().unwrap();
     for own in ["10.9.9.1", "10.9.9.2", "10.9.9.3"] {
         let mut text = format!("role = \"member\"\nself = \"{own}\"\n[[service]]\nname = \"net\"\naddress = ");

@@ -54,12 +54,12 @@ fn reading_commands_offer_json() {
 }
 
 #[test]
-fn version() {
+fn the_version_is_printed() {
     assert_eq!(ok(&["--version"]), format!("modlb {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn what_is_no_command_is_a_usage_error() {
+fn unknown_commands_are_usage_errors() {
     for arguments in [
         &["frobnicate"][..],
         &[],
@@ -78,14 +78,14 @@ fn what_is_no_command_is_a_usage_error() {
 }
 
 #[test]
-fn completions_for_every_shell() {
+fn there_are_completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(ok(&["completions", shell]).contains("modlb"), "{shell}");
     }
 }
 
 #[test]
-fn a_manual_page_for_every_command() {
+fn there_is_a_manual_page_for_every_command() {
     let directory = tempfile::tempdir().unwrap();
     ok(&["man", directory.path().to_str().unwrap()]);
     for command in std::iter::once(&[][..]).chain(COMMANDS) {
@@ -110,7 +110,7 @@ fn a_broken_pipe_is_success() {
 }
 
 #[test]
-fn without_an_instance_errors_say_what_to_do() {
+fn without_an_instance_errors_name_the_remedy() {
     for arguments in [
         &["status"][..],
         &["stats"],

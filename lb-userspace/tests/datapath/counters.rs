@@ -3,7 +3,7 @@
 use std::thread;
 
 use lb_common::table::{Counter, PackedCounter};
-use lb_userspace::datapath::{counters::ServerCounters, maps::Mapped, pins::Pins};
+use lb_userspace::datapath::store::{counters::ServerCounters, maps::Mapped, pins::Pins};
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
@@ -97,8 +97,8 @@ fn packets_that_become_many_frames() {
     }
 }
 
-/// Whoever reads while a tally is carried finds what there was at some moment: never less than before. As if so many packets had
-/// come before, each packet fills the tally.
+/// Whoever reads while a tally is carried finds what there was at some moment: never less than before. As if so many
+/// packets had come before, each packet fills the tally.
 #[test]
 fn readers_never_see_a_tally_twice() {
     const TIMES: u64 = 30_000;

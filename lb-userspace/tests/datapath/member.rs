@@ -188,7 +188,8 @@ fn both_directions_meet() {
     }
 }
 
-/// A router says of a reply that it was too big, and a client that its port is closed: the errors follow their sessions.
+/// A router says of a reply that it was too big, and a client that its port is closed: the errors follow their
+/// sessions.
 #[test]
 fn errors_in_both_directions() {
     need_root!();

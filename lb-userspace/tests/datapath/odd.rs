@@ -24,8 +24,8 @@ fn runts() {
     }
 }
 
-/// IEEE 802.3 frames have a length where others have an EtherType; up to 1500 it is one (802.3, 3.2.6), and nothing that
-/// follows is looked at.
+/// IEEE 802.3 frames have a length where others have an EtherType; up to 1500 it is one (802.3, 3.2.6), and nothing
+/// that follows is looked at.
 #[test]
 fn ieee_802_3_lengths() {
     need_root!();
@@ -41,8 +41,8 @@ fn ieee_802_3_lengths() {
     }
 }
 
-/// A jumbogram has a payload length of 0 and says its own in a hop-by-hop option (RFC 2675). No frame that comes by Ethernet
-/// holds one, so by its payload length nothing follows the header.
+/// A jumbogram has a payload length of 0 and says its own in a hop-by-hop option (RFC 2675). No frame that comes by
+/// Ethernet holds one, so by its payload length nothing follows the header.
 #[test]
 fn jumbograms() {
     need_root!();
@@ -109,8 +109,8 @@ fn protocols_without_ports() {
     }
 }
 
-/// A first piece that is too small for its ports (RFC 1858), and a later one that would overlap them: neither is read as if
-/// it had ports, and all meet.
+/// A first piece that is too small for its ports (RFC 1858), and a later one that would overlap them: neither is read
+/// as if it had ports, and all meet.
 #[test]
 fn first_pieces_that_say_too_little() {
     need_root!();

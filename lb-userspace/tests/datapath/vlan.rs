@@ -20,8 +20,8 @@ fn forwarded(tags: &[(u16, u16)], packet: &[u8]) -> Vec<u8> {
     sent_to(mac(11), &frame(GATEWAY, tags, packet))
 }
 
-/// What a frame with these tags has when it is sent to VLAN 20, and when it is sent untagged. A tag is a type and 16 bits, of
-/// which the first four are priority and drop eligibility.
+/// What a frame with these tags has when it is sent to VLAN 20, and when it is sent untagged. A tag is a type and 16
+/// bits, of which the first four are priority and drop eligibility.
 type Case = (&'static [(u16, u16)], &'static [(u16, u16)], &'static [(u16, u16)]);
 
 const CASES: &[Case] = &[

@@ -25,7 +25,7 @@ fn attached(mode: &str) -> Network {
 }
 
 #[test]
-fn silent_where_all_is_well() {
+fn a_healthy_balancer_has_no_findings() {
     need_root!();
     let network = attached("native");
     silent(&network.modlb, "");
@@ -34,14 +34,14 @@ fn silent_where_all_is_well() {
     assert!(text.ends_with("checks: 0 failed, 0 warned\n"), "{text}");
     let each = network.modlb.ok("doctor -v eth0");
     assert!(each.contains("server        10.0.0.11: answers on eth0 at 02:00:00:00:00:0b\n"), "{each}");
-    // On standby as well, which is told.
+    // On standby as well, which is reported.
     network.modlb.ok("standby");
     silent(&network.modlb, "");
     assert!(network.modlb.ok("doctor").contains("on standby"));
 }
 
 #[test]
-fn before_the_first_attach() {
+fn it_checks_before_the_first_attach() {
     need_root!();
     let network = network();
     let error = network.modlb.fails("doctor");
@@ -54,7 +54,7 @@ fn before_the_first_attach() {
 }
 
 #[test]
-fn the_peer_has_no_program() {
+fn a_peer_without_a_program_is_found() {
     need_root!();
     let network = attached("native");
     let dev = format!("--netns {} dev pass v-gateway --remove", network.switch.name());
@@ -64,7 +64,7 @@ fn the_peer_has_no_program() {
 }
 
 #[test]
-fn the_interface_is_down() {
+fn an_interface_that_is_down_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("link set eth0 down");
@@ -83,7 +83,7 @@ fn the_interface_is_down() {
 }
 
 #[test]
-fn the_interface_is_gone() {
+fn an_interface_that_is_gone_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("link del eth0");
@@ -95,7 +95,7 @@ fn the_interface_is_gone() {
 }
 
 #[test]
-fn the_interface_is_a_bridge_s() {
+fn an_interface_in_a_bridge_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("link add br0 type bridge");
@@ -108,7 +108,7 @@ fn the_interface_is_a_bridge_s() {
 }
 
 #[test]
-fn another_program_is_there() {
+fn a_foreign_program_is_found() {
     need_root!();
     let network = network();
     network.gateway.ip("link add spare type veth peer name spare1");
@@ -121,7 +121,7 @@ fn another_program_is_there() {
     modlb.ok("dev pass eth0");
     let found = program("eth0");
     assert!(found.level == "failure" && found.seen.contains("of `modlb dev pass`"), "{found:#?}");
-    // The same program attached a second time without a link is whoever's.
+    // The same program attached again without a link counts as foreign.
     let id = found.seen.split("(program ").nth(1).unwrap().split(',').next().unwrap().to_owned();
     network.gateway.run("bpftool", &format!("net attach xdpgeneric id {id} dev spare"));
     network.gateway.ip("link set spare up");
@@ -130,7 +130,7 @@ fn another_program_is_there() {
     let error = modlb.fails("attach spare");
     assert!(error.contains("another XDP program"), "{error}");
     let found = program("spare");
-    assert!(found.level == "failure" && found.seen.contains("generic), somebody else's"), "{found:#?}");
+    assert!(found.level == "failure" && found.seen.contains("generic), a foreign program"), "{found:#?}");
     run(&found);
     assert_eq!(program("spare").level, "ok");
     modlb.ok("attach spare --mode generic");
@@ -145,11 +145,11 @@ fn another_program_is_there() {
 }
 
 #[test]
-fn generic_mode() {
+fn generic_mode_is_found() {
     need_root!();
     let network = network();
     network.attach("generic", &network.configuration(2, HTTP));
-    names(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may be able to do better");
+    names(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may support native mode");
     // In generic mode packets that were merged are a fault of their own.
     network.gateway.run("ethtool", "-K eth0 gro on");
     let bad = complaints(&network.modlb, "");
@@ -159,14 +159,14 @@ fn generic_mode() {
     assert!(complaints(&network.modlb, "").iter().all(|finding| finding.check != "merging"));
     // Natively the peer needs a program, which it is given first. Who stands by goes on doing so.
     network.modlb.ok("standby");
-    names_and_mends(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may be able to do better");
+    names_and_mends(&network.modlb, "", "warning", "mode", "eth0", "generic, though veth may support native mode");
     assert_eq!(network.modlb.json("status")["state"], "standby");
     assert_eq!(network.modlb.json("status")["interfaces"][0]["mode"], "native");
     assert_eq!(network.modlb.json("status")["services"][0]["n"], 2);
 }
 
 #[test]
-fn the_mtu_is_too_large_for_the_driver() {
+fn an_mtu_too_large_for_the_driver_is_found() {
     need_root!();
     let network = network();
     network.gateway.ip("tuntap add tap0 mode tap");
@@ -182,7 +182,7 @@ fn the_mtu_is_too_large_for_the_driver() {
 }
 
 #[test]
-fn tags_are_taken_off() {
+fn stripped_tags_are_found() {
     need_root!();
     let network = attached("native");
     silent(&network.modlb, "");
@@ -192,7 +192,7 @@ fn tags_are_taken_off() {
 }
 
 #[test]
-fn one_queue_for_all_cpus() {
+fn one_queue_for_all_cpus_is_found() {
     need_root!();
     if thread::available_parallelism().unwrap().get() < 2 {
         eprintln!("SKIPPED: one CPU has queues enough");
@@ -207,7 +207,7 @@ fn one_queue_for_all_cpus() {
 }
 
 #[test]
-fn strict_reverse_path_filter() {
+fn a_strict_reverse_path_filter_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.run("sysctl", "-w net.ipv4.conf.eth0.rp_filter=1");
@@ -217,7 +217,7 @@ fn strict_reverse_path_filter() {
 }
 
 #[test]
-fn a_server_is_silent() {
+fn a_silent_server_is_found() {
     need_root!();
     let network = attached("native");
     network.server_namespaces().nth(1).unwrap().ip("link set eth0 down");
@@ -234,9 +234,9 @@ fn a_server_is_silent() {
     silent(&network.modlb, "");
 }
 
-/// The state of the kernel's own entry is told.
+/// The state of the kernel's own entry is reported.
 #[test]
-fn the_kernel_gave_up_on_a_server() {
+fn a_server_that_the_kernel_gave_up_on_is_found() {
     need_root!();
     let network = attached("native");
     network.server_namespaces().next().unwrap().ip("link set eth0 down");
@@ -251,7 +251,7 @@ fn the_kernel_gave_up_on_a_server() {
 }
 
 #[test]
-fn a_server_has_another_mac_now() {
+fn a_changed_mac_is_found() {
     need_root!();
     let network = attached("native");
     let server = network.server_namespaces().next().unwrap();
@@ -261,14 +261,14 @@ fn a_server_has_another_mac_now() {
     for finding in &bad {
         assert!(finding.seen.contains("at 02:00:00:00:00:77, packets go to 02:00:00:00:00:0b"), "{finding:#?}");
     }
-    // The kernel asks anew where it forgot.
+    // The kernel asks again once it has forgotten.
     network.gateway.ip("neigh flush all");
     bad.iter().for_each(run);
     silent(&network.modlb, "");
 }
 
 #[test]
-fn a_server_behind_a_router_or_nowhere() {
+fn a_server_behind_a_router_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("route add 192.0.2.0/24 via 10.0.0.2");
@@ -283,7 +283,7 @@ fn a_server_behind_a_router_or_nowhere() {
 }
 
 #[test]
-fn this_host_has_the_service_s_address() {
+fn a_service_address_on_this_host_is_found() {
     need_root!();
     let network = attached("native");
     network.gateway.ip("addr add 203.0.113.10/32 dev eth0");
@@ -293,7 +293,7 @@ fn this_host_has_the_service_s_address() {
 }
 
 #[test]
-fn another_machine_answers() {
+fn another_machine_that_answers_is_found() {
     need_root!();
     let network = attached("native");
     for (service, length) in SERVICES.into_iter().zip([32, 128]) {
@@ -311,7 +311,7 @@ fn another_machine_answers() {
 }
 
 #[test]
-fn a_server_answers() {
+fn a_server_that_answers_is_found() {
     need_root!();
     let network = attached("native");
     let server = network.server_namespaces().next().unwrap();
@@ -325,9 +325,9 @@ fn a_server_answers() {
     silent(&network.modlb, "");
 }
 
-/// A change that waits to be confirmed is told of.
+/// A change that waits for confirmation is reported.
 #[test]
-fn unconfirmed() {
+fn an_unconfirmed_change_is_found() {
     need_root!();
     let network = attached("native");
     let file = network.modlb.file("new.toml", &network.configuration(1, HTTP));

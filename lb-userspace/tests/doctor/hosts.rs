@@ -7,7 +7,7 @@ use crate::{
 
 /// Without the capabilities there is nothing to attach, and that is said rather than failed at.
 #[test]
-fn capabilities_are_missing() {
+fn missing_capabilities_are_found() {
     need_root!();
     let namespace = Namespace::new("host");
     namespace.ip("link add eth0 type veth peer name peer0");

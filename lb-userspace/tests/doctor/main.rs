@@ -1,5 +1,5 @@
-//! `modlb doctor` on networks with one fault each: it names the fault, what it says to run mends it, and without faults it
-//! is silent.
+//! `modlb doctor` on networks with one fault each: it names the fault, its command fixes it, and without faults it is
+//! silent.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -46,7 +46,7 @@ fn examine(modlb: &Modlb, arguments: &str) -> (Vec<Finding>, i32) {
     (json.as_array().unwrap().iter().map(finding).collect(), status.code().unwrap())
 }
 
-/// What is not as it should be.
+/// The findings above level `ok`.
 fn complaints(modlb: &Modlb, arguments: &str) -> Vec<Finding> {
     let (findings, status) = examine(modlb, arguments);
     let bad: Vec<_> = findings.into_iter().filter(|finding| finding.level != "ok").collect();

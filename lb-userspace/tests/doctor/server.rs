@@ -34,7 +34,7 @@ impl Server {
 }
 
 #[test]
-fn silent_where_all_is_well() {
+fn a_healthy_server_has_no_findings() {
     need_root!();
     let server = Server::new();
     silent(&server.modlb, ASK);
@@ -48,7 +48,7 @@ fn silent_where_all_is_well() {
 
 /// What `server-setup.sh` does is what the doctor wants.
 #[test]
-fn as_the_script_sets_it_up() {
+fn a_server_set_up_by_the_script_is_healthy() {
     need_root!();
     let server = Server::new();
     for (address, length) in [("203.0.113.10", 32), ("2001:db8:f00::10", 128)] {
@@ -69,17 +69,17 @@ fn as_the_script_sets_it_up() {
 }
 
 #[test]
-fn the_address_is_missing() {
+fn a_missing_address_is_found() {
     need_root!();
     let server = Server::new();
     for (address, length) in [("203.0.113.10", 32), ("2001:db8:f00::10", 128)] {
         server.namespace.ip(&format!("addr del {address}/{length} dev lo"));
-        names_and_mends(&server.modlb, ASK, "failure", "address", address, "not an address of this host's");
+        names_and_mends(&server.modlb, ASK, "failure", "address", address, "not an address of this host");
     }
 }
 
 #[test]
-fn the_address_is_where_everybody_hears_of_it() {
+fn an_announced_address_is_found() {
     need_root!();
     let server = Server::new();
     for (address, length) in [("203.0.113.10", 32), ("2001:db8:f00::10", 128)] {
@@ -90,7 +90,7 @@ fn the_address_is_where_everybody_hears_of_it() {
 }
 
 #[test]
-fn it_answers_arp() {
+fn answering_arp_is_found() {
     need_root!();
     let server = Server::new();
     server.namespace.run("sysctl", "-w net.ipv4.conf.all.arp_ignore=0");
@@ -101,7 +101,7 @@ fn it_answers_arp() {
 }
 
 #[test]
-fn it_announces_the_address() {
+fn announcing_the_address_is_found() {
     need_root!();
     let server = Server::new();
     server.namespace.run("sysctl", "-w net.ipv4.conf.all.arp_announce=0");
@@ -109,7 +109,7 @@ fn it_announces_the_address() {
 }
 
 #[test]
-fn no_way_back() {
+fn a_missing_route_to_clients_is_found() {
     need_root!();
     let server = Server::new();
     server.namespace.ip("route del default");
@@ -126,7 +126,7 @@ fn no_way_back() {
 }
 
 #[test]
-fn strict_reverse_path_filter() {
+fn a_strict_reverse_path_filter_is_found() {
     need_root!();
     let server = Server::new();
     server.namespace.ip("link add eth1 type veth peer name peer1");
@@ -137,7 +137,7 @@ fn strict_reverse_path_filter() {
 
 /// Every server has the address: the second one that checks finds the first.
 #[test]
-fn the_address_was_checked_for_duplicates() {
+fn an_address_checked_for_duplicates_is_found() {
     need_root!();
     let server = Server::new();
     server.beyond.ip("addr add 2001:db8:f00::10/128 dev peer0 nodad");
@@ -163,7 +163,7 @@ fn the_address_was_checked_for_duplicates() {
     let duplicate = found("dadfailed");
     run(&duplicate);
     silent(&server.modlb, ASK);
-    // One that is still being checked: nobody answers, and it takes three seconds.
+    // One that is still being checked: there is no answer, and it takes three seconds.
     server.beyond.ip("addr del 2001:db8:f00::10/128 dev peer0");
     server.namespace.ip("addr del 2001:db8:f00::10/128 dev lo");
     server.namespace.ip("addr add 2001:db8:f00::10/128 dev eth0");
@@ -172,7 +172,7 @@ fn the_address_was_checked_for_duplicates() {
 }
 
 #[test]
-fn something_else_comes_before_the_kernel_s_own_table() {
+fn a_rule_before_the_local_table_is_found() {
     need_root!();
     let server = Server::new();
     server.namespace.ip("route add table 7 203.0.113.10 via 10.0.0.2");

@@ -221,8 +221,8 @@ fn without_the_bpf_file_system() {
     assert!(!gateway.modlb.pins().exists());
 }
 
-/// Of two that find it missing only one mounts it: the second would hide what the first has pinned. The first is a shell here,
-/// which is slow to do so.
+/// Of two that find it missing only one mounts it: the second would hide what the first has pinned. The first is a
+/// shell here, which is slow to do so.
 #[test]
 fn the_bpf_file_system_is_mounted_once() {
     need_root!();
@@ -238,8 +238,8 @@ fn the_bpf_file_system_is_mounted_once() {
     assert!(output.ends_with("\n1\n"), "{output}");
 }
 
-/// What a script prints in a mount namespace of its own, in which the BPF file system is not mounted. It is made of the command
-/// and of one that attaches.
+/// What a script prints in a mount namespace of its own, in which the BPF file system is not mounted. It is made of the
+/// command and of one that attaches.
 fn unmounted(gateway: &Gateway, script: impl Fn(&str, &str) -> String) -> String {
     let [netns, instance] = [gateway.namespace.name(), gateway.modlb.instance()];
     let modlb = format!("{} --netns {netns} --instance {instance}", env!("CARGO_BIN_EXE_modlb"));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use lb_common::mac::Mac;
-use lb_userspace::config::health::Health;
+use lb_userspace::config::model::Health;
 use lb_userspace::config::model::{
     Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
 };

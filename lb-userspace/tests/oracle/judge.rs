@@ -93,7 +93,8 @@ impl Judge {
         }
     }
 
-    /// The service that a packet belongs to, or why it passes: an exact one, or that of the longest prefix that has one.
+    /// The service that a packet belongs to, or why it passes: an exact one, or that of the longest prefix that has
+    /// one.
     ///
     /// Services of the direction `not` do not count.
     fn service(&self, tuple: &Tuple, not: Direction) -> Result<usize, Outcome> {

@@ -77,7 +77,8 @@ fn run(role: Role, packets: u64) {
     }
 }
 
-/// The program for several buffers is the same code with other bounds; a tenth of the packets will do, some of them long.
+/// The program for several buffers is the same code with other bounds; a tenth of the packets will do, some of them
+/// long.
 #[test]
 fn so_does_the_program_for_several_buffers() {
     need_root!();
@@ -111,8 +112,8 @@ fn compare(subject: &mut Subject, seed: u64, packets: u64, frame: impl Fn(&mut R
     say(&format!("oracle: {}", subject.met()));
 }
 
-/// Services for the addresses of both families: one with a port, one without that takes what the first leaves, and a prefix
-/// for what is not addressed to either.
+/// Services for the addresses of both families: one with a port, one without that takes what the first leaves, and a
+/// prefix for what is not addressed to either.
 const SERVICES: &str = r#"
     [[service]]
     name = "tcp4"
@@ -155,8 +156,8 @@ const SERVICES: &str = r#"
     server = [{ address = "fd00::14", mac = "02:00:00:00:00:24" }, { address = "fd00::15", mac = "02:00:00:00:00:25" }]
 "#;
 
-/// Every combination of headers, whole and cut off at every length; fewer lengths where `MODLB_ORACLE_PACKETS` asks for fewer
-/// packets, and none where random packets are to be compared for a while.
+/// Every combination of headers, whole and cut off at every length; fewer lengths where `MODLB_ORACLE_PACKETS` asks for
+/// fewer packets, and none where random packets are to be compared for a while.
 #[test]
 fn every_combination_of_headers_at_every_length() {
     need_root!();

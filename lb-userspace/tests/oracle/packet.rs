@@ -1,8 +1,8 @@
 //! What a frame says, read as the design's section 5 wants it read.
 //!
 //! Headers are etherparse's affair. Where one ends and what follows is not: its parsers of whole packets know more
-//! protocols than the design does (they look through AH in IPv4, through shim6 and mobility headers, and refuse hop-by-hop options that
-//! are not the first header), and take the length of a frame for that of a packet.
+//! protocols than the design does (they look through AH in IPv4, through shim6 and mobility headers, and refuse
+//! hop-by-hop options that are not the first header), and take the length of a frame for that of a packet.
 
 use std::net::IpAddr;
 
@@ -133,8 +133,8 @@ struct Ip<'a> {
 impl Ip<'_> {
     /// The type of the ICMP message that this is, if it is one.
     ///
-    /// `Icmpv4Slice` would refuse timestamps (RFC 792) of another length than 20; the design asks for the 8 bytes that all
-    /// messages have.
+    /// `Icmpv4Slice` would refuse timestamps (RFC 792) of another length than 20; the design asks for the 8 bytes that
+    /// all messages have.
     fn message(&self, family: Family) -> Result<Option<u8>, Outcome> {
         if self.piece || self.protocol != family.icmp() {
             return Ok(None);
@@ -146,8 +146,8 @@ impl Ip<'_> {
         kind.map(Some).ok_or(Outcome::Malformed)
     }
 
-    /// Ports are the first four bytes, and no more has to be there: etherparse's slices want whole headers, and there are none for
-    /// SCTP, DCCP and UDP-Lite.
+    /// Ports are the first four bytes, and no more has to be there: etherparse's slices want whole headers, and there
+    /// are none for SCTP, DCCP and UDP-Lite.
     fn tuple(&self) -> Result<Tuple, Outcome> {
         let (mut source_port, mut destination_port) = (0, 0);
         if !self.piece && [6, 17, 136, 132, 33].contains(&self.protocol) {

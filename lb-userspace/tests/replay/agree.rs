@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use lb_userspace::config::{
     file,
-    health::Health,
-    model::{Config, Role, Server, State},
+    model::{Config, Health, Role, Server, State},
 };
 use serde_json::Value;
 
@@ -97,7 +96,7 @@ fn moved(found: &Value, change: usize) -> u64 {
 }
 
 #[test]
-fn a_hundred_thousand_packets() {
+fn a_hundred_thousand_packets_agree() {
     need_root!();
     let desk = Desk::new();
     let (expected, arguments) = prepare(&desk, &mut Random::new(7), 100_000);
@@ -114,7 +113,7 @@ fn a_hundred_thousand_packets() {
 }
 
 #[test]
-fn many_configurations_without_the_kernel() {
+fn many_configurations_agree_without_the_kernel() {
     let desk = Desk::new();
     for seed in 100..112 {
         let (expected, arguments) = prepare(&desk, &mut Random::new(seed), 2_000);
@@ -123,7 +122,7 @@ fn many_configurations_without_the_kernel() {
 }
 
 #[test]
-fn many_configurations_with_it() {
+fn many_configurations_agree_with_the_kernel() {
     need_root!();
     let desk = Desk::new();
     for seed in 200..204 {
@@ -147,7 +146,7 @@ fn only_the_flows_of_a_server_that_goes_down_move() {
         assert_eq!((&server["flows"], &server["packets"], &server["share"]), (&200.into(), &600.into(), &0.2.into()));
     }
     assert_eq!(found["worst"], serde_json::json!({"service": "web", "server": "10.0.0.15", "imbalance": 1.0}));
-    // With the only server down nobody is served.
+    // With the only server down no packet is served.
     desk.put("one.toml", crate::web(&[11]));
     let found = desk.json("a.pcap --config one.toml --down 10.0.0.11 --without-kernel");
     assert_eq!(found["changes"][0]["flows"]["unserved"], 1_000);

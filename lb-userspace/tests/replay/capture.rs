@@ -51,7 +51,7 @@ impl<R: Read> Read for Slow<R> {
 }
 
 #[test]
-fn every_format() {
+fn every_format_is_read() {
     for format in FORMATS {
         let file = File::with(format, &some());
         let (found, error) = read(Cursor::new(&file));
@@ -62,7 +62,7 @@ fn every_format() {
 }
 
 #[test]
-fn without_packets() {
+fn empty_captures_are_read() {
     for format in FORMATS {
         let (found, error) = read(Cursor::new(File::new(format).bytes));
         assert!(found.is_empty() && error.is_none(), "{format:?}: {error:?}");
@@ -70,7 +70,7 @@ fn without_packets() {
 }
 
 #[test]
-fn packets_that_were_cut() {
+fn truncated_packets_keep_their_length() {
     for format in FORMATS {
         let mut file = File::new(format);
         file.cut(&[7; 61], 1_514);
@@ -83,9 +83,10 @@ fn packets_that_were_cut() {
     }
 }
 
-/// Cut at every place, a file gives the packets before, and says where it ends; only at the end of a packet it is whole.
+/// Truncated at any offset, a file gives the packets before it and an error with the offset; only at the end of a
+/// packet there is no error.
 #[test]
-fn a_file_that_ends_anywhere() {
+fn a_file_may_end_anywhere() {
     let frames = [vec![1; 60], vec![2; 63], vec![3; 64]];
     for format in FORMATS {
         let file = File::with(format, &frames);
@@ -116,7 +117,7 @@ fn a_file_that_ends_anywhere() {
 }
 
 #[test]
-fn the_error_names_place_and_reason() {
+fn errors_name_position_and_reason() {
     let file = File::with(PCAP, &[vec![1; 60], vec![2; 98]]);
     let (_, error) = read(Cursor::new(&file[..24 + 76 + 16 + 12]));
     assert_eq!(
@@ -126,13 +127,13 @@ fn the_error_names_place_and_reason() {
 }
 
 #[test]
-fn what_is_no_capture() {
+fn other_files_are_refused() {
     let error = |bytes: &[u8]| read(Cursor::new(bytes)).1.unwrap().to_string();
     assert_eq!(error(b""), "at the start: the file is empty");
-    assert_eq!(error(b"[[service]]\nname = \"web\""), "at the start: this is no pcap or pcapng file");
+    assert_eq!(error(b"[[service]]\nname = \"web\""), "at the start: this is not a pcap or pcapng file");
     assert_eq!(
         error(&[0x1f, 0x8b, 8, 0, 0, 0, 0]),
-        "at the start: this is no pcap or pcapng file, but one packed by gzip; unpack it first"
+        "at the start: this is not a pcap or pcapng file, but a gzip file; decompress it first"
     );
     for format in FORMATS {
         let mut file = File::of(format, 113);
@@ -145,20 +146,20 @@ fn what_is_no_capture() {
     }
     let mut old = File::new(PCAP).bytes;
     old[4] = 1;
-    assert!(error(&old).contains("version 1.4 of the format is not known"));
+    assert!(error(&old).contains("version 1.4 of the format is unknown"));
 }
 
 #[test]
-fn several_interfaces_and_sections() {
+fn several_interfaces_and_sections_are_read() {
     for big_endian in [false, true] {
         let mut file = File::new(Format::Pcapng { big_endian });
         file.interface(113, 0);
         file.interface(1, 0);
         file.packet(2, &[1; 60], 60);
-        // Name resolution, interface statistics and what nobody knows, none of them well-formed inside.
+        // Name resolution, interface statistics and an unknown block, none of them well-formed inside.
         [4, 5, 0x0bad, 0x4000_0bad].into_iter().for_each(|kind| file.block(kind, &[0xff; 16]));
         file.packet(0, &[2; 61], 61);
-        // The next section has the other byte order, and one interface of its own that snaps.
+        // The next section has the other byte order, and one interface with a snap length.
         let mut second = File::new(Format::Pcapng { big_endian: !big_endian });
         second.section();
         second.interface(1, 40);
@@ -179,7 +180,7 @@ fn several_interfaces_and_sections() {
 }
 
 #[test]
-fn lengths_that_cannot_be() {
+fn impossible_lengths_are_refused() {
     let huge = |format, place: usize| {
         let mut bytes = File::with(format, &[vec![1; 60], vec![2; 60]]);
         bytes[place..place + 4].copy_from_slice(&[0xf0; 4]);
@@ -196,7 +197,7 @@ fn lengths_that_cannot_be() {
 
 /// Not a claim but what is there decides how much memory is taken.
 #[test]
-fn nothing_is_reserved_for_a_claim() {
+fn claimed_lengths_allocate_nothing() {
     struct Endless(Vec<u8>, usize);
     impl Read for Endless {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -215,7 +216,7 @@ fn nothing_is_reserved_for_a_claim() {
 }
 
 #[test]
-fn a_reader_that_fails() {
+fn a_failing_reader_is_reported() {
     struct Failing;
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

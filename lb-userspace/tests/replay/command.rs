@@ -23,14 +23,14 @@ fn text(desk: &Desk, arguments: &str) -> String {
 }
 
 #[test]
-fn text_for_people() {
+fn the_text_keeps_its_shape() {
     let desk = desk(300);
     desk.put("four.toml", web(&[11, 12, 13, 14]));
     let text = text(&desk, "a.pcap --config web.toml --down 10.0.0.12 --against four.toml --without-kernel");
     let expected = "\
 a.pcap: 300 packets, 19800 bytes
 judged by this command, without the kernel
-frames to 02:00:00:00:00:01 are the balancer's: most that services take go there
+frames to 02:00:00:00:00:01 are the balancer's: most frames for services go there
 
 outcome           packets  bytes
 forwarded             300  19800
@@ -54,7 +54,7 @@ server     packets  bytes  flows   share    fair
 10.0.0.12      100   6600    100  33.3 %  33.3 %  ########################
 10.0.0.13      100   6600    100  33.3 %  33.3 %  ########################
 
-worst imbalance: 10.0.0.13 of web takes 1.00 times its fair share, its weight's part of the service's packets
+worst imbalance: 10.0.0.13 of web takes 1.00 times its fair share, the part of the service's packets that its weight entitles it to
 
 change          flows  moved  of others  unserved  packets  packets moved  taken anew
 10.0.0.12 down    300    100          0         0      300            100           0
@@ -64,7 +64,7 @@ as four.toml      300    225          -         0      300            225       
 }
 
 #[test]
-fn a_capture_without_packets() {
+fn an_empty_capture_is_replayed() {
     let desk = desk(0);
     let text = text(&desk, "a.pcap --config web.toml --without-kernel");
     assert!(text.starts_with("a.pcap: 0 packets, 0 bytes\n"), "{text}");
@@ -74,7 +74,7 @@ fn a_capture_without_packets() {
 }
 
 #[test]
-fn errors_name_the_culprit() {
+fn errors_name_their_cause() {
     let desk = desk(3);
     desk.put("foreign", "[[service]]\n");
     desk.put("empty", "");
@@ -83,7 +83,7 @@ fn errors_name_the_culprit() {
     desk.put("any.pcap", linux.bytes);
     desk.put("bad.toml", web(&[11, 11]));
     for (arguments, error) in [
-        ("foreign -c web.toml", "foreign: at the start: this is no pcap or pcapng file"),
+        ("foreign -c web.toml", "foreign: at the start: this is not a pcap or pcapng file"),
         ("empty -c web.toml", "empty: at the start: the file is empty"),
         ("any.pcap -c web.toml", "any.pcap: at the start: the link type is LINUX_SLL, not Ethernet"),
         ("none.pcap -c web.toml", "none.pcap: No such file or directory"),
@@ -97,14 +97,14 @@ fn errors_name_the_culprit() {
     }
     let downs: String = (0..33).map(|_| " --down 10.0.0.11").collect();
     let (error, _) = desk.fails(&format!("a.pcap -c web.toml --without-kernel{downs}"));
-    assert_eq!(error, "33 changes are asked about; at most 32 fit one replay");
+    assert_eq!(error, "33 changes are asked for; a replay takes at most 32");
     for arguments in ["", "a.pcap", "a.pcap -c web.toml --down ten", "a.pcap -c web.toml --own-mac 02:00"] {
         assert_eq!(desk.output(arguments).status.code(), Some(2), "{arguments}");
     }
 }
 
 #[test]
-fn a_reader_that_left_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let desk = desk(3);
     let mut command = desk.command("a.pcap -c web.toml --without-kernel");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -115,11 +115,11 @@ fn a_reader_that_left_is_no_error() {
 
 /// Without the kernel it needs no root; with it, the error says so.
 #[test]
-fn as_nobody() {
+fn it_works_without_privileges() {
     need_root!();
     const NOBODY: u32 = 65_534;
     let desk = desk(30);
-    // Where nobody may read and run.
+    // Where the user `nobody` may read and run.
     let binary = desk.path("modlb");
     fs::copy(env!("CARGO_BIN_EXE_modlb"), &binary).unwrap();
     let readable = fs::Permissions::from_mode(0o755);

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_userspace::{
     config::model::{Config, Role},
-    replay::{Method, Progress, Setting, Tally, capture::Capture, replay},
+    replay::{Method, Progress, ReplayStats, Setting, capture::Capture, replay},
 };
 use serde_json::{Value, json};
 
@@ -20,22 +20,22 @@ use crate::{
 };
 
 /// A capture, replayed in this process.
-fn counted(config: &Config, capture: Vec<u8>) -> Tally {
+fn counted(config: &Config, capture: Vec<u8>) -> ReplayStats {
     let setting = Setting { config: config.clone(), own_macs: vec![Mac(GATEWAY)], ..Setting::default() };
     let capture = Capture::new(Cursor::new(capture)).unwrap();
     let replayed = replay(&setting, Method::Host, capture, &mut Progress::new("", None)).unwrap();
     assert!(replayed.error.is_none());
-    replayed.tally
+    replayed.stats
 }
 
-fn met(tally: &Tally) -> Vec<(Outcome, u64)> {
-    let outcomes = Outcome::ALL.iter().zip(&tally.outcomes).map(|(outcome, counter)| (*outcome, counter.packets));
+fn met(stats: &ReplayStats) -> Vec<(Outcome, u64)> {
+    let outcomes = Outcome::ALL.iter().zip(&stats.outcomes).map(|(outcome, counter)| (*outcome, counter.packets));
     outcomes.filter(|(_, packets)| *packets > 0).collect()
 }
 
 /// However much of it was captured, a packet is judged as it was, or not at all.
 #[test]
-fn no_cut_changes_a_verdict() {
+fn truncation_never_changes_a_verdict() {
     let mut random = Random::new(3);
     let (mut judged, mut undecided) = (0, 0);
     for _ in 0..60 {
@@ -46,13 +46,13 @@ fn no_cut_changes_a_verdict() {
             let [(outcome, 1)] = whole[..] else { panic!("{whole:?}") };
             let mut cuts = File::new(PCAP);
             (0..frame.len()).for_each(|length| cuts.cut(&frame[..length], frame.len() as u32));
-            let tally = counted(&config, cuts.bytes);
-            let found = met(&tally);
+            let stats = counted(&config, cuts.bytes);
+            let found = met(&stats);
             assert!(found.iter().all(|(found, _)| *found == outcome), "{frame:02x?}: {found:?}, not {outcome}");
-            assert_eq!(tally.frames.packets, frame.len() as u64);
-            assert_eq!(tally.filled.packets, found.iter().map(|(_, packets)| packets).sum::<u64>());
-            assert_eq!(tally.undecided.packets + tally.filled.packets, frame.len() as u64);
-            (judged, undecided) = (judged + tally.filled.packets, undecided + tally.undecided.packets);
+            assert_eq!(stats.frames.packets, frame.len() as u64);
+            assert_eq!(stats.filled.packets, found.iter().map(|(_, packets)| packets).sum::<u64>());
+            assert_eq!(stats.undecided.packets + stats.filled.packets, frame.len() as u64);
+            (judged, undecided) = (judged + stats.filled.packets, undecided + stats.undecided.packets);
         }
     }
     assert!(judged > 1_000 && undecided > 1_000, "{judged} judged, {undecided} undecided");
@@ -95,7 +95,7 @@ fn assert_snapped(whole: &Value, cut: &Value) {
 }
 
 #[test]
-fn a_snap_length() {
+fn truncated_frames_are_judged() {
     let desk = Desk::new();
     snapped(&desk);
     let arguments = "--config web.toml --without-kernel";
@@ -104,12 +104,15 @@ fn a_snap_length() {
     assert_snapped(&whole, &cut);
     let text = desk.output(&format!("cut.pcap {arguments}")).stdout;
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("\n1000 of them (1066000 bytes) were captured short, but with all that decides\n"), "{text}");
-    assert!(text.contains("\n2 of them (1160 bytes) were captured too short to be judged"), "{text}");
+    assert!(
+        text.contains("\n1000 of them (1066000 bytes) were truncated, but with everything that decides\n"),
+        "{text}"
+    );
+    assert!(text.contains("\n2 of them (1160 bytes) were truncated too early to be judged"), "{text}");
 }
 
 #[test]
-fn a_snap_length_with_the_kernel() {
+fn truncated_frames_are_judged_by_the_kernel() {
     need_root!();
     let desk = Desk::new();
     snapped(&desk);
@@ -144,12 +147,12 @@ fn a_truncated_file(options: &str) {
 }
 
 #[test]
-fn a_file_that_ends_in_the_middle_of_a_packet() {
+fn a_truncated_file_gives_figures_and_an_error() {
     a_truncated_file("--without-kernel");
 }
 
 #[test]
-fn a_file_that_ends_in_the_middle_of_a_packet_with_the_kernel() {
+fn a_truncated_file_gives_figures_and_an_error_with_the_kernel() {
     need_root!();
     a_truncated_file("");
 }

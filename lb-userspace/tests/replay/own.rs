@@ -28,7 +28,7 @@ fn desk() -> Desk {
     };
     let frames: Vec<_> = (0..100)
         .map(|n| match n {
-            // What arrived, what was sent on to servers, what is nobody's, and noise.
+            // Received frames, frames sent to servers, frames of other hosts, and noise.
             0..30 => to(A, web_frame(n)),
             30..45 => to(B, web_frame(n)),
             45..60 => to(C, web_frame(n)),
@@ -61,7 +61,7 @@ fn most_frames_of_services_go_to_the_balancer() {
 }
 
 #[test]
-fn whoever_knows_it_says_so() {
+fn given_macs_are_used() {
     let desk = desk();
     for (given, forwarded) in [
         ("--own-mac 02:00:00:00:00:0c", 15),
@@ -81,7 +81,7 @@ fn whoever_knows_it_says_so() {
 
 /// What can be read only once cannot be looked through first.
 #[test]
-fn from_a_pipe() {
+fn a_pipe_needs_given_macs() {
     let desk = desk();
     let pipe = |arguments: &str| {
         let mut command = desk.command(arguments);
@@ -98,7 +98,7 @@ fn from_a_pipe() {
 
 /// The balancer's own addresses are no prefix service's, and a server that has one is the balancer.
 #[test]
-fn own_addresses() {
+fn own_addresses_are_local() {
     let desk = desk();
     let world = web(&[11, 12, 13]).replace("203.0.113.10", "0.0.0.0/0");
     desk.put("world.toml", world);

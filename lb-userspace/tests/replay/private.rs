@@ -1,4 +1,4 @@
-//! Nobody notices a replay: no running instance, and no later look at the BPF file system.
+//! A replay leaves no trace: neither in a running instance nor in the BPF file system.
 
 use std::{fs, io::Write as _, os::unix::process::ExitStatusExt as _, process::Stdio, thread, time::Duration};
 
@@ -51,7 +51,7 @@ fn given(configuration: &str) -> String {
 
 /// Killed while the program is loaded and packets are still to come.
 #[test]
-fn nothing_stays_of_one_that_is_killed() {
+fn a_killed_replay_leaves_nothing() {
     need_root!();
     let desk = Desk::new();
     desk.put("web.toml", web(&[11, 12, 13]));
@@ -62,7 +62,7 @@ fn nothing_stays_of_one_that_is_killed() {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         input.write_all(&File::with(crate::PCAP, &(0..100).map(web_frame).collect::<Vec<_>>())).unwrap();
-        // It is loaded when the kernel knows a file system of its own for it.
+        // It is loaded once the kernel has a separate file system for it.
         let mounts = format!("/proc/{}/mountinfo", child.id());
         let loaded =
             || fs::read_to_string(&mounts).unwrap().lines().filter(|line| line.contains("/sys/fs/bpf ")).count();

@@ -32,7 +32,8 @@ impl Cluster {
     /// Builds one with so many members, and so many client addresses in each family.
     pub fn new(members: u8, clients: u8) -> Self {
         let switch = Namespace::new("switch");
-        // Without a querier on the segment snooping would flood as well, but a test should not depend on there being none.
+        // Without a querier on the segment snooping would flood as well, but a test should not depend on there being
+        // none.
         switch.ip("link add br0 type bridge mcast_snooping 0");
         switch.ip("link set br0 up");
         let client = host(&switch, "client", 2);

@@ -14,7 +14,8 @@ pub mod paced;
 pub mod routers;
 pub mod vlan_switch;
 
-/// Whether tests that load programs can run here. They must where `CI` is true; elsewhere leaving them out is said aloud.
+/// Whether tests that load programs can run here. They must where `CI` is true; elsewhere leaving them out is said
+/// aloud.
 pub fn privileged() -> bool {
     let reason = if cfg!(without_datapath) {
         "this was built with AYA_BUILD_SKIP"

@@ -47,8 +47,8 @@ pub const BULK: usize = 2 << 20;
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a server waits for a client's request. Longer than a client waits for the answer: a server that gave up first
-/// would reset a connection whose client was only slow, which looks as if the flow had moved.
+/// How long a server waits for a client's request. Longer than a client waits for the answer: a server that gave up
+/// first would reset a connection whose client was only slow, which looks as if the flow had moved.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often servers look whether they are still wanted, in milliseconds.
@@ -251,8 +251,8 @@ fn count(any: IpAddr) -> UdpSocket {
     socket.into()
 }
 
-/// Serves everyone who connects, each on a thread of its own: a connection that changed servers half-way says nothing, and
-/// must not make others wait.
+/// Serves everyone who connects, each on a thread of its own: a connection that changed servers half-way says nothing,
+/// and must not make others wait.
 fn accept<F>(listener: &TcpListener, stop: &AtomicBool, serve: F)
 where
     F: Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,

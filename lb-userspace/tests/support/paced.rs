@@ -1,8 +1,9 @@
-//! Downloads that take as long as one likes, for what must not break connections in mid-transfer; and a probe that sees for
-//! how long there was no service.
+//! Downloads that take as long as one likes, for what must not break connections in mid-transfer; and a probe that sees
+//! for how long there was no service.
 //!
-//! Trap: a server's data goes to the client directly, so a download alone would hardly notice a dead balancer. The client
-//! therefore answers each piece with a byte, and the server sends no piece before it has that byte for the last one.
+//! Trap: a server's data goes to the client directly, so a download alone would hardly notice a dead balancer. The
+//! client therefore answers each piece with a byte, and the server sends no piece before it has that byte for the last
+//! one.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -34,7 +35,8 @@ const LAST_PIECES: u32 = 5;
 /// Between two pieces.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Longer than any takeover, shorter than TCP's own patience: a connection that moved to another server is reset or silent.
+/// Longer than any takeover, shorter than TCP's own patience: a connection that moved to another server is reset or
+/// silent.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often the probe asks.

@@ -164,8 +164,8 @@ impl Routers {
         self.servers.iter().for_each(|server| send_to(&server.namespace, 2, 11, None));
     }
 
-    /// A configuration of a service for the servers' network of each family, whose servers are the routers. They are called
-    /// by the same addresses on either side, since a table's deal while one is down depends on addresses.
+    /// A configuration of a service for the servers' network of each family, whose servers are the routers. They are
+    /// called by the same addresses on either side, since a table's deal while one is down depends on addresses.
     pub fn configuration(head: &str, what: &str, side: Option<u8>) -> String {
         Self::configuration_of(head, &[network(2, false), network(2, true)], what, side)
     }
@@ -202,8 +202,8 @@ impl Routers {
     }
 }
 
-/// A connection from `client` to a server that both end in peace: a reset would leave nothing to be seen of a packet that
-/// went astray. The source port and the number of the server; in the current namespace.
+/// A connection from `client` to a server that both end in peace: a reset would leave nothing to be seen of a packet
+/// that went astray. The source port and the number of the server; in the current namespace.
 pub fn converse(client: IpAddr, to: IpAddr) -> io::Result<(u16, u8)> {
     let mut stream = open(client, SocketAddr::new(to, TCP_PORT))?;
     let port = stream.local_addr()?.port();

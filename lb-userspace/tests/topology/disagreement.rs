@@ -43,8 +43,8 @@ struct Window {
 
 /// Sends to both services while a change is made on one member after the other.
 ///
-/// Datagrams of members whose tables agree are taken once, so that what is missing or too much belongs to the window; in one
-/// order of commands only one of both can happen.
+/// Datagrams of members whose tables agree are taken once, so that what is missing or too much belongs to the window;
+/// in one order of commands only one of both can happen.
 fn window(cluster: &Cluster, verb: &str, order: &[usize]) -> Window {
     let over = Arc::new(AtomicBool::new(false));
     let received = || cluster.hosts.iter().map(|host| host.datagrams.load(Ordering::SeqCst)).sum::<u64>();

@@ -29,7 +29,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn before_and_after_with_comments() {
+fn captures_have_frames_before_and_after_with_comments() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let file = bench.modlb.file("trace.pcapng", "").display().to_string();
@@ -101,7 +101,7 @@ fn before_and_after_with_comments() {
 
 /// A pipe into tshark, as the documents show it, which ends when tshark has enough.
 #[test]
-fn live() {
+fn a_live_capture_can_be_piped() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let mut command = bench.modlb.command("trace --pcap -");
@@ -118,7 +118,7 @@ fn live() {
         .stdin(child.stdout.take().unwrap());
     tshark.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
     let reader = tshark.spawn().unwrap();
-    // It has the pipe's end, too.
+    // It also holds the end of the pipe.
     drop(tshark);
     let frame = to_gateway(&ip([198, 51, 100, 7].into(), [203, 0, 113, 10].into(), TCP, &ports(51_234, 80)));
     bench.run(&frame);
@@ -128,7 +128,7 @@ fn live() {
         2,
         "{out}"
     );
-    // Nobody reads any more.
+    // The pipe is closed.
     bench.run(&frame);
     assert!(child.wait().unwrap().success());
     assert!(!crate::is_traced(&bench.modlb));

@@ -1,4 +1,4 @@
-//! Filters: what fits is told, nothing else, and all is counted.
+//! Filters: exactly the matching packets are reported, and all are counted.
 
 use std::net::IpAddr;
 
@@ -56,7 +56,7 @@ const FILTERS: [(&str, u64); 22] = [
 ];
 
 #[test]
-fn what_fits_is_told() {
+fn matching_packets_are_reported() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let frames = frames();
@@ -71,7 +71,7 @@ fn what_fits_is_told() {
 }
 
 #[test]
-fn a_server_s_packets() {
+fn packets_of_one_server() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let tracing = Tracing::start(&bench.modlb, "trace --json --server fd00::12");
@@ -87,7 +87,7 @@ fn a_server_s_packets() {
 }
 
 #[test]
-fn one_of_so_many() {
+fn sampling_reports_one_in_n() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let tracing = Tracing::start(&bench.modlb, "trace --json --sample 10 --service web4");
@@ -102,7 +102,7 @@ fn one_of_so_many() {
 }
 
 #[test]
-fn it_ends_by_itself() {
+fn it_ends_after_count_or_seconds() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let tracing = Tracing::start(&bench.modlb, "trace --json --count 7");
@@ -119,7 +119,7 @@ fn it_ends_by_itself() {
 
 /// A full ring buffer costs events, never packets.
 #[test]
-fn what_is_lost_is_counted() {
+fn lost_events_are_counted() {
     need_root!();
     const MANY: u64 = 200_000;
     let mut bench = Bench::new(SERVICES);
@@ -138,7 +138,7 @@ fn what_is_lost_is_counted() {
 }
 
 #[test]
-fn what_is_not_there_is_an_error() {
+fn unknown_names_are_errors() {
     need_root!();
     let bench = Bench::new(SERVICES);
     for (arguments, error) in [

@@ -1,4 +1,4 @@
-//! However the command ends, under load: the ordinary program is back, and no packet is lost.
+//! However the command ends, under load: the regular program is back, and no packet is lost.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,7 +16,7 @@ use crate::{
 /// Between two datagrams of a family.
 const PACE: Duration = Duration::from_micros(300);
 
-/// How long the guard may take.
+/// How long the watchdog may take.
 const SOON: Duration = Duration::from_secs(3);
 
 /// Sends datagrams of both families to a counting server while something is done; all must arrive.
@@ -44,9 +44,9 @@ fn under_load(mode: &str, what: impl FnOnce(&Network)) {
         thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(network.datagrams(), sent, "received and sent differ");
-    assert_eq!(program_id(&network.modlb), program, "the ordinary program is not back");
+    assert_eq!(program_id(&network.modlb), program, "the regular program is not back");
     assert_eq!(network.modlb.json("stats")["outcomes"]["forwarded"]["packets"], sent);
-    // The guard of the last command ends a moment after the program is back.
+    // The watchdog of the last command ends a moment after the program is back.
     let claim = std::path::Path::new("/sys/fs/bpf/modlb-trace").join(network.modlb.instance());
     while claim.exists() && start.elapsed() < PATIENCE {
         thread::sleep(Duration::from_millis(10));
@@ -83,7 +83,7 @@ fn send(network: &Network, over: &AtomicBool, sent: &AtomicU64) {
 fn wait_for_the_ordinary_program(network: &Network) {
     let start = Instant::now();
     while is_traced(&network.modlb) {
-        assert!(start.elapsed() < SOON, "the ordinary program is not back");
+        assert!(start.elapsed() < SOON, "the regular program is not back");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -101,20 +101,20 @@ fn in_and_out(mode: &str) {
 }
 
 #[test]
-fn in_and_out_natively() {
+fn programs_are_swapped_in_and_out_natively() {
     need_root!();
     in_and_out("native");
 }
 
 #[test]
-fn in_and_out_generically() {
+fn programs_are_swapped_in_and_out_generically() {
     need_root!();
     in_and_out("generic");
 }
 
 /// At any moment: while it begins, while it traces.
 #[test]
-fn the_command() {
+fn the_watchdog_restores_after_a_killed_command() {
     need_root!();
     under_load("native", |network| {
         for round in 0..12_u64 {
@@ -134,16 +134,16 @@ fn the_command() {
 
 /// Then the next command that writes puts things right, and `status` says what is wrong until then.
 #[test]
-fn the_command_and_its_guard() {
+fn the_next_command_restores_after_command_and_watchdog_are_killed() {
     need_root!();
     under_load("native", |network| {
         for next in ["server down web4 10.0.0.11", "server up web4 10.0.0.11", "trace --seconds 0.5"] {
             let tracing = Tracing::start(&network.modlb, "trace");
-            kill(tracing.guard(), Signal::SIGKILL).unwrap();
+            kill(tracing.watchdog(), Signal::SIGKILL).unwrap();
             drop(tracing);
             let status = network.modlb.output("status");
             let warned = String::from_utf8_lossy(&status.stderr).into_owned();
-            assert!(is_traced(&network.modlb) && warned.contains("was killed, and its guard, too"), "{warned}");
+            assert!(is_traced(&network.modlb) && warned.contains("was killed together with its watchdog"), "{warned}");
             let said = network.modlb.output(next);
             assert!(said.status.success(), "{next}");
             assert!(!is_traced(&network.modlb), "after {next}");
@@ -151,25 +151,25 @@ fn the_command_and_its_guard() {
     });
 }
 
-/// The command ends well although nobody guards it any more.
+/// The command ends well without its watchdog.
 #[test]
-fn the_guard() {
+fn the_command_restores_after_its_watchdog_is_killed() {
     need_root!();
     under_load("generic", |network| {
         let tracing = Tracing::start(&network.modlb, "trace");
-        kill(tracing.guard(), Signal::SIGKILL).unwrap();
+        kill(tracing.watchdog(), Signal::SIGKILL).unwrap();
         tracing.end(&network.modlb);
     });
 }
 
 /// Ctrl-C, as a terminal sends it: to the whole group.
 #[test]
-fn a_signal_to_both() {
+fn a_signal_to_both_ends_the_trace() {
     need_root!();
     under_load("generic", |network| {
         let tracing = Tracing::start(&network.modlb, "trace");
-        kill(tracing.guard(), Signal::SIGINT).unwrap();
-        kill(tracing.guard(), Signal::SIGTERM).unwrap();
+        kill(tracing.watchdog(), Signal::SIGINT).unwrap();
+        kill(tracing.watchdog(), Signal::SIGTERM).unwrap();
         assert!(is_traced(&network.modlb));
         tracing.signal(Signal::SIGTERM);
         tracing.ended(&network.modlb);

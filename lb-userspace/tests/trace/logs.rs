@@ -18,7 +18,7 @@ fn messages(bench: &mut Bench, arguments: &str) -> Vec<(String, String)> {
     bench.follow();
     frames.iter().chain([&frames[0][..16].to_vec()]).for_each(|frame| drop(bench.run(frame)));
     let (out, said) = tracing.end(&bench.modlb);
-    assert!(said.starts_with("4 packets went by"), "{said}");
+    assert!(said.starts_with("4 packets seen"), "{said}");
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     events(&out)
         .iter()
@@ -31,7 +31,7 @@ fn messages(bench: &mut Bench, arguments: &str) -> Vec<(String, String)> {
 
 /// Each level has what the one before has, and more.
 #[test]
-fn levels() {
+fn levels_select_messages() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let warnings = messages(&mut bench, "--level warn");
@@ -58,7 +58,7 @@ fn levels() {
 }
 
 #[test]
-fn of_one_address() {
+fn messages_of_one_address() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     assert_eq!(messages(&mut bench, "--level warn --address 203.0.113.11").len(), 1);
@@ -67,7 +67,7 @@ fn of_one_address() {
 
 /// A reader that has seen enough ends it.
 #[test]
-fn nobody_reads() {
+fn a_closed_pipe_ends_it() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let mut command = bench.modlb.command("logs --level debug");

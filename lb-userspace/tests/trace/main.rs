@@ -1,4 +1,4 @@
-//! `modlb trace` and `modlb logs`: what they tell, what they leave alone, and how they end.
+//! `modlb trace` and `modlb logs`: what they report, what they leave alone, and how they end.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -14,10 +14,10 @@ mod random;
 mod capture;
 mod filters;
 mod killed;
+mod lines;
 mod logs;
 mod meanwhile;
 mod same;
-mod told;
 
 use std::{
     fs::{self, File},
@@ -89,8 +89,8 @@ impl Tracing {
         (fs::read_to_string(&self.out).unwrap(), said)
     }
 
-    /// The process that guards it.
-    fn guard(&self) -> Pid {
+    /// Its watchdog.
+    fn watchdog(&self) -> Pid {
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
         let children = fs::read_to_string(children).unwrap();
         Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap())

@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-fn only_one_at_a_time() {
+fn only_one_trace_at_a_time() {
     need_root!();
     let bench = Bench::new(SERVICES);
     let program = program_id(&bench.modlb);
@@ -27,7 +27,7 @@ fn only_one_at_a_time() {
 
 /// `status` says so; text and JSON.
 #[test]
-fn status() {
+fn status_shows_a_trace() {
     need_root!();
     let bench = Bench::new(SERVICES);
     let tracing = Tracing::start(&bench.modlb, "trace");
@@ -36,9 +36,9 @@ fn status() {
     assert!(!bench.modlb.ok("status").contains("traced"));
 }
 
-/// They change what is told, and not that it is.
+/// They change the reports, but do not end them.
 #[test]
-fn the_configuration_is_changed() {
+fn a_trace_survives_a_change_of_configuration() {
     need_root!();
     let mut bench = Bench::new(SERVICES);
     let tracing = Tracing::start(&bench.modlb, "trace --json");
@@ -60,7 +60,7 @@ fn the_configuration_is_changed() {
 
 /// Who replaces the program ends the trace of that interface, and what they put in stays.
 #[test]
-fn the_program_is_replaced() {
+fn a_replaced_program_ends_its_trace() {
     need_root!();
     let bench = Bench::new(SERVICES);
     for command in ["upgrade", "attach eth0"] {
@@ -75,7 +75,7 @@ fn the_program_is_replaced() {
 }
 
 #[test]
-fn everything_is_detached() {
+fn detaching_ends_a_trace() {
     need_root!();
     let bench = Bench::new(SERVICES);
     let mut tracing = Tracing::start(&bench.modlb, "trace");
@@ -88,7 +88,7 @@ fn everything_is_detached() {
 
 /// On one of two interfaces; the other one is left alone.
 #[test]
-fn one_interface() {
+fn one_interface_can_be_traced_alone() {
     need_root!();
     let bench = Bench::two(1_500, "generic", SERVICES);
     let tracing = Tracing::start(&bench.modlb, "trace --interface eth1");

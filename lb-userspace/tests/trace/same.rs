@@ -1,4 +1,4 @@
-//! The programs that tell do to packets what the ordinary ones do: verdict, every byte, every counter.
+//! The tracing programs do the same to packets as the regular ones: verdict, every byte, every counter.
 
 use lb_common::table::Counter;
 use lb_userspace::config::{
@@ -43,7 +43,7 @@ fn compare(mut bench: Bench, role: Role, seed: u64, frame: fn(&mut Random, &Conf
         let frames: Vec<_> = (0..FRAMES).map(|_| frame(&mut random, &configuration)).collect();
         bench.follow_pin();
         let ordinary = answers(&bench, &frames);
-        // What is told, by turns: the half that is in force plays no part.
+        // The reports, by turns: the half that is in force plays no part.
         let how = if round % 2 == 0 { "trace --pcap /dev/null" } else { "logs --level trace --json" };
         let tracing = Tracing::start(&bench.modlb, how);
         bench.follow();
@@ -60,25 +60,25 @@ fn compare(mut bench: Bench, role: Role, seed: u64, frame: fn(&mut Random, &Conf
 }
 
 #[test]
-fn a_balancer() {
+fn tracing_a_balancer_changes_nothing() {
     need_root!();
     compare(Bench::new(""), Role::Balancer, 1, frames::any);
 }
 
 #[test]
-fn a_balancer_with_several_buffers() {
+fn tracing_a_balancer_with_several_buffers_changes_nothing() {
     need_root!();
     compare(Bench::jumbo(""), Role::Balancer, 2, frames::any_length);
 }
 
 #[test]
-fn a_member() {
+fn tracing_a_member_changes_nothing() {
     need_root!();
     compare(Bench::new("role = \"member\""), Role::Member, 3, frames::any);
 }
 
 #[test]
-fn what_steers() {
+fn tracing_steer_changes_nothing() {
     need_root!();
     compare(Bench::with("", "role = \"steer\""), Role::Steer, 4, |random, configuration| {
         // The kernel makes no packet of less; Ethernet pads anyway.

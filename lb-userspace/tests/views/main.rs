@@ -1,4 +1,4 @@
-//! What an operator looks at: metrics, the status page, `modlb top`, each beside `modlb stats`.
+//! What an operator looks at: metrics, the status page and `modlb top`, each compared with `modlb stats`.
 
 #[path = "../support/mod.rs"]
 mod support;

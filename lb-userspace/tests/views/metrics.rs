@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{listener::Listener, need_root, send, services, support::bench::Bench};
 
-/// Every counter that `modlb stats` prints, as the series in which `/metrics` tells it.
+/// Every counter that `modlb stats` prints, as the series of `/metrics` that contains it.
 pub fn expected(stats: &Value) -> BTreeMap<String, u64> {
     let mut expected = BTreeMap::new();
     let mut add = |what: &str, labels: String, value: &Value| {
@@ -67,7 +67,7 @@ fn figures_are_those_of_stats() {
 }
 
 #[test]
-fn promtool_finds_nothing_to_mend() {
+fn promtool_accepts_the_metrics() {
     need_root!();
     let bench = Bench::new(&services());
     let listener = Listener::new(&bench, "");
@@ -81,7 +81,7 @@ fn promtool_finds_nothing_to_mend() {
 }
 
 #[test]
-fn what_else_is_in_force() {
+fn states_and_settings_are_exported() {
     need_root!();
     let bench = Bench::new(&services());
     let listener = Listener::new(&bench, "--max-servers-in-metrics 5");
@@ -120,7 +120,7 @@ fn what_else_is_in_force() {
 }
 
 #[test]
-fn an_instance_ends_and_another_begins() {
+fn metrics_survive_the_end_of_an_instance() {
     need_root!();
     let bench = Bench::new(&services());
     let listener = Listener::new(&bench, "");

@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[test]
-fn who_may_ask_what() {
+fn only_known_hosts_and_read_methods_are_served() {
     need_root!();
     let bench = Bench::new(&services());
     let listener = Listener::new(&bench, "--allow-host gw1.example.net");
@@ -90,7 +90,7 @@ fn a_browser_shows_the_figures_of_stats() {
 }
 
 #[test]
-fn a_browser_is_told_of_what_is_not_there() {
+fn a_browser_shows_a_missing_instance() {
     need_root!();
     let bench = Bench::new("");
     let listener = Listener::new(&bench, "");
@@ -105,7 +105,7 @@ fn a_browser_is_told_of_what_is_not_there() {
 
 /// 1,000 services of 100 servers: little is sent, and soon.
 #[test]
-fn many_services() {
+fn many_services_are_paged() {
     need_root!();
     let gateway = Namespace::new("many");
     gateway.ip("link add eth0 address 02:00:00:00:00:01 type veth peer name peer0");

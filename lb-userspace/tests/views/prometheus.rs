@@ -99,7 +99,7 @@ fn a_real_prometheus_has_the_figures_of_stats() {
     let expected = expected(&bench.modlb.json("stats"));
     let forwarded = "modlb_outcome_packets_total{outcome=\"forwarded\"}";
     prometheus.wait("the figures", || prometheus.value(forwarded) == Some(80.0));
-    // One scrape tells everything.
+    // One scrape contains everything.
     for (series, value) in &expected {
         assert_eq!(prometheus.value(series), Some(*value as f64), "{series}");
     }
@@ -132,7 +132,7 @@ fn dashboard_can_be_asked(prometheus: &Prometheus<'_>) {
 }
 
 #[test]
-fn the_alert_rules_do_as_they_say() {
+fn the_alert_rules_pass_their_tests() {
     need_root!();
     let rules = script("prometheus/alerts.yml");
     run(Command::new("promtool").args(["check", "rules"]).arg(&rules));

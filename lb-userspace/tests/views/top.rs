@@ -85,7 +85,7 @@ impl Drop for Terminal {
 }
 
 #[test]
-fn rates_keys_and_the_instances_end() {
+fn rates_keys_and_the_end_of_the_instance() {
     need_root!();
     let bench = Bench::new(&services());
     let terminal = Terminal::new(&bench, "LC_ALL=C.UTF-8", (80, 24));
@@ -100,7 +100,7 @@ fn rates_keys_and_the_instances_end() {
     bench.modlb.ok("standby");
     terminal.shows(&["balancer  standby", "now standby"]);
     bench.modlb.ok("detach");
-    terminal.shows(&["is running; start one with", "It is shown as soon as it is there."]);
+    terminal.shows(&["is running; start one with", "It is shown as soon as it runs."]);
     bench.modlb.attach("eth0 --mode generic", &services());
     terminal.shows(&["balancer  active", "the instance is there"]);
     terminal.press(&["?"]);
@@ -110,7 +110,7 @@ fn rates_keys_and_the_instances_end() {
 }
 
 #[test]
-fn the_terminal_is_given_back_however_it_ends() {
+fn the_terminal_is_restored_however_it_ends() {
     need_root!();
     let bench = Bench::new(&services());
     for end in ["-TERM", "-INT", "-HUP", "C-c"] {
@@ -125,7 +125,7 @@ fn the_terminal_is_given_back_however_it_ends() {
 }
 
 #[test]
-fn without_colours() {
+fn without_colours_it_shows_the_same() {
     need_root!();
     let bench = Bench::new(&services());
     // A colour of the palette: ESC [ 38 ; 5 ; x m.
@@ -138,7 +138,7 @@ fn without_colours() {
 }
 
 #[test]
-fn without_a_terminal_the_error_says_what_does_without() {
+fn without_a_terminal_the_error_names_an_alternative() {
     need_root!();
     let bench = Bench::new(&services());
     assert!(bench.modlb.fails("top").contains("needs a terminal; `modlb stats --watch 1`"));

@@ -1,8 +1,8 @@
 //! What is timed, and what it is compared with.
 //!
 //! Trap: most of a test run is not the program's: the kernel's loop, the driver, and a tail call that mitigations make
-//! dear. Times and ratios are of whole repeats, packets included, since a program never runs without a packet coming and
-//! going; beside them stands what is left net of an empty program.
+//! dear. Times and ratios are of whole repeats, packets included, since a program never runs without a packet coming
+//! and going; beside them stands what is left net of an empty program.
 
 use anyhow::Result;
 

@@ -1,8 +1,8 @@
 //! What got slower since an earlier run, beyond noise.
 //!
-//! Trap: absolute times differ from run to run for reasons that are nobody's fault, so rows that have a ratio are compared
-//! by it alone. A difference counts when the medians are further apart than both runs' quartiles together, and than what two
-//! runs of the same program show: with a hundred rows, a milder rule finds something in every run.
+//! Trap: absolute times differ from run to run for reasons that are nobody's fault, so rows that have a ratio are
+//! compared by it alone. A difference counts when the medians are further apart than both runs' quartiles together, and
+//! than what two runs of the same program show: with a hundred rows, a milder rule finds something in every run.
 
 use std::fmt::Write as _;
 

@@ -7,8 +7,8 @@ use nix::{
 
 /// Binds this thread to the last CPU that it may use, and has it go before all ordinary processes there.
 ///
-/// What packets take is work of the kernel on their way, done on the CPU that sends them. Another process that is given a
-/// share of that CPU would look like slow packets. Where the kernel does not allow it, measuring is only noisier.
+/// What packets take is work of the kernel on their way, done on the CPU that sends them. Another process that is given
+/// a share of that CPU would look like slow packets. Where the kernel does not allow it, measuring is only noisier.
 pub fn claim() {
     if let Ok(allowed) = sched_getaffinity(Pid::from_raw(0))
         && let Some(last) = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or_default())

@@ -1,11 +1,11 @@
 //! Test runs: a packet that the driver writes afresh for each repeat, and the program that it calls.
 //!
-//! Trap: the kernel reports whole nanoseconds for a repeat, far too coarse for programs that take twenty, so the time of
-//! the system call is taken: this thread's CPU time, which counts nothing while something else has the CPU.
+//! Trap: the kernel reports whole nanoseconds for a repeat, far too coarse for programs that take twenty, so the time
+//! of the system call is taken: this thread's CPU time, which counts nothing while something else has the CPU.
 //!
-//! Trap: for every test run of a program that is attached nowhere the kernel rewrites the code that calls XDP programs, and
-//! waits for a grace period each time. So the driver is attached to an interface, where it sees nothing. The one for egress
-//! need not be.
+//! Trap: for every test run of a program that is attached nowhere the kernel rewrites the code that calls XDP programs,
+//! and waits for a grace period each time. So the driver is attached to an interface, where it sees nothing. The one
+//! for egress need not be.
 
 use std::time::{Duration, Instant};
 
@@ -145,7 +145,8 @@ impl Driver {
     /// returns how long it took.
     pub fn send(&mut self, load: &Load, frame: &[u8], interface: u32, batch: u32, repeat: u32) -> Result<Duration> {
         self.load.set(0, Words(*load), 0)?;
-        // A `struct xdp_md`: where the data is, and what it came in by. A live frame whose verdict is XDP_TX goes out there.
+        // A `struct xdp_md`: where the data is, and what it came in by. A live frame whose verdict is XDP_TX goes out
+        // there.
         let context = [0, frame.len() as u32, 0, interface, 0, 0].map(u32::to_ne_bytes).concat();
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);

@@ -1,8 +1,8 @@
 //! Frames, and where in them the driver writes the addresses of each packet.
 //!
-//! Clients are 198.19.0.0/16 and 2001:2:c::/112, services 198.18.0.0/16 and 2001:2:5::/48: the networks that RFC 2544 and
-//! RFC 5180 set aside for benchmarks. Trap: the driver adds byte by byte, so client 0's and service 0's addresses have zeros
-//! where they vary.
+//! Clients are 198.19.0.0/16 and 2001:2:c::/112, services 198.18.0.0/16 and 2001:2:5::/48: the networks that RFC 2544
+//! and RFC 5180 set aside for benchmarks. Trap: the driver adds byte by byte, so client 0's and service 0's addresses
+//! have zeros where they vary.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -57,8 +57,8 @@ impl Gateway {
         Ok(Self { table, slot, instances })
     }
 
-    /// Checks that the program forwards these packets, or on egress addresses them: the verdict, every byte, and every outcome's
-    /// counter.
+    /// Checks that the program forwards these packets, or on egress addresses them: the verdict, every byte, and every
+    /// outcome's counter.
     pub fn check_forwards(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
         self.check(|slot, seed| {

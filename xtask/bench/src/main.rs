@@ -28,11 +28,11 @@ mod driver;
 mod floor;
 mod frame;
 mod gateway;
-#[path = "../../src/interrupt.rs"]
 mod interrupt;
 mod machine;
 mod modlb;
 mod namespace;
+mod options;
 mod packets;
 mod program;
 mod progress;
@@ -43,37 +43,12 @@ mod scaling;
 mod table;
 mod wire;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
+use clap::Parser as _;
 
-use self::{compare::compare, machine::Machine, progress::Progress, report::Report, result::Group};
-
-/// What the user asked for.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask bench")]
-pub struct Options {
-    /// Fewer and shorter rounds
-    #[arg(long)]
-    pub quick: bool,
-    /// This part alone
-    #[arg(long, value_name = "GROUP")]
-    pub only: Option<Group>,
-    /// Where the JSON and the charts are written
-    #[arg(long, value_name = "DIRECTORY")]
-    pub out: Option<PathBuf>,
-    /// An earlier run's JSON
-    #[arg(long, value_name = "FILE")]
-    pub compare: Option<PathBuf>,
-    /// The command that is measured
-    #[arg(long, value_name = "PATH")]
-    pub modlb: PathBuf,
-}
+use self::{compare::compare, machine::Machine, options::Options, progress::Progress, report::Report, result::Group};
 
 /// Where a run of everything at full length is written unless the user says where.
 const DIRECTORY: &str = "docs/benchmarks";

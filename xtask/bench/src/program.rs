@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::{
-    Options,
     case::{self, Case},
     driver::Driver,
     floor::{self, Floors},
     frame::{Family, Shape, Spread, UDP},
     gateway::Gateway,
+    options::Options,
     progress::Progress,
     result::{Group, Row},
     rounds::{Length, Subject},

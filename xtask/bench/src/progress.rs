@@ -1,4 +1,5 @@
-//! What is going on, on stderr: one line that is written over where there is a terminal, a line for each step elsewhere.
+//! What is going on, on stderr: one line that is written over where there is a terminal, a line for each step
+//! elsewhere.
 
 use std::io::{IsTerminal as _, Write as _};
 

@@ -1,10 +1,11 @@
 //! Interleaved rounds: every subject once in each, so that what drifts meets all of them alike.
 //!
-//! Trap: instances that are alike differ in speed for as long as they live, probably by the memory that the kernel happened to give
-//! their tables: lines of it may meet in the caches, or not. So a subject is several instances, which take turns from round to round.
+//! Trap: instances that are alike differ in speed for as long as they live, probably by the memory that the kernel
+//! happened to give their tables: lines of it may meet in the caches, or not. So a subject is several instances, which
+//! take turns from round to round.
 //!
-//! Trap: between two turns of a subject the others fill the caches. Before each turn it is given packets that are not timed,
-//! enough to touch what many flows touch.
+//! Trap: between two turns of a subject the others fill the caches. Before each turn it is given packets that are not
+//! timed, enough to touch what many flows touch.
 
 use anyhow::Result;
 

@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use crate::{
-    Options,
     case::{self, Case},
     driver::Driver,
     floor::{self, Floors},
     frame::{Family, Shape, Spread},
     gateway::Gateway,
+    options::Options,
     progress::Progress,
     result::{Group, Row},
     rounds::{Length, Subject},

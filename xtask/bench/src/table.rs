@@ -103,8 +103,8 @@ impl Table {
         mac(service, server)
     }
 
-    /// The numbers of the service that a packet of this shape, client and address belongs to, and of the server that the formula
-    /// names, in the plainest arithmetic.
+    /// The numbers of the service that a packet of this shape, client and address belongs to, and of the server that
+    /// the formula names, in the plainest arithmetic.
     pub fn named(&self, shape: &Shape, client: u16, service: u16) -> (u32, u32) {
         let (client_base, service_base) = shape.family.bases();
         let variant = match self.kind {

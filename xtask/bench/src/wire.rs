@@ -1,14 +1,15 @@
 //! A cable with a generator and a sink at one end and a gateway at the other.
 //!
 //! ```text
-//!   near ────────────────── gateway        the generator sends live frames by `near`; what the gateway sends back comes
-//!   generator, sink         what is        to `near` again, where the sink counts and drops it. MACs are looked at by the
-//!                           measured       sink alone, so one sink stands for all servers.
-//!   sink ────────────────── exit           for a gateway that must not send back where a packet came from
+//!   near ────────────────── gateway    the generator sends live frames by `near`; what the gateway sends back
+//!   generator, sink         what is    comes to `near` again, where the sink counts and drops it. Only the sink
+//!                           measured   looks at MACs, so one sink stands for all servers.
+//!   sink ────────────────── exit       for a gateway that must not send back where a packet came from
 //! ```
 //!
-//! All of it happens on the CPU that the generator runs on: a veth hands frames over by a ring that is emptied on the same
-//! CPU, right after each batch and before the next. So a ring never overflows as long as a batch fits in (256 frames).
+//! All of it happens on the CPU that the generator runs on: a veth hands frames over by a ring that is emptied on the
+//! same CPU, right after each batch and before the next. So a ring never overflows as long as a batch fits in (256
+//! frames).
 
 use std::time::Duration;
 

@@ -10,8 +10,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
-    epoch,
-    install::{files, read},
+    sources::{epoch, files, read},
     tree::{Mode, Tree},
 };
 use crate::process::{capture, root};

@@ -1,15 +1,12 @@
 //! Which file goes where.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{
     control,
+    sources::{directories, files, read},
     tree::{Mode, Tree},
 };
 use crate::process::{capture, root};
@@ -103,28 +100,6 @@ fn documents(tree: &Tree, version: &str) -> Result<()> {
         tree.copy(&format!("{DOCUMENTS}/{}", name(&document)), Mode::Data, &document)?;
     }
     Ok(())
-}
-
-/// A file of the sources.
-pub fn read(path: &str) -> Result<String> {
-    fs::read_to_string(root().join(path)).with_context(|| format!("reading {path}"))
-}
-
-/// The files right in a directory, in order.
-pub fn files(directory: &Path) -> Result<Vec<PathBuf>> {
-    entries(directory, |path| path.is_file())
-}
-
-fn directories(directory: &Path) -> Result<Vec<PathBuf>> {
-    entries(directory, |path| path.is_dir())
-}
-
-fn entries(directory: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(directory).with_context(|| format!("reading {}", directory.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    paths.retain(|path| wanted(path));
-    paths.sort();
-    Ok(paths)
 }
 
 fn name(path: &Path) -> String {

@@ -1,7 +1,7 @@
 //! A machine in namespaces: Debian with a systemd of its own, which is gone with its last process.
 //!
-//! Trap: systemd wants a cgroup that it may call the root. It gets one beside all others, in a cgroup namespace; ending it by
-//! `cgroup.kill` leaves no process behind, however it began.
+//! Trap: systemd wants a cgroup that it may call the root. It gets one beside all others, in a cgroup namespace; ending
+//! it by `cgroup.kill` leaves no process behind, however it began.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::DIRECTORY;
+use super::sources::DIRECTORY;
 use crate::{
     interrupt,
     process::{capture, root, run},

@@ -12,7 +12,7 @@ use super::{
     arithmetic,
     family::{Family, SERVERS, all_clients},
     gateway::Gateway,
-    pause,
+    step::pause,
     stream::{Answer, Span, Stream},
 };
 

@@ -15,9 +15,10 @@ use super::{
     arithmetic,
     family::{Family, PORT, SERVERS, all_clients, endpoint},
     group::{Group, nft, nft_packets, outcome},
-    interrupt, step,
+    step::step,
     topology::{CLIENT, SWITCH, curl, make_client, make_server, make_switch, wait_for_servers},
 };
+use crate::interrupt;
 
 const GROUP_MAC: &str = "01:00:5e:7f:00:09";
 

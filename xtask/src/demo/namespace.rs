@@ -1,7 +1,7 @@
 //! Network namespaces of the demonstration, all called `modlb-demo-…`.
 //!
-//! Trap: `ip netns exec` gives its child a file system for /sys of its own, and pins made there die with it; `nsenter` and
-//! modlb's `--netns` do not.
+//! Trap: `ip netns exec` gives its child a file system for /sys of its own, and pins made there die with it; `nsenter`
+//! and modlb's `--netns` do not.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -45,7 +45,8 @@ pub fn remove(host: &str) {
     }
 }
 
-/// Kills what runs in one, all at once: who saw its parent die first would still have the time to end in an orderly way.
+/// Kills what runs in one, all at once: who saw its parent die first would still have the time to end in an orderly
+/// way.
 pub fn kill_all(host: &str) {
     let pids = capture(Command::new("ip").args(["netns", "pids", &name(host)]).process_group(0)).unwrap_or_default();
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {

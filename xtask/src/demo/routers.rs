@@ -13,13 +13,15 @@ use anyhow::{Result, ensure};
 
 use super::{
     group::{Group, nft, nft_packets, setting},
-    interrupt,
     namespace::{self, ip, within},
     place::DIRECTORY,
-    step,
+    step::step,
     web::WebServer,
 };
-use crate::process::{capture, succeeds};
+use crate::{
+    interrupt,
+    process::{capture, succeeds},
+};
 
 const ROUTERS: [&str; 3] = ["r1", "r2", "r3"];
 const SERVERS: [&str; 2] = ["s1", "s2"];

@@ -6,9 +6,9 @@ use super::{
     arithmetic,
     family::{Family, PORT, SERVERS},
     gateway::Gateway,
-    interrupt,
     topology::curl,
 };
+use crate::interrupt;
 
 /// Asks for every client of a family: the formula, `modlb explain`, and the network. All three must agree.
 pub fn check(gateway: &Gateway, family: Family) -> Result<()> {

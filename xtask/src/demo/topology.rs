@@ -22,12 +22,14 @@ use anyhow::{Result, ensure};
 use super::{
     family::{Family, PORT, SERVERS, endpoint, mac, server_host},
     gateway::{GATEWAY, Gateway, configuration},
-    interrupt,
     namespace::{self, ip, within},
     place::{self, Claim, DIRECTORY},
     web::WebServer,
 };
-use crate::process::{capture, root, succeeds};
+use crate::{
+    interrupt,
+    process::{capture, root, succeeds},
+};
 
 pub const SWITCH: &str = "net";
 pub const CLIENT: &str = "client";

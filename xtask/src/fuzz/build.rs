@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::{CRATE, Target};
+use super::target::{CRATE, Target};
 use crate::{
     build::target_directory,
     process::{self, capture},

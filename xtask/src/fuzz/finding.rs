@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
-use super::{CRATE, Target};
+use super::target::{CRATE, Target};
 
 /// Says what was found, and what to do with it.
 pub fn show(target: Target, input: &Path, why: &str) -> Result<()> {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Need, programs};
+use super::programs::{self, Need};
 use crate::process::{run, succeeds};
 
 /// The version of cargo-fuzz.

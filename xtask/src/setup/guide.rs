@@ -1,7 +1,6 @@
 //! What to type where setup cannot help.
 
-use super::debian::{BPF_LINKER, LLVM_PREFIX, PACKAGES};
-use super::toolchain::LINKED;
+use super::versions::{BPF_LINKER, LINKED, LLVM_PREFIX, PACKAGES};
 
 /// The commands, for any distribution and for Debian.
 pub fn by_hand() -> String {

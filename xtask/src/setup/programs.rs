@@ -14,6 +14,8 @@ pub enum Need {
     Test,
     /// `cargo xtask test --kernel`.
     Emulator,
+    /// `cargo xtask lint`.
+    Lint,
     /// `cargo xtask fuzz`.
     Fuzz,
     /// `cargo xtask deb`.
@@ -33,7 +35,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 25] = [
+const PROGRAMS: [Program; 26] = [
     Program::new("ip", "iproute2", &[Need::Demo, Need::Test, Need::Machine]),
     Program::new("nsenter", "util-linux", &[Need::Demo, Need::Test, Need::Machine]),
     Program::new("setpriv", "util-linux", BOTH),
@@ -53,6 +55,7 @@ const PROGRAMS: [Program; 25] = [
     Program::new("busybox", "busybox-static", &[Need::Emulator]),
     Program::new("cpio", "cpio", &[Need::Emulator]),
     Program::new("xz", "xz-utils", &[Need::Emulator]),
+    Program::new("codespell", "codespell", &[Need::Lint]),
     Program::new("c++", "g++", &[Need::Fuzz]),
     Program::new("dpkg-deb", "dpkg", &[Need::Package]),
     Program::new("dpkg-shlibdeps", "dpkg-dev", &[Need::Package]),

@@ -9,14 +9,12 @@ use std::{path::Path, process::Command};
 use anyhow::{Result, bail, ensure};
 
 use super::{
-    debian::{self, LLVM, Missing},
+    debian::{self, Missing},
     guide::by_hand,
     packages,
+    versions::{LINKED, LLVM},
 };
 use crate::process::{capture, find as find_program, run, succeeds};
-
-/// The rustup toolchain that stands for Debian's compiler.
-pub const LINKED: &str = "modlb-ebpf";
 
 /// A toolchain that can build the datapath.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -11,8 +11,8 @@ const MIN_RECORD: usize = 16;
 ///
 /// # Panics
 ///
-/// There is more in it than the file has bytes, or it depends on how the file is read. Memory and time are the fuzzer's to
-/// watch.
+/// There is more in it than the file has bytes, or it depends on how the file is read. Memory and time are the fuzzer's
+/// to watch.
 pub fn capture(file: &[u8]) {
     assert_eq!(read(file, file.len()), read(Slow(file), file.len()), "what is read at once and slowly");
 }

@@ -5,7 +5,7 @@ use crate::{
         file,
         model::{Selection, Service},
     },
-    slots::SlotTable,
+    decide::slots::SlotTable,
 };
 use lb_common::limits::MAX_SLOTS_PER_SERVICE;
 
@@ -23,7 +23,7 @@ pub fn config(text: &[u8]) {
         Ok(config) => config,
         Err(error) => return assert!(!error.to_string().is_empty(), "an error without words: {error:?}"),
     };
-    config.check().unwrap_or_else(|error| panic!("accepted from a file, refused in memory: {error}\n{config:?}"));
+    config.validate().unwrap_or_else(|error| panic!("accepted from a file, refused in memory: {error}\n{config:?}"));
     let written = file::write(&config);
     match file::parse(&written) {
         Ok(again) => assert_eq!(again, config, "read back from:\n{written}"),

@@ -1,8 +1,9 @@
 //! One attempt: of `tcp` and `icmp` here, of `http` and `https` by reqwest.
 //!
-//! Trap: a ping socket that needs no privileges is closed to everybody, root included, unless `net.ipv4.ping_group_range` says
-//! otherwise; hence a raw one, for which the agent has CAP_NET_RAW. A raw socket receives every echo reply from the address
-//! that it is connected to, those to other attempts and other programs as well.
+//! Trap: a ping socket that needs no privileges is closed to everybody, root included, unless
+//! `net.ipv4.ping_group_range` says otherwise; hence a raw one, for which the agent has CAP_NET_RAW. A raw socket
+//! receives every echo reply from the address that it is connected to, those to other attempts and other programs as
+//! well.
 
 use std::{
     io,
@@ -17,11 +18,8 @@ use tokio::{
     time,
 };
 
-use super::page;
-use crate::config::{
-    check::{Check, Kind},
-    health::Failure,
-};
+use super::{failure::failure, page};
+use crate::config::model::{Check, Failure, Kind};
 
 /// Tries a server once. The port is the check's, or the service's.
 pub async fn attempt(check: &Check, address: IpAddr, port: u16) -> Result<(), Failure> {
@@ -33,17 +31,6 @@ pub async fn attempt(check: &Check, address: IpAddr, port: u16) -> Result<(), Fa
         }
     };
     time::timeout(check.timeout, try_it).await.unwrap_or(Err(Failure::Timeout))
-}
-
-/// What an error of the kernel's means.
-pub(super) fn failure(error: &io::Error) -> Failure {
-    match (error.kind(), error.raw_os_error()) {
-        (io::ErrorKind::ConnectionRefused, _) => Failure::Refused,
-        (io::ErrorKind::TimedOut, _) => Failure::Timeout,
-        (io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => Failure::Unreachable,
-        (_, Some(libc::EADDRNOTAVAIL | libc::ENETDOWN | libc::EHOSTDOWN)) => Failure::Unreachable,
-        _ => Failure::Other,
-    }
 }
 
 async fn tcp(check: &Check, to: SocketAddr) -> io::Result<()> {

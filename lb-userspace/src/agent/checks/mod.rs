@@ -1,7 +1,8 @@
 //! Health checks: when each server is tried, and what is told of it.
 //!
-//! All of them are one task. It holds when each is due, in a heap, and has no more than [`MOST_AT_ONCE`] attempts under way: a
-//! hundred thousand checks wait in memory, not in sockets. What is due while all are taken waits, and its interval stretches.
+//! All of them are one task. It holds when each is due, in a heap, and has no more than [`MOST_AT_ONCE`] attempts under
+//! way: a hundred thousand checks wait in memory, not in sockets. What is due while all are taken waits, and its
+//! interval stretches.
 
 use std::{
     cmp::Reverse,
@@ -18,16 +19,17 @@ use tokio::{
     time::Instant,
 };
 
-use self::{attempt::attempt, tally::Tally};
-use super::{
-    until,
-    view::{CheckView, ServerKey, Shared},
+use self::{attempt::attempt, streak::CheckStreak};
+use super::until::until;
+use crate::{
+    config::model::{Check, Failure},
+    observe::agent_view::{CheckView, ServerKey, Shared},
 };
-use crate::config::{check::Check, health::Failure};
 
 mod attempt;
+mod failure;
 mod page;
-mod tally;
+mod streak;
 
 /// How many attempts may be under way.
 const MOST_AT_ONCE: usize = 256;
@@ -86,7 +88,7 @@ impl Checks {
 /// A check that is being done.
 struct Run {
     target: Target,
-    tally: Tally,
+    tally: CheckStreak,
     /// When the next attempt is to start.
     due: Instant,
 }
@@ -163,7 +165,7 @@ impl Task {
         let due = Instant::now() + target.check.interval.mul_f64(random());
         self.due.push(Reverse((due, id)));
         ids.insert(target.key.clone(), id);
-        runs.insert(id, Run { target, tally: Tally::new(passing), due });
+        runs.insert(id, Run { target, tally: CheckStreak::new(passing), due });
     }
 
     /// Starts the attempt that is due next.

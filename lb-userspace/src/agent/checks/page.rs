@@ -1,18 +1,15 @@
 //! Asking for a page, by HTTP/1.1 and TLS.
 //!
-//! Each attempt has a connection of its own, as a new client would; nothing is followed and nothing is kept. A certificate
-//! is not looked at unless the check says so: what is asked is whether the server serves, by an address that no certificate
-//! names.
+//! Each attempt has a connection of its own, as a new client would; nothing is followed and nothing is kept. A
+//! certificate is not looked at unless the check says so: what is asked is whether the server serves, by an address
+//! that no certificate names.
 
 use std::{error::Error, io, net::SocketAddr, sync::OnceLock};
 
 use reqwest::{Client, ClientBuilder, redirect::Policy};
 
-use super::attempt::failure;
-use crate::config::{
-    check::{Check, Kind},
-    health::Failure,
-};
+use super::failure::failure;
+use crate::config::model::{Check, Failure, Kind};
 
 /// Asks a server for the check's page.
 pub async fn ask(check: &Check, server: SocketAddr) -> Result<(), Failure> {

@@ -1,11 +1,12 @@
-//! The kernel, and what this process may do.
+//! The kernel, and this process's privileges.
 
 use crate::doctor::{
-    Finding, Level, Ways,
-    facts::{Host, Instance},
+    command::CommandContext,
+    facts::{HostFacts, Instance},
+    finding::{Finding, Level},
 };
 
-/// The oldest kernel that modlb is made for, and what newer ones add.
+/// The oldest supported kernel, and what newer ones add.
 const FLOOR: (u32, u32) = (5, 15);
 const ADDED: [((u32, u32), &str); 4] = [
     ((5, 16), "managed neighbours"),
@@ -14,14 +15,14 @@ const ADDED: [((u32, u32), &str); 4] = [
     ((6, 6), "TCX"),
 ];
 
-/// The capabilities that modlb needs, by number (capabilities(7)); CAP_SYS_ADMIN, 21, stands for the last two.
+/// The capabilities that modlb needs, by number (capabilities(7)); CAP_SYS_ADMIN includes the last two.
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
 const NEEDED: [(u32, &str); 3] = [(CAP_NET_ADMIN, "CAP_NET_ADMIN"), (39, "CAP_BPF"), (38, "CAP_PERFMON")];
 
-/// All of it.
-pub fn all(host: &Host, ways: &Ways) -> Vec<Finding> {
-    vec![kernel(host), btf(host), bpffs(host), capabilities(host), jit(host, ways)]
+/// All checks.
+pub fn all(host: &HostFacts, context: &CommandContext) -> Vec<Finding> {
+    vec![kernel(host), btf(host), bpffs(host), capabilities(host), jit(host, context)]
 }
 
 /// Major and minor version.
@@ -30,10 +31,10 @@ pub fn version(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-fn kernel(host: &Host) -> Finding {
+fn kernel(host: &HostFacts) -> Finding {
     let release = &host.release;
     let Some(version) = version(release) else {
-        return Finding::ok("kernel", "host", format!("{release}, a version that cannot be told"));
+        return Finding::ok("kernel", "host", format!("{release}, an unknown form of version"));
     };
     let list = |has: bool| {
         let names: Vec<_> =
@@ -48,32 +49,32 @@ fn kernel(host: &Host) -> Finding {
             release,
             "older than 5.15: the datapath will not load, or is not known to work",
         )
-        .cure("install a newer kernel; docs/KERNELS.md says which are tested");
+        .cure("install a newer kernel; docs/KERNELS.md lists the tested ones");
     }
     let (has, lacks) = (list(true), list(false));
     let lacks = if lacks.is_empty() { lacks } else { format!("; too old for: {lacks}") };
     Finding::ok("kernel", "host", format!("{release}: {has}{lacks}"))
 }
 
-fn btf(host: &Host) -> Finding {
+fn btf(host: &HostFacts) -> Finding {
     if host.btf {
         return Finding::ok("btf", "host", "the kernel's types can be read");
     }
-    let meaning = "the kernel was built without CONFIG_DEBUG_INFO_BTF; modlb works, tools such as bpftrace do not";
+    let meaning = "the kernel was built without CONFIG_DEBUG_INFO_BTF; modlb works, but tools such as bpftrace do not";
     Finding::bad(Level::Warning, "btf", "host", "/sys/kernel/btf/vmlinux is missing", meaning)
         .cure("use the distribution's own kernel, or build one with CONFIG_DEBUG_INFO_BTF=y")
 }
 
-fn bpffs(host: &Host) -> Finding {
+fn bpffs(host: &HostFacts) -> Finding {
     if host.bpffs {
         return Finding::ok("bpffs", "host", "mounted at /sys/fs/bpf");
     }
-    let meaning = "the datapath is kept there; `modlb attach` mounts it, but whoever looks before sees nothing";
+    let meaning = "instances are pinned there; `modlb attach` mounts it, but until then other commands see no instance";
     Finding::bad(Level::Warning, "bpffs", "host", "not mounted at /sys/fs/bpf", meaning)
         .run("mount -t bpf bpf /sys/fs/bpf")
 }
 
-fn capabilities(host: &Host) -> Finding {
+fn capabilities(host: &HostFacts) -> Finding {
     let has = |number: u32| host.capabilities >> number & 1 == 1;
     let stands_in = |number| number != CAP_NET_ADMIN && has(CAP_SYS_ADMIN);
     let missing: Vec<_> =
@@ -81,74 +82,74 @@ fn capabilities(host: &Host) -> Finding {
     if missing.is_empty() {
         return Finding::ok("capabilities", "host", "this process may load and attach programs");
     }
-    let meaning = "`modlb attach`, and every change, will be refused by the kernel";
+    let meaning = "the kernel will refuse `modlb attach` and every change";
     Finding::bad(Level::Failure, "capabilities", "host", format!("{} missing", missing.join(", ")), meaning)
         .cure("run modlb as root, or with these capabilities (in a unit of systemd: AmbientCapabilities=)")
 }
 
-fn jit(host: &Host, ways: &Ways) -> Finding {
+fn jit(host: &HostFacts, context: &CommandContext) -> Finding {
     match (host.jit, host.harden) {
-        (None, _) => Finding::ok("jit", "host", "net.core.bpf_jit_enable cannot be seen from this network namespace"),
+        (None, _) => Finding::ok("jit", "host", "net.core.bpf_jit_enable is not visible from this network namespace"),
         (Some(0), _) => Finding::bad(
             Level::Warning,
             "jit",
             "host",
             "net.core.bpf_jit_enable = 0",
-            "programs are interpreted, which makes each packet several times dearer; those that are loaded stay so",
+            "programs are interpreted, which makes each packet several times slower; loaded programs stay interpreted",
         )
-        .run(format!("sysctl -w net.core.bpf_jit_enable=1 && {}", ways.modlb("upgrade"))),
+        .run(format!("sysctl -w net.core.bpf_jit_enable=1 && {}", context.modlb("upgrade"))),
         (Some(_), Some(2)) => Finding::bad(
             Level::Warning,
             "jit",
             "host",
             "net.core.bpf_jit_harden = 2",
-            "the constants of root's programs are blinded, too, which costs time on every packet",
+            "constants are blinded even in root's programs, which costs time on every packet",
         )
-        .run(format!("sysctl -w net.core.bpf_jit_harden=1 && {}", ways.modlb("upgrade"))),
+        .run(format!("sysctl -w net.core.bpf_jit_harden=1 && {}", context.modlb("upgrade"))),
         (Some(_), Some(_) | None) => Finding::ok("jit", "host", "programs are compiled"),
     }
 }
 
-/// The instance, as far as it is no matter of one interface.
-pub fn instance(instance: &Instance, ways: &Ways) -> Vec<Finding> {
+/// Checks of the instance that concern no single interface.
+pub fn instance(instance: &Instance, context: &CommandContext) -> Vec<Finding> {
     let (standby, unconfirmed, gone) = match instance {
         Instance::Missing => {
-            return vec![Finding::ok("instance", &ways.instance, "not running")];
+            return vec![Finding::ok("instance", &context.instance, "not running")];
         }
         Instance::Unusable(reason) => {
-            let meaning = "no command can read or change it, and what it does to packets is not known here";
+            let meaning = "no command can read or change it, and its effect on packets is unknown";
             return vec![
-                Finding::bad(Level::Failure, "instance", &ways.instance, reason, meaning)
-                    .cure("what was seen says which of its remedies fits"),
+                Finding::bad(Level::Failure, "instance", &context.instance, reason, meaning)
+                    .cure("see the remedies named in what was seen"),
             ];
         }
         Instance::Running { standby, unconfirmed, gone } => (standby, unconfirmed, *gone),
     };
     let state = if *standby { "on standby: every packet passes untouched until `modlb activate`" } else { "active" };
-    let mut findings = vec![Finding::ok("instance", &ways.instance, state)];
+    let mut findings = vec![Finding::ok("instance", &context.instance, state)];
     if let Some((seconds, waiting)) = unconfirmed {
         let (seen, meaning) = if *waiting {
             (
-                format!("a change is not confirmed, {seconds} s are left"),
-                "it is rolled back then; no other change is taken until",
+                format!("a change is not confirmed, {seconds} s left"),
+                "it will be rolled back then; other changes are refused until then",
             )
         } else {
             (
                 "a change is not confirmed".to_owned(),
-                "the process that would roll it back is gone; no other change is taken",
+                "the process that would roll it back is gone; other changes are refused",
             )
         };
         findings.push(
-            Finding::bad(Level::Warning, "unconfirmed", &ways.instance, seen, meaning).run(ways.modlb("confirm")),
+            Finding::bad(Level::Warning, "unconfirmed", &context.instance, seen, meaning).run(context.modlb("confirm")),
         );
     }
     if gone > 0 {
-        let meaning = "it was removed, or moved to another network namespace; nothing is balanced there";
+        let meaning = "they were removed or moved to another network namespace; nothing is balanced there";
         findings.push(
-            Finding::bad(Level::Failure, "gone", &ways.instance, format!("{gone} of its interfaces gone"), meaning)
+            Finding::bad(Level::Failure, "gone", &context.instance, format!("{gone} of its interfaces gone"), meaning)
                 .cure(format!(
-                    "attach to what is there instead: `{}`; that forgets what is gone",
-                    ways.modlb("attach IFACE")
+                    "attach to another interface: `{}`; that also forgets the missing ones",
+                    context.modlb("attach IFACE")
                 )),
         );
     }

@@ -1,32 +1,33 @@
-//! An interface as such: is it there, whose is it, and what does the kernel do with what arrives by it?
+//! The interface itself: its state, its membership, its queues, and the kernel's filter on it.
 
 use crate::{
     config::model::Role,
     doctor::{
-        Finding, Level, Ways,
-        facts::{Host, Nic, Site},
+        command::CommandContext,
+        facts::{HostFacts, Nic, Site},
+        finding::{Finding, Level},
     },
 };
 
-/// All of it.
-pub fn all(nic: &Nic, site: &Site, host: &Host, ways: &Ways) -> Vec<Finding> {
-    let mut findings = vec![state(nic, ways)];
-    findings.extend(membership(nic, ways));
-    findings.extend(queues(nic, host, ways));
-    findings.push(reverse_path(nic, site, ways));
+/// All checks.
+pub fn all(nic: &Nic, site: &Site, host: &HostFacts, context: &CommandContext) -> Vec<Finding> {
+    let mut findings = vec![state(nic, context)];
+    findings.extend(membership(nic, context));
+    findings.extend(queues(nic, host, context));
+    findings.push(reverse_path(nic, site, context));
     findings
 }
 
-fn state(nic: &Nic, ways: &Ways) -> Finding {
+fn state(nic: &Nic, context: &CommandContext) -> Finding {
     let name = &nic.name;
     if !nic.up {
-        return Finding::bad(Level::Failure, "link", name, "down", "nothing arrives by it and nothing leaves by it")
-            .run(ways.here(&format!("ip link set dev {name} up")));
+        return Finding::bad(Level::Failure, "link", name, "down", "no packet can arrive or leave")
+            .run(context.here(&format!("ip link set dev {name} up")));
     }
     if !nic.carrier {
-        let meaning = "nothing arrives by it and nothing leaves by it";
+        let meaning = "no packet can arrive or leave";
         return Finding::bad(Level::Failure, "link", name, "up, but without a carrier", meaning)
-            .cure("put the cable in, or bring up the switch's port or the other end");
+            .cure("plug in the cable, or bring up the switch's port or the other end");
     }
     match nic.mac {
         None => Finding::bad(
@@ -34,46 +35,47 @@ fn state(nic: &Nic, ways: &Ways) -> Finding {
             "link",
             name,
             "it has no MAC",
-            "servers are reached by MACs; modlb works on Ethernet alone",
+            "modlb reaches servers by MAC and works only on Ethernet",
         )
         .cure("attach to an Ethernet interface"),
         Some(mac) => Finding::ok("link", name, format!("up, {mac}, MTU {}", nic.mtu)),
     }
 }
 
-/// XDP meets frames before a bridge or a bond does.
-fn membership(nic: &Nic, ways: &Ways) -> Option<Finding> {
+/// XDP sees frames before a bridge or a bond does.
+fn membership(nic: &Nic, context: &CommandContext) -> Option<Finding> {
     let controller = nic.controller.as_ref()?;
     let (name, of) = (&nic.name, &controller.name);
     let seen = format!("a member of the {} {of}", controller.kind);
-    let leave = ways.here(&format!("ip link set dev {name} nomaster"));
+    let leave = context.here(&format!("ip link set dev {name} nomaster"));
     let (level, meaning) = match controller.kind.as_str() {
         "bridge" if controller.mac == nic.mac => (
             Level::Warning,
             format!(
-                "frames for services are taken before {of} sees them, and its other ports are not served; attach to {of} if \
-                 they are to be, which only works in generic mode"
+                "modlb takes frames for services before {of} sees them, and does not serve its other ports; to serve \
+                 those, attach to {of}, which works only in generic mode"
             ),
         ),
         "bridge" => (
             Level::Failure,
             format!(
-                "packets for this host are addressed to the MAC of {of}, which is not that of {name}: they pass as `not_ours` \
-                 and are not balanced; attach to {of} instead, or take {name} out and give it the addresses"
+                "packets for this host are addressed to the MAC of {of}, which is not that of {name}: they pass as \
+                 `not_ours` and are not balanced; attach to {of} instead, or remove {name} from it and give {name} the \
+                 addresses"
             ),
         ),
         kind => (
             Level::Failure,
             format!(
-                "what arrives by other members is not balanced; attach to {of} instead, which runs programs natively where \
-                 all members can (Linux 5.15, kind {kind})"
+                "packets that arrive by other members are not balanced; attach to {of} instead, which runs programs \
+                 natively if all members can (Linux 5.15, kind {kind})"
             ),
         ),
     };
     Some(Finding::bad(level, "membership", name, seen, meaning).run(leave))
 }
 
-fn queues(nic: &Nic, host: &Host, ways: &Ways) -> Option<Finding> {
+fn queues(nic: &Nic, host: &HostFacts, context: &CommandContext) -> Option<Finding> {
     let channels = nic.channels?;
     let (name, cpus) = (&nic.name, host.cpus);
     let (have, most, option) = match (channels.max_combined, channels.max_rx) {
@@ -84,10 +86,10 @@ fn queues(nic: &Nic, host: &Host, ways: &Ways) -> Option<Finding> {
     if have >= cpus.min(most) {
         return Some(Finding::ok("queues", name, seen));
     }
-    let meaning = "a queue is served by one CPU at a time: the others have no part in forwarding";
+    let meaning = "a queue is served by one CPU at a time: the other CPUs do not forward";
     Some(
         Finding::bad(Level::Warning, "queues", name, seen, meaning)
-            .run(ways.here(&format!("ethtool -L {name} {option} {}", cpus.min(most)))),
+            .run(context.here(&format!("ethtool -L {name} {option} {}", cpus.min(most)))),
     )
 }
 
@@ -95,8 +97,8 @@ const fn plural(number: u32) -> &'static str {
     if number == 1 { "" } else { "s" }
 }
 
-/// What is passed to this host goes through the kernel's reverse path filter.
-fn reverse_path(nic: &Nic, site: &Site, ways: &Ways) -> Finding {
+/// Packets that pass to this host go through the kernel's reverse path filter.
+fn reverse_path(nic: &Nic, site: &Site, context: &CommandContext) -> Finding {
     const STRICT: u32 = 1;
     let name = &nic.name;
     let seen = format!("rp_filter = {}", nic.rp_filter);
@@ -104,7 +106,7 @@ fn reverse_path(nic: &Nic, site: &Site, ways: &Ways) -> Finding {
         return Finding::ok("rp_filter", name, seen);
     }
     let meaning =
-        "this host is a server, too: the kernel drops clients' packets that it would not answer by this interface";
+        "this host is also a server: the kernel drops clients' packets that it would not answer by this interface";
     Finding::bad(Level::Warning, "rp_filter", name, seen + ", strict", meaning)
-        .run(ways.sysctl(&[format!("net.ipv4.conf.{name}.rp_filter=2")]))
+        .run(context.sysctl(&[format!("net.ipv4.conf.{name}.rp_filter=2")]))
 }

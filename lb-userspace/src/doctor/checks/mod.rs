@@ -1,4 +1,4 @@
-//! Facts → findings. Nothing here reads anything.
+//! Facts → findings: pure.
 
 pub mod host;
 pub mod link;
@@ -11,24 +11,25 @@ pub mod xdp;
 mod tests;
 
 use super::{
-    Finding, Ways,
-    facts::{Host, Instance, Nic, ServerSide, Site},
+    command::CommandContext,
+    facts::{HostFacts, Instance, Nic, ServerSide, Site},
+    finding::Finding,
 };
 
-/// Everything about a balancer, a member or who steers.
-pub fn all(host: &Host, instance: &Instance, nics: &[Nic], site: &Site, ways: &Ways) -> Vec<Finding> {
-    let mut findings = host::all(host, ways);
-    findings.extend(host::instance(instance, ways));
+/// All checks of a balancer, a member or a steering host.
+pub fn all(host: &HostFacts, instance: &Instance, nics: &[Nic], site: &Site, context: &CommandContext) -> Vec<Finding> {
+    let mut findings = host::all(host, context);
+    findings.extend(host::instance(instance, context));
     for nic in nics {
-        findings.extend(link::all(nic, site, host, ways));
-        findings.extend(xdp::all(nic, site, host, ways));
+        findings.extend(link::all(nic, site, host, context));
+        findings.extend(xdp::all(nic, site, host, context));
     }
-    findings.extend(servers::all(site, ways));
-    findings.extend(services::all(site, ways));
+    findings.extend(servers::all(site, context));
+    findings.extend(services::all(site, context));
     findings
 }
 
-/// Everything about a server.
-pub fn server(side: &ServerSide, ways: &Ways) -> Vec<Finding> {
-    server_side::all(side, ways)
+/// All checks of a server.
+pub fn server(side: &ServerSide, context: &CommandContext) -> Vec<Finding> {
+    server_side::all(side, context)
 }

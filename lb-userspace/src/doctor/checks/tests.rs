@@ -8,20 +8,20 @@ use super::*;
 use crate::{
     config::model::{Config, Role},
     doctor::{
-        Level,
         facts::{Controller, Namespace, Owner, Peer, Program, ServerFacts},
+        finding::Level,
     },
     net::{XdpMode, ethtool::Channels, features::XdpFeatures},
 };
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
-fn ways() -> Ways {
-    Ways { netns: None, instance: "default".into() }
+fn context() -> CommandContext {
+    CommandContext { netns: None, instance: "default".into() }
 }
 
-fn host() -> Host {
-    Host {
+fn host() -> HostFacts {
+    HostFacts {
         release: "6.18.44".into(),
         btf: true,
         bpffs: true,
@@ -52,44 +52,44 @@ fn generic() -> Option<Program> {
 }
 
 /// The complaints: check, level, and what to run or do.
-fn complaints(host: &Host, nics: &[Nic], site: &Site) -> Vec<(&'static str, Level, String)> {
+fn complaints(host: &HostFacts, nics: &[Nic], site: &Site) -> Vec<(&'static str, Level, String)> {
     let running = Instance::Running { standby: false, unconfirmed: None, gone: 0 };
-    let findings = all(host, &running, nics, site, &ways());
+    let findings = all(host, &running, nics, site, &context());
     let bad = findings.into_iter().filter(|finding| finding.level != Level::Ok);
     bad.map(|finding| (finding.check, finding.level, finding.cure.unwrap())).collect()
 }
 
 #[track_caller]
-fn complains(host: &Host, nic: Nic, site: &Site, check: &str, level: Level, cure: &str) {
+fn complains(host: &HostFacts, nic: Nic, site: &Site, check: &str, level: Level, cure: &str) {
     let found = complaints(host, &[nic], site);
     assert!(matches!(&found[..], [(is, of, how)] if *is == check && *of == level && how.contains(cure)), "{found:?}");
 }
 
 #[test]
-fn silent_where_all_is_well() {
+fn a_healthy_host_has_no_findings() {
     assert_eq!(complaints(&host(), &[nic()], &Site::default()), []);
 }
 
 #[test]
-fn the_host() {
+fn faults_of_the_host_are_found() {
     let (site, warning, failure) = (Site::default(), Level::Warning, Level::Failure);
     for (host, check, level, cure) in [
-        (Host { release: "5.10.0-30-amd64".into(), ..host() }, "kernel", failure, "newer kernel"),
-        (Host { btf: false, ..host() }, "btf", warning, "CONFIG_DEBUG_INFO_BTF"),
-        (Host { bpffs: false, ..host() }, "bpffs", warning, "mount -t bpf bpf /sys/fs/bpf"),
-        (Host { capabilities: 1 << 39 | 1 << 38, ..host() }, "capabilities", failure, "as root"),
-        (Host { jit: Some(0), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_enable=1 && modlb upgrade"),
-        (Host { harden: Some(2), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_harden=1"),
+        (HostFacts { release: "5.10.0-30-amd64".into(), ..host() }, "kernel", failure, "newer kernel"),
+        (HostFacts { btf: false, ..host() }, "btf", warning, "CONFIG_DEBUG_INFO_BTF"),
+        (HostFacts { bpffs: false, ..host() }, "bpffs", warning, "mount -t bpf bpf /sys/fs/bpf"),
+        (HostFacts { capabilities: 1 << 39 | 1 << 38, ..host() }, "capabilities", failure, "as root"),
+        (HostFacts { jit: Some(0), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_enable=1 && modlb upgrade"),
+        (HostFacts { harden: Some(2), ..host() }, "jit", warning, "sysctl -w net.core.bpf_jit_harden=1"),
     ] {
         complains(&host, nic(), &site, check, level, cure);
     }
     // CAP_SYS_ADMIN stands for what came after it, not for CAP_NET_ADMIN.
-    assert_eq!(complaints(&Host { capabilities: 1 << 21 | 1 << 12, ..host() }, &[nic()], &site), []);
-    complains(&Host { capabilities: 1 << 21, ..host() }, nic(), &site, "capabilities", failure, "as root");
+    assert_eq!(complaints(&HostFacts { capabilities: 1 << 21 | 1 << 12, ..host() }, &[nic()], &site), []);
+    complains(&HostFacts { capabilities: 1 << 21, ..host() }, nic(), &site, "capabilities", failure, "as root");
 }
 
 #[test]
-fn a_card_that_merges_packets() {
+fn a_card_that_merges_packets_is_found() {
     let mut merging = nic();
     merging.features.insert("rx-lro".into(), true);
     merging.features.insert("rx-gro-hw".into(), true);
@@ -103,7 +103,7 @@ fn a_card_that_merges_packets() {
 }
 
 #[test]
-fn a_card_that_takes_tags_off() {
+fn a_card_that_strips_tags_is_found() {
     let mut tags = nic();
     tags.features.insert("rx-vlan-hw-parse".into(), true);
     assert_eq!(complaints(&host(), &[tags.clone()], &Site::default()), [], "nobody minds");
@@ -114,7 +114,7 @@ fn a_card_that_takes_tags_off() {
 }
 
 #[test]
-fn members() {
+fn membership_in_a_bridge_or_bond_is_found() {
     let of = |kind: &str, mac| Nic {
         controller: Some(Controller { name: "up0".into(), kind: kind.into(), mac: Some(mac) }),
         ..nic()
@@ -130,7 +130,7 @@ fn members() {
 }
 
 #[test]
-fn drivers() {
+fn drivers_without_native_mode_are_found() {
     let site = Site::default();
     complains(&host(), Nic { xdp: Some(XdpFeatures(0)), ..nic() }, &site, "mode", Level::Warning, "whose driver can");
     let attached = Nic { attached: true, program: generic(), ..nic() };
@@ -143,17 +143,17 @@ fn drivers() {
 }
 
 #[test]
-fn frames_beyond_one_buffer() {
+fn frames_beyond_one_buffer_are_found() {
     let (site, jumbo) = (Site::default(), Nic { mtu: 9_000, ..nic() });
     assert_eq!(complaints(&host(), std::slice::from_ref(&jumbo), &site), []);
     let one = Nic { xdp: Some(XdpFeatures(0xf)), ..jumbo.clone() };
     complains(&host(), one, &site, "mtu", Level::Failure, "ip link set dev eth0 mtu 3506");
-    let old = Host { release: "5.15.0".into(), ..host() };
+    let old = HostFacts { release: "5.15.0".into(), ..host() };
     complains(&old, Nic { xdp: None, ..jumbo }, &site, "mtu", Level::Failure, "ip link set dev eth0 mtu 3506");
 }
 
 #[test]
-fn queues() {
+fn too_few_queues_are_found() {
     let few =
         |combined, max_combined| Nic { channels: Some(Channels { rx: 0, max_rx: 0, combined, max_combined }), ..nic() };
     complains(&host(), few(2, 64), &Site::default(), "queues", Level::Warning, "ethtool -L eth0 combined 8");
@@ -162,14 +162,14 @@ fn queues() {
 }
 
 #[test]
-fn a_peer_in_a_namespace_without_a_name() {
+fn a_peer_in_an_unnamed_namespace_is_found() {
     let peer = Peer { name: "v".into(), namespace: Some(Namespace::Unknown), program: false, vlan_offload: None };
     let nic = Nic { peer: Some(peer), ..nic() };
     complains(&host(), nic, &Site::default(), "peer", Level::Failure, "modlb --netns PATH dev pass v");
 }
 
 #[test]
-fn programs_of_others() {
+fn foreign_programs_are_found() {
     let of =
         |owner| Nic { program: Some(Program { mode: XdpMode::Native, id: 7, name: "theirs".into(), owner }), ..nic() };
     for (owner, cure) in [
@@ -191,14 +191,14 @@ fn server() -> ServerFacts {
         address: "10.0.0.11".parse().unwrap(),
         mac: Some(MAC),
         given: false,
-        way: Ok("eth0".into()),
+        route: Ok("eth0".into()),
         entry: None,
         answers: BTreeSet::from([MAC]),
     }
 }
 
 #[test]
-fn servers() {
+fn faults_of_servers_are_found() {
     let other = Mac([2, 0, 0, 0, 0, 9]);
     let site = |server| Site { servers: vec![server], config: Config::default(), ..Site::default() };
     assert_eq!(complaints(&host(), &[nic()], &site(server())), []);
@@ -207,13 +207,13 @@ fn servers() {
         (answers(&[], false), Level::Failure, "modlb server down web 10.0.0.11"),
         (answers(&[], true), Level::Warning, "modlb server down web 10.0.0.11"),
         (answers(&[other], false), Level::Failure, "modlb server up web 10.0.0.11"),
-        (answers(&[other], true), Level::Failure, "correct its mac in the configuration to 02:00:00:00:00:09"),
-        (answers(&[MAC, other], false), Level::Failure, "take the address from one of them"),
-        (ServerFacts { way: Err("it is elsewhere".into()), ..server() }, Level::Failure, "on a link of this host"),
+        (answers(&[other], true), Level::Failure, "change its mac in the configuration to 02:00:00:00:00:09"),
+        (answers(&[MAC, other], false), Level::Failure, "remove the address from one of them"),
+        (ServerFacts { route: Err("it is elsewhere".into()), ..server() }, Level::Failure, "on a link of this host"),
     ] {
         complains(&host(), nic(), &site(server), "server", level, cure);
     }
-    let given = ServerFacts { way: Err("no route".into()), given: true, ..server() };
+    let given = ServerFacts { route: Err("no route".into()), given: true, ..server() };
     assert_eq!(complaints(&host(), &[nic()], &site(given)), []);
     let member = Site { role: Role::Member, ..site(answers(&[], false)) };
     assert_eq!(complaints(&host(), &[nic()], &member), []);
@@ -221,7 +221,7 @@ fn servers() {
 
 /// A virtual router of VRRP's may answer.
 #[test]
-fn who_answers_for_a_service() {
+fn answers_for_a_service_are_judged() {
     let text = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"";
     let site = |mac: [u8; 6]| Site {
         config: crate::config::file::parse(text).unwrap(),
@@ -233,9 +233,9 @@ fn who_answers_for_a_service() {
 }
 
 #[test]
-fn instances() {
+fn faults_of_the_instance_are_found() {
     let found = |instance: &Instance| {
-        let findings = host::instance(instance, &ways());
+        let findings = host::instance(instance, &context());
         let bad = findings.into_iter().find(|finding| finding.level != Level::Ok);
         bad.map(|finding| (finding.check, finding.level, finding.cure.unwrap()))
     };
@@ -251,10 +251,10 @@ fn instances() {
 
 /// Commands reach the network namespace and the instance that were named.
 #[test]
-fn where_commands_go() {
-    let ways = Ways { netns: Some("blue".into()), instance: "two".into() };
-    assert_eq!(ways.here("ip link"), "nsenter --net=/run/netns/blue -- ip link");
-    assert_eq!(ways.modlb("status"), "modlb --netns blue --instance two status");
-    let ways = Ways { netns: Some("/proc/7/ns/net".into()), instance: "default".into() };
-    assert_eq!(ways.sysctl(&["a=1".into(), "b=2".into()]), "nsenter --net=/proc/7/ns/net -- sysctl -w a=1 b=2");
+fn commands_name_namespace_and_instance() {
+    let context = CommandContext { netns: Some("blue".into()), instance: "two".into() };
+    assert_eq!(context.here("ip link"), "nsenter --net=/run/netns/blue -- ip link");
+    assert_eq!(context.modlb("status"), "modlb --netns blue --instance two status");
+    let context = CommandContext { netns: Some("/proc/7/ns/net".into()), instance: "default".into() };
+    assert_eq!(context.sysctl(&["a=1".into(), "b=2".into()]), "nsenter --net=/proc/7/ns/net -- sysctl -w a=1 b=2");
 }

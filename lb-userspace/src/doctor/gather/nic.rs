@@ -1,18 +1,18 @@
-//! Facts of one interface.
+//! Facts about one interface.
 
 use std::fs;
 
 use anyhow::Result;
 use aya::programs::{loaded_links, loaded_programs};
 
-use super::{effective, elsewhere};
+use super::{elsewhere::elsewhere, settings::effective};
 use crate::{
     datapath::{Datapath, link_programs},
     doctor::facts::{Controller, Namespace, Nic, Owner, Peer, Program},
     net::{Interface, Net, XdpInfo, details::Details, ethtool::Ethtool, features},
 };
 
-/// Everything about an interface.
+/// Reads all facts about an interface.
 pub async fn read(net: &Net, interface: &Interface, datapath: Option<&Datapath>, instance: &str) -> Result<Nic> {
     let name = &interface.name;
     let details = net.details(interface.index).await?;
@@ -66,7 +66,7 @@ async fn controller(net: &Net, details: &Details) -> Result<Option<Controller>> 
     Ok(Some(Controller { name: above.name, kind: kind.unwrap_or_else(|| "controller".to_owned()), mac: above.mac }))
 }
 
-/// The other end of a veth, wherever it is.
+/// The other end of a veth, in whatever namespace.
 async fn peer(net: &Net, interface: &Interface, details: &Details) -> Result<Option<Peer>> {
     let Some(index) = details.link.filter(|_| interface.veth) else { return Ok(None) };
     let Some(number) = details.link_namespace else {
@@ -74,7 +74,7 @@ async fn peer(net: &Net, interface: &Interface, details: &Details) -> Result<Opt
         let vlan_offload = sends_tags_apart(&peer.name);
         return Ok(Some(Peer { program: peer.xdp.is_some(), name: peer.name, namespace: None, vlan_offload }));
     };
-    // The kernel tells of an interface of a namespace that it has a number for, though not what that namespace is called.
+    // The kernel describes an interface in a namespace that has a number here, but does not name that namespace.
     let Ok(peer) = net.foreign_interface(index, number).await else {
         let name = format!("interface {index}");
         return Ok(Some(Peer { name, namespace: Some(Namespace::Unknown), program: false, vlan_offload: None }));
@@ -91,7 +91,7 @@ fn sends_tags_apart(name: &str) -> Option<bool> {
     Some(is_on("tx-vlan-hw-insert") || is_on("tx-vlan-stag-hw-insert"))
 }
 
-/// The network namespace that has this interface: one of those with a name, or that of the first process.
+/// The network namespace that has this interface: a named one, or the first process's.
 fn find(interface: &Interface) -> Option<String> {
     let named = fs::read_dir("/run/netns").into_iter().flatten().flatten();
     let names = named.filter_map(|entry| entry.file_name().into_string().ok());

@@ -1,4 +1,4 @@
-//! Facts of a server.
+//! Facts about a server.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -7,20 +7,20 @@ use std::{
 
 use anyhow::Result;
 
-use super::{effective, setting};
+use super::settings::{effective, setting};
 use crate::{
     doctor::facts::{ServerLink, ServerSide},
     net::{Net, Route},
 };
 
-/// Where nobody in particular is: the networks of examples (RFC 5737, RFC 3849), to which only the widest routes lead.
+/// Clients anywhere: addresses of the documentation networks (RFC 5737, RFC 3849), to which only default routes lead.
 const ANYBODY: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
 
-/// Within which the kernel routes an IPv6 address to itself that was added just now: it does so in its own time.
+/// How long the kernel may take to route a newly added IPv6 address to itself.
 const SETTLED: Duration = Duration::from_millis(300);
 
-/// Whether the kernel takes packets to an address.
+/// Whether the kernel accepts packets to an address as its own.
 async fn is_taken(net: &Net, address: IpAddr) -> bool {
     let is_local = async || net.route(address).await.is_ok_and(|route| route.local);
     if is_local().await {
@@ -30,7 +30,7 @@ async fn is_taken(net: &Net, address: IpAddr) -> bool {
     is_local().await
 }
 
-/// Everything about a server of these services, for these clients.
+/// Reads all facts about a server of these services, for these clients.
 pub async fn read(net: &Net, services: Vec<IpAddr>, clients: &[IpAddr]) -> Result<ServerSide> {
     let interfaces = net.interfaces().await?;
     let mut side = ServerSide { services, addresses: net.addresses().await?, ..ServerSide::default() };
@@ -39,7 +39,7 @@ pub async fn read(net: &Net, services: Vec<IpAddr>, clients: &[IpAddr]) -> Resul
         if interface.name == "lo" {
             side.loopback = interface.index;
         }
-        // What has no MAC answers no ARP; nor does a dummy, where people put such addresses as well.
+        // An interface without a MAC answers no ARP, nor does a dummy, where services' addresses may be as well.
         let kind = net.details(interface.index).await?.kind;
         if !interface.up || interface.mac.is_none() || kind.as_deref() == Some("dummy") {
             continue;

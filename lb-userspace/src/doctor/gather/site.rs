@@ -1,4 +1,4 @@
-//! Facts of services and servers, from the configuration and from the links.
+//! Facts about services and servers, from the configuration and from the links.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,10 +20,10 @@ use crate::{
     net::{Interface, Net},
 };
 
-/// How long answers may take.
+/// How long to wait for answers.
 const TIME: Duration = Duration::from_secs(1);
 
-/// Asks for every server, and who else has the services' addresses.
+/// Asks for every server, and for other machines with the services' addresses.
 pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attached: &[Interface]) -> Result<Site> {
     let addresses = net.addresses().await?;
     let interfaces = net.interfaces().await?;
@@ -40,9 +40,9 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
         if facts.contains_key(&address) {
             continue;
         }
-        let way = way(net, &interfaces, attached, server).await;
-        if let Ok(interface) = &way {
-            // A request needs an address that the server would answer.
+        let route = route(net, &interfaces, attached, server).await;
+        if let Ok(interface) = &route {
+            // A request needs a source address that the server would answer.
             let source = addresses
                 .iter()
                 .find(|own| {
@@ -59,8 +59,8 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
                 address,
                 mac: server.mac.get().or_else(|| known.get(&address).copied()),
                 given,
-                entry: way.as_ref().ok().and_then(|it| states.get(&(address, it.index)).cloned()),
-                way: way.map(|interface| interface.name.clone()),
+                entry: route.as_ref().ok().and_then(|it| states.get(&(address, it.index)).cloned()),
+                route: route.map(|interface| interface.name.clone()),
                 answers: BTreeSet::new(),
             },
         );
@@ -73,7 +73,7 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
     let mut answers = Vec::new();
     for (interface, address, mac) in ask(&interfaces, &questions)? {
         match facts.get_mut(&address) {
-            Some(server) if server.way.as_ref() == Ok(&interface) => drop(server.answers.insert(mac)),
+            Some(server) if server.route.as_ref() == Ok(&interface) => drop(server.answers.insert(mac)),
             Some(_) | None => answers.push((address, interface, mac)),
         }
     }
@@ -89,7 +89,7 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
     })
 }
 
-/// Where an instance sends what is for each server.
+/// The MACs to which an instance sends each server's packets.
 fn known_macs(datapath: Option<&Datapath>) -> HashMap<IpAddr, Mac> {
     let config = datapath.map(|datapath| datapath.snapshot().config).unwrap_or_default();
     let servers = config.services.into_iter().flat_map(|service| service.servers);
@@ -97,29 +97,29 @@ fn known_macs(datapath: Option<&Datapath>) -> HashMap<IpAddr, Mac> {
 }
 
 /// The interface on whose link a server is.
-async fn way<'a>(
+async fn route<'a>(
     net: &Net,
     interfaces: &'a [Interface],
     attached: &[Interface],
     server: &Server,
 ) -> Result<&'a Interface, String> {
     let address = server.address;
-    let route = net.route(address).await.map_err(|error| error.to_string())?;
-    if let Some(gateway) = route.gateway {
-        return Err(format!("it is behind the router {gateway}, where its MAC means nothing"));
+    let found = net.route(address).await.map_err(|error| error.to_string())?;
+    if let Some(gateway) = found.gateway {
+        return Err(format!("it is behind the router {gateway}, so its MAC is of no use"));
     }
-    let found = interfaces.iter().find(|interface| interface.index == route.interface);
+    let found = interfaces.iter().find(|interface| interface.index == found.interface);
     let found = found.ok_or_else(|| "its interface is gone".to_owned())?;
     match server.vlan {
-        // Without its tag nobody there would hear a question.
+        // An untagged question would not reach it.
         Some(Vlan::Tagged(vlan)) if attached.iter().any(|interface| interface.index == found.index) => {
-            Err(format!("it is in VLAN {vlan}, and this host has no interface in that"))
+            Err(format!("it is in VLAN {vlan}, where this host has no interface"))
         }
         Some(Vlan::Tagged(_) | Vlan::Untagged) | None => Ok(found),
     }
 }
 
-/// Asks on all links at once, twice: a switch may have forgotten where somebody is, and a question may be lost.
+/// Asks on all links at once, twice: a switch may have forgotten a port, and a question may be lost.
 fn ask(interfaces: &[Interface], questions: &HashMap<u32, Vec<Question>>) -> Result<Vec<(String, IpAddr, Mac)>> {
     let (mut names, mut links) = (Vec::new(), Vec::new());
     for interface in interfaces {

@@ -8,7 +8,7 @@ fn ask(target: &str, source: Option<&str>) -> Vec<u8> {
 
 /// By a parser that knows nothing of this one.
 #[test]
-fn solicitations_are_sound() {
+fn solicitations_are_well_formed() {
     for source in [None, Some("fd00::1")] {
         let frame = ask("2001:db8::a:b0c", source);
         assert_eq!(frame[..6], [0x33, 0x33, 0xff, 0x0a, 0x0b, 0x0c]);
@@ -23,7 +23,7 @@ fn solicitations_are_sound() {
 }
 
 #[test]
-fn requests_are_sound() {
+fn requests_are_well_formed() {
     let frame = ask("10.0.0.11", None);
     assert_eq!(frame.len(), 42);
     assert_eq!(frame[..14], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6]);
@@ -33,7 +33,7 @@ fn requests_are_sound() {
 }
 
 #[test]
-fn answers() {
+fn answers_are_recognised() {
     let mut reply = ask("10.0.0.1", Some("10.0.0.11"));
     assert_eq!(answer(&reply), None, "a question is none");
     reply[21] = 2;

@@ -3,11 +3,11 @@ use std::time::Instant;
 use super::*;
 use crate::{
     config::model::State::{self, Down, Up},
-    observe::testing::{Wanted, reading},
+    observe::testing::{ServiceSpec, reading},
     output::Activity,
 };
 
-fn of(generation: u64, services: &[Wanted<'_>]) -> Reading {
+fn of(generation: u64, services: &[ServiceSpec<'_>]) -> Reading {
     Reading { generation, ..reading(Instant::now(), 0, services) }
 }
 
@@ -18,7 +18,7 @@ fn texts(changes: &[Change]) -> Vec<&str> {
 const ONE: (State, u32, u64) = (Up, 1, 0);
 
 #[test]
-fn servers_and_services() {
+fn changes_of_servers_and_services_are_listed() {
     let before = of(1, &[("web", &[ONE, ONE, (Down, 1, 0)]), ("old", &[])]);
     let now = of(2, &[("new", &[]), ("web", &[(Down, 1, 9), ONE, ONE, (Down, 1, 0)])]);
     let changes = between(&before, &now);
@@ -37,14 +37,14 @@ fn servers_and_services() {
 }
 
 #[test]
-fn nothing_is_told_of_traffic_and_of_what_is_the_same() {
+fn traffic_and_unchanged_servers_are_not_reported() {
     let before = of(1, &[("web", &[ONE])]);
     assert_eq!(between(&before, &of(1, &[("web", &[(Up, 1, 77)])])), []);
     assert_eq!(between(&before, &of(2, &[("web", &[ONE])])), []);
 }
 
 #[test]
-fn activity_interfaces_and_the_digest() {
+fn changes_of_activity_interfaces_and_digest_are_listed() {
     let before = of(1, &[]);
     let mut now = of(1, &[]);
     now.status.state = Activity::Standby;
@@ -56,7 +56,7 @@ fn activity_interfaces_and_the_digest() {
 }
 
 #[test]
-fn many_are_counted() {
+fn many_changes_are_counted() {
     let many = vec![ONE; 100];
     let changes = between(&of(1, &[("web", &[])]), &of(2, &[("web", &many)]));
     assert_eq!((changes.len(), changes[10].text.as_str()), (11, "and 90 more changes of services and servers"));

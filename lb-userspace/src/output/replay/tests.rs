@@ -43,7 +43,7 @@ fn view() -> ReplayView {
 }
 
 #[test]
-fn shares_and_the_worst_of_them() {
+fn shares_and_the_worst_imbalance_are_computed() {
     let view = view();
     let shares: Vec<_> = view.services[0].servers.iter().map(|server| (server.share, server.fair_share)).collect();
     assert_eq!(shares, [(0.3, 0.333333), (0.7, 0.666667), (0.0, 0.0)]);
@@ -55,13 +55,13 @@ fn shares_and_the_worst_of_them() {
 }
 
 #[test]
-fn text() {
+fn the_text_keeps_its_shape() {
     let text = view().render();
     let head = "\
 a.pcap: 1002 packets, 100200 bytes
 judged by this command, without the kernel
-frames to 02:00:00:00:00:01 are the balancer's: most that services take go there
-2 of them (200 bytes) were captured too short to be judged, and are left out below
+frames to 02:00:00:00:00:01 are the balancer's: most frames for services go there
+2 of them (200 bytes) were truncated too early to be judged, and are left out below
 
 outcome           packets   bytes
 forwarded            1000  100000
@@ -76,7 +76,7 @@ server            packets  bytes  flows   share    fair
 
 idle (203.0.113.10:443/tcp): 0 packets, 0 bytes, 100 flows
 
-worst imbalance: 10.0.0.12 of web takes 1.05 times its fair share, its weight's part of the service's packets
+worst imbalance: 10.0.0.12 of web takes 1.05 times its fair share, the part of the service's packets that its weight entitles it to
 
 change          flows  moved  of others  unserved  packets  packets moved  taken anew
 10.0.0.11 down    100     30          0         0     1000            300           0";
@@ -85,7 +85,7 @@ change          flows  moved  of others  unserved  packets  packets moved  taken
 }
 
 #[test]
-fn json() {
+fn the_json_keeps_its_shape() {
     let json = serde_json::to_value(view()).unwrap();
     let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys.len(), 12, "{keys:?}");
@@ -105,7 +105,7 @@ fn json() {
 }
 
 #[test]
-fn bars() {
+fn bars_show_any_packet() {
     assert_eq!([bar(0, 10), bar(1, 1_000_000), bar(5, 10)], [String::new(), "#".into(), "#".repeat(12)]);
     assert_eq!(bar(u64::MAX, u64::MAX).len(), BAR);
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    config::health::{Failing, Failure, Missing, Unresolved},
-    observe::testing::interface,
+    config::model::{Failing, Failure, Missing, Unresolved},
+    output::testing::interface,
 };
 
 fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {
@@ -63,7 +63,7 @@ const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","po
 const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null,"port":null,"formula":"5-tuple","direction":"both","selection":"resilient","n":0,"slots":0,"digest":"fedcba9876543210","servers":[]}"#;
 
 #[test]
-fn json_of_status_and_services() {
+fn the_json_of_status_and_services_keeps_its_shape() {
     let expected = format!(
         r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
     );
@@ -72,13 +72,13 @@ fn json_of_status_and_services() {
 }
 
 #[test]
-fn json_of_servers() {
+fn the_json_of_servers_keeps_its_shape() {
     let expected = r#"[{"service":"web","address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up","since":null,"reason":null},{"service":"web","address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down","since":null,"reason":null}]"#;
     assert_eq!(serde_json::to_string(&ServersView::from(status())).unwrap(), expected);
 }
 
 #[test]
-fn text() {
+fn the_text_lists_interfaces_and_services() {
     assert_eq!(
         status().render(),
         "\
@@ -110,7 +110,7 @@ web      10.0.0.12  -                     -       1  down"
 }
 
 #[test]
-fn vlans_and_buffers() {
+fn vlans_and_several_buffers_are_shown() {
     let mut status = status();
     status.interfaces[0].multi_buffer = true;
     status.services[0].servers[0].vlan = Some(20);
@@ -126,7 +126,7 @@ web      10.0.0.12  -                  untagged       1  down"
 }
 
 #[test]
-fn a_member() {
+fn a_member_shows_its_servers_and_group() {
     let member = MemberView {
         own: vec!["10.0.0.11".parse().unwrap()],
         group_mac: Some(Mac([1, 0, 0x5e, 0, 0, 9])),
@@ -142,7 +142,7 @@ fn a_member() {
 }
 
 #[test]
-fn a_change_that_is_not_confirmed() {
+fn an_unconfirmed_change_is_shown() {
     let unconfirmed = |waiting, problem: Option<&str>| {
         let view = UnconfirmedView { rolls_back_in: 12, waiting, problem: problem.map(str::to_owned) };
         StatusView { unconfirmed: Some(view), ..status() }
@@ -160,7 +160,7 @@ fn a_change_that_is_not_confirmed() {
 
 /// A server that is not up says since when and why, in text and in JSON.
 #[test]
-fn servers_that_take_no_flows() {
+fn servers_without_flows_are_listed_with_reasons() {
     let unresolved = Standing::Unresolved(Unresolved { since: 1_000, why: Missing::NoAnswer, on: 2 });
     let silent = server("10.0.0.12", None, unresolved);
     assert_eq!(silent.remark(1_007).unwrap(), "for 7 s: no answer on eth2");

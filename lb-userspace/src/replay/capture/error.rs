@@ -1,16 +1,16 @@
-//! Where and why a capture cannot be read on.
+//! Where and why a capture cannot be read.
 
 use std::{fmt, io};
 
 use pcap_parser::Linktype;
 
-/// Where and why a capture cannot be read on.
+/// Where and why a capture cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}: {reason}", place = Place { offset: *.offset, packet: *.packet })]
 pub struct Error {
-    /// Where the record starts that cannot be read, in bytes from the start of the file.
+    /// The offset of the unreadable record in the file, in bytes.
     pub offset: u64,
-    /// The number of the packet that would have come next, from 1 on.
+    /// The number of the packet that was expected next, starting with 1.
     pub packet: u64,
     /// What is wrong.
     pub reason: Reason,
@@ -19,16 +19,16 @@ pub struct Error {
 /// What is wrong with a capture.
 #[derive(Debug, thiserror::Error)]
 pub enum Reason {
-    /// There is nothing in it.
+    /// The file is empty.
     #[error("the file is empty")]
     Empty,
-    /// It starts with something else.
-    #[error("this is no pcap or pcapng file{hint}", hint = .0.map_or_else(String::new, |is| format!(", but {is}; unpack it first")))]
+    /// It is not a capture.
+    #[error("this is not a pcap or pcapng file{hint}", hint = .0.map_or_else(String::new, |is| format!(", but {is}; decompress it first")))]
     Foreign(Option<&'static str>),
-    /// A version of the format that nobody writes any more, or not yet.
-    #[error("version {0}.{1} of the format is not known; rewrite the file with `tcpdump -r` or `editcap`")]
+    /// An unknown version of the format.
+    #[error("version {0}.{1} of the format is unknown; rewrite the file with `tcpdump -r` or `editcap`")]
     Version(u16, u16),
-    /// The captured frames are not Ethernet's.
+    /// The captured frames are not Ethernet frames.
     #[error("the link type is {}, not Ethernet; capture on one Ethernet interface (`tcpdump -i any` does not keep Ethernet headers)", link_type(*.0))]
     LinkType(i32),
     /// The file ends within a record.
@@ -41,8 +41,8 @@ pub enum Reason {
         /// Bytes that the record claims to have.
         need: usize,
     },
-    /// A length that nothing of its kind has.
-    #[error("{what} claims a length of {length}, which cannot be")]
+    /// An impossible length.
+    #[error("{what} claims an impossible length of {length}")]
     Length {
         /// Of what.
         what: &'static str,
@@ -52,15 +52,15 @@ pub enum Reason {
     /// A block that contradicts itself.
     #[error("a block of type {0:#x} is broken")]
     Block(u32),
-    /// A packet of an interface that was never described.
-    #[error("the packet is of interface {0}, which the file does not describe")]
+    /// A packet of an undescribed interface.
+    #[error("the packet belongs to interface {0}, which the file does not describe")]
     Interface(u32),
     /// The file cannot be read.
     #[error("reading fails: {0}")]
     Io(#[source] io::Error),
 }
 
-/// Where an error is, for people.
+/// The position of an error, for people.
 struct Place {
     offset: u64,
     packet: u64,
@@ -77,6 +77,6 @@ impl fmt::Display for Place {
 
 fn link_type(number: i32) -> String {
     let name = Linktype(number).to_string();
-    // What it has no name for it writes as the type and the number.
+    // Unknown types are written as the type and the number.
     if name.contains('(') { format!("number {number}") } else { name }
 }

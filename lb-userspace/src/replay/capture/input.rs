@@ -1,26 +1,26 @@
-//! A file as a sequence of records of which each is whole in memory.
+//! A file as a sequence of records, each whole in memory.
 
 use std::io::{ErrorKind, Read};
 
-use super::Reason;
+use super::error::Reason;
 
-/// How much is read at once.
+/// How many bytes to read at once.
 const CHUNK: usize = 1 << 16;
 
-/// A file through a buffer that holds one record, or as much as is read at once.
+/// A file, read through a buffer that holds one record or one chunk.
 #[derive(Debug)]
 pub(super) struct Input<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// What is in the buffer and not taken yet starts here,
+    /// The unread part of the buffer starts here,
     start: usize,
     /// and ends here; the rest of the buffer is free.
     end: usize,
-    /// Where in the file that is.
+    /// The same position in the file.
     pub(super) offset: u64,
-    /// Where in the file the record starts that is being read.
+    /// The start of the current record in the file.
     pub(super) record: u64,
-    /// Where in the buffer the record starts that was taken last; it ends at `start`.
+    /// The start of the record taken last in the buffer; it ends at `start`.
     last: usize,
 }
 
@@ -29,7 +29,7 @@ impl<R: Read> Input<R> {
         Self { reader, buffer: Vec::new(), start: 0, end: 0, offset: 0, record: 0, last: 0 }
     }
 
-    /// What comes next, `length` bytes or, at the end of the file, fewer. The start of a record.
+    /// The next `length` bytes, or fewer at the end of the file. Marks the start of a record.
     pub(super) fn peek(&mut self, length: usize) -> Result<&[u8], Reason> {
         self.record = self.offset;
         self.fill(length)?;
@@ -37,7 +37,7 @@ impl<R: Read> Input<R> {
         Ok(&self.buffer[self.start..end])
     }
 
-    /// Takes a record of which nothing but its start was looked at.
+    /// Takes a whole record.
     pub(super) fn take(&mut self, what: &'static str, length: usize) -> Result<&[u8], Reason> {
         self.fill(length)?;
         let have = self.end - self.start;
@@ -64,7 +64,7 @@ impl<R: Read> Input<R> {
         self.end -= self.start;
         (self.start, self.last) = (0, 0);
         while self.end < length {
-            // The buffer grows with what is there, not with what is claimed.
+            // The buffer grows with the data that is there, not with the claimed length.
             if self.buffer.len() < self.end + CHUNK {
                 self.buffer.resize(self.end + CHUNK, 0);
             }

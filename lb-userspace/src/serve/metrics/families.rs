@@ -1,4 +1,4 @@
-//! The metrics, family by family. docs/OBSERVABILITY.md lists them; a test holds it to that.
+//! The metrics, family by family. A test checks that docs/OBSERVABILITY.md lists them.
 
 use std::{
     fmt,
@@ -13,9 +13,9 @@ use prometheus_client::{
 };
 
 use crate::{
-    agent::view::{CheckView, View},
     observe::{
         Reading,
+        agent_view::{CheckView, View},
         status::{STATES, state},
     },
     output::{Activity, OutcomesView, ServerStats, ServerView},
@@ -27,52 +27,44 @@ pub struct Families<'a> {
 }
 
 impl<'a> Families<'a> {
-    /// Into this.
+    /// Writes to this encoder.
     pub fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Self { encoder }
     }
 
-    /// Of the program that answers.
+    /// The listener's metrics.
     pub fn listener(&mut self, up: bool, took: Duration) -> fmt::Result {
         self.gauge("up", "Whether the instance runs and can be read", up.into())?;
         let version = ("version", env!("CARGO_PKG_VERSION").to_owned());
         let build = [version, ("abi", ABI.to_string())];
-        self.gauges("build_info", "The program that answers; always 1", [(build, 1.0)])?;
+        self.gauges("build_info", "The version of the program that answers; always 1", [(build, 1.0)])?;
         self.gauge("scrape_duration_seconds", "How long it took to read the instance", took.as_secs_f64())
     }
 
-    /// Of the agent.
+    /// The agent's metrics.
     pub fn agent(&mut self, view: &View) -> fmt::Result {
-        self.gauge("agent_up", "Whether an agent answers, or no more than a listener", view.started.is_some().into())?;
+        self.gauge("agent_up", "1: an agent answers; 0: modlb serve does", view.started.is_some().into())?;
         let Some(started) = view.started else { return Ok(()) };
         self.gauge("agent_start_time_seconds", "When the agent started, in Unix time", unix(started))?;
-        self.counter("agent_publications", "Configurations and states that the agent made active", view.publishes)?;
-        self.counter(
-            "agent_reloads",
-            "How often the agent read its configuration anew and found it good",
-            view.reloads,
-        )?;
-        let help = "How often the configuration could not be read, or not be put in force";
+        self.counter("agent_publications", "Publications by the agent", view.publishes)?;
+        self.counter("agent_reloads", "How often the agent reloaded its configuration successfully", view.reloads)?;
+        let help = "How often the configuration could not be read or put in force";
         self.counter("agent_reload_failures", help, view.reload_failures)?;
-        let help = "Whether the configuration last read is not in force";
+        let help = "Whether the configuration last read was rejected";
         self.gauge("agent_configuration_refused", help, view.refused.is_some().into())?;
         self.counter("agent_neighbour_events", "Neighbour events that concerned a server", view.neighbour_events)
     }
 
-    /// Of the instance.
+    /// The instance's metrics.
     pub fn instance(&mut self, name: &str, reading: &Reading) -> fmt::Result {
         let status = &reading.status;
         let labels = [("name", name), ("role", &status.role)];
         self.gauges("instance_info", "The instance; always 1", [(labels, 1.0)])?;
         let active = status.state == Activity::Active;
-        self.gauge("active", "Whether the instance forwards; 0: on standby", active.into())?;
-        let help = "The digest of all that decides: equal on balancers that agree; always 1";
+        self.gauge("active", "1: the instance forwards; 0: it is on standby", active.into())?;
+        let help = "The digest of everything that decides where packets go, equal on balancers that agree; always 1";
         self.gauges("digest_info", help, [([("digest", &*status.digest)], 1.0)])?;
-        self.counter(
-            "publications",
-            "How often something was made active since the instance began",
-            reading.generation,
-        )?;
+        self.counter("publications", "Publications since the instance was created", reading.generation)?;
         let interfaces = status.interfaces.iter().map(|interface| {
             let multi_buffer = if interface.multi_buffer { "true" } else { "false" };
             let labels = [
@@ -94,23 +86,23 @@ impl<'a> Families<'a> {
         self.gauges("in_use", "How much the instance holds", of(used.services, used.slots, used.servers))
     }
 
-    /// Of outcomes.
+    /// The outcomes.
     pub fn outcomes(&mut self, outcomes: &OutcomesView) -> fmt::Result {
         let labels = |outcome: &Outcome| [("outcome", outcome.name())];
         let packets = Outcome::ALL.iter().map(|outcome| (labels(outcome), outcomes.get(*outcome).packets));
-        self.counters("outcome_packets", "Packets by what happened to them", packets)?;
+        self.counters("outcome_packets", "Packets by outcome", packets)?;
         let bytes = Outcome::ALL.iter().map(|outcome| (labels(outcome), outcomes.get(*outcome).bytes));
-        self.counters("outcome_bytes", "Bytes of those packets", bytes)
+        self.counters("outcome_bytes", "Bytes by outcome", bytes)
     }
 
-    /// How many series there are not.
+    /// How many series are left out.
     pub fn omitted(&mut self, services: usize, servers: usize) -> fmt::Result {
         let of = |kind, number| ([("of", kind)], number as f64);
-        let help = "Services and servers of which nothing is told one by one, because there are too many";
+        let help = "Services and servers without series of their own, because there are too many";
         self.gauges("omitted", help, [of("services", services), of("servers", servers)])
     }
 
-    /// Of services.
+    /// The services.
     pub fn services(&mut self, reading: &Reading) -> fmt::Result {
         let services = &reading.status.services;
         let info = services.iter().map(|service| {
@@ -127,7 +119,7 @@ impl<'a> Families<'a> {
         let packets = stats.iter().map(|service| ([("service", &*service.name)], service.total.packets));
         self.counters("service_packets", "Packets of a service that went to a server", packets)?;
         let bytes = stats.iter().map(|service| ([("service", &*service.name)], service.total.bytes));
-        self.counters("service_bytes", "Bytes of those packets", bytes)?;
+        self.counters("service_bytes", "Bytes of a service that went to a server", bytes)?;
         let states = services.iter().flat_map(|service| {
             STATES.iter().map(|&state| {
                 let number = service.servers.iter().filter(|server| self::state(server) == state).count();
@@ -137,23 +129,23 @@ impl<'a> Families<'a> {
         self.gauges("service_servers", "Servers of a service by state", states)
     }
 
-    /// Of servers.
+    /// The servers.
     pub fn servers(&mut self, reading: &Reading) -> fmt::Result {
         let packets = counted(reading).map(|(service, server)| (labels(service, server.address), server.total.packets));
         self.counters("server_packets", "Packets that went to a server", packets)?;
         let bytes = counted(reading).map(|(service, server)| (labels(service, server.address), server.total.bytes));
-        self.counters("server_bytes", "Bytes of those packets", bytes)?;
+        self.counters("server_bytes", "Bytes that went to a server", bytes)?;
         let states = shown(reading).map(|(service, server)| {
             let [service, address] = labels(service, server.address);
             ([service, address, ("state", state(server).to_owned())], 1.0)
         });
-        self.gauges("server_state", "The state that a server is in; always 1", states)?;
+        self.gauges("server_state", "The current state of a server; always 1", states)?;
         let weights =
             shown(reading).map(|(service, server)| (labels(service, server.address), f64::from(server.weight)));
-        self.gauges("server_weight", "For how many consecutive slots a server stands", weights)
+        self.gauges("server_weight", "How many consecutive slots a server takes", weights)
     }
 
-    /// Of health checks.
+    /// The health checks.
     pub fn checks(&mut self, view: &View) -> fmt::Result {
         fn each<V>(view: &View, value: impl Fn(&CheckView) -> V) -> impl Iterator<Item = ([(&str, String); 2], V)> {
             view.checks.iter().map(move |((service, address), check)| (labels(service, *address), value(check)))

@@ -1,7 +1,7 @@
-//! The text formats: OpenMetrics for who asks for it, Prometheus' own for everybody else.
+//! The text formats: OpenMetrics if the request asks for it, otherwise Prometheus' own.
 //!
-//! Trap: in OpenMetrics a counter's family is called `x` and its samples `x_total`; in the older format both are `x_total`, and what
-//! reads that (`promtool check metrics`) takes the former for an untyped metric without help.
+//! Trap: in OpenMetrics a counter's family is called `x` and its samples `x_total`; in the older format both are
+//! `x_total`, and its readers (`promtool check metrics`) take a family `x` for an untyped metric without help.
 
 use axum::http::HeaderValue;
 use prometheus_client::{encoding::text, registry::Registry};
@@ -16,13 +16,13 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a request's `Accept` prefers.
-    pub fn wanted(accept: Option<&HeaderValue>) -> Self {
+    /// The format that a request's `Accept` prefers.
+    pub fn negotiate(accept: Option<&HeaderValue>) -> Self {
         let accept = accept.and_then(|value| value.to_str().ok()).unwrap_or_default();
         if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Classic }
     }
 
-    /// How an answer is labelled.
+    /// The Content-Type.
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
@@ -69,17 +69,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_called_alike() {
+    fn counters_have_the_same_names_in_both_formats() {
         let open = "# HELP a_b Some help.\n# TYPE a_b counter\na_b_total{x=\"# TYPE y counter\"} 1\n# HELP c Help c\n# TYPE c gauge\nc 2\n# EOF\n";
         let expected = "# HELP a_b_total Some help.\n# TYPE a_b_total counter\na_b_total{x=\"# TYPE y counter\"} 1\n# HELP c Help c\n# TYPE c gauge\nc 2\n";
         assert_eq!(classic(open), expected);
     }
 
     #[test]
-    fn what_is_asked_for() {
-        let wanted = |accept: &'static str| Format::wanted(Some(&HeaderValue::from_static(accept)));
+    fn the_format_follows_the_accept_header() {
+        let wanted = |accept: &'static str| Format::negotiate(Some(&HeaderValue::from_static(accept)));
         assert_eq!(wanted("application/openmetrics-text;version=1.0.0,text/plain;q=0.5"), Format::OpenMetrics);
         assert_eq!(wanted("text/plain"), Format::Classic);
-        assert_eq!(Format::wanted(None), Format::Classic);
+        assert_eq!(Format::negotiate(None), Format::Classic);
     }
 }

@@ -1,7 +1,7 @@
 //! One reading → what Prometheus scrapes.
 //!
-//! Cardinality is bounded: series of single servers are left out where there are too many, and those of services likewise.
-//! `modlb_omitted` says how many.
+//! Cardinality is bounded: with too many servers their series are left out, with too many services theirs as well.
+//! `modlb_omitted` counts them.
 
 mod families;
 mod format;
@@ -16,22 +16,21 @@ use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, regis
 use self::families::Families;
 pub use self::format::Format;
 use crate::{
-    agent::view::View,
-    observe::Reading,
+    observe::{Reading, agent_view::View},
     output::{OutcomesView, Traffic, error_text},
 };
 
-/// With more servers than this, over all services, metrics of single servers are left out unless something else is said.
+/// By default, metrics of single servers are left out with more servers than this over all services.
 pub const DEFAULT_MAX_SERVERS: usize = 10_000;
 
-/// What is remembered from scrape to scrape.
+/// State kept between scrapes.
 #[derive(Debug)]
 pub struct Metrics {
     max_servers: usize,
     outcomes: OutcomesView,
 }
 
-/// Everything that one scrape tells.
+/// The content of one scrape.
 #[derive(Debug)]
 pub struct Scrape {
     instance: String,
@@ -43,12 +42,12 @@ pub struct Scrape {
 }
 
 impl Metrics {
-    /// With at most this many servers told of one by one.
+    /// With series for at most this many servers.
     pub fn new(max_servers: usize) -> Self {
         Self { max_servers, outcomes: OutcomesView::default() }
     }
 
-    /// Writes what came of reading an instance, which `took` so long.
+    /// Encodes the result of reading an instance, which `took` this long.
     pub fn encode(
         &mut self,
         instance: &str,
@@ -94,11 +93,11 @@ impl Collector for Scrape {
     }
 }
 
-/// Outcomes that do not go back by little.
+/// Outcomes that do not go back slightly.
 ///
-/// Trap: `forwarded` and `others` are differences of counters that are read one after the other, and may lose a few packets of
-/// that moment with the next reading. To Prometheus any step back is a reset, after which it takes the whole count for new.
-/// A real reset is one to zero.
+/// Trap: `forwarded` and `others` are differences of counters that are read one after the other, so the next reading
+/// may be a few packets lower. Prometheus takes any decrease for a reset and would count everything again. A real reset
+/// goes to zero.
 fn steady(before: OutcomesView, now: OutcomesView) -> OutcomesView {
     let steady = |before: u64, now: u64| if now < before && now > before / 2 { before } else { now };
     OutcomesView::new(|outcome: Outcome| {

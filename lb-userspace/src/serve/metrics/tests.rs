@@ -7,13 +7,15 @@ use std::{
 
 use super::*;
 use crate::{
-    agent::view::CheckView,
     config::model::State::{Down, Up},
-    observe::testing::{address, reading},
+    observe::{
+        agent_view::CheckView,
+        testing::{address, reading},
+    },
     output::Activity,
 };
 
-const SERVICES: &[crate::observe::testing::Wanted<'_>] =
+const SERVICES: &[crate::observe::testing::ServiceSpec<'_>] =
     &[("web", &[(Up, 1, 7), (Down, 2, 3)]), ("odd\"name\\", &[(Up, 1, 5)])];
 
 fn view() -> View {
@@ -47,7 +49,7 @@ fn value(text: &str, series: &str) -> Option<f64> {
 }
 
 #[test]
-fn everything_is_told() {
+fn all_metrics_are_exported() {
     let text = full();
     for (series, expected) in [
         ("modlb_up", 1.0),
@@ -77,7 +79,7 @@ fn everything_is_told() {
 }
 
 #[test]
-fn too_many_servers_are_counted_only() {
+fn too_many_servers_are_only_counted() {
     let text = encode(2, Ok(reading(Instant::now(), 0, SERVICES)));
     assert_eq!(value(&text, "modlb_omitted{of=\"servers\"}"), Some(3.0));
     assert!(!text.contains("modlb_server_") && !text.contains("modlb_check_"), "{text}");
@@ -88,7 +90,7 @@ fn too_many_servers_are_counted_only() {
 }
 
 #[test]
-fn without_an_instance_and_on_standby() {
+fn metrics_without_an_instance_and_on_standby() {
     let text = encode(10, Err(anyhow::anyhow!("no instance")));
     assert_eq!((value(&text, "modlb_up"), value(&text, "modlb_agent_up")), (Some(0.0), Some(1.0)));
     assert!(!text.contains("modlb_outcome"), "{text}");
@@ -98,7 +100,7 @@ fn without_an_instance_and_on_standby() {
 }
 
 #[test]
-fn a_step_back_is_no_reset_and_a_reset_is() {
+fn a_small_decrease_is_smoothed_and_a_reset_is_not() {
     let of = |packets| OutcomesView::new(|_| Traffic { packets, bytes: packets });
     assert_eq!(steady(of(1_000), of(998)), of(1_000));
     assert_eq!(steady(of(1_000), of(1_001)), of(1_001));
@@ -124,7 +126,7 @@ fn scraped() -> BTreeSet<String> {
 }
 
 #[test]
-fn alerts_and_the_dashboard_ask_for_what_is_told() {
+fn alerts_and_the_dashboard_use_existing_metrics() {
     let scraped = scraped();
     for path in ["scripts/prometheus/alerts.yml", "scripts/prometheus/alerts-test.yml", "scripts/grafana/modlb.json"] {
         let asked = names(&file(path));
@@ -135,7 +137,7 @@ fn alerts_and_the_dashboard_ask_for_what_is_told() {
 }
 
 #[test]
-fn the_document_lists_exactly_what_is_told() {
+fn the_document_lists_exactly_the_existing_metrics() {
     let text = file("docs/OBSERVABILITY.md");
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `modlb_")?.split('`').next());
     let listed: BTreeSet<_> = rows.map(|name| format!("modlb_{}", name.split('{').next().unwrap())).collect();

@@ -1,47 +1,47 @@
-//! What of an instance a browser wants to see.
+//! The part of an instance that a browser asks for.
 
 use std::collections::HashSet;
 
 use crate::observe::list::Order;
 
-/// Services on a page of the list.
+/// Services on one page.
 pub const SERVICES: usize = 50;
 
-/// Servers of an open service that are sent at first, and at most.
+/// Servers of an open service: by default, and at most.
 pub const SERVERS: (usize, usize) = (100, 1_000);
 
-/// The most services that can be open.
+/// Maximum number of open services.
 const MOST_OPEN: usize = 20;
 
-/// What of an instance a browser wants to see.
+/// The part of an instance that a browser asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Query {
-    /// In small letters; empty: everything.
+pub struct PageQuery {
+    /// In lower case; empty matches everything.
     pub filter: String,
     /// The order of services.
     pub order: Order,
-    /// The first service of those that match.
+    /// The index of the first service among the matching ones.
     pub offset: usize,
-    /// The names of services whose servers are wanted.
+    /// The names of services whose servers are asked for.
     pub open: HashSet<String>,
     /// How many servers of each.
     pub servers: Option<usize>,
 }
 
-impl Query {
-    /// By the part of an address after `?`; what is not known is not heeded.
+impl PageQuery {
+    /// Parses the query part of a URL; unknown keys are ignored.
     pub fn parse(query: &str) -> Self {
-        let mut wanted = Self::default();
+        let mut parsed = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
-                "filter" => wanted.filter = value.trim().to_lowercase(),
-                "sort" => wanted.order = Order::of(&value).unwrap_or_default(),
-                "offset" => wanted.offset = value.parse().unwrap_or_default(),
-                "servers" => wanted.servers = value.parse().ok(),
-                "open" if wanted.open.len() < MOST_OPEN => drop(wanted.open.insert(value.into_owned())),
+                "filter" => parsed.filter = value.trim().to_lowercase(),
+                "sort" => parsed.order = Order::of(&value).unwrap_or_default(),
+                "offset" => parsed.offset = value.parse().unwrap_or_default(),
+                "servers" => parsed.servers = value.parse().ok(),
+                "open" if parsed.open.len() < MOST_OPEN => drop(parsed.open.insert(value.into_owned())),
                 _ => {}
             }
         }
-        wanted
+        parsed
     }
 }

@@ -4,31 +4,30 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{
-    mac,
-    query::{Query, SERVERS, SERVICES},
-};
+use super::query::{PageQuery, SERVERS, SERVICES};
 use crate::{
-    agent::view::{CheckView, View},
     observe::{
-        Reading, list,
-        rates::{Rate, Rates, ServiceRates},
+        Reading,
+        agent_view::{CheckView, View},
+        list,
         status::{is_up, state},
     },
-    output::Traffic,
+    output::{Rate, Rates, ServiceRates, Traffic},
 };
 
-/// Some rows of a longer list.
+/// A part of a longer list.
 #[derive(Debug, Serialize)]
 pub struct Rows<T> {
-    /// How many there are.
+    /// The length of the whole list.
     total: usize,
-    /// How many match the filter.
+    /// How many rows match the filter.
     matching: usize,
-    /// The first one here, of those that match.
+    /// The index of the first row here among the matching ones.
     offset: usize,
-    /// How many there may be here.
+    /// The maximum number of rows here.
     limit: usize,
+    /// The largest limit that may be asked for.
+    max_limit: usize,
     rows: Vec<T>,
 }
 
@@ -47,7 +46,7 @@ pub struct ServiceRow<'a> {
     total: Traffic,
     rate: Option<Rate>,
     imbalance: Option<f64>,
-    /// Of a service that is open.
+    /// Only for an open service.
     servers: Option<Rows<ServerRow<'a>>>,
 }
 
@@ -73,22 +72,27 @@ struct Check<'a> {
     error: Option<&'a str>,
 }
 
-/// The services that match, those of one page.
-pub fn rows<'a>(reading: &'a Reading, rates: Option<&'a Rates>, view: &'a View, query: &Query) -> Rows<ServiceRow<'a>> {
+/// One page of the matching services.
+pub fn rows<'a>(
+    reading: &'a Reading,
+    rates: Option<&'a Rates>,
+    view: &'a View,
+    query: &PageQuery,
+) -> Rows<ServiceRow<'a>> {
     let numbers = list::services(reading, rates, &query.filter, query.order);
     let matching = numbers.len();
-    // Of a list that became shorter, the last page.
+    // If the list has become shorter, its last page.
     let offset = query.offset.min(matching.saturating_sub(1)) / SERVICES * SERVICES;
     let page = numbers.into_iter().skip(offset).take(SERVICES);
     let rows = page.map(|number| row(reading, rates, view, query, number)).collect();
-    Rows { total: reading.status.services.len(), matching, offset, limit: SERVICES, rows }
+    Rows { total: reading.status.services.len(), matching, offset, limit: SERVICES, max_limit: SERVICES, rows }
 }
 
 fn row<'a>(
     reading: &'a Reading,
     rates: Option<&'a Rates>,
     view: &'a View,
-    query: &Query,
+    query: &PageQuery,
     number: usize,
 ) -> ServiceRow<'a> {
     let service = &reading.status.services[number];
@@ -113,7 +117,7 @@ fn servers<'a>(
     reading: &'a Reading,
     rates: Option<&ServiceRates>,
     view: &'a View,
-    query: &Query,
+    query: &PageQuery,
     number: usize,
 ) -> Rows<ServerRow<'a>> {
     let (service, stats) = (&reading.status.services[number], &reading.stats.services[number]);
@@ -123,14 +127,14 @@ fn servers<'a>(
     let servers = service.servers.iter().zip(&stats.servers).enumerate().take(limit);
     let rows = servers.map(|(place, (server, counted))| ServerRow {
         address: server.address,
-        mac: mac(server.mac),
+        mac: server.mac.map(|mac| mac.to_string()),
         weight: server.weight,
         state: state(server),
         total: counted.total,
         rate: rates.and_then(|rates| rates.servers.get(place)).copied(),
         check: if view.checks.is_empty() { None } else { check(server.address) },
     });
-    Rows { total, matching: total, offset: 0, limit, rows: rows.collect() }
+    Rows { total, matching: total, offset: 0, limit, max_limit: SERVERS.1, rows: rows.collect() }
 }
 
 impl<'a> Check<'a> {

@@ -4,12 +4,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    agent::view::Level,
     config::model::State::{self, Down, Up},
-    observe::testing::{Wanted, reading},
+    observe::testing::{ServiceSpec, reading},
 };
 
-fn sampled(before: &[Wanted<'_>], now: &[Wanted<'_>]) -> Sampler {
+fn sampled(before: &[ServiceSpec<'_>], now: &[ServiceSpec<'_>]) -> Sampler {
     let start = Instant::now();
     let mut sampler = Sampler::default();
     sampler.take(Ok(reading(start, 0, before)));
@@ -18,14 +17,14 @@ fn sampled(before: &[Wanted<'_>], now: &[Wanted<'_>]) -> Sampler {
 }
 
 fn page(sampler: &Sampler, view: &View, query: &str) -> Value {
-    serde_json::to_value(status("default", sampler, view, &Query::parse(query))).unwrap()
+    serde_json::to_value(status("default", sampler, view, &PageQuery::parse(query))).unwrap()
 }
 
-const BEFORE: &[Wanted<'_>] = &[("web", &[(Up, 1, 0), (Up, 1, 0), (Down, 1, 0)]), ("dns", &[(Up, 1, 0)])];
-const NOW: &[Wanted<'_>] = &[("web", &[(Up, 1, 60), (Up, 1, 20), (Down, 1, 0)]), ("dns", &[(Up, 1, 100)])];
+const BEFORE: &[ServiceSpec<'_>] = &[("web", &[(Up, 1, 0), (Up, 1, 0), (Down, 1, 0)]), ("dns", &[(Up, 1, 0)])];
+const NOW: &[ServiceSpec<'_>] = &[("web", &[(Up, 1, 60), (Up, 1, 20), (Down, 1, 0)]), ("dns", &[(Up, 1, 100)])];
 
 #[test]
-fn figures_rates_and_spread() {
+fn the_page_gets_figures_rates_and_spread() {
     let page = page(&sampled(BEFORE, NOW), &View::default(), "open=web");
     assert_eq!(page["error"], Value::Null);
     assert_eq!(page["outcomes"][0]["rate"], json!({"packets": 90.0, "bytes": 9000.0}));
@@ -40,7 +39,22 @@ fn figures_rates_and_spread() {
 }
 
 #[test]
-fn filter_and_order() {
+fn limits_and_groups_come_from_the_json() {
+    let page = page(&sampled(BEFORE, NOW), &View::default(), "open=web");
+    let servers = &page["services"]["rows"][0]["servers"];
+    assert_eq!(
+        (&page["services"]["limit"], &servers["limit"], &servers["max_limit"]),
+        (&json!(50), &json!(100), &json!(1_000))
+    );
+    for outcome in page["outcomes"].as_array().unwrap() {
+        let (name, group) = (outcome["name"].as_str().unwrap(), outcome["group"].as_str().unwrap());
+        assert!(HTML.contains(&format!("{group}: [0, 0]")), "the page has no tile for {group}");
+        assert!(!HTML.contains(&format!("\"{name}\"")), "the page decides by the outcome {name}");
+    }
+}
+
+#[test]
+fn services_are_filtered_and_ordered() {
     let sampler = sampled(BEFORE, NOW);
     let names = |query: &str| -> Vec<String> {
         let page = page(&sampler, &View::default(), query);
@@ -60,10 +74,10 @@ fn filter_and_order() {
 }
 
 #[test]
-fn much_is_sent_in_pieces() {
+fn long_lists_are_sent_in_pages() {
     let servers: Vec<(State, u32, u64)> = vec![(Up, 1, 0); 5_000];
     let names: Vec<_> = (0..1_000).map(|number| format!("s{number:03}")).collect();
-    let services: Vec<Wanted<'_>> = names.iter().map(|name| (name.as_str(), &servers[..5])).collect();
+    let services: Vec<ServiceSpec<'_>> = names.iter().map(|name| (name.as_str(), &servers[..5])).collect();
     let mut services = services.clone();
     services[7].1 = &servers;
     let sampler = sampled(&services, &services);
@@ -86,7 +100,7 @@ fn much_is_sent_in_pieces() {
 }
 
 #[test]
-fn events_are_the_agents_if_there_is_one() {
+fn events_are_the_agents_if_an_agent_runs() {
     let mut sampler = sampled(BEFORE, NOW);
     let mut standby = reading(Instant::now() + Duration::from_secs(3), 3, NOW);
     standby.status.state = crate::output::Activity::Standby;
@@ -101,7 +115,7 @@ fn events_are_the_agents_if_there_is_one() {
 }
 
 #[test]
-fn without_an_instance() {
+fn without_an_instance_the_page_gets_the_error() {
     let mut sampler = sampled(BEFORE, NOW);
     sampler.take(Err(anyhow::anyhow!("it is gone")));
     let page = page(&sampler, &View::default(), "");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lb_common::outcome::Outcome;
+use lb_common::outcome::{Group, Outcome};
 use ratatui::{
     layout::Constraint,
     style::Style as Paint,
@@ -14,13 +14,15 @@ use super::super::{
     model::{History, Model},
     text::Style,
 };
-use crate::observe::{
-    Reading,
-    rates::{Rate, scaled},
-    status::{is_up, state},
+use crate::{
+    observe::{
+        Reading,
+        status::{is_up, state},
+    },
+    output::{Rate, scaled},
 };
 
-/// How the width is shared.
+/// The widths of columns.
 pub struct Columns {
     name: u16,
     bar: u16,
@@ -31,39 +33,39 @@ pub struct Columns {
 const NUMBERS: [u16; 4] = [11, 9, 9, 8];
 
 impl Columns {
-    /// Of this many columns, for names that are so long.
+    /// For a terminal of this width, and names of this length.
     pub fn new(width: u16, longest: usize) -> Self {
         let numbers: u16 = NUMBERS.iter().map(|width| width + 1).sum();
         let rest = width.saturating_sub(numbers + 2);
-        // Names are shown whole before bars and history get more than a little.
+        // Whole names come first; bars and history share the rest.
         let name =
             u16::try_from(longest).unwrap_or(u16::MAX).max(rest * 2 / 5).clamp(10, rest.saturating_sub(10).max(10));
         let bar = (rest.saturating_sub(name) / 2).clamp(4, 40);
         Self { name, bar, history: rest.saturating_sub(name + bar).max(4) }
     }
 
-    /// Those of services or servers.
+    /// For services or servers.
     pub fn widths(&self) -> [Constraint; 7] {
         let [up, packets, bytes, share] = NUMBERS;
         [self.name, up, packets, bytes, share, self.bar, self.history].map(Constraint::Length)
     }
 
-    /// Above services.
+    /// The titles above services.
     pub fn service_titles(&self) -> [String; 7] {
         ["service", "         up", "packets/s", "  bytes/s", "max/mean", "busiest", "history"].map(str::to_owned)
     }
 
-    /// Above servers.
+    /// The titles above servers.
     pub fn server_titles(&self, service: &str) -> [String; 7] {
         [&format!("server of {service}"), "state", "packets/s", "  bytes/s", "   share", "busiest", "history"]
             .map(|title| title.to_owned())
     }
 }
 
-/// An outcome.
+/// The row of an outcome.
 pub fn outcome_row<'a>(model: &Model, outcome: Outcome, width: u16, style: Style) -> Row<'a> {
     let rate = model.sampler.rates().map(|rates| rates.outcome(outcome));
-    let dropped = [Outcome::NoServer, Outcome::Unreachable].contains(&outcome);
+    let dropped = outcome.group() == Group::Dropped;
     let paint = if dropped && rate.is_some_and(|rate| rate.packets > 0.0) { style.bad() } else { Paint::new() };
     let [packets, bytes] = of_rate(rate);
     Row::new([
@@ -74,7 +76,7 @@ pub fn outcome_row<'a>(model: &Model, outcome: Outcome, width: u16, style: Style
     ])
 }
 
-/// Services.
+/// The rows of services.
 pub fn service_rows<'a>(
     model: &Model,
     reading: &Reading,
@@ -110,7 +112,7 @@ pub fn service_rows<'a>(
     numbers.iter().map(row).collect()
 }
 
-/// Servers of a service.
+/// The rows of a service's servers.
 pub fn server_rows<'a>(
     model: &Model,
     reading: &Reading,

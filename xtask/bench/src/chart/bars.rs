@@ -1,8 +1,8 @@
 //! Horizontal bars, one below the other, with whiskers from quartile to quartile.
 
 use super::{
-    Value,
     svg::{Anchor, Svg, class, ticks},
+    value::Value,
 };
 use crate::report::figure;
 

@@ -1,9 +1,9 @@
 //! Curves over numbers that grow: by powers of two where they span more than a hundred, step by step otherwise.
 
 use super::{
-    Value,
     bars::figure_of_tick,
     svg::{Anchor, Svg, class, ticks},
+    value::Value,
 };
 use crate::report::figure;
 

@@ -12,10 +12,10 @@ use nix::errno::Errno;
 
 use super::{
     publish::{configuration, milliseconds},
-    row,
+    row::row,
 };
 use crate::{
-    Options, command::capture, interrupt, modlb::Modlb, namespace::Namespace, progress::Progress, result::Row,
+    command::capture, interrupt, modlb::Modlb, namespace::Namespace, options::Options, progress::Progress, result::Row,
 };
 
 /// Services of the large configuration, and servers of each.
@@ -69,8 +69,8 @@ fn time(command: &mut Command) -> Result<f64> {
 
 /// Runs a command; returns the most memory that it held, in MiB.
 ///
-/// Trap: what wait4(2) says includes what this process held when it was copied to become the other, and afterwards there is
-/// nothing left to look at. So the command is stopped when it is about to be gone.
+/// Trap: what wait4(2) says includes what this process held when it was copied to become the other, and afterwards
+/// there is nothing left to look at. So the command is stopped when it is about to be gone.
 fn peak(command: &mut Command) -> Result<f64> {
     let name = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);

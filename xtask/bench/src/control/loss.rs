@@ -1,7 +1,7 @@
 //! Packets that are lost while commands change an instance under a stream.
 //!
-//! Trap: a stream that comes faster than a ring is emptied loses packets by itself. Here all of a packet's way is done on
-//! the CPU that sends it before the next batch is sent (see `wire`), so none can pile up; a first stream without any
+//! Trap: a stream that comes faster than a ring is emptied loses packets by itself. Here all of a packet's way is done
+//! on the CPU that sends it before the next batch is sent (see `wire`), so none can pile up; a first stream without any
 //! command proves it.
 
 use std::{
@@ -12,13 +12,13 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
-use super::row;
+use super::row::row;
 use crate::{
-    Options,
     command::capture,
     frame::{Family, Shape, Spread},
     interrupt,
     modlb::Modlb,
+    options::Options,
     packets::{Stream, one_service},
     progress::Progress,
     result::{Row, Target},
@@ -117,7 +117,8 @@ const COMMANDS_UNDER_TRAFFIC: [(&str, Change); 4] = [
 impl Bed {
     fn new(options: &Options) -> Result<Self> {
         let wire = Wire::new("loss", false)?;
-        // Packets that modlb passes are counted, and end there. And once there is no program, the veth still takes frames.
+        // Packets that modlb passes are counted, and end there. And once there is no program, the veth still takes
+        // frames.
         wire.namespace.set(&format!("net/ipv6/conf/{GATEWAY}/disable_ipv6"), "1")?;
         capture(wire.namespace.command("ethtool").args(["-K", GATEWAY, "gro", "on"]))?;
         let table = one_service(Family::V4);

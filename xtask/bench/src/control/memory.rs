@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 
-use super::{publish::configuration, row};
-use crate::{Options, modlb::Modlb, namespace::Namespace, progress::Progress, result::Row};
+use super::{publish::configuration, row::row};
+use crate::{modlb::Modlb, namespace::Namespace, options::Options, progress::Progress, result::Row};
 
 /// A name for each capacity, and the options of `attach` that ask for it.
 const CAPACITIES: [(&str, &str); 3] = [

@@ -10,14 +10,14 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 
-use super::{publish::milliseconds, row};
+use super::{publish::milliseconds, row::row};
 use crate::{
-    Options,
     frame::{Family, Frame, Shape},
     gateway::program,
     interrupt,
     modlb::Modlb,
     namespace::Namespace,
+    options::Options,
     packets::{SERVERS, one_service},
     progress::Progress,
     result::Row,

@@ -1,5 +1,5 @@
-//! How long it takes to put a configuration in force: by the library, so that starting a process is left out, and by the
-//! command, so that nothing is.
+//! How long it takes to put a configuration in force: by the library, so that starting a process is left out, and by
+//! the command, so that nothing is.
 
 use std::{
     fmt::Write as _,
@@ -9,16 +9,16 @@ use std::{
 use anyhow::{Context as _, Result};
 use lb_userspace::{
     config::file,
-    datapath::{Place, Placed, Writer, grace},
+    datapath::{Location, Placed, Writer, store::grace},
 };
 
-use super::row;
+use super::row::row;
 use crate::{
-    Options,
     command::capture,
     interrupt,
     modlb::Modlb,
     namespace::Namespace,
+    options::Options,
     progress::Progress,
     result::{Row, Target},
 };
@@ -107,7 +107,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// An instance with a configuration of some size, and others of the same size to put in force in its place.
+/// An instance with a configuration of some size, and others of the same size to put in force in its location.
 struct Bed {
     texts: [String; 2],
     modlb: Modlb,
@@ -129,8 +129,8 @@ impl Bed {
     /// milliseconds.
     fn library(&self) -> Result<(f64, f64)> {
         let config = file::parse(&self.texts[1]).context("the benchmark's configuration")?;
-        let places = config.services.iter().map(|service| vec![Place::Back; service.servers.len()]).collect();
-        let placed = Placed { config, places, own: Vec::new() };
+        let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
+        let placed = Placed { config, locations, own: Vec::new() };
         self.namespace.within(|| {
             let mut writer = Writer::open(self.modlb.instance())?;
             let start = Instant::now();

@@ -13,8 +13,8 @@ use crate::{
     wire::{EXIT, GATEWAY, Wire},
 };
 
-/// Servers of the one service with which all ways are compared. Few, in favour of the routes that the kernel searches one
-/// by one.
+/// Servers of the one service with which all ways are compared. Few, in favour of the routes that the kernel searches
+/// one by one.
 pub const SERVERS: u32 = 16;
 
 /// What forwards.

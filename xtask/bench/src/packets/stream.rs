@@ -1,8 +1,9 @@
 //! The frames that all ways to forward are given: whole packets, afresh each time.
 //!
 //! Traps: frames come back to the generator's pool as the gateway left them, so whatever a router changes (hop limit,
-//! checksum) has to be written again, too; and a router drops packets whose header checksum is wrong. The driver only adds to
-//! words, so the identification takes what the client's address adds: their sum, and with it the checksum, stays.
+//! checksum) has to be written again, too; and a router drops packets whose header checksum is wrong. The driver only
+//! adds to words, so the identification takes what the client's address adds: their sum, and with it the checksum,
+//! stays.
 
 use lb_ebpf::load::{Load, Write};
 
@@ -22,8 +23,8 @@ pub struct Stream {
     pub spread: Spread,
 }
 
-/// Where the fields of the IP header that are written anew start: in IPv4 identification to checksum, in IPv6 all but the
-/// addresses.
+/// Where the fields of the IP header that are written anew start: in IPv4 identification to checksum, in IPv6 all but
+/// the addresses.
 const IPV4_FIELDS: usize = 14 + 4;
 const IPV6_FIELDS: usize = 14;
 

@@ -18,10 +18,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::super::{
     family::{Family, PORT, all_clients},
-    interrupt,
     topology::client_namespace,
     web::DOWNLOAD_BYTES,
 };
+use crate::interrupt;
 
 /// Downloads of each client.
 const EACH: usize = 9;

@@ -1,7 +1,7 @@
 //! keepalived at a balancer, with the repository's configuration.
 //!
-//! Trap: it keeps its files in /run and /etc/keepalived, whatever the network namespace. Each gets its own of both; the BPF file
-//! system stays.
+//! Trap: it keeps its files in /run and /etc/keepalived, whatever the network namespace. Each gets its own of both; the
+//! BPF file system stays.
 
 use std::{
     fs,
@@ -18,6 +18,9 @@ use super::super::{
 };
 use crate::process::{find, root};
 
+/// The number of the address that moves.
+pub const GATEWAY_HOST: u8 = 254;
+
 /// keepalived in a host's namespace, where nothing else runs; dropped, all of its processes are killed (`kill -9`).
 pub struct Keepalived {
     host: &'static str,
@@ -30,7 +33,7 @@ impl Keepalived {
         let scripts = root().join("scripts/keepalived");
         let file = Path::new(DIRECTORY).join(format!("{host}-keepalived.conf"));
         let text = fs::read_to_string(scripts.join("plain.conf"))?;
-        let [four, six] = Family::BOTH.map(|family| family.host(super::GATEWAY_HOST).to_string());
+        let [four, six] = Family::BOTH.map(|family| family.host(GATEWAY_HOST).to_string());
         fs::write(&file, text.replace("10.0.0.254", &four).replace("fd00::254", &six))?;
         let install = format!(
             "set -e; mount -t tmpfs tmpfs /etc/keepalived; cp {}/modlb-notify.sh /etc/keepalived/; \

@@ -1,0 +1,133 @@
+//! A change of a running instance: have → want → difference → resolved → published.
+
+use std::{collections::HashMap, net::IpAddr, time::Duration};
+
+use anyhow::{Result, bail};
+
+use super::{
+    lockout,
+    plan::{Plan, diff},
+    resolve::{self, Refresh, Resolved, resolve},
+    rollback::waiter,
+};
+use crate::{
+    config::model::{Config, Role, ServerMac},
+    datapath::{Placed, Snapshot, Writer, attached, publish::Prepared},
+    net::{Interface, Net},
+};
+
+/// How a change is made.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeOptions<'a> {
+    /// Whose MAC is looked up again.
+    pub refresh: Refresh<'a>,
+    /// Make it even if it cuts off the host's own traffic.
+    pub force: bool,
+    /// A server that must be found, by service and address.
+    pub must_find: Option<(&'a str, IpAddr)>,
+}
+
+/// A change that fits and only has to be published.
+#[derive(Debug)]
+pub struct Change {
+    /// What changes in the configuration.
+    pub plan: Plan,
+    /// A line for each server that answers with another MAC than before.
+    pub moved: Vec<String>,
+    have: Snapshot,
+    placed: Placed,
+    prepared: Prepared,
+    interfaces: Vec<Interface>,
+}
+
+impl Change {
+    /// Finds out whether an instance can be brought to a configuration. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// It cannot: another role, no room, the operator would be locked out, a server must be found and is not.
+    pub async fn prepare(writer: &Writer, want: Config, options: ChangeOptions<'_>) -> Result<Self> {
+        let have = writer.snapshot();
+        check_role(writer.role(), &want)?;
+        let plan = diff(&have.config, &want);
+        let net = Net::open()?;
+        let interfaces = attached(writer, &net).await?;
+        if !options.force {
+            lockout::check(&net, &interfaces, &have.config, &want, writer.standby()).await?;
+        }
+        let Resolved { placed, unresolved } = resolve(&net, &interfaces, want, &have, options.refresh).await?;
+        let must_find = |(service, server)| unresolved.iter().find(|it| it.service == service && it.server == server);
+        if let Some(missing) = options.must_find.and_then(must_find) {
+            bail!("{}", missing.line);
+        }
+        resolve::warn(&unresolved);
+        let prepared = writer.prepare(&placed)?;
+        let moved = moved(&have, &placed);
+        Ok(Self { plan, moved, have, placed, prepared, interfaces })
+    }
+
+    /// Whether anything that decides about packets changes.
+    pub fn is_needed(&self) -> bool {
+        self.placed.config != self.have.config || self.placed.locations != self.have.locations
+    }
+
+    /// To be called before [`Change::publish`]: the change is rolled back after `within` unless somebody confirms it.
+    ///
+    /// # Errors
+    ///
+    /// Nobody can be made to wait; nothing is left behind.
+    pub fn roll_back_unless_confirmed(&self, writer: &Writer, instance: &str, within: Duration) -> Result<()> {
+        waiter::begin(writer, instance, &self.have.config, within)
+    }
+
+    /// Publishes it, and has interfaces receive what it needs. The lines say what could not be had.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses a program or a setting of an interface.
+    pub fn publish(&self, writer: &mut Writer) -> Result<Vec<String>> {
+        let Self { have, placed, .. } = self;
+        // With prefixes, what counts as this host's own may have changed as well.
+        if self.is_needed() || !placed.own.is_empty() {
+            writer.publish(&self.prepared)?;
+        }
+        let (had, group) = (&have.config.group, &placed.config.group);
+        if (had.mac, had.promiscuous) != (group.mac, group.promiscuous) {
+            // Programs know the group's MAC as a constant.
+            self.interfaces.iter().try_for_each(|interface| writer.replace(interface, group))?;
+        }
+        Ok(writer.hold(&self.interfaces, &placed.config)?)
+    }
+}
+
+/// A role is an instance's for as long as it runs.
+pub fn check_role(have: Role, want: &Config) -> Result<()> {
+    if want.role == have {
+        return Ok(());
+    }
+    bail!(
+        "the configuration is for role {:?}, the instance has role {:?}; `modlb detach` first",
+        want.role.name(),
+        have.name()
+    )
+}
+
+/// A line for each server that answers with another MAC than before.
+fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
+    let mut lines = Vec::new();
+    let before = have.config.services.iter().flat_map(|service| {
+        service.servers.iter().map(|server| ((service.name.as_str(), server.address), server.mac.get()))
+    });
+    let before: HashMap<_, _> = before.collect();
+    for service in &placed.config.services {
+        for server in &service.servers {
+            let same = before.get(&(service.name.as_str(), server.address));
+            if let (Some(Some(was)), ServerMac::Resolved(is)) = (same.copied(), server.mac)
+                && was != is
+            {
+                lines.push(format!("~ server {} {}: found at {is}, was {was}", service.name, server.address));
+            }
+        }
+    }
+    lines
+}

@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use lb_common::mac::Mac;
+
+use super::*;
+use crate::config::{
+    file,
+    model::{Config, ServerMac, State},
+};
+
+const BEFORE: &str = r#"
+[[service]]
+name = "web"
+address = "203.0.113.10"
+
+[[service.server]]
+address = "10.0.0.11"
+
+[[service.server]]
+address = "10.0.0.12"
+mac = "02:00:00:00:00:12"
+state = "down"
+
+[[service]]
+name = "web6"
+address = "2001:db8:f00::10"
+
+[[service.server]]
+address = "fd00::11"
+"#;
+
+/// What was found and what was taken down are as they were; what was not known stays so.
+#[test]
+fn what_was_in_force_comes_back_as_it_was() {
+    let mut before = file::parse(BEFORE).unwrap();
+    before.services[0].servers[0].mac = ServerMac::Resolved(Mac([2, 0, 0, 0, 0, 0x11]));
+    let pending = Pending::new(7, &before, Duration::from_secs(60));
+    let text = serde_json::to_string(&pending).unwrap();
+    let read: Pending = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.before().unwrap(), before);
+    assert_eq!(before.services[0].servers[1].state, State::Down);
+    assert_eq!(before.services[1].servers[0].mac, ServerMac::Unresolved);
+    assert!((59..=60).contains(&read.left().as_secs()));
+}
+
+#[test]
+fn a_role_that_the_file_leaves_out() {
+    let text = "role = \"member\"\nself = \"10.0.0.11\"\n".to_owned() + BEFORE;
+    let before = file::parse(&text).unwrap();
+    assert_eq!(Pending::new(7, &before, Duration::ZERO).before().unwrap(), before);
+}
+
+#[test]
+fn time_that_is_over_is_zero() {
+    let pending = Pending::new(7, &Config::default(), Duration::ZERO);
+    assert_eq!(pending.left(), Duration::ZERO);
+}

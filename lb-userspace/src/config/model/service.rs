@@ -1,0 +1,145 @@
+//! A service.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use lb_common::formula::Formula;
+
+use super::{check::Check, server::Server};
+use crate::config::protocol::protocol_name;
+
+/// What is balanced, how, and over which servers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// Unique, 1 to 64 bytes, printable, without white space.
+    pub name: String,
+    /// The destination; a full-length network is a plain address.
+    pub address: IpNet,
+    /// The IP protocol number; `None`: any.
+    pub protocol: Option<u8>,
+    /// The destination port, only with a protocol that has ports; `None`: any.
+    pub port: Option<u16>,
+    /// What is added up.
+    pub formula: Formula,
+    /// How the slots are dealt.
+    pub selection: Selection,
+    /// What happens to fragments where the service names a port.
+    pub fragments: Fragments,
+    /// Which packets of its sessions are taken.
+    pub direction: Direction,
+    /// How its servers are checked; `None`: they are not.
+    pub check: Option<Check>,
+    /// The servers, in the order that the formula counts them in.
+    pub servers: Vec<Server>,
+}
+
+/// How a service's slots are dealt to its servers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Selection {
+    /// `sum % N`, exactly.
+    #[default]
+    Modulo,
+    /// `sum % slots`, with a table that changes little when the list of servers does.
+    Resilient {
+        /// T, a prime of at most 65,521.
+        slots: u32,
+    },
+}
+
+/// What happens to fragments.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Fragments {
+    /// They pass to the kernel.
+    #[default]
+    Pass,
+    /// They are balanced by their addresses alone.
+    Balance,
+}
+
+/// Which packets of a service's sessions are taken.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Direction {
+    /// Those to the service.
+    #[default]
+    Forward,
+    /// Those from the service: its address is their source.
+    Reply,
+    /// Both; a session's two directions give one number.
+    Both,
+}
+
+impl Service {
+    /// N: the sum of the weights.
+    pub fn n(&self) -> u32 {
+        self.servers.iter().map(|server| server.weight).sum()
+    }
+
+    /// Whether the destination is more than one address.
+    pub fn is_prefix(&self) -> bool {
+        self.address.prefix_len() < self.address.max_prefix_len()
+    }
+
+    /// Whether its address is one whose MAC a group tells to who asks: packets go to it, and it is one address.
+    pub fn is_announced(&self) -> bool {
+        !self.is_prefix() && self.direction.takes_forward()
+    }
+
+    /// What the service answers to: `203.0.113.10:443/tcp`, `[2001:db8::1]:443/tcp`, `203.0.113.10/esp` or
+    /// `203.0.113.10`.
+    pub fn target(&self) -> String {
+        target(self.address, self.protocol, self.port)
+    }
+}
+
+/// A destination as text; see [`Service::target`].
+pub(in super::super) fn target(address: IpNet, protocol: Option<u8>, port: Option<impl fmt::Display>) -> String {
+    let protocol = protocol.map_or_else(String::new, |protocol| format!("/{}", protocol_name(protocol)));
+    let address =
+        if address.prefix_len() == address.max_prefix_len() { address.addr().to_string() } else { address.to_string() };
+    match port {
+        None => format!("{address}{protocol}"),
+        Some(port) if address.contains(':') => format!("[{address}]:{port}{protocol}"),
+        Some(port) => format!("{address}:{port}{protocol}"),
+    }
+}
+
+impl Direction {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Reply => "reply",
+            Self::Both => "both",
+        }
+    }
+
+    /// Whether packets to the service are taken.
+    pub const fn takes_forward(self) -> bool {
+        matches!(self, Self::Forward | Self::Both)
+    }
+
+    /// Whether packets from the service are taken.
+    pub const fn takes_reply(self) -> bool {
+        matches!(self, Self::Reply | Self::Both)
+    }
+}
+
+impl Selection {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Modulo => "modulo",
+            Self::Resilient { .. } => "resilient",
+        }
+    }
+}
+
+impl Fragments {
+    /// The name in configurations and output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Balance => "balance",
+        }
+    }
+}

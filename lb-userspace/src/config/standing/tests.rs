@@ -1,0 +1,71 @@
+use super::*;
+use crate::config::{
+    file,
+    model::{Failure, Missing},
+};
+
+const FAILING: Failing = Failing { since: 7, why: Failure::Refused };
+const UNRESOLVED: Unresolved = Unresolved { since: 9, why: Missing::NoAnswer, on: 3 };
+
+/// A service of four servers.
+fn service(min_up: u32) -> Service {
+    let mut text =
+        "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 80\n".to_owned();
+    text += &format!("check = {{ kind = \"tcp\", min_up = {min_up} }}\n");
+    for number in 11..15 {
+        text += &format!("[[service.server]]\naddress = \"10.0.0.{number}\"\n");
+    }
+    file::parse(&text).unwrap().services.remove(0)
+}
+
+fn names(service: &Service) -> Vec<&'static str> {
+    service.standings().map(|standing| standing.name()).collect()
+}
+
+#[test]
+fn who_takes_flows() {
+    let mut service = service(1);
+    assert_eq!(service.takes_flows(), [true; 4]);
+    service.servers[0].health.failing = Some(FAILING);
+    service.servers[1].health.unresolved = Some(UNRESOLVED);
+    service.servers[2].state = State::Down;
+    assert_eq!(names(&service), ["failing", "unresolved", "down", "up"]);
+    assert_eq!(service.takes_flows(), [false, false, false, true]);
+}
+
+#[test]
+fn what_somebody_said_comes_first() {
+    let mut service = service(0);
+    service.servers[0].state = State::Down;
+    service.servers[0].health = Health { down_since: 5, failing: Some(FAILING), unresolved: Some(UNRESOLVED) };
+    let first = |service: &Service| service.standings().next().unwrap();
+    assert_eq!(first(&service), Standing::Down { since: 5 });
+    service.servers[0].state = State::Up;
+    assert_eq!(first(&service), Standing::Unresolved(UNRESOLVED));
+    service.servers[0].health.unresolved = None;
+    assert_eq!(first(&service), Standing::Failing(FAILING));
+}
+
+/// When too many fail, the check is more likely wrong than they are.
+#[test]
+fn checks_do_not_count_when_too_many_fail() {
+    let mut service = service(2);
+    service.servers[3].state = State::Down;
+    service.servers[0].health.failing = Some(FAILING);
+    assert_eq!(service.takes_flows(), [false, true, true, false]);
+    service.servers[1].health.failing = Some(FAILING);
+    // Only one would remain. Who was taken down by somebody stays down.
+    assert_eq!(service.takes_flows(), [true, true, true, false]);
+    assert_eq!(service.standings().next().unwrap(), Standing::Kept(FAILING));
+    service.check.as_mut().unwrap().min_up = 0;
+    service.servers[2].health.failing = Some(FAILING);
+    assert_eq!(service.takes_flows(), [false; 4]);
+}
+
+#[test]
+fn reasons() {
+    let name = |index: u32| format!("eth{index}");
+    assert_eq!(Standing::Unresolved(UNRESOLVED).reason(name).unwrap(), "no answer on eth3");
+    assert_eq!(Standing::Failing(FAILING).reason(name).unwrap(), "connection refused");
+    assert_eq!((Standing::Up.reason(name), Standing::Down { since: 0 }.since()), (None, None));
+}

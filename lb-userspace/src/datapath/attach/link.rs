@@ -1,0 +1,88 @@
+//! What the kernel knows of a pinned link.
+
+use std::{os::fd::AsRawFd as _, path::Path};
+
+use aya::programs::{ProgramInfo, loaded_programs};
+
+use super::names;
+use crate::datapath::{
+    error::{Error, Result},
+    sys::{bpf, open_pin},
+};
+
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
+
+/// What holds a program at its interface.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Holder {
+    /// A link of XDP.
+    Xdp,
+    /// A link of TCX.
+    Tcx,
+    /// A filter of clsact.
+    Clsact,
+}
+
+impl Holder {
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Xdp => "bpf_link",
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
+}
+
+/// A program at its interface.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Link {
+    /// What holds it.
+    pub holder: Holder,
+    /// The index of its interface; `None`: the interface is gone, and the link holds nothing any more.
+    pub interface: Option<u32>,
+    /// The id of its program.
+    pub program: u32,
+}
+
+/// Asks the kernel about a pinned link.
+pub(in crate::datapath) fn look(path: &Path) -> Result<Link> {
+    /// `BPF_LINK_TYPE_TCX`.
+    const TCX: u32 = 11;
+
+    /// The head of `struct bpf_link_info`, as far as `xdp.ifindex`, which is where `tcx.ifindex` is, too.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        kind: u32,
+        id: u32,
+        program: u32,
+        padding: u32,
+        interface: u32,
+        tail: u32,
+    }
+    #[repr(C)]
+    struct Query {
+        fd: u32,
+        length: u32,
+        info: u64,
+    }
+    let failed = || Error::io(format!("asking about {}", path.display()));
+    let link = open_pin(path).map_err(failed())?;
+    let mut info = Info::default();
+    let query = Query { fd: link.as_raw_fd() as u32, length: size_of::<Info>() as u32, info: &raw mut info as u64 };
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &query).map_err(failed())?;
+    let holder = if info.kind == TCX { Holder::Tcx } else { Holder::Xdp };
+    Ok(Link { holder, interface: Some(info.interface).filter(|index| *index != 0), program: info.program })
+}
+
+/// Whether the program with this id traces packets.
+pub(in crate::datapath) fn traces(program: u32) -> bool {
+    let info = loaded_programs().filter_map(std::result::Result::ok).find(|info| info.id() == program);
+    info.is_some_and(|info| info.name_as_str().is_some_and(names::traces))
+}
+
+/// The id of a pinned program; 0 if it cannot be had.
+pub(in crate::datapath) fn program_id(path: &Path) -> u32 {
+    ProgramInfo::from_pin(path).map_or(0, |info| info.id())
+}

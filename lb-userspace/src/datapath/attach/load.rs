@@ -1,0 +1,101 @@
+//! The object file, loaded with the instance's maps.
+
+use aya::EbpfLoader;
+use lb_common::{limits::OUTCOME_COUNTERS, mac::Mac};
+
+use super::object::{self, Programs};
+use crate::{
+    config::model::Group,
+    datapath::{
+        capacities::Capacities,
+        error::Result,
+        store::{
+            counters::cpus,
+            pins::Pins,
+            table::{Table, sizes},
+        },
+    },
+};
+
+/// What a program knows from the start.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::datapath) struct Constants {
+    /// The index of its interface.
+    pub interface: u32,
+    /// Its interface's MAC.
+    pub mac: Mac,
+    /// What a member takes for its group's MAC.
+    pub group: u64,
+}
+
+/// Makes and pins the maps of an instance.
+pub(in crate::datapath) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
+    load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0 }).map(drop)
+}
+
+/// What the programs that tell of packets know beside that.
+#[derive(Clone, Debug)]
+pub(in crate::datapath) struct TraceSettings {
+    /// A [`lb_common::trace::Filter`].
+    pub filter: Vec<u8>,
+    /// The least important messages, as aya-log counts.
+    pub level: u8,
+    /// The room for events, in bytes: a power of two.
+    pub room: u32,
+}
+
+/// Loads the object, with the pinned maps or, where they are not there, new ones.
+pub(in crate::datapath) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Programs> {
+    load_traced(pins, capacities, constants, None)
+}
+
+/// The same of either object file.
+pub(in crate::datapath) fn load_traced(
+    pins: &Pins,
+    capacities: &Capacities,
+    constants: Constants,
+    tracing: Option<&TraceSettings>,
+) -> Result<Programs> {
+    let Constants { interface, mac, group } = constants;
+    let cpus = cpus()?;
+    let (cells, counters) = (capacities.cells(), u64::from(capacities.counters()));
+    let numbers = [
+        ("INTERFACE_MAC", wide(mac)),
+        ("CELL_SHIFT", u64::from(64 - cells.ilog2())),
+        ("CELLS", u64::from(cells)),
+        ("SLOTS", 2 * u64::from(capacities.slots)),
+        ("COUNTERS", counters),
+        ("ALL_COUNTERS", u64::from(cpus) * counters),
+        ("ALL_OUTCOMES", u64::from(cpus * OUTCOME_COUNTERS)),
+    ];
+    let mut loader = EbpfLoader::new();
+    loader.override_global("INTERFACE", &interface, true).override_global("GROUP_MAC", &group, true);
+    for table in Table::all(capacities, cpus) {
+        table.make(pins)?;
+        loader.map_pin_path(table.name, pins.map(table.name));
+    }
+    for (name, entries) in sizes(capacities) {
+        loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
+    }
+    let Some(TraceSettings { filter, level, room }) = tracing else { return object::read(&mut loader, pins, &numbers) };
+    loader
+        .override_global("FILTER", &filter[..], true)
+        .override_global("AYA_LOG_LEVEL", level, true)
+        .map_max_entries("EVENTS", *room);
+    object::read_traced(&mut loader, pins, &numbers)
+}
+
+/// A MAC as the datapath has it: in the first six bytes of a number in memory.
+const fn wide(mac: Mac) -> u64 {
+    let [a, b, c, d, e, f] = mac.0;
+    u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// What a member's program takes for its group's MAC. One that receives everything and names no MAC takes it all.
+pub(in crate::datapath) fn group_mac(group: &Group) -> u64 {
+    match group.mac {
+        Some(mac) => wide(mac),
+        None if group.promiscuous => u64::MAX,
+        None => 0,
+    }
+}

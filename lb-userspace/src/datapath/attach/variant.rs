@@ -1,0 +1,231 @@
+//! A program's two variants: for frames in one buffer, and for frames in several.
+//!
+//! A driver hands over a frame in one buffer of at most a page, unless the program says that it takes more. What fits
+//! one buffer is the driver's to say: there are headroom and tailroom, and a veth goes by its peer's MTU. So the
+//! variant for one buffer, which is the faster, is tried first, and the other where the driver refuses it.
+
+use std::io;
+
+use aya::{
+    Ebpf,
+    programs::{ProgramError, ProgramInfo, Xdp, XdpMode, links::FdLink},
+};
+
+use super::{
+    mode::Mode,
+    names::{self, takes_several},
+    refusal::{errno, refused, root_cause},
+};
+use crate::{
+    datapath::{
+        error::{Error, Result},
+        store::instance::Datapath,
+    },
+    net::Interface,
+};
+
+/// Bytes of a page that a frame in one buffer cannot have: headroom for the program, Ethernet header, and the
+/// kernel's `struct skb_shared_info` at the end, which has about this size.
+const OVERHEAD: u32 = 256 + 14 + 320;
+
+impl Datapath {
+    /// Whether the program on an interface takes frames in several buffers.
+    pub fn is_multi_buffer(&self, interface: u32) -> bool {
+        let info = ProgramInfo::from_pin(self.pins.program(interface));
+        info.is_ok_and(|info| info.name_as_str().is_some_and(takes_several))
+    }
+}
+
+/// Loads the variant of a program that fits and attaches it; returns its name.
+///
+/// # Errors
+///
+/// [`Error::Attach`] says why and what helps.
+pub(in crate::datapath) fn attach(
+    ebpf: &mut Ebpf,
+    program: &str,
+    interface: &Interface,
+    mode: Mode,
+) -> Result<(String, FdLink)> {
+    let native = match mode {
+        // The network stack hands over every frame in one buffer.
+        Mode::Generic => return generic(ebpf, program, interface),
+        // Egress is no place for XDP; whoever asks for it there is refused before.
+        Mode::Native | Mode::Auto | Mode::Clsact => native(ebpf, program, interface)?,
+    };
+    match native {
+        Ok(attached) => Ok(attached),
+        Err(refusal) if mode == Mode::Auto && refusal.is_driver_s() => {
+            log::warn!(
+                "{}: the driver cannot run XDP programs ({}); using generic mode, which is several times slower",
+                interface.name,
+                root_cause(&refusal.error)
+            );
+            generic(ebpf, program, interface)
+        }
+        Err(refusal) => Err(refused(interface, &refusal.reason(interface))),
+    }
+}
+
+fn generic(ebpf: &mut Ebpf, program: &str, interface: &Interface) -> Result<(String, FdLink)> {
+    let link = attach_as(loaded(ebpf, program)?, interface, XdpMode::Skb)
+        .map_err(|error| Refusal { error, too_old: false })
+        .map_err(|refusal| refused(interface, &refusal.reason(interface)))?;
+    Ok((program.to_owned(), link))
+}
+
+/// In the driver: in one buffer if that will do. The inner result is the kernel's or the driver's word.
+fn native(
+    ebpf: &mut Ebpf,
+    program: &str,
+    interface: &Interface,
+) -> Result<std::result::Result<(String, FdLink), Refusal>> {
+    let error = match attach_as(loaded(ebpf, program)?, interface, XdpMode::Driver) {
+        Ok(link) => return Ok(Ok((program.to_owned(), link))),
+        Err(error) => error,
+    };
+    let mut refusal = Refusal { error, too_old: false };
+    if !refusal.is_driver_s() {
+        return Ok(Err(refusal));
+    }
+    let several = names::variant(program, true);
+    match loaded(ebpf, &several) {
+        Ok(program) => match attach_as(program, interface, XdpMode::Driver) {
+            Ok(link) => {
+                log::info!("{}: frames of its MTU need several buffers; using the program for them", interface.name);
+                Ok(Ok((several, link)))
+            }
+            Err(_) => Ok(Err(refusal)),
+        },
+        // Kernels that do not know the flag refuse it so.
+        Err(Error::Program(error)) if errno(&error) == Some(libc::EINVAL) => {
+            refusal.too_old = true;
+            Ok(Err(refusal))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn attach_as(program: &mut Xdp, interface: &Interface, mode: XdpMode) -> std::result::Result<FdLink, ProgramError> {
+    let id = program.attach_to_if_index(interface.index, mode)?;
+    // What is no file descriptor is an attachment by netlink; dropping it detaches.
+    let link = program.take_link(id)?;
+    FdLink::try_from(link).map_err(|_| {
+        ProgramError::IOError(io::Error::other("the kernel does not offer bpf_link for XDP; Linux 5.9 and newer do"))
+    })
+}
+
+/// The program of this name, loaded unless it is already.
+pub(in crate::datapath) fn loaded<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+    let program = xdp(ebpf, name)?;
+    match program.load() {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(program),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The program of this name in the object.
+pub(in crate::datapath) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+    let program = ebpf.program_mut(name).ok_or_else(|| {
+        Error::Io(format!("program {name}"), io::Error::new(io::ErrorKind::NotFound, "not in the object file"))
+    })?;
+    Ok(program.try_into()?)
+}
+
+/// Why a program was not attached.
+#[derive(Debug)]
+struct Refusal {
+    /// What was said of the variant for one buffer.
+    error: ProgramError,
+    /// The kernel does not know programs for several buffers.
+    too_old: bool,
+}
+
+impl Refusal {
+    /// Whether the error is about what the driver can do, rather than about permissions or another program.
+    fn is_driver_s(&self) -> bool {
+        !matches!(errno(&self.error), Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::ENODEV))
+    }
+
+    fn reason(&self, interface: &Interface) -> String {
+        reason(&interface.name, interface, errno(&self.error), &root_cause(&self.error), self.too_old)
+    }
+}
+
+/// What is wrong, and what helps.
+fn reason(name: &str, interface: &Interface, errno: Option<i32>, cause: &str, too_old: bool) -> String {
+    let (mtu, most) = (interface.mtu, most_in_one_buffer());
+    match errno {
+        Some(libc::EBUSY | libc::EEXIST) => {
+            let id = interface.xdp.map_or_else(String::new, |xdp| format!(" (program {})", xdp.program_id));
+            format!(
+                "another XDP program{id} is attached to it; `bpftool net` shows whose it is, `ip link set dev {name} xdp off` \
+                 removes one that was attached without a link"
+            )
+        }
+        Some(libc::EPERM | libc::EACCES) => {
+            format!("{cause}; run modlb as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+        }
+        Some(libc::ERANGE | libc::EINVAL | libc::EOPNOTSUPP) if mtu > most && too_old => {
+            format!(
+                "frames of its MTU of {mtu} need several buffers, which XDP programs can take since Linux 5.18 ({cause}); \
+                 lower the MTU to {most} or less (a veth's peer's, too), or use `--mode generic`"
+            )
+        }
+        Some(libc::ERANGE) => {
+            format!(
+                "the driver refuses XDP with these settings ({cause}), often an MTU that is too large: it is {mtu}, and one \
+                 buffer holds about {most}; lower it (a veth's peer's, too), or use `--mode generic`"
+            )
+        }
+        Some(libc::EOPNOTSUPP) => {
+            format!("the driver cannot run XDP programs ({cause}); use `--mode generic`, or auto")
+        }
+        _ => format!("the program cannot be attached by a bpf_link: {cause}"),
+    }
+}
+
+/// About the largest MTU whose frames fit in one buffer.
+fn most_in_one_buffer() -> u32 {
+    // SAFETY: takes a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u32::try_from(page).unwrap_or(4_096).saturating_sub(OVERHEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(mtu: u32, errno: i32, too_old: bool) -> String {
+        let interface = Interface {
+            index: 2,
+            name: "eth0".into(),
+            mac: None,
+            mtu,
+            up: true,
+            xdp: None,
+            veth: false,
+            vlan_of: None,
+        };
+        reason("eth0", &interface, Some(errno), "the cause", too_old)
+    }
+
+    #[test]
+    fn a_kernel_without_programs_for_several_buffers() {
+        for errno in [libc::ERANGE, libc::EINVAL, libc::EOPNOTSUPP] {
+            let text = of(9_000, errno, true);
+            assert!(text.contains("MTU of 9000") && text.contains("since Linux 5.18"), "{text}");
+            assert!(text.contains(&format!("to {} or less", most_in_one_buffer())), "{text}");
+            assert!(text.contains("`--mode generic`"), "{text}");
+        }
+        // With an MTU that fits, that is not what is wrong.
+        assert!(!of(1_500, libc::EOPNOTSUPP, true).contains("5.18"));
+    }
+
+    #[test]
+    fn a_driver_that_refuses_both() {
+        let text = of(70_000, libc::ERANGE, false);
+        assert!(text.contains("it is 70000") && text.contains(&most_in_one_buffer().to_string()), "{text}");
+        assert!(of(9_000, libc::EOPNOTSUPP, false).contains("cannot run XDP programs"));
+    }
+}

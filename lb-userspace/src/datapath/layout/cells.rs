@@ -1,0 +1,230 @@
+//! Where each key lies in the open-addressing table of services.
+//!
+//! The datapath looks at no more than [`MAX_PROBES`] cells, so a table counts only if every key lies that near to its
+//! place. Robin Hood hashing (Celis, 1986) keeps the longest distance short by letting the key that is farther from
+//! home have the cell; a seed that still leaves one too far away is followed by the next.
+
+use std::{iter, mem, net::IpAddr};
+
+use lb_common::{
+    flow::{Address as _, V4, V6},
+    key::{self, Kind, Side},
+    limits::MAX_PROBES,
+};
+
+use crate::datapath::error::{Error, Result};
+
+/// What a service is found by.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Key {
+    /// The service's address, or the first of its prefix.
+    pub address: IpAddr,
+    /// The length of the prefix, of 128 bits; `None`: not a prefix's.
+    pub prefix: Option<u32>,
+    /// Which end of a packet the address is compared with.
+    pub side: Side,
+    /// How much else it names.
+    pub kind: Kind,
+    /// The IP protocol number; 0 with [`Kind::Address`].
+    pub protocol: u8,
+    /// The port; 0 but with [`Kind::Port`].
+    pub port: u16,
+}
+
+impl Key {
+    /// The address as it stands in a cell.
+    pub fn halves(&self) -> [u64; 2] {
+        match self.address {
+            IpAddr::V4(address) => V4(address.to_bits()).halves(),
+            IpAddr::V6(address) => digits(address.to_bits()).halves(),
+        }
+    }
+
+    /// The tag as it stands in a cell.
+    pub const fn tag(&self) -> u32 {
+        let family = match self.address {
+            IpAddr::V4(_) => V4::FAMILY,
+            IpAddr::V6(_) => V6::FAMILY,
+        };
+        key::tag(self.side.of(family), self.kind, self.protocol, self.port)
+    }
+
+    /// The cell at which the search for it starts.
+    fn home(&self, seed: u16, bits: u32) -> u32 {
+        let hash = match self.prefix {
+            None => key::hash_halves(self.halves()),
+            Some(length) => key::hash_prefix(self.halves(), length),
+        };
+        key::first_cell(key::hash(hash, self.tag(), seed), bits)
+    }
+}
+
+/// An IPv6 address in the datapath's form.
+const fn digits(bits: u128) -> V6 {
+    V6([(bits >> 96) as u32, (bits >> 64) as u32, (bits >> 32) as u32, bits as u32])
+}
+
+/// A table in which every key is found.
+#[derive(Debug)]
+pub struct Cells {
+    /// What the hash is seeded with.
+    pub seed: u16,
+    /// For each cell the index of its key.
+    pub cells: Vec<Option<usize>>,
+}
+
+/// So many seeds are tried for one that gives every key of [`Kind::Port`] the cell where the datapath looks first.
+const SEEDS: u16 = 16;
+
+/// Places distinct keys in a table of `length` cells, a power of two. Of the first seeds the one counts that keeps the
+/// fewest keys of [`Kind::Port`] from their homes; if it does not work, the first that does.
+///
+/// # Errors
+///
+/// [`Error::Unplaceable`]: not with any seed.
+pub fn place(keys: &[Key], length: u32) -> Result<Cells> {
+    iter::once(best_seed(keys, length))
+        .chain(0..=u16::MAX)
+        .find_map(|seed| Some(Cells { seed, cells: place_with(keys, length, seed)? }))
+        .ok_or(Error::Unplaceable)
+}
+
+fn best_seed(keys: &[Key], length: u32) -> u16 {
+    let mut best = (usize::MAX, 0);
+    for seed in 0..SEEDS {
+        best = best.min((meetings(keys, length, seed), seed));
+        if best.0 == 0 {
+            break;
+        }
+    }
+    best.1
+}
+
+/// How many keys of [`Kind::Port`] have a home that another one has, too.
+fn meetings(keys: &[Key], length: u32, seed: u16) -> usize {
+    let mut taken = vec![false; length as usize];
+    let ports = keys.iter().filter(|key| key.kind == Kind::Port);
+    ports.filter(|key| mem::replace(&mut taken[key.home(seed, length.ilog2()) as usize], true)).count()
+}
+
+/// Those of [`Kind::Port`] come first: all others are only searched for after them.
+fn place_with(keys: &[Key], length: u32, seed: u16) -> Option<Vec<Option<usize>>> {
+    let mut cells: Vec<Option<(usize, u32)>> = vec![None; length as usize];
+    let (ports, others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(|index| keys[*index].kind == Kind::Port);
+    for index in ports.into_iter().chain(others) {
+        insert(&mut cells, index, keys[index].home(seed, length.ilog2()))?;
+    }
+    Some(cells.into_iter().map(|cell| cell.map(|(index, _)| index)).collect())
+}
+
+/// `None`: some key would lie too far from its home.
+fn insert(cells: &mut [Option<(usize, u32)>], index: usize, home: u32) -> Option<()> {
+    let mask = cells.len() - 1;
+    let (mut place, mut hand) = (home as usize, (index, 0));
+    while hand.1 < MAX_PROBES {
+        match &mut cells[place] {
+            Some(there) if there.1 < hand.1 => mem::swap(there, &mut hand),
+            Some(_) => {}
+            empty @ None => {
+                *empty = Some(hand);
+                return Some(());
+            }
+        }
+        (place, hand.1) = ((place + 1) & mask, hand.1 + 1);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use lb_common::limits::{CELLS_PER_SERVICE, DEFAULT_SERVICES, KEYS_PER_SERVICE};
+
+    use super::*;
+
+    /// The search as the datapath does it.
+    fn find(table: &Cells, keys: &[Key], wanted: &Key) -> Option<usize> {
+        let mask = table.cells.len() - 1;
+        let home = wanted.home(table.seed, table.cells.len().ilog2()) as usize;
+        (0..MAX_PROBES as usize)
+            .map_while(|step| table.cells[(home + step) & mask])
+            .find(|index| keys[*index].tag() == wanted.tag() && keys[*index].halves() == wanted.halves())
+    }
+
+    fn assert_all_found(keys: &[Key], length: u32) {
+        let table = place(keys, length).unwrap();
+        for (index, key) in keys.iter().enumerate() {
+            assert_eq!(find(&table, keys, key), Some(index), "{key:?}");
+        }
+    }
+
+    /// As many services as fit, each with two keys.
+    fn full(address: impl Fn(u32) -> (IpAddr, u16)) -> Vec<Key> {
+        (0..DEFAULT_SERVICES)
+            .flat_map(|number| {
+                let (address, port) = address(number);
+                [
+                    Key { address, prefix: None, side: Side::Destination, kind: Kind::Port, protocol: 6, port },
+                    Key {
+                        address,
+                        prefix: None,
+                        side: Side::Destination,
+                        kind: Kind::Fragment,
+                        protocol: (number % 251) as u8,
+                        port,
+                    },
+                ]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_full_table_of_neighbours_has_a_place_for_everyone() {
+        let length = (DEFAULT_SERVICES * KEYS_PER_SERVICE * CELLS_PER_SERVICE).next_power_of_two();
+        assert_all_found(&full(|n| (Ipv4Addr::from_bits(0xcb00_7100 + n).into(), 443)), length);
+        assert_all_found(&full(|n| (Ipv4Addr::new(203, 0, 113, 10).into(), n as u16)), length);
+        assert_all_found(&full(|n| (Ipv6Addr::from_bits(u128::from(n) << 64 | 1).into(), 443)), length);
+        assert_all_found(&full(|n| (Ipv6Addr::from_bits(u128::from(n) << 96 | 7).into(), 443)), length);
+    }
+
+    #[test]
+    fn the_smallest_table_works() {
+        let address = IpAddr::from([203, 0, 113, 10]);
+        let keys = [Kind::Port, Kind::Fragment].map(|kind| Key {
+            address,
+            prefix: None,
+            side: Side::Destination,
+            kind,
+            protocol: 6,
+            port: 80,
+        });
+        assert_all_found(&keys, KEYS_PER_SERVICE * CELLS_PER_SERVICE);
+        assert_eq!(find(&place(&[], 8).unwrap(), &[], &keys[0]), None);
+    }
+
+    #[test]
+    fn few_services_are_all_at_home() {
+        let length = (DEFAULT_SERVICES * KEYS_PER_SERVICE * CELLS_PER_SERVICE).next_power_of_two();
+        let keys = &full(|n| (Ipv4Addr::from_bits(0xcb00_7100 + n).into(), 443))[..200];
+        let table = place(keys, length).unwrap();
+        for (index, key) in keys.iter().enumerate().filter(|(_, key)| key.kind == Kind::Port) {
+            assert_eq!(table.cells[key.home(table.seed, length.ilog2()) as usize], Some(index));
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_too_small_is_refused() {
+        let keys = full(|n| (Ipv4Addr::from_bits(n).into(), 443));
+        assert!(matches!(place(&keys[..9], 8), Err(Error::Unplaceable)));
+    }
+
+    #[test]
+    fn an_ipv4_key_is_no_ipv6_key() {
+        let (four, six) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::from_bits(0x0a00_0001));
+        let key =
+            |address| Key { address, prefix: None, side: Side::Destination, kind: Kind::Address, protocol: 0, port: 0 };
+        let keys = [key(four.into())];
+        assert_eq!(find(&place(&keys, 8).unwrap(), &keys, &key(six.into())), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Where servers are.
+
+use std::net::IpAddr;
+
+use lb_common::{mac::Mac, table::NextHop};
+
+use crate::config::model::Config;
+
+/// Where a server is, as this host sees it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Location {
+    /// Reached by sending the frame back by the interface that it came in by.
+    #[default]
+    SamePort,
+    /// It is this host.
+    Local,
+    /// Reached by one interface of several.
+    ViaNextHop {
+        /// The interface's index.
+        interface: u32,
+        /// The interface's MAC.
+        source: Mac,
+    },
+}
+
+impl Location {
+    /// The number in all maps: an interface's index, or one that no interface has.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::SamePort => NextHop::SAME_PORT,
+            Self::Local => NextHop::LOCAL,
+            Self::ViaNextHop { interface, .. } => interface,
+        }
+    }
+
+    /// The reverse. `source` is asked only for the MAC of an interface of several.
+    pub fn from_number(number: u32, source: impl FnOnce() -> Mac) -> Self {
+        match number {
+            NextHop::SAME_PORT => Self::SamePort,
+            NextHop::LOCAL => Self::Local,
+            interface => Self::ViaNextHop { interface, source: source() },
+        }
+    }
+
+    /// The MAC by which frames are sent there, where it is not that of the interface that they came in by.
+    pub fn source(self) -> Mac {
+        match self {
+            Self::SamePort | Self::Local => Mac::ZERO,
+            Self::ViaNextHop { source, .. } => source,
+        }
+    }
+}
+
+/// A configuration whose servers have been found.
+#[derive(Clone, Debug, Default)]
+pub struct Placed {
+    /// The configuration. Every server that takes flows has a MAC, unless it is this host.
+    pub config: Config,
+    /// Where the servers are, by service and server.
+    pub locations: Vec<Vec<Location>>,
+    /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty where there is
+    /// no such service.
+    pub own: Vec<IpAddr>,
+}

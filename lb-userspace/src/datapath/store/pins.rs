@@ -1,0 +1,276 @@
+//! Where everything is pinned, and the lock that makes one writer of many.
+//!
+//! Trap: the lock is on the instance's directory, which `detach` removes; whoever gets the lock looks whether the
+//! directory is still the one under that name.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    fcntl::{Flock, FlockArg},
+    mount::{MsFlags, mount},
+    sys::statfs::statfs,
+};
+
+use crate::datapath::error::{Error, Result};
+
+/// Where the BPF file system is.
+pub(in crate::datapath) const BPFFS: &str = "/sys/fs/bpf";
+
+/// Linux's `BPF_FS_MAGIC`.
+const BPFFS_MAGIC: i64 = 0xcafe_4a11;
+
+/// How long a writer waits for another.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often it looks.
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
+
+/// How long a lock that nobody is to wait for is tried to get.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// The pins of one instance.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    instance: String,
+    directory: PathBuf,
+}
+
+/// Held by the one command that may change an instance; the kernel lets go of it when the command ends, however it
+/// ends.
+#[derive(Debug)]
+pub struct Lock {
+    _directory: Flock<File>,
+}
+
+/// A state of an instance's pins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// Of the directory: another one means another instance under the same name.
+    pub inode: u64,
+    /// When a pin last came or went.
+    pub changed: (i64, i64),
+}
+
+impl Pins {
+    /// The pins of the instance of this name, whether they exist or not.
+    pub fn new(instance: &str) -> Self {
+        Self { instance: instance.to_owned(), directory: Path::new(BPFFS).join("modlb").join(instance) }
+    }
+
+    /// Pins that belong to no instance, in a directory of this name beside that of the instances.
+    pub fn beside(name: &str) -> Self {
+        Self { instance: name.to_owned(), directory: Path::new(BPFFS).join(name) }
+    }
+
+    /// The instance's name.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The directory of the instance.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The pin of a map.
+    pub fn map(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The pin of the link of an interface, by index: names change.
+    pub fn link(&self, interface: u32) -> PathBuf {
+        self.directory.join(format!("link-{interface}"))
+    }
+
+    /// The pin of the program of an interface.
+    pub fn program(&self, interface: u32) -> PathBuf {
+        self.directory.join(format!("program-{interface}"))
+    }
+
+    /// The pin of the pass-all program's link on an interface of a network namespace.
+    pub fn pass(&self, netns_cookie: u64, interface: u32) -> PathBuf {
+        self.directory.join(format!("{netns_cookie}-{interface}"))
+    }
+
+    /// Whether anything is there.
+    pub fn exist(&self) -> bool {
+        self.directory.is_dir()
+    }
+
+    /// The interfaces that have a link, by index.
+    pub fn links(&self) -> Result<Vec<u32>> {
+        let mut interfaces: Vec<u32> =
+            self.entries()?.iter().filter_map(|name| name.strip_prefix("link-")?.parse().ok()).collect();
+        interfaces.sort_unstable();
+        Ok(interfaces)
+    }
+
+    /// Removes everything, links first: while maps go, nothing forwards by them any more. The directory stays, and with
+    /// it the lock.
+    pub fn clear(&self) -> Result<()> {
+        let (links, rest): (Vec<String>, Vec<String>) =
+            self.entries()?.into_iter().partition(|name| name.starts_with("link-"));
+        links.iter().chain(&rest).try_for_each(|name| remove_file(&self.directory.join(name)))
+    }
+
+    /// Removes everything and the directory.
+    pub fn remove(&self) -> Result<()> {
+        self.clear()?;
+        fs::remove_dir(&self.directory).map_err(Error::io(format!("removing {}", self.directory.display())))?;
+        // Other instances may still be there; then it stays.
+        let _ = self.directory.parent().map(fs::remove_dir);
+        Ok(())
+    }
+
+    /// Removes the directory unless something is in it.
+    pub fn remove_if_empty(&self) {
+        let _ = fs::remove_dir(&self.directory);
+    }
+
+    /// Removes a directory that is there for its lock alone, and the one that it is in unless something is in that.
+    pub fn remove_claimed(&self) {
+        self.remove_if_empty();
+        let _ = self.directory.parent().map(fs::remove_dir);
+    }
+
+    /// Removes one pin, if it is there.
+    pub fn remove_pin(&self, path: &Path) -> Result<()> {
+        remove_file(path)
+    }
+
+    /// Makes the directory (and mounts the BPF file system where it is not) and takes the lock.
+    pub fn create(&self) -> Result<Lock> {
+        mount_bpffs()?;
+        loop {
+            fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
+            if let Some(lock) = self.try_lock(LOCK_TIMEOUT)? {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Takes the lock of an instance that is there.
+    pub fn lock(&self) -> Result<Lock> {
+        while self.exist() {
+            if let Some(lock) = self.try_lock(LOCK_TIMEOUT)? {
+                return Ok(lock);
+            }
+        }
+        Err(Error::NotRunning(self.instance.clone()))
+    }
+
+    /// Takes the lock of an instance that is there, unless another command has it.
+    pub fn lock_now(&self) -> Result<Option<Lock>> {
+        if !self.exist() {
+            return Err(Error::NotRunning(self.instance.clone()));
+        }
+        match self.try_lock(Duration::ZERO) {
+            Err(Error::Locked(..)) => Ok(None),
+            result => result,
+        }
+    }
+
+    /// What changes with every pin that comes or goes; `None`: there is nothing.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let found = fs::metadata(&self.directory).ok()?;
+        Some(Stamp { inode: found.ino(), changed: (found.mtime(), found.mtime_nsec()) })
+    }
+
+    /// Makes the directory, where the BPF file system is mounted, and takes the lock at once; `None`: somebody has it.
+    pub fn claim(&self) -> Result<Option<Lock>> {
+        let start = Instant::now();
+        // Who only looks whether there is a lock has it for a moment.
+        while start.elapsed() < LOOK_TIMEOUT {
+            fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
+            match self.try_lock(Duration::ZERO) {
+                Ok(Some(lock)) => return Ok(Some(lock)),
+                Ok(None) | Err(Error::Locked(..)) => thread::sleep(LOCK_INTERVAL),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether somebody has the lock.
+    pub fn is_claimed(&self) -> bool {
+        matches!(self.try_lock(Duration::ZERO), Err(Error::Locked(..)))
+    }
+
+    /// `None`: the directory went or was replaced meanwhile.
+    fn try_lock(&self, timeout: Duration) -> Result<Option<Lock>> {
+        let mut file = match File::open(&self.directory) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(format!("opening {}", self.directory.display()))(error)),
+        };
+        let start = Instant::now();
+        let lock = loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => break lock,
+                Err((back, nix::Error::EWOULDBLOCK)) => file = back,
+                Err((_, errno)) => return Err(Error::errno("locking the instance")(errno)),
+            }
+            if start.elapsed() >= timeout {
+                return Err(Error::Locked(self.instance.clone(), timeout.as_secs()));
+            }
+            thread::sleep(LOCK_INTERVAL);
+        };
+        let locked = lock.metadata().map_err(Error::io("looking at the lock"))?.ino();
+        let same = fs::metadata(&self.directory).is_ok_and(|found| found.ino() == locked);
+        Ok(same.then_some(Lock { _directory: lock }))
+    }
+
+    pub(in crate::datapath) fn entries(&self) -> Result<Vec<String>> {
+        let read = || -> io::Result<Vec<String>> {
+            fs::read_dir(&self.directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+        };
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            result => result.map_err(Error::io(format!("reading {}", self.directory.display()))),
+        }
+    }
+}
+
+/// The names of all instances, of whatever version.
+pub fn instances() -> Vec<String> {
+    let entries = fs::read_dir(Path::new(BPFFS).join("modlb")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(format!("removing {}", path.display()))(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the BPF file system is where pins are.
+pub fn is_mounted() -> bool {
+    statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC)
+}
+
+/// Trap: of two commands that find nothing mounted, the second would mount over what the first has pinned meanwhile.
+/// Hence the lock, on the directory beneath, and the second look.
+fn mount_bpffs() -> Result<()> {
+    if is_mounted() {
+        return Ok(());
+    }
+    let beneath = File::open(BPFFS).map_err(Error::io(format!("opening {BPFFS}")))?;
+    let _lock = Flock::lock(beneath, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| Error::errno(format!("locking {BPFFS}"))(errno))?;
+    if is_mounted() {
+        return Ok(());
+    }
+    log::info!("mounting the BPF file system at {BPFFS}");
+    mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
+        .map_err(Error::errno(format!("mounting the BPF file system at {BPFFS}")))
+}

@@ -1,0 +1,66 @@
+//! Enumerations as numbers in records. A value and its number stand in one row, read in both directions.
+//!
+//! Trap: numbers are part of the ABI (`lb_common::abi`). A row may be added; a number that is in use never changes.
+
+use crate::config::model::{Direction, Formula, Fragments, Kind, Missing, Role};
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $encode:ident, $decode:ident: $type:ty as $number_type:ty
+        { $($number:literal => $value:path,)+ })+) => {
+        $(
+            $(#[$doc])*
+            pub const fn $encode(value: $type) -> $number_type {
+                match value {
+                    $($value => $number,)+
+                }
+            }
+
+            #[doc = concat!("The reverse of [`", stringify!($encode), "`]; `None`: no version of this ABI writes it.")]
+            pub const fn $decode(number: $number_type) -> Option<$type> {
+                match number {
+                    $($number => Some($value),)+
+                    _ => None,
+                }
+            }
+        )+
+    };
+}
+
+numbers! {
+    /// A role, in the record of the instance.
+    role_number, role: Role as u32 {
+        0 => Role::Balancer,
+        1 => Role::Member,
+        2 => Role::Steer,
+    }
+    /// A formula.
+    formula_number, formula: Formula as u8 {
+        3 => Formula::ThreeTuple,
+        5 => Formula::FiveTuple,
+    }
+    /// What happens to fragments.
+    fragments_number, fragments: Fragments as u8 {
+        0 => Fragments::Pass,
+        1 => Fragments::Balance,
+    }
+    /// Which packets of a session are taken.
+    direction_number, direction: Direction as u8 {
+        1 => Direction::Forward,
+        2 => Direction::Reply,
+        3 => Direction::Both,
+    }
+    /// The kind of a check; 0 is none.
+    kind_number, kind: Kind as u8 {
+        1 => Kind::Tcp,
+        2 => Kind::Http,
+        3 => Kind::Https,
+        4 => Kind::Icmp,
+    }
+    /// Why a MAC is not known.
+    missing_number, missing: Missing as u8 {
+        0 => Missing::NoAnswer,
+        1 => Missing::NoRoute,
+        2 => Missing::Router,
+        3 => Missing::NotAttached,
+    }
+}

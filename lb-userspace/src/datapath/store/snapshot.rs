@@ -1,0 +1,98 @@
+//! What the active half holds, read without a lock.
+//!
+//! Trap: a writer may replace the half that is being read, after two publications. A reader therefore looks at the
+//! generation again when it has everything, and starts over if it moved.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use lb_common::{
+    control::Control,
+    mac::Mac,
+    record::{DrainingRecord, HalfRecord, ServerRecord, ServiceRecord},
+};
+
+use super::{
+    maps::Maps,
+    records::{group, service},
+};
+use crate::{
+    config::model::{Config, Role},
+    datapath::{capacities::Capacities, place::Location},
+};
+
+/// The contents of the active half.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The word that was in force.
+    pub control: Control,
+    /// What is configured, but for the interfaces.
+    pub config: Config,
+    /// Where the servers are, by service and server.
+    pub locations: Vec<Vec<Location>>,
+    /// How much there is.
+    pub record: HalfRecord,
+    /// The services' records.
+    pub services: Vec<ServiceRecord>,
+    /// The servers' records, of all services.
+    pub servers: Vec<ServerRecord>,
+    /// Counters of servers that left.
+    pub draining: Vec<DrainingRecord>,
+}
+
+impl Snapshot {
+    /// Reads the active half.
+    pub fn read(maps: &Maps, capacities: &Capacities, role: Role) -> Self {
+        loop {
+            let control = maps.control.load();
+            let snapshot = Self::read_half(maps, capacities, control, role);
+            if maps.control.load().generation() == control.generation() {
+                return snapshot;
+            }
+        }
+    }
+
+    fn read_half(maps: &Maps, capacities: &Capacities, control: Control, role: Role) -> Self {
+        let half = control.half() as usize;
+        let record = maps.halves.get(half);
+        let first = |capacity: u32| half * capacity as usize;
+        // A half that is being replaced may say anything; what is read then is thrown away, but must be within the map.
+        let count = |count: u32, capacity: u32| count.min(capacity) as usize;
+        let services = maps.services.read(first(capacities.services), count(record.services, capacities.services));
+        let servers = maps.servers.read(first(capacities.servers), count(record.servers, capacities.servers));
+        let draining = maps.draining.read(first(capacities.draining()), count(record.draining, capacities.draining()));
+        let mut snapshot = Self { control, record, services, servers, draining, ..Self::default() };
+        snapshot.config = Config {
+            interfaces: Vec::new(),
+            role,
+            group: group(&snapshot.record.group),
+            services: snapshot.services.iter().map(|record| service(record, snapshot.servers_of(record))).collect(),
+        };
+        let location = |server: &ServerRecord| {
+            let counters = capacities.counters();
+            let next_hop = || maps.next_hops.get(first(counters) + count(server.counter, counters - 1));
+            Location::from_number(server.location, || Mac(next_hop().source))
+        };
+        snapshot.locations =
+            snapshot.services.iter().map(|record| snapshot.servers_of(record).iter().map(location).collect()).collect();
+        snapshot
+    }
+
+    /// The records of a service's servers.
+    pub fn servers_of(&self, service: &ServiceRecord) -> &[ServerRecord] {
+        let first = service.first_server as usize;
+        self.servers.get(first..first + service.servers as usize).unwrap_or_default()
+    }
+
+    /// Every server of every service, with its counter.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, IpAddr, u32)> {
+        self.config.services.iter().zip(&self.services).flat_map(|(service, record)| {
+            let servers = service.servers.iter().zip(self.servers_of(record));
+            servers.map(|(server, record)| (service.name.as_str(), server.address, record.counter))
+        })
+    }
+
+    /// The counter of each server of each service.
+    pub fn counters(&self) -> HashMap<(&str, IpAddr), u32> {
+        self.counted().map(|(service, server, counter)| ((service, server), counter)).collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! What two balancers compare to see that they agree on every packet: pure.
+//!
+//! The digest covers what decides to which server address a packet goes, and nothing else: of each service its
+//! destination, its formula, whether fragments are balanced, its direction, and its slot table (hence weights, states
+//! and the servers' order). Names, the order of services, interfaces and MACs are left out: balancers on different
+//! segments may see a server at different MACs, and need not agree on what they call it. Trap: what else comes to
+//! decide must be added here, which is why [`encode`] takes a service apart field by field.
+
+use std::net::IpAddr;
+
+use sha2::{Digest as _, Sha256};
+
+use super::slots::{Digest, SlotTable};
+use crate::config::model::{Config, Direction, Formula, Fragments, Service};
+
+#[cfg(test)]
+mod tests;
+
+/// The digest of a whole configuration whose slot tables have these digests, service by service.
+pub fn digest(config: &Config, tables: impl IntoIterator<Item = Digest>) -> Digest {
+    let mut services: Vec<_> =
+        config.services.iter().zip(tables).map(|(service, table)| encode(service, table)).collect();
+    // Which service takes a packet does not depend on their order.
+    services.sort_unstable();
+    let mut hash = Sha256::new();
+    for service in services {
+        hash.update(service);
+    }
+    Digest::of(hash)
+}
+
+/// The same for a configuration whose tables nobody has built yet.
+pub fn digest_of(config: &Config) -> Digest {
+    let tables = config.services.iter().map(|service| SlotTable::build(service).digest(service));
+    digest(config, tables.collect::<Vec<_>>())
+}
+
+/// Bytes in a service's encoding.
+const ENCODED: usize = 33;
+
+/// Family, address, prefix length, protocol, port, formula, fragments, direction, table: all of one length, so that no
+/// two lists of services run together to the same bytes.
+fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
+    // The table stands for the selection and the servers.
+    let Service { name: _, address, protocol, port, formula, selection: _, fragments, direction, check: _, servers: _ } =
+        service;
+    let mut bytes = [0; ENCODED];
+    match address.addr() {
+        IpAddr::V4(v4) => {
+            bytes[0] = 4;
+            bytes[1..5].copy_from_slice(&v4.octets());
+        }
+        IpAddr::V6(v6) => {
+            bytes[0] = 6;
+            bytes[1..17].copy_from_slice(&v6.octets());
+        }
+    }
+    bytes[17] = address.prefix_len();
+    // Protocol 0 is one, any is none: they differ in the first of these bytes.
+    bytes[18] = u8::from(protocol.is_some());
+    bytes[19] = protocol.unwrap_or_default();
+    bytes[20..22].copy_from_slice(&port.unwrap_or_default().to_be_bytes());
+    bytes[22] = match formula {
+        Formula::ThreeTuple => 3,
+        Formula::FiveTuple => 5,
+    };
+    // A service without a port balances fragments whatever it says.
+    bytes[23] = u8::from(port.is_none() || *fragments == Fragments::Balance);
+    bytes[24] = match direction {
+        Direction::Forward => 0,
+        Direction::Reply => 1,
+        Direction::Both => 2,
+    };
+    bytes[25..].copy_from_slice(&table.0.to_be_bytes());
+    bytes
+}

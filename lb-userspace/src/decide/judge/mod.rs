@@ -1,0 +1,250 @@
+//! Which service takes a packet and which server, by the configuration alone: what `explain` shows of one packet and
+//! `replay` counts of many without the kernel.
+//!
+//! Nothing here is the datapath's: sums are big integers, and services are looked for in the order of the
+//! configuration's words rather than of the table's keys.
+
+use std::{
+    cell::OnceCell,
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+use lb_common::{
+    flow::{Flow, V4, V6},
+    outcome::Outcome,
+};
+use num_bigint::BigUint;
+
+use super::slots::SlotTable;
+use crate::config::model::{Direction, Formula, Fragments, Service};
+
+/// What the formula and the services want to know of a packet; the source is the client.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Tuple {
+    /// The client's address.
+    pub source: IpAddr,
+    /// The service's address.
+    pub destination: IpAddr,
+    /// The client's port; 0 where there are none.
+    pub source_port: u16,
+    /// The service's port; 0 where there are none.
+    pub destination_port: u16,
+    /// The IP protocol number.
+    pub protocol: u8,
+    /// Whether it is a piece of a packet, whose ports do not count.
+    pub fragment: bool,
+}
+
+impl Tuple {
+    /// The same as the service sees it that the packet comes from.
+    #[must_use]
+    pub const fn swapped(&self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            source_port: self.destination_port,
+            destination_port: self.source_port,
+            ..*self
+        }
+    }
+
+    fn of<A>(flow: &Flow<A>, [source, destination]: [IpAddr; 2]) -> Self {
+        let Flow { source_port, destination_port, protocol, fragment, .. } = *flow;
+        Self { source, destination, source_port, destination_port, protocol, fragment }
+    }
+}
+
+impl From<&Flow<V4>> for Tuple {
+    fn from(flow: &Flow<V4>) -> Self {
+        Self::of(flow, [flow.source, flow.destination].map(|V4(bits)| IpAddr::from(bits.to_be_bytes())))
+    }
+}
+
+impl From<&Flow<V6>> for Tuple {
+    fn from(flow: &Flow<V6>) -> Self {
+        let address = |V6(digits): V6| {
+            let bits = digits.iter().fold(0_u128, |bits, digit| bits << 32 | u128::from(*digit));
+            IpAddr::from(bits.to_be_bytes())
+        };
+        Self::of(flow, [flow.source, flow.destination].map(address))
+    }
+}
+
+/// One of the numbers that a formula adds up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Addend {
+    /// The client's address.
+    Source,
+    /// The client's port.
+    SourcePort,
+    /// The service's address.
+    Destination,
+    /// The service's port.
+    DestinationPort,
+    /// The IP protocol.
+    Protocol,
+}
+
+/// What a formula adds up.
+pub fn addends(formula: Formula, tuple: &Tuple) -> impl Iterator<Item = (Addend, u128)> {
+    let number = |address| match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    let all = [
+        (Addend::Source, number(tuple.source)),
+        (Addend::SourcePort, tuple.source_port.into()),
+        (Addend::Destination, number(tuple.destination)),
+        (Addend::DestinationPort, tuple.destination_port.into()),
+        (Addend::Protocol, tuple.protocol.into()),
+    ];
+    all.into_iter().filter(move |(addend, _)| match formula {
+        Formula::ThreeTuple => !matches!(addend, Addend::SourcePort | Addend::Protocol),
+        Formula::FiveTuple => true,
+    })
+}
+
+/// A configuration's services, with their tables made as they are needed.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    services: &'a [Service],
+    tables: Vec<OnceCell<SlotTable>>,
+    /// The services of each destination.
+    nets: HashMap<IpNet, Vec<usize>>,
+    /// The lengths that destinations have, by family, the longest first.
+    lengths: [Vec<u8>; 2],
+    own: HashSet<IpAddr>,
+}
+
+impl<'a> Judge<'a> {
+    /// `own` are addresses that no prefix service takes.
+    pub fn new(services: &'a [Service], own: &[IpAddr]) -> Self {
+        let mut nets: HashMap<_, Vec<_>> = HashMap::new();
+        for (index, service) in services.iter().enumerate() {
+            nets.entry(service.address).or_default().push(index);
+        }
+        let lengths = [false, true].map(|six| {
+            let family = nets.keys().filter(|net| net.addr().is_ipv6() == six);
+            let lengths: BTreeSet<_> = family.map(|net| Reverse(net.prefix_len())).collect();
+            lengths.into_iter().map(|Reverse(length)| length).collect()
+        });
+        let tables = services.iter().map(|_| OnceCell::new()).collect();
+        Self { services, tables, nets, lengths, own: own.iter().copied().collect() }
+    }
+
+    /// The services that are judged by.
+    pub const fn services(&self) -> &'a [Service] {
+        self.services
+    }
+
+    /// The slot table of a service.
+    pub fn table(&self, service: usize) -> &SlotTable {
+        self.tables[service].get_or_init(|| SlotTable::build(&self.services[service]))
+    }
+
+    /// The exact sum of a service's formula.
+    pub fn sum(&self, service: usize, tuple: &Tuple) -> BigUint {
+        addends(self.services[service].formula, tuple).map(|(_, number)| BigUint::from(number)).sum()
+    }
+
+    /// The slot that a sum leads to; `None`: no server is up.
+    pub fn slot(&self, service: usize, sum: &BigUint) -> Option<u32> {
+        let table = self.table(service);
+        // A table with a server that is up has a slot.
+        (!table.all_down()).then(|| (sum % table.len()).iter_u32_digits().next().unwrap_or_default())
+    }
+
+    /// The service and the server that take a packet, by their places in the configuration.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Judge::service`], and [`Outcome::NoServer`].
+    pub fn server(&self, tuple: &Tuple) -> Result<(usize, usize), Outcome> {
+        let (service, direction) = self.service(tuple)?;
+        let tuple = if direction == Direction::Reply { tuple.swapped() } else { *tuple };
+        let slot = self.slot(service, &self.sum(service, &tuple)).ok_or(Outcome::NoServer)?;
+        let server = self.table(service).get(slot).ok_or(Outcome::NoServer)?;
+        Ok((service, server.into()))
+    }
+
+    /// The most specific service that the packet goes to, or else that it comes from, and which of the two it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Outcome::NoService`]; for a piece of a packet also [`Outcome::Fragment`].
+    pub fn service(&self, tuple: &Tuple) -> Result<(usize, Direction), Outcome> {
+        let kept = is_special(tuple.destination) || self.own.contains(&tuple.destination);
+        match self.find(tuple, kept, Direction::takes_forward) {
+            Err(Outcome::NoService) => {
+                let swapped = tuple.swapped();
+                // A prefix takes what comes from this host, whose own addresses no prefix is asked for otherwise.
+                let found = self.find(&swapped, is_special(swapped.destination), Direction::takes_reply);
+                found.map(|index| (index, Direction::Reply))
+            }
+            found => found.map(|index| (index, Direction::Forward)),
+        }
+    }
+
+    /// The longest prefix first, then protocol, then port. No prefix takes what is `kept` from them.
+    fn find(&self, tuple: &Tuple, kept: bool, takes: impl Fn(Direction) -> bool) -> Result<usize, Outcome> {
+        let destination = tuple.destination;
+        for &length in &self.lengths[usize::from(destination.is_ipv6())] {
+            let Ok(net) = IpNet::new(destination, length) else { continue };
+            if kept && length < net.max_prefix_len() {
+                break;
+            }
+            let Some(services) = self.nets.get(&net.trunc()) else { continue };
+            let services = services.iter().copied().filter(|index| takes(self.services[*index].direction));
+            let found = if tuple.fragment { self.of_piece(services, tuple) } else { self.of_whole(services, tuple) };
+            if let Some(found) = found {
+                return found;
+            }
+        }
+        Err(Outcome::NoService)
+    }
+
+    fn of_whole(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
+        let rank = |index: usize| {
+            let service = &self.services[index];
+            let fits = service.protocol.is_none_or(|protocol| protocol == tuple.protocol)
+                && service.port.is_none_or(|port| port == tuple.destination_port);
+            fits.then_some((service.protocol.is_some(), service.port.is_some()))
+        };
+        let ranked = services.filter_map(|index| Some((rank(index)?, index)));
+        ranked.max().map(|(_, index)| Ok(index))
+    }
+
+    /// A piece goes to the service that says so for its protocol, else to the one without a port, else to that of all
+    /// protocols; one with a port lets it pass.
+    fn of_piece(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
+        let rank = |index: usize| {
+            let service = &self.services[index];
+            match (service.protocol, service.port, service.fragments) {
+                (Some(protocol), _, _) if protocol != tuple.protocol => None,
+                (Some(_), _, Fragments::Balance) => Some(3),
+                (Some(_), None, Fragments::Pass) => Some(2),
+                (None, _, _) => Some(1),
+                (Some(_), Some(_), Fragments::Pass) => Some(0),
+            }
+        };
+        let ranked = services.filter_map(|index| Some((rank(index)?, index)));
+        ranked.max().map(|(rank, index)| if rank == 0 { Err(Outcome::Fragment) } else { Ok(index) })
+    }
+}
+
+/// What no prefix service takes, whoever the host is.
+fn is_special(address: IpAddr) -> bool {
+    address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        || match address {
+            IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,368 @@
+//! `status`, `services` and `servers`.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use lb_common::{formula::Formula, mac::Mac};
+use serde::{Serialize, Serializer};
+
+use super::render::{Render, or_dash, serialize_mac, table};
+use crate::config::{
+    model::{Direction, Selection, Vlan, health},
+    standing::Standing,
+};
+
+/// An instance, as `modlb status` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusView {
+    /// The version of this program.
+    pub version: String,
+    /// The version of the pinned maps.
+    pub abi: u32,
+    /// This host's role.
+    pub role: String,
+    /// Whether it is active or on standby.
+    pub state: Activity,
+    /// The digest of everything that decides where packets go: equal on balancers that agree.
+    pub digest: String,
+    /// Role `member`: which servers it is, and its group.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberView>,
+    /// A change that will be rolled back unless confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<UnconfirmedView>,
+    /// The interfaces that it is attached to.
+    pub interfaces: Vec<InterfaceView>,
+    /// The services, in the order of the configuration.
+    pub services: Vec<ServiceView>,
+}
+
+/// A change that is not confirmed yet.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnconfirmedView {
+    /// Seconds until it is rolled back.
+    pub rolls_back_in: u64,
+    /// Whether the process that does so is alive.
+    pub waiting: bool,
+    /// Why the rollback has failed so far.
+    pub problem: Option<String>,
+}
+
+impl UnconfirmedView {
+    fn render(&self) -> String {
+        match (&self.problem, self.waiting) {
+            (_, false) => {
+                "unconfirmed, and nothing rolls it back: the process that would is gone; `modlb confirm` keeps the \
+                 change, `modlb confirm --undo` undoes it\n\n"
+                    .to_owned()
+            }
+            (Some(problem), true) => format!("unconfirmed, and cannot be rolled back so far: {problem}\n\n"),
+            (None, true) => format!("unconfirmed, rolls back in {} s\n\n", self.rolls_back_in),
+        }
+    }
+}
+
+/// Which servers a member is, and its group.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberView {
+    /// The servers of its services that this host is.
+    #[serde(rename = "self")]
+    pub own: Vec<IpAddr>,
+    /// The MAC to which the group's packets are addressed.
+    #[serde(serialize_with = "serialize_mac")]
+    pub group_mac: Option<Mac>,
+    /// Whether its interfaces are promiscuous.
+    pub promiscuous: bool,
+    /// Whether requests for a service's MAC are answered with the group's.
+    pub answer_arp: bool,
+}
+
+impl MemberView {
+    fn render(&self) -> String {
+        let own: Vec<_> = self.own.iter().map(ToString::to_string).collect();
+        let own = if own.is_empty() { "no server of any service".to_owned() } else { own.join(", ") };
+        let mac = self.group_mac.map_or_else(String::new, |mac| format!(", group {mac}"));
+        let promiscuous = if self.promiscuous { ", promiscuous" } else { "" };
+        let answers = if self.answer_arp { ", answers for its services' addresses" } else { "" };
+        format!("self: {own}{mac}{promiscuous}{answers}\n\n")
+    }
+}
+
+/// Whether an instance is active or on standby.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activity {
+    /// It forwards.
+    Active,
+    /// It passes every packet untouched.
+    Standby,
+}
+
+impl Activity {
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Standby => "standby",
+        }
+    }
+}
+
+/// An interface that an instance is attached to.
+#[derive(Clone, Debug, Serialize)]
+pub struct InterfaceView {
+    /// Its name.
+    pub name: String,
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Where the program runs: `native`, `generic`, `offload` or `egress`.
+    pub mode: String,
+    /// Whether it takes frames in several buffers, as native mode needs for an MTU beyond a page.
+    pub multi_buffer: bool,
+    /// Whether `modlb trace` or `modlb logs` has swapped in its program.
+    pub traced: bool,
+    /// The kind of link that holds the program.
+    pub link: String,
+    /// The program's id, as `bpftool prog` shows it.
+    pub program_id: u32,
+}
+
+/// A service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: String,
+    /// Its address; a prefix with its length.
+    pub address: String,
+    /// A name or a number; `None`: any.
+    pub protocol: Option<String>,
+    /// `None`: any.
+    pub port: Option<u16>,
+    /// Its formula.
+    #[serde(serialize_with = "serialize_formula")]
+    pub formula: Formula,
+    /// Which direction of its sessions it takes.
+    #[serde(serialize_with = "serialize_direction")]
+    pub direction: Direction,
+    /// How slots are assigned to servers.
+    #[serde(serialize_with = "serialize_selection")]
+    pub selection: Selection,
+    /// N, the sum of the weights.
+    pub n: u32,
+    /// T, the number of slots.
+    pub slots: u32,
+    /// The digest of the slot table: equal on balancers that agree.
+    pub digest: String,
+    /// Its servers, in the formula's order.
+    pub servers: Vec<ServerView>,
+}
+
+/// A server of a service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerView {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its MAC, if known.
+    #[serde(serialize_with = "serialize_mac")]
+    pub mac: Option<Mac>,
+    /// The VLAN of its frames' outer tag; 0: no tag; `None`: tags stay as they are.
+    pub vlan: Option<u16>,
+    /// How many consecutive slots it takes.
+    pub weight: u32,
+    /// `up` if it takes flows, otherwise `down`, `failing` or `unresolved`.
+    #[serde(serialize_with = "serialize_standing")]
+    pub state: Standing,
+    /// When it entered a state other than `up`, in Unix time; `None`: unknown.
+    pub since: Option<u64>,
+    /// The reason for the state, in words.
+    pub reason: Option<String>,
+}
+
+impl ServerView {
+    /// For how long, and why, if it is not simply up.
+    fn remark(&self, now: u64) -> Option<String> {
+        let duration = self.since.map(|since| format!("for {}", duration(now.saturating_sub(since))));
+        match (duration, &self.reason) {
+            (Some(time), Some(reason)) => Some(format!("{time}: {reason}")),
+            (Some(text), None) => Some(text),
+            (None, Some(reason)) => Some(reason.clone()),
+            (None, None) => None,
+        }
+    }
+}
+
+/// How many servers that are not simply up `status` names.
+const MAX_NAMED: usize = 20;
+
+/// A duration in a readable unit.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// What `modlb services` prints.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct ServicesView(pub Vec<ServiceView>);
+
+/// What `modlb servers` prints.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct ServersView(pub Vec<ServerRow>);
+
+/// A server and the service that it belongs to.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerRow {
+    /// The service's name.
+    pub service: String,
+    /// The server.
+    #[serde(flatten)]
+    pub server: ServerView,
+}
+
+impl From<StatusView> for ServicesView {
+    fn from(status: StatusView) -> Self {
+        Self(status.services)
+    }
+}
+
+impl From<StatusView> for ServersView {
+    fn from(status: StatusView) -> Self {
+        let rows = status.services.into_iter().flat_map(|service| {
+            let name = service.name;
+            service.servers.into_iter().map(move |server| ServerRow { service: name.clone(), server })
+        });
+        Self(rows.collect())
+    }
+}
+
+impl ServiceView {
+    /// Its destination, like `203.0.113.10:443/tcp`; unspecified parts are left out.
+    pub fn destination(&self) -> String {
+        let mut text = match self.port {
+            Some(port) if self.address.contains(':') => format!("[{}]:{port}", self.address),
+            Some(port) => format!("{}:{port}", self.address),
+            None => self.address.clone(),
+        };
+        if let Some(protocol) = &self.protocol {
+            // A prefix already contains a slash.
+            let separator = if self.address.contains('/') { " " } else { "/" };
+            text = text + separator + protocol;
+        }
+        text
+    }
+
+    /// `2/3`: two of three servers are up.
+    fn up(&self) -> String {
+        let up = self.servers.iter().filter(|server| server.state.takes_flows()).count();
+        format!("{up}/{}", self.servers.len())
+    }
+}
+
+impl Render for StatusView {
+    fn render(&self) -> String {
+        let (role, state) = (&self.role, self.state.name());
+        let mut text =
+            format!("modlb {} (ABI {}): {role}, {state}, digest {}\n\n", self.version, self.abi, self.digest);
+        text += &self.member.as_ref().map_or_else(String::new, MemberView::render);
+        text += &self.unconfirmed.as_ref().map_or_else(String::new, UnconfirmedView::render);
+        if self.interfaces.is_empty() {
+            text += "not attached to any interface\n\n";
+        } else {
+            let mut interfaces = table(&["interface", "index", "mode", "link", "program"], &["index", "program"]);
+            for i in &self.interfaces {
+                let mode = i.mode.clone()
+                    + if i.multi_buffer { ", multi-buffer" } else { "" }
+                    + if i.traced { ", traced" } else { "" };
+                interfaces.add_row([&i.name, &i.index.to_string(), &mode, &i.link, &i.program_id.to_string()]);
+            }
+            let _ = write!(text, "{}\n\n", interfaces.trim_fmt());
+        }
+        text + &self.render_services()
+    }
+}
+
+impl StatusView {
+    fn render_services(&self) -> String {
+        if self.services.is_empty() {
+            return "no services".to_owned();
+        }
+        let mut services = table(&["service", "destination", "up", "N", "slots", "digest"], &["up", "N", "slots"]);
+        for s in &self.services {
+            let (n, slots) = (s.n.to_string(), s.slots.to_string());
+            services.add_row([&s.name, &s.destination(), &s.up(), &n, &slots, &s.digest]);
+        }
+        let now = health::now();
+        let mut text = services.trim_fmt();
+        let servers =
+            self.services.iter().flat_map(|service| service.servers.iter().map(move |server| (service, server)));
+        let mut others = servers.filter(|(_, server)| server.state != Standing::Up);
+        for (place, (service, server)) in others.by_ref().take(MAX_NAMED).enumerate() {
+            let remark = server.remark(now).map_or_else(String::new, |remark| format!(", {remark}"));
+            let line = if place == 0 { "\n\n" } else { "\n" };
+            // Trap: scripts find a service's line by its first word.
+            let _ = write!(text, "{line}{}: {} {}{remark}", server.state.name(), service.name, server.address);
+        }
+        match others.count() {
+            0 => text,
+            more => format!("{text}\nand {more} more; `modlb servers` lists all"),
+        }
+    }
+}
+
+impl Render for ServicesView {
+    fn render(&self) -> String {
+        let columns = ["service", "destination", "formula", "selection", "up", "N", "slots"];
+        let mut services = table(&columns, &["up", "N", "slots"]);
+        for s in &self.0 {
+            let (n, slots) = (s.n.to_string(), s.slots.to_string());
+            let (formula, selection) = (s.formula.name(), selection_name(s.selection));
+            services.add_row([&s.name, &s.destination(), formula, selection, &s.up(), &n, &slots]);
+        }
+        services.trim_fmt()
+    }
+}
+
+impl Render for ServersView {
+    fn render(&self) -> String {
+        let now = health::now();
+        let mut servers = table(&["service", "server", "mac", "vlan", "weight", "state"], &["vlan", "weight"]);
+        for ServerRow { service, server } in &self.0 {
+            let (address, weight) = (server.address.to_string(), server.weight.to_string());
+            let (mac, vlan) = (or_dash(server.mac), or_dash(server.vlan.map(Vlan::from_number)));
+            let remark = server.remark(now).map_or_else(String::new, |remark| format!(" {remark}"));
+            let state = format!("{}{remark}", server.state.name());
+            servers.add_row([service, &address, &mac, &vlan, &weight, &state]);
+        }
+        servers.trim_fmt()
+    }
+}
+
+const fn selection_name(selection: Selection) -> &'static str {
+    match selection {
+        Selection::Modulo => "modulo",
+        Selection::Resilient { .. } => "resilient",
+    }
+}
+
+fn serialize_direction<S: Serializer>(direction: &Direction, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(direction.name())
+}
+
+fn serialize_formula<S: Serializer>(formula: &Formula, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(formula.name())
+}
+
+fn serialize_selection<S: Serializer>(selection: &Selection, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(selection_name(*selection))
+}
+
+fn serialize_standing<S: Serializer>(standing: &Standing, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(standing.name())
+}
+
+#[cfg(test)]
+mod tests;

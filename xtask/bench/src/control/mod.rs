@@ -1,0 +1,22 @@
+//! What commands take, and what traffic notices of them.
+
+mod commands;
+mod loss;
+mod memory;
+mod moment;
+mod publish;
+mod row;
+
+use anyhow::Result;
+
+use crate::{options::Options, progress::Progress, result::Row};
+
+/// Measures this part.
+pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
+    let mut rows = publish::run(options, progress)?;
+    rows.extend(commands::run(options, progress)?);
+    rows.extend(moment::run(options, progress)?);
+    rows.extend(loss::run(options, progress)?);
+    rows.extend(memory::run(options, progress)?);
+    Ok(rows)
+}
