@@ -36,10 +36,10 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let mut session = Session::start(instance, &options.interface, &filter, manner).await?;
     let mut loggers = Vec::new();
     let unread = Arc::new(AtomicBool::new(false));
-    for teller in &mut session.tellers {
+    for tracer in &mut session.tracers {
         let lines =
-            Lines { interface: teller.interface.name.clone(), json: options.format.json, unread: Arc::clone(&unread) };
-        loggers.push(teller.messages(lines)?);
+            Lines { interface: tracer.interface.name.clone(), json: options.format.json, unread: Arc::clone(&unread) };
+        loggers.push(tracer.messages(lines)?);
     }
     let fetch = || {
         loggers.iter_mut().for_each(EbpfLogger::flush);

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
 use lb_common::{
     outcome::{Action, Outcome},
-    trace::TraceEvent as Event,
+    trace::TraceEvent,
 };
 
 use crate::{
@@ -23,9 +23,9 @@ use crate::{
     output::{TraceLines, TraceSummary, TraceView, emit_line},
     trace::{
         clock::{self, Clock},
-        event::TraceEvent,
         frame,
         names::{NameHistory, Takers},
+        packet::TracedPacket,
         pcapng::{Direction, Packet, Writer},
         query::{Depth, NameFilter, split},
         session::Session,
@@ -47,7 +47,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
     let sink = Sink::open(options)?;
     let mut session = Session::start(instance, &options.which.interface, &filter, Emission::Events(room)).await?;
-    let events = session.tellers.iter_mut().map(|teller| teller.events()).collect::<Result<Vec<_>, _>>()?;
+    let events = session.tracers.iter_mut().map(|tracer| tracer.events()).collect::<Result<Vec<_>, _>>()?;
     let interfaces = Net::open()?.interfaces().await?;
     let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();
     let mut view = Viewer { events, interfaces, filter_names, sink, shown: 0, most: options.count };
@@ -82,7 +82,7 @@ impl Viewer {
         let mut all = Vec::new();
         for events in &mut self.events {
             while let Some(event) = events.next() {
-                all.extend(TraceEvent::read(&event));
+                all.extend(TracedPacket::read(&event));
             }
         }
         all.sort_by_key(|event| event.record.time);
@@ -113,8 +113,8 @@ impl Viewer {
         self.interfaces.get(&interface).cloned().unwrap_or_else(|| format!("#{interface}"))
     }
 
-    fn view(&self, event: &TraceEvent, outcome: Outcome, takers: &Takers<'_>, time: Duration) -> TraceView {
-        let Event { interface, egress, length, frames, slots, slot, action, .. } = event.record;
+    fn view(&self, event: &TracedPacket, outcome: Outcome, takers: &Takers<'_>, time: Duration) -> TraceView {
+        let TraceEvent { interface, egress, length, frames, slots, slot, action, .. } = event.record;
         let (bytes, whole) = (&event.before[..], length as usize);
         let link = frame::link_layer(bytes, whole);
         let tuple = event.tuple().or_else(|| frame::tuple(bytes, whole));
@@ -184,7 +184,7 @@ impl Sink {
         Ok(Self::Capture(Box::new(Writer::new(BufWriter::new(out)).with_context(|| path.display().to_string())?)))
     }
 
-    fn show(&mut self, event: &TraceEvent, view: &TraceView, time: Duration) -> io::Result<()> {
+    fn show(&mut self, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
         match self {
             Self::Lines(lines) => emit_line(&lines.line(view)),
             Self::Json => emit_line(&serde_json::to_string(view)?),
@@ -201,7 +201,7 @@ impl Sink {
 }
 
 /// The frame as it came and, where it was changed, as it left.
-fn capture<W: Write>(writer: &mut Writer<W>, event: &TraceEvent, view: &TraceView, time: Duration) -> io::Result<()> {
+fn capture<W: Write>(writer: &mut Writer<W>, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
     let comment = view.comment();
     let egress = event.record.action == u32::MAX;
     let before = Packet {

@@ -199,7 +199,7 @@ impl Tracer {
     }
 
     /// What was counted so far, by all CPUs.
-    pub fn told(&self) -> Result<TraceCounters> {
+    pub fn counters(&self) -> Result<TraceCounters> {
         let map = self.programs.map("TRACE_COUNTERS").ok_or_else(|| missing("TRACE_COUNTERS"))?;
         let map = PerCpuArray::<_, Counts>::try_from(map).map_err(|error| Error::Map("TRACE_COUNTERS", error))?;
         let counts = map.get(&0, 0).map_err(|error| Error::Map("TRACE_COUNTERS", error))?;
