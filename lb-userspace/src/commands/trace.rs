@@ -45,8 +45,15 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let (depth, room) = if options.pcap.is_some() { (Depth::Whole, ROOM_FOR_FRAMES) } else { (Depth::Headers, ROOM) };
     let snapshot = datapath.snapshot();
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
-    let sink = Sink::open(options)?;
     let mut session = Session::start(instance, &options.which.interface, &filter, Emission::Events(room)).await?;
+    // Not before: a trace that is refused leaves the file as it is.
+    let sink = match Sink::open(options) {
+        Ok(sink) => sink,
+        Err(error) => {
+            session.end()?;
+            return Err(error);
+        }
+    };
     let events = session.tracers.iter_mut().map(|tracer| tracer.events()).collect::<Result<Vec<_>, _>>()?;
     let interfaces = Net::open()?.interfaces().await?;
     let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();
