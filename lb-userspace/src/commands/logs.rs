@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::{
     cli::{self, Logs},
     datapath::{Datapath, tracing::Emission},
-    output::emit_line,
+    output::{emit_line, print_error},
     trace::{
         clock,
         query::{Depth, TraceQuery, split},
@@ -48,7 +48,8 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     loggers.iter_mut().for_each(EbpfLogger::flush);
-    eprintln!("{} packets seen, {} matched", session.counters()?.seen, session.counters()?.fit);
+    let counters = session.counters()?;
+    print_error(&format!("{} packets seen, {} matched", counters.seen, counters.fit));
     Ok(result?)
 }
 

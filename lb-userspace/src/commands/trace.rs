@@ -20,7 +20,7 @@ use crate::{
     config::protocol::protocol_name,
     datapath::{Datapath, tracing::Emission},
     net::Net,
-    output::{TraceLines, TraceSummary, TraceView, emit_line},
+    output::{TraceLines, TraceSummary, TraceView, emit_line, print_error},
     trace::{
         clock::{self, Clock},
         frame,
@@ -64,7 +64,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     // What was told of until then.
     let result = result.and_then(|()| view.fetch(&mut names).map(drop));
     let counters = session.counters()?;
-    eprintln!("{}", TraceSummary { seen: counters.seen, shown: view.shown, lost: counters.lost }.line());
+    print_error(&TraceSummary { seen: counters.seen, shown: view.shown, lost: counters.lost }.line());
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
