@@ -1,4 +1,4 @@
-//! Follows what others do: interfaces that come, go and change, and commands that change the instance.
+//! Follows changes by others: interfaces that come, go and change, and commands that change the instance.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,13 +20,12 @@ use crate::{
     observe::agent_view::{Level, ServerKey},
 };
 
-/// How often the agent looks whether another command changed something: a load of the control word, and a look at the
-/// pins' directory.
-pub(super) const LOOK: Duration = Duration::from_millis(250);
+/// How often the agent looks for changes by commands, which reads the control word and stats the pins' directory.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Agent {
-    /// Takes up the instance as it is now: after a start, after a change of its own, or when another one is in its
-    /// place.
+    /// Takes over the instance as it is now: after a start, after a change by the agent, or when another instance has
+    /// replaced it.
     pub(super) async fn adopt(&mut self) {
         self.seen = None;
         let datapath = match Datapath::open(&self.instance) {
@@ -43,10 +42,10 @@ impl Agent {
         self.refresh(true).await;
     }
 
-    /// Looks whether another command changed something.
+    /// Looks for changes by commands.
     pub(super) async fn look(&mut self) {
         let Some(seen) = &mut self.seen else {
-            // One that was made by hand is kept true as well.
+            // It also follows an instance that a command made.
             if Datapath::open(&self.instance).is_ok() {
                 self.note(Level::Info, "an instance was made by a command; the agent follows it");
                 self.adopt().await;
@@ -58,7 +57,7 @@ impl Agent {
         let Some(now) = seen.datapath.stamp() else { return self.lost_instance().await };
         seen.stamp = now;
         if now.inode != before.inode {
-            self.note(Level::Info, "another instance is in the place of this one");
+            self.note(Level::Info, "another instance has replaced this one");
             return self.adopt().await;
         }
         if now != before {
@@ -71,7 +70,7 @@ impl Agent {
         }
     }
 
-    /// A command removed the instance; it is for a person to want it again.
+    /// A command removed the instance, which is not made again before an operator asks for it.
     async fn lost_instance(&mut self) {
         self.note(
             Level::Warning,
@@ -87,12 +86,13 @@ impl Agent {
         self.report();
     }
 
-    /// Which interfaces the instance is attached to. What a command detached is wanted no more, what one attached is.
+    /// Reads which interfaces the instance is attached to. Those that a command attached are wanted, those that one
+    /// detached are not.
     async fn look_at_links(&mut self) {
         let Some(seen) = &self.seen else { return };
         let interfaces = match attached(&seen.datapath, &self.net).await {
             Ok(interfaces) => interfaces,
-            // It went in between, and an event tells of it.
+            // It went in between, and an event will follow.
             Err(error) => return log::debug!("{error:#}"),
         };
         let mut before = std::mem::take(&mut self.attached);
@@ -109,14 +109,14 @@ impl Agent {
         }
     }
 
-    /// Everything anew that follows from what is in force. `again`: the ways to servers may have changed.
-    pub(super) async fn refresh(&mut self, again: bool) {
+    /// Updates everything that depends on what is in force. `reroute`: routes to servers may have changed.
+    pub(super) async fn refresh(&mut self, reroute: bool) {
         let Some(seen) = &mut self.seen else { return };
         let snapshot = seen.datapath.snapshot();
         seen.generation = snapshot.control.generation();
         seen.summary = status(&snapshot);
         let interfaces: Vec<_> = self.attached.values().map(|attachment| attachment.interface.clone()).collect();
-        self.neighbours.set(&self.net, &interfaces, &snapshot, again).await;
+        self.neighbours.set(&self.net, &interfaces, &snapshot, reroute).await;
         self.check(&snapshot);
         if let Ok(mut view) = self.shared.write() {
             view.neighbours = self.neighbours.len();
@@ -126,14 +126,13 @@ impl Agent {
         }
     }
 
-    /// Checks what is in force. What the checks found is what counts; where they know nothing yet, what was found
-    /// before.
+    /// Checks the servers in force. Results of this agent's checks count; before the first one, the recorded ones do.
     fn check(&mut self, snapshot: &Snapshot) {
         let mut targets = Vec::new();
         let mut failing = std::collections::HashMap::new();
         let mut differs = false;
         for service in &snapshot.config.services {
-            let Some((check, port)) = how(service) else { continue };
+            let Some((check, port)) = check_of(service) else { continue };
             for server in &service.servers {
                 let key: ServerKey = (service.name.clone(), server.address);
                 let recorded = server.health.failing;
@@ -157,7 +156,7 @@ impl Agent {
         self.checked.contains(key)
     }
 
-    /// The kernel tells of a change.
+    /// Handles an event of the kernel.
     pub(super) async fn event(&mut self, event: Event) {
         match event {
             Event::Link { interface, running } => self.link(interface, running).await,
@@ -209,55 +208,55 @@ impl Agent {
             self.wanted.insert(name.clone());
             self.note(
                 Level::Info,
-                format!("{} is called {name} now, and the instance stays attached", before.interface.name),
+                format!("{} was renamed to {name}; the instance stays attached", before.interface.name),
             );
         }
         match (before.running, running) {
             (Some(true) | None, false) => self.note(Level::Warning, format!("{name} is down: nothing arrives there")),
             (Some(false), true) => {
                 self.note(Level::Info, format!("{name} is up"));
-                // Routes come back with it, and the kernel has forgotten its neighbours there.
+                // Its routes are back, and the kernel has dropped its neighbours.
                 self.refresh(true).await;
                 self.look_around().await;
             }
             (Some(true) | None, true) | (Some(false), false) => {}
         }
         if before.interface.mac != interface.mac
-            && let Err(error) = self.know_mac(&interface).await
+            && let Err(error) = self.update_mac(&interface).await
         {
-            self.note(Level::Error, format!("{name} has another MAC, which the program does not know: {error:#}"));
+            self.note(Level::Error, format!("{name} has a new MAC, but the program still has the old one: {error:#}"));
         }
     }
 
-    /// A program knows its interface's MAC as a constant, and so do servers behind one of several.
-    async fn know_mac(&mut self, interface: &Interface) -> Result<()> {
+    /// Replaces the interface's program, which has its MAC as a constant, and publishes the MAC for servers behind it.
+    async fn update_mac(&mut self, interface: &Interface) -> Result<()> {
         let Some(mut writer) = self.lock().await? else { return Ok(()) };
         let group = writer.snapshot().config.group;
         writer.replace(interface, &group)?;
         let interfaces = attached(&writer, &self.net).await?;
         relocate(&mut writer, &self.net, &interfaces).await?;
-        self.note(Level::Info, format!("{} has another MAC now, and the program knows it", interface.name));
+        self.note(Level::Info, format!("{} has a new MAC; its program was replaced", interface.name));
         Ok(())
     }
 
     async fn link_gone(&mut self, index: u32) {
         let Some(Attachment { interface, .. }) = self.attached.remove(&index) else { return };
-        self.note(Level::Warning, format!("{} is gone; it is attached to when it comes again", interface.name));
-        let forgotten = match self.lock().await {
-            Ok(Some(writer)) => writer.forget_gone().map_err(Into::into),
+        self.note(Level::Warning, format!("{} is gone; it is attached again when it comes back", interface.name));
+        let detached = match self.lock().await {
+            Ok(Some(writer)) => writer.detach_gone().map_err(Into::into),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
-        if let Err(error) = forgotten {
-            self.note(Level::Error, format!("what is left of {}: {error:#}", interface.name));
+        if let Err(error) = detached {
+            self.note(Level::Error, format!("removing what is left of {}: {error:#}", interface.name));
         }
         self.report();
     }
 
-    /// Attaches to interfaces that are wanted and have come.
+    /// Attaches to wanted interfaces that have appeared.
     async fn attach_again(&mut self) {
         let names: Vec<_> = self.wanted.iter().cloned().collect();
-        // Without an instance it is the file that says what to make.
+        // Without an instance, the file says what to make.
         let result = match &self.seen {
             Some(_) => self.reconcile(None, &names, None).await,
             None => return self.reload(true).await,
@@ -268,7 +267,7 @@ impl Agent {
         self.report();
     }
 
-    /// Looks at what events may have missed.
+    /// Looks for changes that events may have missed.
     pub(super) async fn look_around(&mut self) {
         if self.neighbours.look(&self.net).await {
             self.publish_soon();
@@ -283,11 +282,11 @@ impl Agent {
         }
     }
 
-    /// The kernel tells no more, which means that it told something that nobody here understands.
+    /// Opens the events again. They end if the kernel sends a message that is not understood.
     pub(super) async fn listen_again(&mut self, events: &mut Events) {
         log::warn!("the kernel's events ended; listening again");
-        // Were it to fail at once each time, this would be all that the agent does.
-        tokio::time::sleep(LOOK).await;
+        // So that a failure at once, each time, does not keep the agent busy.
+        tokio::time::sleep(POLL_INTERVAL).await;
         match Events::open() {
             Ok(new) => *events = new,
             Err(error) => self.note(Level::Error, error.to_string()),
@@ -296,14 +295,14 @@ impl Agent {
     }
 }
 
-/// A service's check and the port that it tries.
-fn how(service: &Service) -> Option<(Arc<crate::config::model::Check>, u16)> {
+/// A service's check and its port.
+fn check_of(service: &Service) -> Option<(Arc<crate::config::model::Check>, u16)> {
     let check = service.check.as_ref()?;
     let port = if check.kind == Kind::Icmp { 0 } else { check.port.or(service.port)? };
     Some((Arc::new(check.clone()), port))
 }
 
-/// Like "2 services, 7 servers: 5 take flows, 1 failing, 1 unresolved".
+/// A summary such as "2 services, 7 servers: 5 take flows, 1 failing, 1 unresolved".
 fn status(snapshot: &Snapshot) -> String {
     let standings = || snapshot.config.services.iter().flat_map(Service::standings);
     let flows = standings().filter(|standing| standing.takes_flows()).count();

@@ -1,16 +1,16 @@
-//! The agent: one process that keeps an instance as its configuration says, and true to the network around it. Traffic
-//! never depends on it.
+//! The agent: a process that keeps an instance in line with its configuration file and the network. Traffic never
+//! depends on it.
 //!
 //! ```text
-//! source      the file                      reconcile   the file → the instance
-//! neighbours  MACs                          follow      interfaces, and what other commands do
-//! checks      health                        publish     what was found out → the instance
-//! systemd     what systemd is told
+//! source      watches the file              reconcile   the file → the instance
+//! neighbours  MACs                          follow      interfaces, and changes by other commands
+//! checks      health checks                 publish     findings → the instance
+//! systemd     notifies systemd
 //! ```
 //!
-//! Trap: it may be killed between any two system calls, and started anew. So nothing that matters is only in its
-//! memory: what was found out about servers, and which file was put in force, is in the instance's maps. And it changes
-//! the instance as any command does: under the lock, for no longer than a change takes.
+//! Trap: it may be killed between any two system calls, and started again. So its findings about servers, and the
+//! digest of the file in force, are in the instance's maps, not only in its memory. It changes the instance as any
+//! command does: under the lock, for no longer than a change takes.
 
 mod checks;
 mod follow;

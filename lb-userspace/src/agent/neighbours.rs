@@ -1,9 +1,8 @@
-//! Keeps servers' MACs true.
+//! Keeps servers' MACs up to date.
 //!
-//! Traffic that XDP sends makes the kernel ask for nobody's MAC, so entries would age and be forgotten. From 5.16 on
-//! the kernel keeps those alive that are *managed*; before that the agent asks for each again and again. What the
-//! kernel finds out comes as an event. Trap: a managed entry that was permanent is so no longer; what somebody entered
-//! for good is left alone.
+//! Frames that XDP sends do not refresh the kernel's neighbour entries, which would age and go. Since Linux 5.16 the
+//! kernel keeps *managed* entries alive; before that the agent asks for each again and again. Changes come as events.
+//! Trap: managing a permanent entry makes it non-permanent, so permanent entries are left alone.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry as Slot},
@@ -19,52 +18,52 @@ use crate::{
     net::{Interface, Neighbour, Net},
 };
 
-/// An address, and the index of the interface on whose link it is.
+/// A neighbour entry: an address, and the index of its interface.
 type Entry = (IpAddr, u32);
 
-/// What the way to a server depends on.
-type Who = (IpAddr, Option<u16>);
+/// What the route to a server depends on: its address and VLAN.
+type RouteKey = (IpAddr, Option<u16>);
 
-/// What the agent has to do with an entry.
+/// What the agent knows about an entry.
 #[derive(Clone, Copy, Debug, Default)]
 struct Watched {
-    /// What the kernel said last.
+    /// The MAC that the kernel last reported.
     mac: Option<Mac>,
-    /// The kernel had no answer, and it was said.
+    /// The server did not answer, and that was reported.
     silent: bool,
-    /// The agent made the kernel keep it.
+    /// The agent made the entry, or had the kernel manage it.
     made: bool,
 }
 
-/// The neighbours that are servers.
+/// The neighbour entries of servers.
 #[derive(Debug, Default)]
 pub struct Neighbours {
-    routes: HashMap<Who, Route>,
+    routes: HashMap<RouteKey, Route>,
     entries: HashMap<Entry, Watched>,
-    /// There is a server to which no way is known.
+    /// There is a server without a known route.
     pub lacks_routes: bool,
 }
 
-/// What an event means.
+/// What an event means for servers.
 #[derive(Debug, Eq, PartialEq)]
 pub enum News {
-    /// Nothing.
+    /// It is not about a server.
     None,
-    /// It is no server, or it is one and nothing new about it.
+    /// Nothing new about a server.
     Known,
-    /// A server has a MAC that it had not.
+    /// A server has a new MAC.
     Mac,
-    /// A server does not answer any more.
+    /// A server no longer answers.
     Silent,
-    /// The kernel knows nothing of a server any more.
+    /// The kernel removed a server's entry.
     Forgotten,
 }
 
-fn who(server: &Server) -> Who {
+fn route_key(server: &Server) -> RouteKey {
     (server.address, server.vlan.map(Vlan::number))
 }
 
-/// Whether a server is one whose MAC is to be found. One that is down and was never found is left alone.
+/// Whether a server's MAC is to be kept up to date. A server that is down and was never found is left alone.
 fn is_watched(role: Role, server: &Server, location: Location) -> bool {
     role != Role::Member
         && location != Location::Local
@@ -76,29 +75,29 @@ fn is_watched(role: Role, server: &Server, location: Location) -> bool {
 }
 
 impl Neighbours {
-    /// How many there are.
+    /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Watches the servers of what is in force, and no others. `again`: the routes to them may have changed.
-    pub async fn set(&mut self, net: &Net, interfaces: &[Interface], snapshot: &Snapshot, again: bool) {
+    /// Watches the servers in force, and no others. `reroute`: the routes to them may have changed.
+    pub async fn set(&mut self, net: &Net, interfaces: &[Interface], snapshot: &Snapshot, reroute: bool) {
         let role = snapshot.config.role;
         let services = snapshot.config.services.iter().zip(&snapshot.locations);
         let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
-        let mut known = if again { HashMap::new() } else { std::mem::take(&mut self.routes) };
+        let mut known = if reroute { HashMap::new() } else { std::mem::take(&mut self.routes) };
         let (mut asked, mut routes) = (Routes::new(net, interfaces), HashMap::new());
         let mut wanted: HashMap<Entry, Option<Mac>> = HashMap::new();
         self.lacks_routes = false;
         for (server, _) in servers.filter(|(server, location)| is_watched(role, server, **location)) {
-            let who = who(server);
-            let way = match routes.entry(who) {
+            let key = route_key(server);
+            let route = match routes.entry(key) {
                 Slot::Occupied(there) => &*there.into_mut(),
-                Slot::Vacant(free) => match known.remove(&who) {
-                    Some(way) => &*free.insert(way),
+                Slot::Vacant(free) => match known.remove(&key) {
+                    Some(route) => &*free.insert(route),
                     None => match asked.get(server).await {
-                        Ok(way) => &*free.insert(way),
-                        // It is tried again with the next look around.
+                        Ok(route) => &*free.insert(route),
+                        // `Agent::look_around` tries again.
                         Err(_) => {
                             self.lacks_routes = true;
                             continue;
@@ -106,13 +105,13 @@ impl Neighbours {
                     },
                 },
             };
-            wanted.entry((server.address, way.ask)).or_insert(server.mac.get());
+            wanted.entry((server.address, route.ask)).or_insert(server.mac.get());
         }
         self.routes = routes;
         self.change(net, &wanted).await;
     }
 
-    /// Makes entries, and takes back those that the agent made.
+    /// Adds entries, and removes those that the agent made and nobody needs.
     async fn change(&mut self, net: &Net, wanted: &HashMap<Entry, Option<Mac>>) {
         let gone: Vec<_> = self.entries.keys().filter(|entry| !wanted.contains_key(entry)).copied().collect();
         for entry in gone {
@@ -132,8 +131,8 @@ impl Neighbours {
         self.look(net).await;
     }
 
-    /// Looks at the kernel's whole table, makes entries that are missing and keeps those alive that the kernel would
-    /// not. Returns whether some server has another MAC than was known.
+    /// Reads the kernel's whole table, adds missing entries, and keeps those alive that the kernel would not. Returns
+    /// whether some server has a new MAC.
     pub async fn look(&mut self, net: &Net) -> bool {
         let table = match net.neighbours().await {
             Ok(table) => table,
@@ -157,7 +156,7 @@ impl Neighbours {
         news
     }
 
-    /// Makes the kernel keep an entry alive; one that was told before and does not is asked to ask.
+    /// Has the kernel keep an entry alive. If it was asked to before and does not, it is made to probe the neighbour.
     async fn keep(&mut self, net: &Net, entry: Entry) {
         let Some(watched) = self.entries.get_mut(&entry) else { return };
         let result = if watched.made { net.ask(entry.0, entry.1).await } else { net.manage(entry.0, entry.1).await };
@@ -167,7 +166,7 @@ impl Neighbours {
         }
     }
 
-    /// What is new by an entry as it is now.
+    /// What a neighbour entry means for servers.
     pub fn event(&mut self, found: &Neighbour) -> News {
         let Some(watched) = self.entries.get_mut(&(found.address, found.interface)) else { return News::None };
         match found.mac {
@@ -180,7 +179,7 @@ impl Neighbours {
         }
     }
 
-    /// An entry went: it is made anew.
+    /// Adds an entry again that the kernel removed.
     pub async fn gone(&mut self, net: &Net, found: &Neighbour) -> News {
         let entry = (found.address, found.interface);
         let Some(watched) = self.entries.get_mut(&entry) else { return News::None };
@@ -189,7 +188,7 @@ impl Neighbours {
         News::Forgotten
     }
 
-    /// Enters into a configuration what is known of the servers' MACs, and where those are that had none.
+    /// Enters known MACs into a configuration, and the locations of servers that had none.
     pub async fn enter(
         &self,
         net: &Net,
@@ -203,8 +202,8 @@ impl Neighbours {
             for (server, location) in service.servers.iter_mut().zip(locations) {
                 let Some(mac) = self.mac(server).filter(|_| is_watched(role, server, *location)) else { continue };
                 if server.mac == ServerMac::Unresolved {
-                    let way = routes.get(server).await;
-                    *location = routes.location(way.as_ref().ok());
+                    let route = routes.get(server).await;
+                    *location = routes.location(route.as_ref().ok());
                 }
                 server.mac = ServerMac::Resolved(mac);
                 server.health.unresolved = None;
@@ -212,13 +211,13 @@ impl Neighbours {
         }
     }
 
-    /// The MAC of a server, as far as the kernel said.
+    /// The MAC of a server that the kernel last reported.
     fn mac(&self, server: &Server) -> Option<Mac> {
-        let way = self.routes.get(&who(server))?;
-        self.entries.get(&(server.address, way.ask))?.mac
+        let route = self.routes.get(&route_key(server))?;
+        self.entries.get(&(server.address, route.ask))?.mac
     }
 
-    /// Whether something is known that is not in force.
+    /// Whether a known MAC is not in force.
     pub fn differs(&self, snapshot: &Snapshot) -> bool {
         let role = snapshot.config.role;
         let services = snapshot.config.services.iter().zip(&snapshot.locations);

@@ -1,7 +1,6 @@
-//! What was found out about servers → the instance.
+//! Publishes findings about servers: MACs and health.
 //!
-//! A change is made of the configuration that is in force at the time, whoever put it there, so that nothing that
-//! another command did is undone.
+//! It changes the configuration that is in force at the time, so that it undoes nothing that another command did.
 
 use std::time::Duration;
 
@@ -18,18 +17,18 @@ use crate::{
     observe::agent_view::Level,
 };
 
-/// Changes that come so soon one after the other are published together.
-const TOGETHER: Duration = Duration::from_millis(20);
+/// Changes within this time are published together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Publishing takes at most this part of the agent's time.
-const SHARE: u32 = 3;
+/// The pause after a publication, as a multiple of the time that it took.
+const PAUSE_FACTOR: u32 = 3;
 
-/// How soon a publication is tried again that could not be made.
-const AGAIN: Duration = Duration::from_secs(2);
+/// How soon a failed publication is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Agent {
-    /// A check passes from now on, or it does not.
-    pub(super) fn judge(&mut self, Verdict { key, failure }: Verdict) {
+    /// Takes a verdict of a check.
+    pub(super) fn take_verdict(&mut self, Verdict { key, failure }: Verdict) {
         match failure {
             Some(why) => self.failing.insert(key, Failing { since: health::now(), why }),
             None => self.failing.remove(&key),
@@ -37,13 +36,13 @@ impl Agent {
         self.publish_soon();
     }
 
-    /// Publishes at once, unless much was published just before.
+    /// Publishes after a pause, which is short unless publishing takes long.
     pub(super) fn publish_soon(&mut self) {
-        let pause = TOGETHER.max(self.published_in * SHARE);
-        self.publish_at.get_or_insert_with(|| Instant::now() + pause.min(AGAIN));
+        let pause = BATCH_INTERVAL.max(self.published_in * PAUSE_FACTOR);
+        self.publish_at.get_or_insert_with(|| Instant::now() + pause.min(RETRY_INTERVAL));
     }
 
-    /// Publishes what is not in force.
+    /// Publishes findings that are not in force yet.
     pub(super) async fn publish(&mut self) {
         self.publish_at = None;
         match self.try_publish().await {
@@ -56,8 +55,8 @@ impl Agent {
             }
             Ok(false) => {}
             Err(error) => {
-                self.note(Level::Error, format!("what was found out about servers is not in force: {error:#}"));
-                self.publish_at = Some(Instant::now() + AGAIN);
+                self.note(Level::Error, format!("cannot publish servers' MACs and health: {error:#}"));
+                self.publish_at = Some(Instant::now() + RETRY_INTERVAL);
             }
         }
     }
@@ -86,12 +85,12 @@ impl Agent {
         Ok(true)
     }
 
-    /// Enters into a configuration which checks fail.
+    /// Enters failing checks into a configuration.
     fn enter_failing(&self, config: &mut Config) {
         for service in config.services.iter_mut().filter(|service| service.check.is_some()) {
             for server in &mut service.servers {
                 let now = self.failing.get(&(service.name.clone(), server.address)).copied();
-                // It fails for as long as it is known to, for whatever reasons meanwhile.
+                // While it fails, time and reason stay those of the first failure.
                 if now.is_some() != server.health.failing.is_some() {
                     server.health.failing = now;
                 }
@@ -100,26 +99,26 @@ impl Agent {
     }
 }
 
-/// A line for each server about which something changes, and whether it is for the better.
+/// A line for each change of a server, and whether it is for the better.
 fn changes(have: &Snapshot, config: &Config) -> Vec<(bool, String)> {
     let mut lines = Vec::new();
     for (before, after) in have.config.services.iter().zip(&config.services) {
         let standings = before.standings().zip(after.standings());
         for ((was, is), (before, server)) in standings.zip(before.servers.iter().zip(&after.servers)) {
-            let who = format!("{} {}", after.name, server.address);
+            let name = format!("{} {}", after.name, server.address);
             if let (Some(from), Some(to)) = (before.mac.get(), server.mac.get())
                 && from != to
             {
-                lines.push((true, format!("{who}: its MAC is {to} now, it was {from}")));
+                lines.push((true, format!("{name}: its MAC is {to} now, it was {from}")));
             } else if let (None, Some(to)) = (before.mac.get(), server.mac.get()) {
-                lines.push((true, format!("{who}: found at {to}")));
+                lines.push((true, format!("{name}: found at {to}")));
             }
             if was != is {
                 let reason = is.reason(|index| format!("interface {index}"));
                 let change = match (is.name(), was.name(), reason) {
-                    (is, was, Some(reason)) if is == was => format!("{who}: {is}: {reason}"),
-                    (is, was, Some(reason)) => format!("{who}: {is}, was {was}: {reason}"),
-                    (is, was, None) => format!("{who}: {is}, was {was}"),
+                    (is, was, Some(reason)) if is == was => format!("{name}: {is}: {reason}"),
+                    (is, was, Some(reason)) => format!("{name}: {is}, was {was}: {reason}"),
+                    (is, was, None) => format!("{name}: {is}, was {was}"),
                 };
                 lines.push((is == Standing::Up, change));
             }

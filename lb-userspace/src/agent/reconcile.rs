@@ -1,8 +1,8 @@
-//! The file → the instance, at the start, on SIGHUP, and when the file changes: the same plan and the same steps as
-//! those of `attach`, `apply` and `detach`.
+//! Puts the file in force: at the start, on SIGHUP, and when the file changes. The steps are those of `attach`, `apply`
+//! and `detach`.
 //!
-//! What commands changed by hand stays until the file says something new. So an agent that is started again looks
-//! whether the file is the one that was put in force last; if it is, it leaves the configuration as it is.
+//! Changes by commands stay until the file changes. So an agent that starts again leaves the configuration alone if the
+//! file is the one that was last put in force.
 
 use std::time::Duration;
 
@@ -23,18 +23,18 @@ use crate::{
     observe::agent_view::Level,
 };
 
-/// How long the agent waits for a command that changes the same instance.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the agent waits for a command that holds the instance's lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often it tries.
-const TRY: Duration = Duration::from_millis(20);
+/// How often it tries to get the lock.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Agent {
-    /// Brings the instance to what the file says, unless it is there already.
+    /// Puts the file in force, unless it is already.
     ///
     /// # Errors
     ///
-    /// There is no instance, and none can be made. A file that is refused while an instance runs is no error.
+    /// There is no instance, and none can be made. A refused file is not an error while an instance runs.
     pub(super) async fn start(&mut self) -> Result<()> {
         let running = Datapath::open(&self.instance);
         let result = self.read_and_reconcile(true).await;
@@ -45,16 +45,16 @@ impl Agent {
                 self.adopt().await;
             }
             (Err(error), Err(Error::NotRunning(_))) => return Err(error),
-            // Such as one of another version: nothing to be done here.
+            // It is of another version, for example.
             (Err(_), Err(error)) => return Err(error.into()),
         }
         self.report();
         Ok(())
     }
 
-    /// Reads the file again. `told`: somebody asked for it, so that it counts even if it says nothing new.
-    pub(super) async fn reload(&mut self, told: bool) {
-        if !told && self.source.read().is_ok_and(|text| text.digest == self.read) {
+    /// Reads the file again. `always`: puts it in force even if it has not changed.
+    pub(super) async fn reload(&mut self, always: bool) {
+        if !always && self.source.read().is_ok_and(|text| text.digest == self.read) {
             return;
         }
         systemd::reloading();
@@ -69,7 +69,7 @@ impl Agent {
         self.report();
     }
 
-    /// The file, or what it asks for, is refused: what is in force stays.
+    /// Reports that the file is refused, which leaves what is in force.
     fn refuse(&mut self, error: &anyhow::Error) {
         let reason = format!("{error:#}");
         self.note(Level::Error, format!("{} is not put in force: {reason}", self.source.path().display()));
@@ -79,7 +79,7 @@ impl Agent {
         }
     }
 
-    /// `starting`: leave the configuration alone if the file was put in force before.
+    /// `starting`: leaves the configuration alone if this file was last put in force.
     async fn read_and_reconcile(&mut self, starting: bool) -> Result<()> {
         let path = self.source.path().display().to_string();
         let text = self.source.read().map_err(|error| anyhow::anyhow!("{path}: {error}"))?;
@@ -118,14 +118,11 @@ impl Agent {
         let running = Datapath::open(&self.instance);
         if matches!(running, Err(Error::NotRunning(_))) && found.is_empty() && !missing.is_empty() {
             self.wanted = names.iter().cloned().collect();
-            self.note(
-                Level::Warning,
-                format!("waiting for {}, as none of the interfaces is there", missing.join(", ")),
-            );
+            self.note(Level::Warning, format!("no interface exists yet; waiting for {}", missing.join(", ")));
             return Ok(());
         }
         for name in &missing {
-            self.note(Level::Warning, format!("there is no interface {name} yet; it is attached to when it comes"));
+            self.note(Level::Warning, format!("interface {name} does not exist yet; it is attached when it appears"));
         }
         let mode = self.options.mode;
         let attach = AttachOptions { mode, standby: false, replace: false, source, force: false };
@@ -133,7 +130,7 @@ impl Agent {
         let reconciled = match running {
             Ok(_) => {
                 let prefetched = self.prefetch(config.clone(), &found).await?;
-                let Some(mut writer) = self.lock().await? else { bail!("the instance went meanwhile") };
+                let Some(mut writer) = self.lock().await? else { bail!("the instance was removed meanwhile") };
                 self.options.wanted.check(writer.capacities(), writer.role())?;
                 let reconciled =
                     reconcile(&mut writer, &self.net, attach, config, found.clone(), Some(prefetched)).await?;
@@ -146,7 +143,7 @@ impl Agent {
             Err(error) => return Err(error.into()),
         };
         self.reconciled(reconciled);
-        // Not before: what is refused changes nothing.
+        // Only now, as a refused configuration changes nothing.
         self.wanted = names.iter().cloned().collect();
         self.adopt().await;
         Ok(())
@@ -179,7 +176,7 @@ impl Agent {
         }
     }
 
-    /// The interfaces with these names, and the names that none has.
+    /// The interfaces with these names, and the names without an interface.
     async fn find(&self, names: &[String]) -> Result<(Vec<Interface>, Vec<String>)> {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for name in names {
@@ -192,7 +189,7 @@ impl Agent {
         Ok((found, missing))
     }
 
-    /// Looks for the servers before the lock is taken, for those that do not answer take a second.
+    /// Resolves servers before the lock is taken, as silent ones take a second.
     async fn prefetch(&self, config: Option<Config>, found: &[Interface]) -> Result<Prefetched> {
         let datapath = Datapath::open(&self.instance)?;
         let have = datapath.snapshot();
@@ -210,7 +207,7 @@ impl Agent {
         })
     }
 
-    /// Leaves the interfaces that the file does not name.
+    /// Detaches from interfaces that the file does not name.
     async fn leave_others(&mut self, writer: &mut Writer, named: &[Interface]) -> Result<()> {
         let all = attached(writer, &self.net).await?;
         let (stay, leaving): (Vec<_>, Vec<_>) =
@@ -219,23 +216,22 @@ impl Agent {
             return Ok(());
         }
         let lines = leave(writer, &self.net, &leaving, &stay).await?;
-        // That is known here, and no command's doing.
+        // So that this is not taken for a command's doing.
         self.attached.retain(|index, _| leaving.iter().all(|leaving| leaving.index != *index));
         self.note_all(Level::Info, lines);
         Ok(())
     }
 
-    /// Takes the instance's lock, without keeping everything else from going on meanwhile. `None`: there is no
-    /// instance.
+    /// Takes the instance's lock, without blocking the agent's other tasks. `None`: there is no instance.
     pub(super) async fn lock(&self) -> Result<Option<Writer>> {
         let start = Instant::now();
         loop {
             match Writer::try_open(&self.instance) {
                 Ok(Some(writer)) => return Ok(Some(writer)),
-                Ok(None) if start.elapsed() > PATIENCE => {
-                    return Err(Error::Locked(self.instance.clone(), PATIENCE.as_secs()).into());
+                Ok(None) if start.elapsed() > LOCK_TIMEOUT => {
+                    return Err(Error::Locked(self.instance.clone(), LOCK_TIMEOUT.as_secs()).into());
                 }
-                Ok(None) => time::sleep(TRY).await,
+                Ok(None) => time::sleep(LOCK_INTERVAL).await,
                 Err(Error::NotRunning(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }

@@ -1,4 +1,4 @@
-//! The agent's life: start, one loop, end.
+//! Starts the agent, runs its loop, and ends it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     checks::Checks,
-    follow::LOOK,
+    follow::POLL_INTERVAL,
     neighbours::Neighbours,
     source::Source,
     state::{Agent, Options},
@@ -33,15 +33,15 @@ use crate::{
     serve::{self, serve_with},
 };
 
-/// How often it looks at everything that the kernel might have told and did not.
-const LOOK_AROUND: Duration = Duration::from_secs(10);
+/// How often it looks for changes that the kernel did not report.
+const LOOK_AROUND_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Runs the agent until it is told to end. Must be called within a current-thread tokio runtime, in the network
-/// namespace that is meant.
+/// Runs the agent until a signal ends it. Call it within a current-thread tokio runtime, in the instance's network
+/// namespace.
 ///
 /// # Errors
 ///
-/// It cannot begin: the listener's address is taken, or there is no instance yet and the file is none to make one by.
+/// It cannot start: the listener's address is in use, or there is no instance and the file cannot make one.
 pub async fn run(instance: &str, options: Options) -> Result<()> {
     let shared = Shared::default();
     if let Ok(mut view) = shared.write() {
@@ -50,9 +50,9 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
     // Held until the process ends, however it ends.
     let _only = only(instance)?;
     let listener = listen(options.listen).await?;
-    // Signals are caught before anything takes time, so that none ends the agent half-way.
+    // Before anything that takes time, so that no signal kills the agent half-way.
     let mut signals = Signals::new()?;
-    // Events are heard before anything is looked at, so that none falls in between.
+    // Before the network is read, so that no event is missed.
     let mut events = Events::open()?;
     let net = Net::open()?;
     let source = Source::watch(&options.config);
@@ -88,7 +88,7 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Answers requests for as long as the agent lives. It goes on without a listener, as traffic does without an agent.
+/// Answers HTTP requests. If the listener fails, the agent goes on without it.
 async fn answer(listener: TcpListener, shared: Shared, instance: String, options: serve::Options) {
     if let Err(error) = serve_with(listener, Arc::clone(&shared), &instance, options).await {
         log::error!("{error:#}");
@@ -98,13 +98,13 @@ async fn answer(listener: TcpListener, shared: Shared, instance: String, options
     }
 }
 
-/// Makes sure that no other agent keeps this instance, perhaps to another file. The name is the network namespace's, as
-/// the instance is.
+/// Makes sure that no other agent manages this instance, by an abstract socket's name. Such names belong to the network
+/// namespace, as the instance does.
 fn only(instance: &str) -> Result<UnixDatagram> {
     let name = SocketAddr::from_abstract_name(format!("modlb-agent-{instance}"))?;
     match UnixDatagram::bind_addr(&name) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            bail!("another agent keeps instance {instance}; end it first, or choose another `--instance`")
+            bail!("another agent manages instance {instance}; end it first, or choose another `--instance`")
         }
         result => result.context("making sure that this is the only agent"),
     }
@@ -113,13 +113,13 @@ fn only(instance: &str) -> Result<UnixDatagram> {
 async fn listen(address: Option<net::SocketAddr>) -> Result<Option<TcpListener>> {
     let Some(address) = address else { return Ok(None) };
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; say another `--listen ADDRESS:PORT`, or `--listen none`")
+        format!("cannot listen on {address}; choose another `--listen ADDRESS:PORT`, or `--listen none`")
     })?;
     log::info!("listening on {}", listener.local_addr().unwrap_or(address));
     Ok(Some(listener))
 }
 
-/// What the agent is told by signals.
+/// The signals that the agent handles.
 struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -136,7 +136,7 @@ impl Signals {
         })
     }
 
-    /// Returns when the agent is to end.
+    /// Returns when a signal ends the agent.
     async fn end(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -147,8 +147,8 @@ impl Signals {
 
 impl Agent {
     async fn serve(&mut self, signals: &mut Signals, events: &mut Events) {
-        let mut look = time::interval(LOOK);
-        let mut around = time::interval_at(Instant::now() + LOOK_AROUND, LOOK_AROUND);
+        let mut look = time::interval(POLL_INTERVAL);
+        let mut around = time::interval_at(Instant::now() + LOOK_AROUND_INTERVAL, LOOK_AROUND_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         around.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -162,7 +162,7 @@ impl Agent {
                     Some(event) => self.event(event).await,
                     None => self.listen_again(events).await,
                 },
-                Some(verdict) = self.checks.verdict() => self.judge(verdict),
+                Some(verdict) = self.checks.verdict() => self.take_verdict(verdict),
                 () = due => self.publish().await,
                 _ = look.tick() => self.look().await,
                 () = self.source.changed() => self.reload(false).await,

@@ -1,8 +1,7 @@
-//! The file that the agent keeps the instance to.
+//! Reads and watches the configuration file.
 //!
-//! Trap: editors write a new file and rename it over the old one, and others replace a link to a directory; a watch of
-//! the file itself would follow what nobody reads any more. So its directory is watched, and what counts is whether the
-//! file's text is another.
+//! Trap: editors rename a new file over the old one, and other tools replace a link to a directory; a watch of the file
+//! itself would follow the old one. So the directory is watched, and a digest tells whether the text has changed.
 
 use std::{
     fs, io,
@@ -23,7 +22,7 @@ use tokio::{
 use super::until::until;
 use crate::decide::slots::Digest;
 
-/// So long nothing may happen before the file is read: whoever writes it may not have ended.
+/// Debounce: the file is read after this much quiet, as it may still be being written.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// A text, and its digest.
@@ -31,7 +30,7 @@ const QUIET: Duration = Duration::from_millis(200);
 pub struct Text {
     /// The text.
     pub text: String,
-    /// Its digest, which is not 0.
+    /// Its digest, never 0.
     pub digest: u64,
 }
 
@@ -40,20 +39,20 @@ pub struct Text {
 pub struct Source {
     path: PathBuf,
     changes: UnboundedReceiver<()>,
-    /// When it has been quiet for long enough after a change.
+    /// When a change has been followed by enough quiet.
     quiet_at: Option<Instant>,
     _watcher: Option<RecommendedWatcher>,
 }
 
 impl Source {
-    /// Starts to watch. Where the system does not allow it, only a signal makes the agent read the file again.
+    /// Starts to watch. If the system does not allow it, only SIGHUP makes the agent read the file again.
     pub fn watch(path: &Path) -> Self {
-        let (tell, changes) = unbounded_channel();
+        let (notify, changes) = unbounded_channel();
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if event.is_ok_and(|event| is_change(event.kind)) {
-                // Nobody listens when the agent ends.
-                let _ = tell.send(());
+                // Fails only while the agent ends.
+                let _ = notify.send(());
             }
         });
         let watched = watcher.and_then(|mut watcher| {
@@ -66,14 +65,14 @@ impl Source {
         Self { path: path.to_owned(), changes, quiet_at: None, _watcher: watcher.ok() }
     }
 
-    /// The file's name.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns when something in the file's directory has changed and is quiet again.
+    /// Returns when the file's directory has changed and is quiet again.
     pub async fn changed(&mut self) {
-        // Trap: this may be given up at any await and begun again, and must not forget what it saw.
+        // Trap: the future may be dropped at any await and called again, so state is kept in `self`.
         loop {
             let quiet = until(self.quiet_at);
             tokio::select! {
@@ -93,18 +92,18 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or is no text.
+    /// The file cannot be read, or is not text.
     pub fn read(&self) -> io::Result<Text> {
         let text = fs::read_to_string(&self.path)?;
         let mut hash = Sha256::new();
         hash.update(&text);
-        // 0 stands for no file at all.
+        // 0 stands for no file.
         let digest = Digest::of(hash).0.max(1);
         Ok(Text { text, digest })
     }
 }
 
-/// Reading, by whomever, is none.
+/// Whether an event may change the file. Reading does not.
 const fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Any | EventKind::Other => true,
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whichever_way_the_file_is_replaced() {
+    async fn every_way_of_replacing_the_file_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("modlb.toml");
         fs::write(&path, "one").unwrap();
@@ -131,13 +130,13 @@ mod tests {
         assert!(notices(&mut source).await);
         let two = source.read().unwrap();
         assert!(one.digest != two.digest && two.text == "two");
-        // As editors do it.
+        // As editors do.
         let other = directory.path().join("modlb.toml~");
         fs::write(&other, "one").unwrap();
         fs::rename(&other, &path).unwrap();
         assert!(notices(&mut source).await);
         assert_eq!(source.read().unwrap().digest, one.digest);
-        // Reading is no change.
+        // Reading is not a change.
         assert!(!notices(&mut source).await);
         fs::remove_file(&path).unwrap();
         assert!(notices(&mut source).await);

@@ -1,4 +1,4 @@
-//! What the agent knows, and how it says what happens.
+//! The agent's state, and how it reports what happens.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -18,18 +18,18 @@ use crate::{
     serve,
 };
 
-/// What the agent is told to do.
+/// Options of the agent.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The configuration file.
     pub config: PathBuf,
-    /// Where its listener is; `None`: it has none.
+    /// The address to listen on; `None`: no listener.
     pub listen: Option<SocketAddr>,
-    /// Where programs run that it attaches.
+    /// Where the programs that it attaches run.
     pub mode: Mode,
     /// A new instance starts on standby.
     pub standby: bool,
-    /// How much a new instance can hold.
+    /// Capacities and role of a new instance.
     pub wanted: InstanceOptions,
     /// How the listener answers.
     pub serve: serve::Options,
@@ -51,13 +51,13 @@ pub(super) struct Agent {
     pub shared: Shared,
     pub net: Net,
     pub source: Source,
-    /// The digest of the text that was read last.
+    /// The digest of the text that was last read.
     pub read: u64,
     /// `None`: there is no instance at present.
     pub seen: Option<LastSeen>,
     /// By index, the interfaces that the instance is attached to.
     pub attached: BTreeMap<u32, Attachment>,
-    /// The names of interfaces that it is to be attached to as soon as they are there.
+    /// The names of interfaces to attach to as soon as they exist.
     pub wanted: BTreeSet<String>,
     pub neighbours: Neighbours,
     pub checks: Checks,
@@ -65,11 +65,11 @@ pub(super) struct Agent {
     pub checked: HashSet<ServerKey>,
     /// Servers whose check fails.
     pub failing: HashMap<ServerKey, Failing>,
-    /// When to publish what was found out; `None`: there is nothing.
+    /// When to publish findings; `None`: there are none.
     pub publish_at: Option<Instant>,
     /// How long the last publication took.
     pub published_in: Duration,
-    /// `READY=1` was said.
+    /// `READY=1` was sent.
     pub ready: bool,
 }
 
@@ -77,18 +77,18 @@ pub(super) struct Agent {
 #[derive(Clone, Debug)]
 pub(super) struct Attachment {
     pub interface: Interface,
-    /// Whether frames can leave it; `None`: nothing was heard of it yet.
+    /// Whether frames can leave it; `None`: not known yet.
     pub running: Option<bool>,
 }
 
 impl Agent {
-    /// The interfaces that the instance is to be attached to and is not.
+    /// Wanted interfaces that the instance is not attached to.
     pub fn missing(&self) -> Vec<String> {
         let is_attached = |name: &&String| self.attached.values().any(|attachment| attachment.interface.name == **name);
         self.wanted.iter().filter(|name| !is_attached(name)).cloned().collect()
     }
 
-    /// Something that people should know: it goes to the log and is kept for who asks.
+    /// Logs something that operators should know, and keeps it for the listener.
     pub fn note(&self, level: Level, text: impl Into<String>) {
         let text = text.into();
         match level {
@@ -101,7 +101,7 @@ impl Agent {
         }
     }
 
-    /// Many lines of one kind, of which only the first are kept.
+    /// The same for many lines, of which only the first are kept.
     pub fn note_all(&self, level: Level, lines: Vec<String>) {
         const MOST: usize = 20;
         let more = lines.len().saturating_sub(MOST);
@@ -113,7 +113,7 @@ impl Agent {
         }
     }
 
-    /// Tells systemd how things are.
+    /// Notifies systemd of the state.
     pub fn report(&mut self) {
         let refused = self.shared.read().ok().and_then(|view| view.refused.clone());
         let waiting: Vec<_> = self.missing();

@@ -1,30 +1,30 @@
-//! What systemd is told (`Type=notify`). Where nobody listens, nothing is.
+//! Notifies systemd (`Type=notify`), if it started the agent.
 
 use sd_notify::NotifyState;
 
-/// The instance is in the state that the file asks for, or stays in the one that it had.
+/// The file is in force, or it was refused and the instance stays as it was.
 pub fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// The file is being read again.
 pub fn reloading() {
     let now = NotifyState::monotonic_usec_now();
-    tell(&now.map_or_else(|_| vec![NotifyState::Reloading], |now| vec![NotifyState::Reloading, now]));
+    notify(&now.map_or_else(|_| vec![NotifyState::Reloading], |now| vec![NotifyState::Reloading, now]));
 }
 
 /// A line for `systemctl status`.
 pub fn status(status: &str) {
-    tell(&[NotifyState::Status(status)]);
+    notify(&[NotifyState::Status(status)]);
 }
 
 /// The agent ends; the instance does not.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("ended; the instance goes on without it")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("ended; the instance goes on without it")]);
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        log::debug!("systemd is not told: {error}");
+        log::debug!("cannot notify systemd: {error}");
     }
 }

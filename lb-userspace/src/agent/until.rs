@@ -1,8 +1,8 @@
-//! Waiting for a moment that may not come.
+//! Waits for a moment that may never come.
 
 use tokio::time::{self, Instant};
 
-/// Waits until then; `None`: for good.
+/// Waits until then; `None`: for ever.
 pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(at) => time::sleep_until(at).await,

@@ -1,4 +1,4 @@
-//! A change of a running instance: have → want → difference → resolved → published.
+//! Changes the configuration of a running instance: compare, resolve servers, publish.
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
@@ -16,23 +16,23 @@ use crate::{
     net::{Interface, Net},
 };
 
-/// How a change is made.
+/// Options of a change.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeOptions<'a> {
-    /// Whose MAC is looked up again.
+    /// Which MACs are looked up again.
     pub refresh: Refresh<'a>,
-    /// Make it even if it cuts off the host's own traffic.
+    /// Change it even if that cuts off this host's own traffic.
     pub force: bool,
-    /// A server that must be found, by service and address.
+    /// A server whose MAC must be found, by service and address.
     pub must_find: Option<(&'a str, IpAddr)>,
 }
 
-/// A change that fits and only has to be published.
+/// A change that fits and is ready to be published.
 #[derive(Debug)]
 pub struct Change {
-    /// What changes in the configuration.
+    /// The difference between the configurations.
     pub plan: Plan,
-    /// A line for each server that answers with another MAC than before.
+    /// A line for each server whose MAC has changed.
     pub moved: Vec<String>,
     have: Snapshot,
     placed: Placed,
@@ -41,11 +41,11 @@ pub struct Change {
 }
 
 impl Change {
-    /// Finds out whether an instance can be brought to a configuration. Changes nothing.
+    /// Finds out whether an instance can take a configuration. Changes nothing.
     ///
     /// # Errors
     ///
-    /// It cannot: another role, no room, the operator would be locked out, a server must be found and is not.
+    /// Another role, no room, the operator would be locked out, or the MAC of `must_find` is not found.
     pub async fn prepare(writer: &Writer, want: Config, options: ChangeOptions<'_>) -> Result<Self> {
         let have = writer.snapshot();
         check_role(writer.role(), &want)?;
@@ -66,41 +66,41 @@ impl Change {
         Ok(Self { plan, moved, have, placed, prepared, interfaces })
     }
 
-    /// Whether anything that decides about packets changes.
+    /// Whether anything changes for packets.
     pub fn is_needed(&self) -> bool {
         self.placed.config != self.have.config || self.placed.locations != self.have.locations
     }
 
-    /// To be called before [`Change::publish`]: the change is rolled back after `within` unless somebody confirms it.
+    /// Has the change rolled back after `within` unless it is confirmed. Call it before [`Change::publish`].
     ///
     /// # Errors
     ///
-    /// Nobody can be made to wait; nothing is left behind.
+    /// The waiting process cannot be started; nothing is left behind.
     pub fn roll_back_unless_confirmed(&self, writer: &Writer, instance: &str, within: Duration) -> Result<()> {
         waiter::begin(writer, instance, &self.have.config, within)
     }
 
-    /// Publishes it, and has interfaces receive what it needs. The lines say what could not be had.
+    /// Publishes it and sets what interfaces receive. Returns a line for each setting that changes.
     ///
     /// # Errors
     ///
     /// The kernel refuses a program or a setting of an interface.
     pub fn publish(&self, writer: &mut Writer) -> Result<Vec<String>> {
         let Self { have, placed, .. } = self;
-        // With prefixes, what counts as this host's own may have changed as well.
+        // With prefix services, this host's own addresses may have changed as well.
         if self.is_needed() || !placed.own.is_empty() {
             writer.publish(&self.prepared)?;
         }
         let (had, group) = (&have.config.group, &placed.config.group);
         if (had.mac, had.promiscuous) != (group.mac, group.promiscuous) {
-            // Programs know the group's MAC as a constant.
+            // The group's MAC is a constant of programs.
             self.interfaces.iter().try_for_each(|interface| writer.replace(interface, group))?;
         }
-        Ok(writer.hold(&self.interfaces, &placed.config)?)
+        Ok(writer.reconcile_nic_state(&self.interfaces, &placed.config)?)
     }
 }
 
-/// A role is an instance's for as long as it runs.
+/// The role of a running instance cannot change.
 pub fn check_role(have: Role, want: &Config) -> Result<()> {
     if want.role == have {
         return Ok(());
@@ -112,7 +112,7 @@ pub fn check_role(have: Role, want: &Config) -> Result<()> {
     )
 }
 
-/// A line for each server that answers with another MAC than before.
+/// A line for each server whose MAC has changed.
 fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
     let mut lines = Vec::new();
     let before = have.config.services.iter().flat_map(|service| {

@@ -1,13 +1,13 @@
-//! Everything that brings an instance to a wanted state.
+//! Brings an instance to a wanted state.
 //!
 //! ```text
-//! plan       what has to change: pure
-//! resolve    servers' MACs, and where they are
-//! lockout    whether the operator would be cut off
-//! apply      a change of a running instance
-//! reconcile  an instance brought to a configuration and to interfaces
-//! relocate   the same configuration for another set of interfaces
-//! rollback   changes taken back unless somebody confirms
+//! plan       the difference between two configurations: pure
+//! resolve    finds servers' MACs and locations
+//! lockout    checks whether the operator would be cut off
+//! apply      changes the configuration of a running instance
+//! reconcile  brings an instance to a configuration and interfaces
+//! relocate   the same configuration on other interfaces
+//! rollback   rolls back changes that are not confirmed
 //! ```
 
 pub mod apply;

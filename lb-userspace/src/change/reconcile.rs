@@ -1,4 +1,4 @@
-//! Brings an instance to a configuration and to interfaces: for `attach` and the agent.
+//! Brings an instance to a configuration and interfaces, for `attach` and the agent.
 
 use anyhow::{Result, bail};
 
@@ -13,58 +13,58 @@ use crate::{
     net::{Interface, Net, XdpMode},
 };
 
-/// How an instance is brought to a configuration and to interfaces.
+/// Options of [`reconcile`].
 #[derive(Clone, Copy, Debug)]
 pub struct AttachOptions {
     /// Where new programs run.
     pub mode: Mode,
-    /// Put the instance on standby, one that runs as well.
+    /// Put the instance on standby, also if it runs already.
     pub standby: bool,
-    /// Replace the programs that run, and publish even if nothing changes.
+    /// Replace running programs, and publish even if nothing changes.
     pub replace: bool,
-    /// The digest of the file that the configuration is from; `None`: leave what is noted.
+    /// The digest of the file that the configuration came from; `None`: keep the recorded one.
     pub source: Option<u64>,
-    /// Whatever becomes of the host's own traffic.
+    /// Do it even if that cuts off this host's own traffic.
     pub force: bool,
 }
 
-/// Servers that were looked for before the lock was taken, so that nobody waits for those that do not answer.
+/// Servers resolved before the lock was taken, so that silent ones do not keep other commands waiting.
 #[derive(Debug)]
 pub struct Prefetched {
-    /// The generation that was in force at the time.
+    /// The generation in force at the time.
     pub generation: u64,
-    /// The interfaces that they were looked for on, by index.
+    /// The indices of the interfaces that were attached.
     pub interfaces: Vec<u32>,
     /// What was found.
     pub resolved: Resolved,
 }
 
-/// What was done.
+/// The result of [`reconcile`].
 #[derive(Debug)]
 pub struct Reconciled {
-    /// For people, line by line.
+    /// Lines to print.
     pub lines: Vec<String>,
-    /// Whether anything became active that was not before.
+    /// Whether a new half was published.
     pub published: bool,
-    /// Servers that take no flows for want of a MAC.
+    /// Servers that take no flows because their MAC is not known.
     pub unresolved: Vec<UnresolvedServer>,
 }
 
-/// Brings an instance to a configuration (`None`: the one that it has), attached to these interfaces beside those that
-/// it is attached to already. Whoever made the writer abandons it if this fails.
+/// Brings an instance to a configuration (`None`: keeps its own), and attaches it to these interfaces in addition to
+/// those that it has. If this fails, the caller abandons the writer.
 pub async fn reconcile(
     writer: &mut Writer,
     net: &Net,
     options: AttachOptions,
     config: Option<Config>,
-    named: Vec<Interface>,
+    interfaces: Vec<Interface>,
     prefetched: Option<Prefetched>,
 ) -> Result<Reconciled> {
     let AttachOptions { mode, standby, replace, source, force } = options;
-    writer.forget_gone()?;
+    writer.detach_gone()?;
     let old = attached(writer, net).await?;
     let new: Vec<_> =
-        named.into_iter().filter(|interface| old.iter().all(|old| old.index != interface.index)).collect();
+        interfaces.into_iter().filter(|interface| old.iter().all(|old| old.index != interface.index)).collect();
     if old.is_empty() && new.is_empty() {
         bail!("name an interface, as in `modlb attach eth0`, or list `interfaces` in the configuration");
     }
@@ -74,22 +74,22 @@ pub async fn reconcile(
         writer.set_standby(standby);
     }
 
-    // Nothing that can go wrong comes after the first thing that packets notice.
+    // Everything that may fail comes before the first step that affects packets.
     let have = writer.snapshot();
     let want = config.unwrap_or_else(|| have.config.clone());
     let plan = diff(&have.config, &want);
-    let everywhere: Vec<_> = old.iter().chain(&new).cloned().collect();
+    let all: Vec<_> = old.iter().chain(&new).cloned().collect();
     if !force {
         let before = if old.is_empty() { &Config::default() } else { &have.config };
-        lockout::check(net, &everywhere, before, &want, standby || writer.standby()).await?;
+        lockout::check(net, &all, before, &want, standby || writer.standby()).await?;
     }
     let Resolved { placed, unresolved } = match prefetched {
         Some(prefetched)
-            if prefetched.generation == have.control.generation() && prefetched.interfaces == indices(&everywhere) =>
+            if prefetched.generation == have.control.generation() && prefetched.interfaces == indices(&all) =>
         {
             prefetched.resolved
         }
-        Some(_) | None => resolve(net, &everywhere, want, &have, Refresh::All).await?,
+        Some(_) | None => resolve(net, &all, want, &have, Refresh::All).await?,
     };
     check_self(&placed)?;
     let published = replace
@@ -103,8 +103,8 @@ pub async fn reconcile(
     let group = &placed.config.group;
     let links = new.iter().map(|interface| writer.attach(interface, mode, group)).collect::<Result<Vec<_>, _>>()?;
 
-    // Before a half names them, else its packets would be dropped.
-    writer.enter_devices(&everywhere)?;
+    // Before a half names them, else packets would be dropped.
+    writer.enter_devices(&all)?;
     if let Some(prepared) = &prepared {
         writer.publish(prepared)?;
     }
@@ -112,17 +112,17 @@ pub async fn reconcile(
     for link in links {
         writer.pin(link)?;
     }
-    // Programs know the group's MAC as a constant.
+    // The group's MAC is a constant of programs.
     let had = &have.config.group;
     if replace || (had.mac, had.promiscuous) != (group.mac, group.promiscuous) {
         old.iter().try_for_each(|interface| writer.replace(interface, group))?;
     }
-    let held = writer.hold(&everywhere, &placed.config)?;
+    let settings = writer.reconcile_nic_state(&all, &placed.config)?;
     if standby {
         writer.set_standby(true);
     }
     let mut lines = report(writer, net, if replace { &[] } else { &old }, &old).await?;
-    lines.extend(held);
+    lines.extend(settings);
     lines.extend(plan.to_string().lines().map(str::to_owned));
     lines.push(placed.config.summary());
     Ok(Reconciled { lines, published, unresolved })
@@ -132,7 +132,7 @@ fn indices(interfaces: &[Interface]) -> Vec<u32> {
     interfaces.iter().map(|interface| interface.index).collect()
 }
 
-/// A member that is nobody would take nothing and drop everything.
+/// Refuses a member that matches no server: it would drop everything.
 fn check_self(placed: &Placed) -> Result<()> {
     let servers = placed.locations.iter().flatten();
     if placed.config.role != Role::Member
@@ -143,47 +143,47 @@ fn check_self(placed: &Placed) -> Result<()> {
     }
     match &placed.config.group.own[..] {
         [] => bail!(
-            "no server of any service has an address of this host's, so that a member would drop everything; say self = \
+            "no server of any service has an address of this host, so this member would drop everything; set self = \
              \"ADDRESS\""
         ),
         own => bail!(
-            "self: {} is no server of any service, so that this member would drop everything",
+            "self: {} is not a server of any service, so this member would drop everything; set it to a server's address",
             own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         ),
     }
 }
 
-/// What steers rewrites frames that the kernel has already given to an interface, so it cannot choose another.
+/// Role steer rewrites frames that the kernel has already given to an interface, so it cannot choose another one.
 fn check_steering(role: Role, mode: Mode, interfaces: usize) -> Result<()> {
     if role != Role::Steer {
         return Ok(());
     }
     if !matches!(mode, Mode::Auto | Mode::Clsact) {
-        bail!("role steer has no modes of XDP; leave out `--mode`");
+        bail!("role steer has no XDP mode; leave out `--mode`");
     }
     if interfaces > 1 {
-        bail!("role steer works on one interface; use an instance of its own for each (`--instance NAME`)");
+        bail!("role steer works on one interface; use one instance for each (`--instance NAME`)");
     }
     Ok(())
 }
 
 /// A link keeps the mode that it was made with.
 fn check_mode(interface: &Interface, mode: Mode) -> Result<()> {
-    let is = interface.xdp.map(|xdp| xdp.mode);
+    let current = interface.xdp.map(|xdp| xdp.mode);
     let conflict = match mode {
         Mode::Auto | Mode::Clsact => false,
-        Mode::Native => is != Some(XdpMode::Native),
-        Mode::Generic => is != Some(XdpMode::Generic),
+        Mode::Native => current != Some(XdpMode::Native),
+        Mode::Generic => current != Some(XdpMode::Generic),
     };
     if conflict {
-        let is = is.map_or("no", XdpMode::name);
+        let current = current.map_or("no", XdpMode::name);
         let name = &interface.name;
-        bail!("{name} is attached in {is} mode, which cannot be changed; `modlb detach {name}` first");
+        bail!("{name} is attached in {current} mode, which cannot be changed; `modlb detach {name}` first");
     }
     Ok(())
 }
 
-/// A line for each interface, but for those that were left as they are.
+/// A line for each interface, except those that were left unchanged.
 async fn report(writer: &Writer, net: &Net, left: &[Interface], old: &[Interface]) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for (index, link) in writer.links()? {

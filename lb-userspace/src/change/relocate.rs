@@ -1,4 +1,4 @@
-//! The configuration that is in force, published again for another set of interfaces.
+//! Moves the configuration in force to another set of interfaces.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::{
     net::{Interface, Net},
 };
 
-/// Publishes the configuration anew for another set of interfaces.
+/// Publishes the configuration again, for another set of interfaces.
 pub async fn relocate(writer: &mut Writer, net: &Net, interfaces: &[Interface]) -> Result<()> {
     let have = writer.snapshot();
     let Resolved { placed, unresolved } =
@@ -21,9 +21,9 @@ pub async fn relocate(writer: &mut Writer, net: &Net, interfaces: &[Interface]) 
     Ok(())
 }
 
-/// Detaches from some of an instance's interfaces. A line for each.
+/// Detaches an instance from some of its interfaces. Returns a line for each.
 pub async fn leave(writer: &mut Writer, net: &Net, leave: &[Interface], stay: &[Interface]) -> Result<Vec<String>> {
-    // Servers first, that none is looked for behind an interface that is given up.
+    // First publish, so that no server is behind an interface that is detached.
     relocate(writer, net, stay).await?;
     leave
         .iter()

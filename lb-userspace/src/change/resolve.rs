@@ -1,4 +1,4 @@
-//! Finds the servers: their MACs, and the interface that leads to each.
+//! Finds servers' MACs and locations.
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::{
 /// How long servers may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A configuration whose servers were looked for.
+/// A configuration whose servers have been resolved, as far as possible.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The configuration. Servers that were not found and need to be are marked: they take no flows.
+    /// The configuration. Servers that need a MAC and have none are marked unresolved: they take no flows.
     pub placed: Placed,
-    /// Those servers.
+    /// The unresolved servers.
     pub unresolved: Vec<UnresolvedServer>,
 }
 
@@ -29,23 +29,23 @@ pub struct UnresolvedServer {
     pub service: String,
     /// The server.
     pub server: IpAddr,
-    /// Who, where, why, and what helps.
+    /// A message: service, server, reason, and what helps.
     pub line: String,
 }
 
-/// Whose MAC and location are looked up anew.
+/// Which servers are looked up again.
 #[derive(Clone, Copy, Debug)]
 pub enum Refresh<'a> {
-    /// Every server's.
+    /// All of them.
     All,
-    /// That of one server of one service.
+    /// One server of one service.
     One(&'a str, IpAddr),
-    /// Only those that are not known.
+    /// Only those whose MAC is not known.
     Unknown,
 }
 
-/// Finds every server of a configuration for a datapath on `interfaces`. What is in `known`, the state before, stands
-/// in where a server does not answer now, and says what was found out about servers that stay.
+/// Resolves every server of a configuration for a datapath on `interfaces`. `known` is the state before: a server that
+/// does not answer keeps its MAC, and servers that stay keep their health.
 pub async fn resolve(
     net: &Net,
     interfaces: &[Interface],
@@ -57,7 +57,7 @@ pub async fn resolve(
     let mut locations = Vec::with_capacity(config.services.len());
     let mut questions = Vec::new();
     let mut unresolved = Vec::new();
-    // A member sends nothing to others, so all that it has to know is which server it is.
+    // A member sends nothing to other members: it only has to know which server it is.
     let member = config.role == Role::Member;
     let local = match &config.group.own[..] {
         [] => net.local_addresses().await?,
@@ -73,8 +73,8 @@ pub async fn resolve(
             inherit(server, checked, before, now);
             let again = is_due(refresh, &service.name, server, before);
             let hop = match local.contains(&server.address) {
-                true => Hop { location: Location::Local, interface: None },
-                false if member => Hop { location: Location::SamePort, interface: None },
+                true => Hop { location: Location::Local, route: None },
+                false if member => Hop { location: Location::SamePort, route: None },
                 false => hop(&mut routes, server, before.filter(|_| !again)).await,
             };
             server.health.unresolved = match (server.health.unresolved, hop.location) {
@@ -84,8 +84,8 @@ pub async fn resolve(
                 }
             };
             if again && hop.location != Location::Local {
-                match hop.interface {
-                    Some(Ok(way)) => questions.push(Question { service: index, server: number, way }),
+                match hop.route {
+                    Some(Ok(route)) => questions.push(Question { service: index, server: number, route }),
                     Some(Err(no_route)) if missing(server) => {
                         unresolved.push(mark_unresolved(
                             &service.name,
@@ -109,7 +109,7 @@ pub async fn resolve(
     Ok(Resolved { placed: Placed { config, locations, own }, unresolved })
 }
 
-/// What is known of a server that stays goes on to be known.
+/// Carries over what is known about a server that stays.
 fn inherit(server: &mut Server, checked: bool, before: Option<&Before>, now: u64) {
     let health = before.map_or(Health::default(), |before| before.health);
     server.mac = remember(server.mac, before);
@@ -142,10 +142,10 @@ fn mark_unresolved(
     }
 }
 
-/// What was known of servers before.
+/// The servers before the change.
 struct Known<'a>(HashMap<(&'a str, IpAddr), Before>);
 
-/// What was known of a server before.
+/// A server before the change.
 #[derive(Clone, Copy)]
 struct Before {
     mac: ServerMac,
@@ -173,43 +173,43 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The way to a server.
+/// Where a server is, and how to ask for its MAC.
 struct Hop {
     location: Location,
-    /// The interface on which to ask for its MAC, or why there is none; `None`: nobody needs to ask.
-    interface: Option<Result<Route, NoRoute>>,
+    /// The route by which to ask for its MAC, or why there is none; `None`: its MAC need not be asked for.
+    route: Option<Result<Route, NoRoute>>,
 }
 
 /// How the kernel would reach a server.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// The index of the interface that its frames leave by.
-    pub by: u32,
-    /// That on which to ask for its MAC: another where the server is in a VLAN of the first.
+    /// The index of the interface that its frames leave on.
+    pub egress: u32,
+    /// The index of the interface on which to ask for its MAC: another one if the server is in a VLAN.
     pub ask: u32,
-    /// The name of that one.
+    /// The name of `ask`.
     pub name: String,
 }
 
 /// Why a server cannot be asked for its MAC.
 #[derive(Clone, Debug)]
 pub struct NoRoute {
-    /// In a word.
+    /// The reason.
     pub why: Missing,
-    /// The index of the interface that does not do; 0: there is none.
+    /// The index of the interface that cannot be used; 0: none.
     pub on: u32,
-    /// In words, and what helps.
+    /// The reason in words, and what helps.
     pub line: String,
 }
 
-/// A server whose MAC is asked for.
+/// A server to ask for its MAC.
 struct Question {
     service: usize,
     server: usize,
-    way: Route,
+    route: Route,
 }
 
-/// A MAC that was found before is better than none.
+/// Keeps a MAC that was found before, if none is known now.
 const fn remember(mac: ServerMac, before: Option<&Before>) -> ServerMac {
     match (mac, before) {
         (ServerMac::Unresolved, Some(Before { mac: ServerMac::Resolved(mac), .. })) => ServerMac::Resolved(*mac),
@@ -217,8 +217,8 @@ const fn remember(mac: ServerMac, before: Option<&Before>) -> ServerMac {
     }
 }
 
-/// Whether a server is looked for. One that is known to be unresolved is left to `apply`, or to the agent: a change to
-/// another server must not wait for it.
+/// Whether a server is looked up. One that is already unresolved is left to `apply` or the agent, so that a change to
+/// another server does not wait for it.
 fn is_due(refresh: Refresh<'_>, service: &str, server: &Server, before: Option<&Before>) -> bool {
     let new = || before.is_none_or(|before| server.state == State::Up && before.health.unresolved.is_none());
     match (server.mac, refresh) {
@@ -233,12 +233,12 @@ fn is_due(refresh: Refresh<'_>, service: &str, server: &Server, before: Option<&
     }
 }
 
-/// Whether a server cannot be without the MAC that it has not.
+/// Whether a server needs a MAC and has none.
 fn missing(server: &Server) -> bool {
     server.state == State::Up && server.mac.get().is_none()
 }
 
-/// The routes to servers, each asked for once however many services it is in.
+/// The routes to servers, each looked up once for all services.
 pub struct Routes<'a> {
     net: &'a Net,
     interfaces: &'a [Interface],
@@ -251,20 +251,20 @@ impl<'a> Routes<'a> {
         Self { net, interfaces, found: HashMap::new() }
     }
 
-    /// The way to a server.
+    /// The route to a server.
     pub async fn get(&mut self, server: &Server) -> Result<Route, NoRoute> {
         let key = (server.address, server.vlan.map(Vlan::number));
         if let Some(found) = self.found.get(&key) {
             return found.clone();
         }
-        let way = way(self.net, self.interfaces, server).await;
-        self.found.insert(key, way.clone());
-        way
+        let route = find_route(self.net, self.interfaces, server).await;
+        self.found.insert(key, route.clone());
+        route
     }
 
-    /// Where that way leads.
-    pub fn location(&self, way: Option<&Route>) -> Location {
-        match way.and_then(|way| attached(self.interfaces, way.by)) {
+    /// The location of a server with this route.
+    pub fn location(&self, route: Option<&Route>) -> Location {
+        match route.and_then(|route| attached(self.interfaces, route.egress)) {
             Some(interface) if self.interfaces.len() > 1 => {
                 Location::ViaNextHop { interface: interface.index, source: interface.mac.unwrap_or_default() }
             }
@@ -273,33 +273,33 @@ impl<'a> Routes<'a> {
     }
 }
 
-/// The way to a server that is not this host. With one interface there is only one, and the kernel's routes matter only
-/// to tell why nobody answers on it.
+/// Where a server is that is not this host. With one interface it can only be there; then the kernel's route only
+/// explains why it does not answer.
 async fn hop(routes: &mut Routes<'_>, server: &Server, before: Option<&Before>) -> Hop {
     let given = matches!(server.mac, ServerMac::Given(_));
     let several = routes.interfaces.len() > 1;
     match before.map(|before| before.location) {
         Some(Location::ViaNextHop { interface, .. }) if several && attached(routes.interfaces, interface).is_some() => {
             let source = attached(routes.interfaces, interface).and_then(|interface| interface.mac).unwrap_or_default();
-            return Hop { location: Location::ViaNextHop { interface, source }, interface: None };
+            return Hop { location: Location::ViaNextHop { interface, source }, route: None };
         }
-        Some(Location::SamePort) if !several => return Hop { location: Location::SamePort, interface: None },
-        _ if given && !several => return Hop { location: Location::SamePort, interface: None },
+        Some(Location::SamePort) if !several => return Hop { location: Location::SamePort, route: None },
+        _ if given && !several => return Hop { location: Location::SamePort, route: None },
         Some(_) | None => {}
     }
-    let way = routes.get(server).await;
-    Hop { location: routes.location(way.as_ref().ok()), interface: (!given).then_some(way) }
+    let route = routes.get(server).await;
+    Hop { location: routes.location(route.as_ref().ok()), route: (!given).then_some(route) }
 }
 
 fn attached(interfaces: &[Interface], index: u32) -> Option<&Interface> {
     interfaces.iter().find(|interface| interface.index == index)
 }
 
-/// The attached interface on whose link the kernel would look for a server.
+/// The route to a server through an attached interface.
 ///
-/// With several interfaces a server in a VLAN is behind the one whose VLAN the kernel's route names. With one it is
-/// behind that, wherever its MAC is asked for.
-async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Route, NoRoute> {
+/// With several interfaces, a server in a VLAN is behind the interface whose VLAN the kernel's route names. With one
+/// interface it is behind that, wherever its MAC is asked for.
+async fn find_route(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Route, NoRoute> {
     let no_route = |why, on, line| NoRoute { why, on, line };
     let route = net
         .route(server.address)
@@ -315,61 +315,62 @@ async fn way(net: &Net, interfaces: &[Interface], server: &Server) -> Result<Rou
     let (name, vlan_of) =
         net.interface_by_index(ask).await.map_or_else(|_| (ask.to_string(), None), |i| (i.name, i.vlan_of));
     if interfaces.is_empty() || attached(interfaces, ask).is_some() {
-        return Ok(Route { by: ask, ask, name });
+        return Ok(Route { egress: ask, ask, name });
     }
     let below = vlan_of.filter(|index| attached(interfaces, *index).is_some());
     match (server.vlan, below, interfaces) {
-        (Some(_), Some(by), _) => Ok(Route { by, ask, name }),
-        (Some(_), None, [only]) => Ok(Route { by: only.index, ask, name }),
+        (Some(_), Some(egress), _) => Ok(Route { egress, ask, name }),
+        (Some(_), None, [only]) => Ok(Route { egress: only.index, ask, name }),
         (Some(_), None, _) => {
             let line = format!(
-                "it is reached by {name}, which is no VLAN of an interface that modlb is attached to; give its mac, or add a route"
+                "it is reached by {name}, which is not a VLAN of an interface that modlb is attached to; give its mac, or add a route"
             );
             Err(no_route(Missing::NotAttached, ask, line))
         }
         (None, ..) => {
-            let line =
-                format!("it is reached by {name}, to which modlb is not attached; attach to it, too, or give its mac");
+            let line = format!(
+                "it is reached by {name}, to which modlb is not attached; attach to it as well, or give its mac"
+            );
             Err(no_route(Missing::NotAttached, ask, line))
         }
     }
 }
 
-/// Asks all at once, enters the answers, and returns each server that needs one and gave none.
+/// Asks all servers at once and enters their MACs. Returns the servers that need a MAC and did not answer.
 async fn ask(net: &Net, config: &mut Config, questions: &[Question], now: u64) -> net::Result<Vec<UnresolvedServer>> {
     let asked =
-        |question: &Question| (config.services[question.service].servers[question.server].address, question.way.ask);
+        |question: &Question| (config.services[question.service].servers[question.server].address, question.route.ask);
     let answers = net.resolve_all(&questions.iter().map(asked).collect::<Vec<_>>(), TIMEOUT).await?;
     let mut unresolved = Vec::new();
     for (question, answer) in questions.iter().zip(answers) {
         let service = &mut config.services[question.service];
         let server = &mut service.servers[question.server];
-        let silent = format!("no answer on {} within {TIMEOUT:?}", question.way.name);
-        let who = || format!("service {}: server {}", service.name, server.address);
+        let silent = format!("no answer on {} within {TIMEOUT:?}", question.route.name);
+        let name = || format!("service {}: server {}", service.name, server.address);
         match (answer.filter(|mac| Mac::is_unicast(*mac)), server.mac) {
             (Some(mac), _) => {
                 server.mac = ServerMac::Resolved(mac);
                 server.health.unresolved = None;
             }
-            (None, ServerMac::Resolved(mac)) => log::warn!("{}: {silent}; keeping the MAC {mac} that it had", who()),
+            (None, ServerMac::Resolved(mac)) => log::warn!("{}: {silent}; keeping the MAC {mac} that it had", name()),
             (None, ServerMac::Unresolved | ServerMac::Given(_)) if server.state == State::Up => {
                 let line = format!("{silent}; is it up? Give its mac, or say state = \"down\"");
                 unresolved.push(mark_unresolved(
                     &service.name,
                     server,
                     Missing::NoAnswer,
-                    question.way.ask,
+                    question.route.ask,
                     &line,
                     now,
                 ));
             }
-            (None, ServerMac::Unresolved | ServerMac::Given(_)) => log::info!("{}: {silent}; it is down", who()),
+            (None, ServerMac::Unresolved | ServerMac::Given(_)) => log::info!("{}: {silent}; it is down", name()),
         }
     }
     Ok(unresolved)
 }
 
-/// Warns of servers that take no flows for want of a MAC.
+/// Warns about servers that take no flows because their MAC is not known.
 pub fn warn(unresolved: &[UnresolvedServer]) {
     for UnresolvedServer { line, .. } in unresolved {
         log::warn!("{line}; unresolved until then: its flows go to the others");

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{self, Logs},
-    datapath::{Datapath, tracing::Emission},
+    datapath::{Datapath, tracing::TraceOutput},
     output::{emit_line, print_error},
     trace::{
         clock,
@@ -32,7 +32,7 @@ const FETCH: Duration = Duration::from_millis(2);
 pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let datapath = Datapath::open(instance)?;
     let filter = filter(options, &datapath)?;
-    let manner = Emission::Messages(level(options.level));
+    let manner = TraceOutput::Messages(level(options.level));
     let mut session = Session::start(instance, &options.interface, &filter, manner).await?;
     let mut loggers = Vec::new();
     let unread = Arc::new(AtomicBool::new(false));

@@ -18,7 +18,7 @@ use lb_common::{
 use crate::{
     cli::Trace,
     config::protocol::protocol_name,
-    datapath::{Datapath, tracing::Emission},
+    datapath::{Datapath, tracing::TraceOutput},
     net::Net,
     output::{TraceLines, TraceSummary, TraceView, emit_line, print_error},
     trace::{
@@ -45,7 +45,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let (depth, room) = if options.pcap.is_some() { (Depth::Whole, ROOM_FOR_FRAMES) } else { (Depth::Headers, ROOM) };
     let snapshot = datapath.snapshot();
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
-    let mut session = Session::start(instance, &options.which.interface, &filter, Emission::Events(room)).await?;
+    let mut session = Session::start(instance, &options.which.interface, &filter, TraceOutput::Events(room)).await?;
     // Not before: a trace that is refused leaves the file as it is.
     let sink = match Sink::open(options) {
         Ok(sink) => sink,

@@ -1,7 +1,7 @@
-//! Services between the file and the model: read, but not yet judged.
+//! Services between the file and the model: read, but not yet validated.
 //!
-//! Numbers are as wide as TOML's, so that a rule can name the one that does not fit, and what could not be read at all
-//! is absent, so that one mistake is reported once and does not hide or cause others.
+//! Numbers are as wide as TOML's, so that a rule can name one that is out of range. Unreadable values are absent, so
+//! that each mistake is reported once and neither hides nor causes others.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::model::{Check, Direction, Formula, Fragments, Health, Selection, Server, ServerMac, Service, State, Vlan};
 
-/// A service whose values may not make sense yet.
+/// A service that may still break rules.
 pub(super) struct Draft {
     /// As written.
     pub name: String,
@@ -19,15 +19,15 @@ pub(super) struct Draft {
     pub protocol: Option<Protocol>,
     /// As written.
     pub port: Option<i64>,
-    /// What is added up.
+    /// The formula.
     pub formula: Formula,
     /// The slots of `resilient`; `None`: `modulo`.
     pub slots: Option<i64>,
-    /// What happens to fragments.
+    /// The handling of fragments.
     pub fragments: Fragments,
     /// Which packets are taken.
     pub direction: Direction,
-    /// How its servers are checked.
+    /// Its health check.
     pub check: Option<Check>,
     /// In the order of the file.
     pub servers: Vec<DraftServer>,
@@ -36,11 +36,11 @@ pub(super) struct Draft {
 /// A protocol that could be read; `None`: any.
 pub(super) type Protocol = Option<u8>;
 
-/// A server whose values may not make sense yet.
+/// A server that may still break rules.
 pub(super) struct DraftServer {
-    /// What was written, if that was no address (which is reported).
+    /// `Err`: the text, if it is not an address, which is reported.
     pub address: Result<IpAddr, String>,
-    /// Where its frames go.
+    /// Its MAC.
     pub mac: ServerMac,
     /// As written.
     pub vlan: Option<i64>,
@@ -51,7 +51,7 @@ pub(super) struct DraftServer {
 }
 
 impl Draft {
-    /// The service, unless something is unreadable or out of its type's range.
+    /// The service, unless a value is unreadable or out of its type's range.
     pub fn finish(self) -> Option<Service> {
         Some(Service {
             name: self.name,
@@ -108,7 +108,7 @@ impl From<&Service> for Draft {
 
 impl From<&Server> for DraftServer {
     fn from(server: &Server) -> Self {
-        // No rule is about what was found out about it.
+        // No rule is about health.
         let Server { address, mac, vlan, weight, state, health: _ } = server;
         Self {
             address: Ok(*address),

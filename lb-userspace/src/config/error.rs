@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-/// Why a configuration is refused: everything that is wrong with it, a line each.
+/// Why a configuration is refused, with a line for each problem.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -10,10 +10,10 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The text is not TOML, or not of the configuration's shape: a key unknown or missing, a value of another type.
+    /// The text is not TOML, a key is unknown or missing, or a value has the wrong type.
     #[error("{}{}", Prefix(path.as_ref()), source.to_string().trim_end())]
     Syntax {
         /// The file, if the text came from one.
@@ -21,10 +21,10 @@ pub enum ConfigError {
         /// Line, column and reason.
         source: Box<toml::de::Error>,
     },
-    /// The text means something that cannot be.
+    /// The text breaks rules.
     #[error("{}", .0.join("\n"))]
     Invalid(
-        /// One line for each problem, in the order of the file; each names the culprit.
+        /// A line for each problem; each names the culprit.
         Vec<String>,
     ),
 }

@@ -1,4 +1,4 @@
-//! The configuration: the file as it is written (`file`) and the types that cannot be wrong (`model`).
+//! The configuration: the file (`file`), and types that are always valid (`model`).
 //!
 //! ```text
 //! text ──serde──▶ file ──words, addresses──▶ draft ──rules──▶ model::Config

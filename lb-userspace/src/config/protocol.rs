@@ -1,4 +1,4 @@
-//! The names of IP protocols, shared by configurations, the command line and output.
+//! The names of IP protocols, for configurations, the command line and output.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub fn protocol_name(protocol: u8) -> Cow<'static, str> {
 /// The text is neither.
 pub fn parse_protocol(text: &str) -> Result<u8, ParseProtocolError> {
     let named = NAMES.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
-    // The standard library would take "+6" as well.
+    // `str::parse` also accepts "+6".
     let numbered = || text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     named.or_else(numbered).ok_or_else(|| ParseProtocolError(text.to_owned()))
 }
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_the_rest_and_says_what_it_takes() {
+    fn other_text_is_refused_with_a_list_of_names() {
         for text in ["", "TCP", "tcp ", "256", "+6", "-1", "ospf"] {
             let message = parse_protocol(text).unwrap_err().to_string();
             assert!(message.contains("tcp, udp, sctp") && message.contains("0 to 255"), "{message}");

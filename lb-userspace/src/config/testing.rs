@@ -1,5 +1,5 @@
-//! Configurations for property tests: any that the rules allow, from a few names and addresses so that two of them
-//! often share some.
+//! Configurations for property tests: any that the rules allow, with few names and addresses, so that two of them often
+//! have some in common.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -35,11 +35,11 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     })
 }
 
-/// What only a balancer can say, and what it cannot.
+/// Removes what the role does not allow.
 fn restrict(service: &mut Service, balancer: bool) {
     if balancer {
         service.direction = Direction::Forward;
-        // A portless service needs a port for it.
+        // A check needs a port if the service has none.
         service.check.iter_mut().for_each(|check| check.port = check.port.or(Some(80)));
     } else {
         service.servers.iter_mut().for_each(|server| server.vlan = None);

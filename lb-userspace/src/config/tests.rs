@@ -51,7 +51,7 @@ fragments = "balance"
 "#;
 
 #[test]
-fn everything_that_can_be_said() {
+fn every_key_is_read() {
     let server = |last, mac, vlan, weight, state| Server {
         address: [10, 0, 0, last].into(),
         mac,
@@ -108,7 +108,7 @@ fn defaults() {
 
 const SERVICE: &str = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 443\n";
 
-/// The problems of a service with these lines more.
+/// The problems of a service with these lines added.
 fn problems_of(more: &str) -> Vec<String> {
     problems(&format!("{SERVICE}{more}"))
 }
@@ -138,7 +138,10 @@ fn servers_that_are_refused() {
             "address = \"10.0.0.7\"\nmac = \"ff:ff:ff:ff:ff:ff\"",
             "server 10.0.0.7: mac ff:ff:ff:ff:ff:ff is a multicast or broadcast address",
         ),
-        ("address = \"10.0.0.7\"\nmac = \"00:00:00:00:00:00\"", "server 10.0.0.7: mac 00:00:00:00:00:00 is nobody's"),
+        (
+            "address = \"10.0.0.7\"\nmac = \"00:00:00:00:00:00\"",
+            "server 10.0.0.7: mac 00:00:00:00:00:00 is the zero address",
+        ),
         ("address = \"10.0.0.7\"\nweight = 0", "server 10.0.0.7: weight 0 is not from 1 to 65536"),
         ("address = \"10.0.0.7\"\nweight = -1", "server 10.0.0.7: weight -1 is not from 1 to 65536"),
         ("address = \"10.0.0.7\"\nvlan = 4095", "server 10.0.0.7: vlan 4095 is not from 1 to 4094, nor 0 for no tag"),
@@ -151,7 +154,7 @@ fn servers_that_are_refused() {
         ("address = \"127.0.0.1\"", "server 127.0.0.1: this is a loopback address, which cannot be a server's"),
         (
             "address = \"203.0.113.10\"",
-            "server 203.0.113.10 has the service's own address; give the one by which the server is known",
+            "server 203.0.113.10 has the service's own address; give the server's own address",
         ),
         (
             "address = \"fd00::1\"",
@@ -172,7 +175,7 @@ fn servers_that_are_refused() {
 }
 
 #[test]
-fn weights_make_n_which_is_bounded() {
+fn n_is_bounded() {
     let heavy = |weight: u32| {
         format!(
             "[[service.server]]\naddress = \"10.0.0.1\"\nweight = {weight}\n[[service.server]]\naddress = \"10.0.0.2\"\n"
@@ -192,11 +195,7 @@ fn services_that_are_refused() {
         ("\"tcp\"\nport = 443", "-1", "protocol -1 is not from 0 to 255"),
         ("443", "0", "port 0 is not from 1 to 65535"),
         ("443", "65536", "port 65536 is not from 1 to 65535"),
-        (
-            "\"203.0.113.10\"",
-            "\"203.0.113.10/24\"",
-            "address 203.0.113.10/24 has bits behind its prefix; write 203.0.113.0/24",
-        ),
+        ("\"203.0.113.10\"", "\"203.0.113.10/24\"", "address 203.0.113.10/24 has host bits set; write 203.0.113.0/24"),
         ("\"203.0.113.10\"", "\"0.0.0.0\"", "address 0.0.0.0 is the unspecified address, which cannot be a service's"),
         ("\"203.0.113.10\"", "\"::1\"", "address ::1 is a loopback address, which cannot be a service's"),
         ("\"203.0.113.10\"", "\"web\"", "address \"web\" is not an IP address"),
@@ -237,7 +236,7 @@ fn a_resilient_service_has_a_slot_for_each_server() {
 }
 
 #[test]
-fn services_that_exclude_each_other() {
+fn services_must_not_conflict() {
     let other = SERVICE.replace("\"web\"", "\"shop\"");
     assert_eq!(
         problems(&format!("{SERVICE}{other}")),
@@ -254,7 +253,7 @@ fn services_that_exclude_each_other() {
 }
 
 #[test]
-fn everything_wrong_is_reported_at_once() {
+fn all_problems_are_reported_at_once() {
     let text = format!(
         "interfaces = [\"eth0\", \"eth0\"]\nrole = \"router\"\n{SERVICE}[[service.server]]\naddress = \"10.0.0.1\"\nweight = 0\n\
          [[service.server]]\naddress = \"x\"\n"
@@ -269,7 +268,7 @@ fn everything_wrong_is_reported_at_once() {
 }
 
 #[test]
-fn unknown_keys_and_wrong_types_name_their_place() {
+fn unknown_keys_and_wrong_types_are_named() {
     for (text, culprit) in [
         ("interfaces = [\"eth0\"]\nspeed = 1\n", "speed"),
         (&SERVICE.replace("port", "prot"), "prot"),
@@ -311,9 +310,9 @@ fn targets_as_text() {
 }
 
 proptest! {
-    /// What is written reads back, but for MACs that nobody gave.
+    /// What is written reads back, except for MACs that were resolved.
     #[test]
-    fn a_round_trip_by_text(config in testing::config()) {
+    fn what_is_written_parses_back(config in testing::config()) {
         let mut expected = config.clone();
         for server in expected.services.iter_mut().flat_map(|service| &mut service.servers) {
             if matches!(server.mac, ServerMac::Resolved(_)) {
@@ -325,7 +324,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC*") {
+    fn no_text_panics(text in "\\PC*") {
         let _ = parse(&text);
     }
 }

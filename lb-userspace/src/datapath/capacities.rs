@@ -1,4 +1,4 @@
-//! How much an instance can hold, and what may be asked for when one is made.
+//! How much an instance can hold, and what `attach` may ask for when it makes one.
 
 use lb_common::{
     limits::{
@@ -29,24 +29,24 @@ impl Default for Capacities {
 }
 
 impl Capacities {
-    /// Cells of the service table in a half, a power of two; some are for this host's own addresses.
+    /// Cells of the service table in a half, a power of two. Some are for this host's own addresses.
     pub const fn cells(&self) -> u32 {
         ((self.services * KEYS_PER_SERVICE + OWN_ADDRESSES) * CELLS_PER_SERVICE).next_power_of_two()
     }
 
-    /// Counters of servers, which have no halves; whole cache lines of them and of their tallies, so that no line
-    /// belongs to two CPUs.
+    /// Server counters, which have no halves. They and their packed counters fill whole cache lines, so that no two
+    /// CPUs share one.
     pub const fn counters(&self) -> u32 {
         (self.servers * COUNTERS_PER_SERVER).next_multiple_of(PACKED_COUNTERS_PER_LINE)
     }
 
-    /// Retired counters in a half: at most every server of the half before.
+    /// Draining counters in a half: at most one for every server of the previous half.
     pub const fn draining(&self) -> u32 {
         self.servers
     }
 }
 
-/// What `attach` asks for; what it leaves open is as it is, or as the defaults say.
+/// What `attach` asks for. `None` keeps what a running instance has, or takes the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InstanceOptions {
     /// As [`Capacities::services`].
@@ -55,7 +55,7 @@ pub struct InstanceOptions {
     pub slots: Option<u32>,
     /// As [`Capacities::servers`].
     pub servers: Option<u32>,
-    /// What the host is to do.
+    /// The role of this host.
     pub role: Option<Role>,
 }
 
@@ -77,7 +77,7 @@ impl InstanceOptions {
         })
     }
 
-    /// Whether a running instance is what is asked for.
+    /// Checks that a running instance is what was asked for.
     pub fn check(&self, have: &Capacities, role: Role) -> Result<()> {
         if let Some(want) = self.role.filter(|want| *want != role) {
             return Err(Error::FixedRole { want: want.name(), have: role.name() });
@@ -95,7 +95,7 @@ impl InstanceOptions {
     }
 }
 
-/// How many servers may have counters where CPUs may have so many numbers: the counters of all CPUs are one value.
+/// How many servers can have counters with this many possible CPUs: the counters of all CPUs are one map value.
 const fn most_servers(cpus: u32) -> u32 {
     let counters = MAX_VALUE_BYTES / size_of::<Counter>() as u32 / cpus;
     let most = (counters - counters % PACKED_COUNTERS_PER_LINE) / COUNTERS_PER_SERVER;

@@ -6,7 +6,7 @@ pub enum Error {
     /// Nothing is pinned under this name.
     #[error("no instance {0} is running; start one with `modlb --instance {0} attach IFACE --config FILE`")]
     NotRunning(String),
-    /// The pins are of another version, or of somebody else.
+    /// The pins were made by another version, or by something else.
     #[error(
         "{path} was made by something that this modlb does not understand ({reason}); use the modlb that made it, or \
          remove it with `modlb --instance {instance} detach`, which stops its traffic"
@@ -22,18 +22,18 @@ pub enum Error {
     /// Another command holds the lock.
     #[error("another modlb command has been changing instance {0} for {1} s; try again when it has ended")]
     Locked(String, u64),
-    /// Another command traces it.
+    /// Another command is tracing it.
     #[error(
         "instance {0} is being traced by another `modlb trace` or `modlb logs`, and only one can at a time; end that one first"
     )]
     Traced(String),
-    /// A filter of clsact cannot be asked which program it has.
+    /// The kernel does not report which program a clsact filter has.
     #[error(
-        "instance {0} steers by a filter of clsact, whose program cannot be swapped out again safely; it can be traced only where \
-         the kernel has TCX (6.6), attached without `--clsact`"
+        "instance {0} steers by a clsact filter, whose program cannot be swapped back safely; tracing role steer needs TCX \
+         (Linux 6.6): attach without `--clsact`"
     )]
     TracedFilter(String),
-    /// The instance works in another network namespace.
+    /// The instance belongs to another network namespace.
     #[error(
         "instance {0} works in another network namespace; enter it with `--netns`, choose another `--instance`, or \
          remove a stale one with `modlb --instance {0} detach`"
@@ -53,17 +53,17 @@ pub enum Error {
         /// The option of `attach` that sets the capacity.
         option: &'static str,
     },
-    /// More servers are asked for than there can be counters.
+    /// More servers are asked for than can have counters.
     #[error(
-        "`--max-servers {want}`: each CPU has counters of its own, and on this machine, where CPUs may have {cpus} numbers, there \
-         can be those of {most} servers"
+        "`--max-servers {want}`: every possible CPU has its own counters, and with the {cpus} of this machine there is room for \
+         {most} servers; ask for that or less"
     )]
     TooManyServers {
         /// How many were asked for.
         want: u32,
         /// How many fit.
         most: u32,
-        /// How many numbers CPUs may have.
+        /// How many CPUs are possible.
         cpus: u32,
     },
     /// A capacity is asked for that a running instance does not have.
@@ -76,7 +76,7 @@ pub enum Error {
         option: &'static str,
         /// What was asked for.
         want: u32,
-        /// What is.
+        /// What it has.
         have: u32,
     },
     /// A role is asked for that a running instance does not have.
@@ -86,14 +86,14 @@ pub enum Error {
     FixedRole {
         /// What was asked for.
         want: &'static str,
-        /// What is.
+        /// What it has.
         have: &'static str,
     },
-    /// More is to be held of interfaces than can be remembered.
+    /// More interface settings are needed than the map can record.
     #[error("{0} multicast MACs and interface settings are needed, at most {1} are possible")]
     TooManyNicStates(usize, u32),
-    /// No seed places every service within reach; does not happen with distinct services.
-    #[error("the service table cannot be built: too many services meet in one place")]
+    /// No hash seed puts every key within reach of its home cell.
+    #[error("the service table cannot be built: too many services hash to the same cells")]
     Unplaceable,
     /// A MAC is missing.
     #[error("service {service}: server {server}: its MAC is not known")]
@@ -134,7 +134,7 @@ pub enum Error {
     Io(String, #[source] std::io::Error),
 }
 
-/// The error without the verifier's log but for its end; the log goes where logs go.
+/// The error with only the end of the verifier's log. The whole log is written as a debug message.
 fn summary(error: &aya::programs::ProgramError) -> String {
     const LINES: usize = 3;
     let text = error.to_string();
@@ -146,13 +146,13 @@ fn summary(error: &aya::programs::ProgramError) -> String {
 }
 
 impl Error {
-    /// Says what was being done when a system call failed.
+    /// Adds what was being done when a system call failed.
     pub(in crate::datapath) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |error| Self::Io(what, error)
     }
 
-    /// The same for nix.
+    /// The same for errors of nix.
     pub(in crate::datapath) fn errno(what: impl Into<String>) -> impl FnOnce(nix::Error) -> Self {
         let what = what.into();
         move |errno| Self::Io(what, errno.into())

@@ -1,7 +1,7 @@
-//! Instances made, opened to be changed, and removed.
+//! Makes instances, opens them to be changed, and removes them.
 //!
-//! Trap: a command may be killed while it makes an instance. The record in the map `INSTANCE` is written last, so that
-//! whatever lacks it was never in force and is cleared away by the next `attach`.
+//! Trap: a command may be killed while it makes an instance. So the record in the map `INSTANCE` is written last: an
+//! instance without it was never in force, and the next `attach` clears it away.
 
 use lb_common::abi::{ABI, Instance, MAGIC};
 
@@ -19,11 +19,11 @@ use super::{
 use crate::{config::model::Role, net::namespaces};
 
 impl Writer {
-    /// Opens a running instance in order to change it. Waits for another command that does the same.
+    /// Opens a running instance to change it. Waits while another command does the same.
     ///
     /// # Errors
     ///
-    /// As for [`Datapath::open`]; [`Error::Locked`]: the other command does not end.
+    /// Those of [`Datapath::open`]; [`Error::Locked`]: the other command does not end.
     pub fn open(instance: &str) -> Result<Self> {
         let pins = Pins::new(instance);
         let lock = pins.lock()?;
@@ -32,21 +32,21 @@ impl Writer {
         Ok(writer)
     }
 
-    /// As [`Writer::open`], but `None` instead of waiting for another command.
+    /// Like [`Writer::open`], but returns `None` instead of waiting for another command.
     ///
     /// # Errors
     ///
-    /// As for [`Datapath::open`].
+    /// Those of [`Datapath::open`].
     pub fn try_open(instance: &str) -> Result<Option<Self>> {
         let Some(lock) = Pins::new(instance).lock_now()? else { return Ok(None) };
         Ok(Some(Self::new(Datapath::open(instance)?, false, lock)))
     }
 
-    /// Opens an instance, or makes one that becomes real by [`Writer::complete`].
+    /// Opens an instance, or makes one that [`Writer::complete`] has to complete.
     ///
     /// # Errors
     ///
-    /// As for [`Writer::open`]; [`Error::FixedCapacity`]: it runs with another capacity.
+    /// Those of [`Writer::open`]; [`Error::FixedCapacity`]: it runs with another capacity.
     pub fn create(instance: &str, wanted: &InstanceOptions) -> Result<Self> {
         let pins = Pins::new(instance);
         let lock = pins.create()?;
@@ -72,7 +72,7 @@ impl Writer {
         }
     }
 
-    /// Makes an instance real that was made just now.
+    /// Completes a new instance: from here on it counts as one that runs.
     pub fn complete(&mut self) -> Result<()> {
         if self.is_new() {
             let cookie = namespaces::cookie()
@@ -84,7 +84,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes an instance that was made just now and could not be put in force; leaves any other alone.
+    /// Removes a new instance that could not be put in force; leaves any other alone.
     pub fn abandon(self) -> Result<()> {
         if self.is_new() { self.remove() } else { Ok(()) }
     }
@@ -95,8 +95,8 @@ impl Writer {
         self.pins.remove()
     }
 
-    /// Removes the links whose interface is gone.
-    pub fn forget_gone(&self) -> Result<()> {
+    /// Detaches from interfaces that are gone.
+    pub fn detach_gone(&self) -> Result<()> {
         for (index, link) in self.links()? {
             if link.interface.is_none() {
                 self.detach(index)?;
@@ -106,7 +106,7 @@ impl Writer {
     }
 }
 
-/// Removes everything of an instance, whatever state it is in and whoever made it.
+/// Removes everything of an instance, in any state and of any version.
 pub fn remove(instance: &str) -> Result<()> {
     let pins = Pins::new(instance);
     let _lock = pins.lock()?;

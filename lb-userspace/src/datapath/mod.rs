@@ -1,12 +1,12 @@
 //! The sole owner of BPF state: pins, lock, maps, programs, links, and the publication of a configuration.
 //!
 //! ```text
-//! lifecycle  instances made, opened to be changed, removed     tracing  programs that trace, swapped in and out again
-//! publish    the idle half, then the one store                 trial    a program that is attached to nothing
+//! lifecycle  makes, opens and removes instances                tracing  swaps traced programs in and out
+//! publish    writes the idle half, then activates it           trial    runs an unattached program on given frames
 //! ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 //! attach/    programs on interfaces
 //! layout/    a configuration → the contents of a half: pure
-//! store/     pins and maps: what is in force, and what was counted
+//! store/     pins and maps: the configuration in force, and counters
 //! ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 //! error  capacities  place  sys
 //! ```

@@ -9,12 +9,12 @@ use crate::config::model::Config;
 /// Where a server is, as this host sees it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Location {
-    /// Reached by sending the frame back by the interface that it came in by.
+    /// Reached by sending the frame back out of the interface that it came in on.
     #[default]
     SamePort,
-    /// It is this host.
+    /// This host.
     Local,
-    /// Reached by one interface of several.
+    /// Reached through one of several interfaces.
     ViaNextHop {
         /// The interface's index.
         interface: u32,
@@ -24,7 +24,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// The number in all maps: an interface's index, or one that no interface has.
+    /// Its number in all maps: an interface's index, or a number that no interface has.
     pub const fn number(self) -> u32 {
         match self {
             Self::SamePort => NextHop::SAME_PORT,
@@ -33,7 +33,7 @@ impl Location {
         }
     }
 
-    /// The reverse. `source` is asked only for the MAC of an interface of several.
+    /// The reverse. `source` is called only for the MAC of one of several interfaces.
     pub fn from_number(number: u32, source: impl FnOnce() -> Mac) -> Self {
         match number {
             NextHop::SAME_PORT => Self::SamePort,
@@ -42,7 +42,7 @@ impl Location {
         }
     }
 
-    /// The MAC by which frames are sent there, where it is not that of the interface that they came in by.
+    /// The source MAC of frames that are sent there; zero: that of the interface that they came in on.
     pub fn source(self) -> Mac {
         match self {
             Self::SamePort | Self::Local => Mac::ZERO,
@@ -51,14 +51,14 @@ impl Location {
     }
 }
 
-/// A configuration whose servers have been found.
+/// A configuration with the locations of its servers.
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
-    /// The configuration. Every server that takes flows has a MAC, unless it is this host.
+    /// Every server that takes flows has a MAC, unless it is this host.
     pub config: Config,
     /// Where the servers are, by service and server.
     pub locations: Vec<Vec<Location>>,
-    /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty where there is
-    /// no such service.
+    /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty without prefix
+    /// services.
     pub own: Vec<IpAddr>,
 }

@@ -1,12 +1,12 @@
-//! The idle half, then the one store.
+//! Publishes a configuration: writes the idle half, then activates it by one store.
 //!
-//! The critical section, under the instance's lock:
+//! Under the instance's lock:
 //!
-//! 1. wait until no program reads the idle half any more (it was active before the last publication),
-//! 2. write the idle half completely; whatever stops the command here leaves the active half as it is,
-//! 3. store the control word: from here on packets meet the new half, each of them whole.
+//! 1. wait until no program reads the idle half, which was active before the last publication,
+//! 2. write the whole idle half; a command that stops here leaves the active half as it is,
+//! 3. store the control word: every later packet uses the new half, and only that one.
 //!
-//! Counters that the new half uses for the first time are cleared before; nothing in force names them.
+//! Counters that the new half is the first to use are zeroed in step 2; the active half does not name them.
 
 use lb_common::table::Counter;
 
@@ -17,7 +17,7 @@ use super::{
     store::{grace, instance::Writer, snapshot::Snapshot},
 };
 
-/// A configuration that fits and only has to be written.
+/// A configuration that fits and is ready to be written.
 #[derive(Debug)]
 pub struct Prepared {
     have: Snapshot,
@@ -25,7 +25,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Notes the digest of the file that the configuration is from.
+    /// Records the digest of the file that the configuration came from.
     #[must_use]
     pub fn from_source(mut self, source: Option<u64>) -> Self {
         self.layout.record.source = source.unwrap_or(self.layout.record.source);
@@ -34,11 +34,11 @@ impl Prepared {
 }
 
 impl Writer {
-    /// Finds out whether a configuration fits. Writes nothing.
+    /// Lays out a configuration. Writes nothing.
     ///
     /// # Errors
     ///
-    /// As for [`lay_out`].
+    /// Those of [`lay_out`].
     pub fn prepare(&self, placed: &Placed) -> Result<Prepared> {
         let have = self.snapshot();
         grace::wait()?;
@@ -48,13 +48,13 @@ impl Writer {
         Ok(Prepared { have, layout })
     }
 
-    /// Puts a configuration in force that was prepared by this writer just before.
+    /// Puts in force what this writer has just prepared.
     pub fn publish(&mut self, prepared: &Prepared) -> Result<()> {
         let Prepared { have, layout } = prepared;
         self.datapath.servers.zero(&layout.fresh);
         self.write(have.control.half() ^ 1, layout);
-        // Publish after the half is written, else packets meet services without slots. Nobody else publishes meanwhile,
-        // but a takeover does not wait for the lock: whether on standby is as it is now.
+        // After the half is written, else packets meet services without slots. The lock keeps others from publishing,
+        // but not from a takeover, so the standby bit is taken from the word as it is now.
         self.datapath.maps.control.update(|now| now.publish(layout.contents));
         Ok(())
     }

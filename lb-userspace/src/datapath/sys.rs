@@ -1,4 +1,4 @@
-//! The few calls of bpf(2) that aya has no public function for.
+//! The few bpf(2) calls that aya does not expose.
 
 use std::{
     ffi::CString,
@@ -16,18 +16,18 @@ const BPF_OBJ_PIN: libc::c_int = 6;
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_LINK_UPDATE: libc::c_int = 29;
 
-/// Array maps, and what lets user space map their memory.
+/// Array maps, and the flag that lets user space map their memory.
 pub(super) const BPF_MAP_TYPE_ARRAY: u32 = 2;
 pub(super) const BPF_F_MMAPABLE: u32 = 1 << 10;
 
-/// Calls bpf(2) with the head of a `union bpf_attr`; the kernel takes what is missing as zeros.
+/// Calls bpf(2) with the head of a `union bpf_attr`; the kernel takes missing fields as zero.
 pub(super) fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<RawFd> {
     // SAFETY: `attributes` has the size that is given; the callers' pointers in it outlive the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as RawFd) }
 }
 
-/// What makes a map.
+/// Attributes of a new map.
 #[repr(C)]
 #[derive(Default)]
 pub(super) struct Create {
@@ -39,13 +39,13 @@ pub(super) struct Create {
     pub inner_map_fd: u32,
 }
 
-/// Makes a map.
+/// Creates a map.
 pub(super) fn create(attributes: &Create) -> io::Result<OwnedFd> {
     // SAFETY: the kernel has just made the descriptor for this process.
     bpf(BPF_MAP_CREATE, attributes).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Sets the value of a map's element; `value` is as long as the kernel expects it to be.
+/// Sets one element of a map. `value` must have the size of the map's values.
 pub(super) fn update<T>(map: BorrowedFd<'_>, key: u32, value: &[T]) -> io::Result<()> {
     #[repr(C)]
     struct Update {
@@ -59,7 +59,7 @@ pub(super) fn update<T>(map: BorrowedFd<'_>, key: u32, value: &[T]) -> io::Resul
     bpf(BPF_MAP_UPDATE_ELEM, &update).map(drop)
 }
 
-/// What pins, or opens a pin.
+/// Attributes for pinning, and for opening a pin.
 #[repr(C)]
 struct Pin {
     path: u64,
@@ -67,20 +67,20 @@ struct Pin {
     flags: u32,
 }
 
-/// Opens what is pinned at a path.
+/// Opens the object that is pinned at a path.
 pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: the kernel has just made the descriptor for this process.
     bpf(BPF_OBJ_GET, &Pin { path: path.as_ptr() as u64, fd: 0, flags: 0 }).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Pins something at a path.
-pub(super) fn pin(what: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+/// Pins an object at a path.
+pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    bpf(BPF_OBJ_PIN, &Pin { path: path.as_ptr() as u64, fd: what.as_raw_fd() as u32, flags: 0 }).map(drop)
+    bpf(BPF_OBJ_PIN, &Pin { path: path.as_ptr() as u64, fd: object.as_raw_fd() as u32, flags: 0 }).map(drop)
 }
 
-/// Puts another program in the place of a link's. No packet meets neither.
+/// Replaces the program of a link. Every packet meets either the old or the new one.
 pub(super) fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     #[repr(C)]
     struct Update {

@@ -1,9 +1,8 @@
-//! Programs that tell what happens to packets: swapped in, and out again.
+//! Swaps traced programs in, and regular programs back.
 //!
-//! While one is in force the interface's pin still is that of the program of every day, so that swapping out needs
-//! nothing but the two pins. Whoever lets packets be told of holds a lock of its own; where a link has a settings
-//! program and nobody holds that lock, its command is dead, and the next command that writes puts things right
-//! ([`Writer::open`]).
+//! While a traced program is in force, the interface's program pin still holds the regular one, so that swapping back
+//! needs only the two pins. A command that traces holds a lock. If a link has a traced program and nobody holds the
+//! lock, that command is dead, and the next command that writes swaps the regular program back ([`Writer::open`]).
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
@@ -28,26 +27,26 @@ use super::{
 };
 use crate::{config::model::Group, net::Interface};
 
-/// The directory beside those of instances in which each has one for its lock.
+/// The directory, next to that of the instances, that has a directory for each traced instance's lock.
 const DIRECTORY: &str = "modlb-trace";
 
-/// How a program tells.
+/// What a traced program reports packets by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Emission {
-    /// By events, in so many bytes of memory: a power of two.
+pub enum TraceOutput {
+    /// Events, in a buffer of this many bytes: a power of two.
     Events(u32),
-    /// By messages (aya-log) of this level and more important ones.
+    /// Log messages (aya-log) of this level and more important ones.
     Messages(aya_log::Level),
 }
 
-/// The right to swap programs in and out: only one command has it.
+/// The right to trace an instance, which only one command at a time has.
 #[derive(Debug)]
 pub struct Claim {
     pins: Pins,
     _lock: Lock,
 }
 
-/// A program that tells of an interface's packets.
+/// A traced program on an interface.
 #[derive(Debug)]
 pub struct Tracer {
     /// The interface.
@@ -58,13 +57,13 @@ pub struct Tracer {
 }
 
 impl Claim {
-    /// Takes the right to trace an instance.
+    /// Claims an instance.
     ///
     /// # Errors
     ///
-    /// [`Error::Traced`]: another command has it.
+    /// [`Error::Traced`]: another command traces it.
     pub fn take(instance: &str) -> Result<Self> {
-        // What does not run has nothing to be traced, and gets no directory.
+        // Fails before it makes a directory for an instance that does not run.
         Datapath::open(instance)?;
         let pins = pins(instance);
         let lock = pins.claim()?.ok_or_else(|| Error::Traced(instance.to_owned()))?;
@@ -79,41 +78,47 @@ impl Drop for Claim {
 }
 
 fn pins(instance: &str) -> Pins {
-    Pins::beside(&format!("{DIRECTORY}/{instance}"))
+    Pins::outside(&format!("{DIRECTORY}/{instance}"))
 }
 
 impl Datapath {
-    /// The interfaces whose program tells what happens to packets.
+    /// The interfaces that have a traced program.
     pub fn traced(&self) -> Result<Vec<u32>> {
         let mut interfaces = Vec::new();
         for (index, link) in self.links()? {
-            // The pinned program is asked first: nearly always it is the one.
-            if link.program != link::program_id(&self.pins.program(index)) && link::traces(link.program) {
+            // The pinned program is compared first: it nearly always is the link's, and listing programs is slow.
+            if link.program != link::program_id(&self.pins.program(index)) && link::is_traced(link.program) {
                 interfaces.push(index);
             }
         }
         Ok(interfaces)
     }
 
-    /// Whether a command lives that lets packets be told of.
+    /// Whether a command that traces it is alive.
     pub fn is_being_traced(&self) -> bool {
         pins(self.pins.instance()).is_claimed()
     }
 
     /// Whether an interface still has this program.
     pub fn has(&self, interface: u32, program: u32) -> bool {
-        link::look(&self.pins.link(interface)).is_ok_and(|link| link.interface.is_some() && link.program == program)
+        link::query(&self.pins.link(interface)).is_ok_and(|link| link.interface.is_some() && link.program == program)
     }
 }
 
 impl Writer {
-    /// Puts a program that tells in the place of an interface's, in the same variant. No packet meets neither.
+    /// Replaces an interface's program by a traced one of the same variant.
     ///
     /// # Errors
     ///
     /// [`Error::TracedFilter`]; the kernel refuses the program.
-    pub fn swap_in(&self, interface: &Interface, group: &Group, filter: &Filter, manner: Emission) -> Result<Tracer> {
-        let (prefix, settings) = settings(filter, manner);
+    pub fn swap_in(
+        &self,
+        interface: &Interface,
+        group: &Group,
+        filter: &Filter,
+        output: TraceOutput,
+    ) -> Result<Tracer> {
+        let (prefix, settings) = settings(filter, output);
         let mac = interface.mac.unwrap_or_default();
         let constants = Constants { interface: interface.index, mac, group: group_mac(group) };
         let mut programs = load_traced(&self.pins, &self.capacities, constants, Some(&settings))?;
@@ -121,84 +126,86 @@ impl Writer {
         let program = match xdp {
             Some(name) => {
                 let program = loaded(&mut programs, &format!("{prefix}{name}"))?;
-                self.put(interface.index, program.fd()?.as_fd())?;
+                self.set_program(interface.index, program.fd()?.as_fd())?;
                 program.info()?.id()
             }
             None => {
                 if self.links()?.iter().any(|(_, link)| link.holder == Holder::Clsact) {
                     return Err(Error::TracedFilter(self.pins.instance().to_owned()));
                 }
-                let program = egress::named(&mut programs, &format!("{prefix}{}", STEER))?;
+                let program = egress::find(&mut programs, &format!("{prefix}{}", STEER))?;
                 program.load()?;
-                self.put(interface.index, program.fd()?.as_fd())?;
+                self.set_program(interface.index, program.fd()?.as_fd())?;
                 program.info()?.id()
             }
         };
         Ok(Tracer { interface: interface.clone(), program, programs })
     }
 
-    /// Puts the programs of every day back, wherever others tell of packets. Returns how many that were.
+    /// Swaps the regular programs back. Returns how many interfaces had a traced one.
     pub fn swap_out(&self) -> Result<usize> {
         let traced = self.traced()?;
         for index in &traced {
             let pin = self.pins.program(*index);
             let program = open_pin(&pin).map_err(Error::io(format!("opening {}", pin.display())))?;
-            self.put(*index, program.as_fd())?;
+            self.set_program(*index, program.as_fd())?;
         }
         Ok(traced.len())
     }
 
-    fn put(&self, interface: u32, program: BorrowedFd<'_>) -> Result<()> {
+    fn set_program(&self, interface: u32, program: BorrowedFd<'_>) -> Result<()> {
         let pin = self.pins.link(interface);
-        let put = || update_link(open_pin(&pin)?.as_fd(), program);
-        put().map_err(Error::io(format!("replacing the program of {}", pin.display())))
+        let update = || update_link(open_pin(&pin)?.as_fd(), program);
+        update().map_err(Error::io(format!("replacing the program of {}", pin.display())))
     }
 
-    /// Puts right what a command left behind that was killed together with its guard.
+    /// Cleans up after a command that was killed together with its watchdog.
     pub(super) fn end_stale_tracing(&self) -> Result<()> {
         if self.traced()?.is_empty() || self.is_being_traced() {
             return Ok(());
         }
-        let ended = self.swap_out()?;
-        log::warn!("a command that traced {ended} interface(s) was killed; the ordinary program is back");
+        let swapped = self.swap_out()?;
+        log::warn!("a command that traced {swapped} interface(s) was killed; the regular programs are back");
         pins(self.pins.instance()).remove_claimed();
         Ok(())
     }
 }
 
-fn settings(filter: &Filter, manner: Emission) -> (&'static str, TraceSettings) {
+fn settings(filter: &Filter, output: TraceOutput) -> (&'static str, TraceSettings) {
     // SAFETY: the filter is made of numbers without padding, as its size is asserted to be.
     let bytes = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(filter).cast::<u8>(), size_of::<Filter>()) };
     let [trace, log] = TRACING;
-    // What is not used is as small as it may be.
+    // The smallest buffer, where it is not used.
     const LEAST: u32 = 4_096;
-    match manner {
-        Emission::Events(room) => (trace, TraceSettings { filter: bytes.to_vec(), level: 0, room }),
-        Emission::Messages(level) => (log, TraceSettings { filter: bytes.to_vec(), level: level as u8, room: LEAST }),
+    match output {
+        TraceOutput::Events(room) => (trace, TraceSettings { filter: bytes.to_vec(), level: 0, room }),
+        TraceOutput::Messages(level) => {
+            (log, TraceSettings { filter: bytes.to_vec(), level: level as u8, room: LEAST })
+        }
     }
 }
 
 impl Tracer {
-    /// Where the events come from; once.
+    /// The buffer of events. It can be taken once.
     ///
     /// # Errors
     ///
-    /// The program tells by messages.
+    /// The program logs messages instead.
     pub fn events(&mut self) -> Result<RingBuf<MapData>> {
         let map = self.programs.take_map("EVENTS").ok_or_else(|| missing("EVENTS"))?;
         RingBuf::try_from(map).map_err(|error| Error::Map("EVENTS", error))
     }
 
-    /// Where the messages come from; once.
+    /// The logger that messages come from. It can be taken once.
     ///
     /// # Errors
     ///
-    /// There are none.
+    /// The program emits events instead.
     pub fn messages<T: log::Log>(&mut self, logger: T) -> std::result::Result<aya_log::EbpfLogger<T>, aya_log::Error> {
         aya_log::EbpfLogger::init_with_logger(&mut self.programs, logger)
     }
 
-    /// What was counted so far, by all CPUs.
+    /// The sums over all CPUs so far.
     pub fn counters(&self) -> Result<TraceCounters> {
         let map = self.programs.map("TRACE_COUNTERS").ok_or_else(|| missing("TRACE_COUNTERS"))?;
         let map = PerCpuArray::<_, Counts>::try_from(map).map_err(|error| Error::Map("TRACE_COUNTERS", error))?;
@@ -228,11 +235,11 @@ mod tests {
     use lb_common::mac::Mac;
 
     use super::*;
-    use crate::datapath::{capacities::InstanceOptions, trial::Laboratory};
+    use crate::datapath::{capacities::InstanceOptions, trial::PrivateBpffs};
 
-    /// The kernel takes each of them, also those for which there is no interface in tests.
+    /// Also those for which tests have no interface.
     #[test]
-    fn every_program_that_tells_can_be_loaded() {
+    fn every_traced_program_can_be_loaded() {
         if cfg!(without_datapath) || !nix::unistd::geteuid().is_root() {
             assert!(
                 cfg!(without_datapath) || std::env::var_os("CI").is_none_or(|ci| ci != "true"),
@@ -241,12 +248,12 @@ mod tests {
             eprintln!("SKIPPED: no program can be loaded here");
             return;
         }
-        let _laboratory = Laboratory::enter().unwrap();
+        let _bpffs = PrivateBpffs::enter().unwrap();
         let wanted = InstanceOptions { services: Some(1), slots: Some(1), servers: Some(1), role: None };
-        let writer = Writer::create("settings", &wanted).unwrap();
+        let writer = Writer::create("traced", &wanted).unwrap();
         let mut names = Vec::new();
-        for manner in [Emission::Events(4_096), Emission::Messages(aya_log::Level::Trace)] {
-            let (prefix, settings) = settings(&Filter { sample: 3, after: 1, ..Filter::ALL }, manner);
+        for output in [TraceOutput::Events(4_096), TraceOutput::Messages(aya_log::Level::Trace)] {
+            let (prefix, settings) = settings(&Filter { sample: 3, after: 1, ..Filter::ALL }, output);
             let constants = Constants { interface: 1, mac: Mac([2, 0, 0, 0, 0, 1]), group: u64::MAX };
             let mut programs = load_traced(&writer.pins, &writer.capacities, constants, Some(&settings)).unwrap();
             for (name, program) in programs.programs_mut().filter(|(name, _)| name.starts_with(prefix)) {

@@ -1,8 +1,7 @@
-//! A datapath that is attached to nothing: frames are handed to it one by one, by `BPF_PROG_TEST_RUN`.
+//! Runs a program that is attached to nothing on given frames, by `BPF_PROG_TEST_RUN`.
 //!
-//! Trap: maps are shared by pins, and pins outlive a command that is killed. So these pins are in a BPF file system of
-//! this process's own, mounted where nobody else sees it: whatever happens to the process, the kernel takes it all
-//! away, and no running instance can be touched.
+//! Trap: maps are shared by pins, and pins outlive a command that is killed. So these pins are in a BPF file system
+//! that only this process sees. The kernel removes it with the process, and no running instance can be touched.
 
 use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 use lb_common::{mac::Mac, table::Counter};
@@ -28,20 +27,20 @@ use crate::decide::slots::SlotTable;
 /// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;
 
-/// Frames by which it is found out how long a frame may be: the first that the kernel takes says it. Kernels before
-/// 5.18 refuse what does not fit a page.
+/// Lengths of frames that are tried to find the longest possible one: the first that the kernel takes tells. Kernels
+/// before 5.18 refuse frames that do not fit in a page.
 const PROBES: [usize; 2] = [65_549, 3_000];
 
 /// How many bytes a program may add to a frame.
 const GROWTH: usize = 64;
 
-/// Where trials are pinned, invisible to all others.
+/// A mounted BPF file system that other processes do not see.
 #[derive(Debug)]
-pub struct Laboratory {
+pub struct PrivateBpffs {
     trials: u32,
 }
 
-/// A configuration in force in a loaded program.
+/// A loaded program with a configuration in force.
 pub struct Trial {
     writer: Writer,
     ebpf: Programs,
@@ -51,20 +50,19 @@ pub struct Trial {
     before: Vec<Counter>,
 }
 
-/// What the program said of a frame.
+/// What the program did with a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// It was sent, to this MAC.
+    /// Sent it, to this MAC.
     Sent(Mac),
-    /// It was dropped.
+    /// Dropped it.
     Dropped,
-    /// It was left to the kernel.
+    /// Left it to the kernel.
     Passed,
 }
 
-impl Laboratory {
-    /// Leaves the mounts that everybody sees, for the rest of this thread's life, and mounts a BPF file system of its
-    /// own.
+impl PrivateBpffs {
+    /// Gives this thread its own mount namespace, for good, and mounts the file system there.
     ///
     /// # Errors
     ///
@@ -72,11 +70,11 @@ impl Laboratory {
     pub fn enter() -> Result<Self> {
         let new = || -> nix::Result<()> {
             unshare(CloneFlags::CLONE_NEWNS)?;
-            // What is mounted from here on is not handed on to where these mounts were copied from.
+            // Later mounts must not propagate to the namespace that these were copied from.
             mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
             mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
         };
-        new().map_err(Error::errno("mounting a BPF file system that nobody else sees"))?;
+        new().map_err(Error::errno("mounting a private BPF file system"))?;
         Ok(Self { trials: 0 })
     }
 
@@ -84,10 +82,10 @@ impl Laboratory {
     ///
     /// # Errors
     ///
-    /// As for [`Writer::prepare`]; the kernel refuses the program.
+    /// Those of [`Writer::prepare`]; the kernel refuses the program.
     pub fn start(&mut self, placed: &Placed, mac: Mac) -> Result<Trial> {
         self.trials += 1;
-        let mut writer = Writer::create(&format!("trial-{}", self.trials), &room(placed))?;
+        let mut writer = Writer::create(&format!("trial-{}", self.trials), &capacities(placed))?;
         let prepared = writer.prepare(placed)?;
         writer.publish(&prepared)?;
         let mut ebpf = load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0 })?;
@@ -98,8 +96,8 @@ impl Laboratory {
     }
 }
 
-/// As much as the configuration needs.
-fn room(placed: &Placed) -> InstanceOptions {
+/// The capacities that the configuration needs.
+fn capacities(placed: &Placed) -> InstanceOptions {
     let services = &placed.config.services;
     let slots = services.iter().map(|service| SlotTable::build(service).len()).sum::<u32>();
     let servers = services.iter().map(|service| service.servers.len()).sum::<usize>();
@@ -112,10 +110,10 @@ fn room(placed: &Placed) -> InstanceOptions {
 }
 
 impl Trial {
-    /// Finds out how much of a long frame the program is shown. It counts what it sees, also of what is not its own.
+    /// Finds out how much of a long frame the program sees, from the bytes that it counts.
     ///
-    /// Trap: a program that does not know frames in several pieces (`xdp.frags`) is run on the first piece of a long
-    /// frame without an error, and takes it for the whole.
+    /// Trap: without an error, the kernel runs a program that does not take several buffers (`xdp.frags`) on the first
+    /// buffer of a long frame, which the program takes for the whole.
     fn probe(&mut self) -> Result<()> {
         self.longest = 0;
         for length in PROBES {
@@ -128,16 +126,16 @@ impl Trial {
         Ok(())
     }
 
-    /// Whether the program can be handed a frame of this length as the kernel would hand it over.
+    /// Whether the program can be run on a frame of this length and sees all of it.
     pub fn takes(&self, length: usize) -> bool {
         (SHORTEST..=self.longest).contains(&length)
     }
 
-    /// Hands the program a frame that it [takes](Trial::takes).
+    /// Runs the program on a frame that it [takes](Trial::takes).
     ///
     /// # Errors
     ///
-    /// The kernel does not run the program on such a frame, or the program ends in a way that it should not.
+    /// The kernel does not run the program on this frame, or the program returns an unexpected action.
     pub fn run(&mut self, frame: &[u8]) -> Result<Action> {
         const XDP_DROP: u32 = 1;
         const XDP_PASS: u32 = 2;
@@ -163,7 +161,7 @@ impl Trial {
         }
     }
 
-    /// What was counted.
+    /// The counters, without the probes.
     pub fn totals(&self) -> Result<Totals> {
         let mut totals = self.writer.totals()?;
         for (counter, before) in totals.outcomes.iter_mut().zip(&self.before) {

@@ -14,7 +14,7 @@ use super::watchdog::Watchdog;
 use crate::{
     datapath::{
         Datapath, Writer, attached,
-        tracing::{Claim, Emission, Tracer},
+        tracing::{Claim, TraceOutput, Tracer},
     },
     net::{Interface, Net},
 };
@@ -43,7 +43,7 @@ impl Session {
     ///
     /// Another command traces; an interface is not attached; the kernel refuses a program; signal handlers cannot be
     /// set up. Then nothing is changed.
-    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: Emission) -> Result<Self> {
+    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: TraceOutput) -> Result<Self> {
         let claim = Claim::take(instance)?;
         let writer = Writer::open(instance)?;
         // Before the first program is swapped: from then on a signal may arrive.
@@ -62,7 +62,7 @@ impl Session {
 
     /// Trap: ending a session waits for its watchdog, which waits for the writer's lock. So the writer is dropped first
     /// in any case.
-    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: Emission) -> Result<()> {
+    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: TraceOutput) -> Result<()> {
         // Left over by a killed command whose watchdog was killed as well.
         writer.swap_out()?;
         let group = writer.snapshot().config.group;

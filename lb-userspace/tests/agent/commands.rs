@@ -53,5 +53,5 @@ fn they_keep_working_and_are_noticed() {
     // One that is made by hand is followed, too.
     modlb.ok("detach");
     modlb.attach("eth0", &network.configuration(2, HTTP));
-    agent.logs("another instance is in the place of this one\n");
+    agent.logs("another instance has replaced this one\n");
 }

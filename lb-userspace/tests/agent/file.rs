@@ -119,7 +119,7 @@ fn there_is_only_one() {
     let modlb = &network.modlb;
     let (file, mut agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(1, HTTP)), "");
     let error = modlb.fails(&format!("agent --listen none --config {}", file.display()));
-    assert!(error.starts_with(&format!("another agent keeps instance {}", modlb.instance())), "{error}");
+    assert!(error.starts_with(&format!("another agent manages instance {}", modlb.instance())), "{error}");
     // One that is killed is in nobody's way.
     agent.signal(Signal::SIGKILL);
     agent.end();
@@ -136,6 +136,6 @@ fn a_listener_that_cannot_be() {
     let taken = network.gateway.within(|| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let address = taken.local_addr().unwrap();
     let error = modlb.fails(&format!("agent --listen {address} --config {}", file.display()));
-    assert!(error.starts_with(&format!("cannot listen on {address}; say another")), "{error}");
+    assert!(error.starts_with(&format!("cannot listen on {address}; choose another")), "{error}");
     assert!(!modlb.pins().exists());
 }

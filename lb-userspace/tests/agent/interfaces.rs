@@ -54,7 +54,7 @@ fn renamed_down_up_and_another_mac() {
     network.gateway.ip("link set eth0 down");
     agent.logs("eth0 is down");
     network.gateway.ip("link set eth0 name wan0");
-    agent.logs("eth0 is called wan0 now, and the instance stays attached");
+    agent.logs("eth0 was renamed to wan0; the instance stays attached");
     network.gateway.ip("link set wan0 up");
     agent.logs("wan0 is up");
     network.gateway.ip("addr replace fd00::1/64 dev wan0 nodad");
@@ -63,7 +63,7 @@ fn renamed_down_up_and_another_mac() {
     let before = clients(&network);
 
     network.gateway.ip("link set wan0 address 02:00:00:00:00:99");
-    agent.logs("wan0 has another MAC now, and the program knows it");
+    agent.logs("wan0 has a new MAC; its program was replaced");
     network.client.ip("neigh flush dev eth0");
     assert!(before.iter().zip(&clients(&network)).all(|(a, b)| a.home == b.home));
     // The file still says eth0, which does not make the agent leave wan0.

@@ -51,7 +51,7 @@ fn somebody_else_s_map_is_refused() {
     gateway.modlb.attach("eth0", &web(&[11]));
     overwrite(&gateway, |record| record[0] = b'x');
     let error = gateway.modlb.fails("status");
-    assert!(error.contains("it does not say that it is modlb's"), "{error}");
+    assert!(error.contains("its map INSTANCE is not a record of modlb"), "{error}");
 }
 
 /// A command that was killed while it made an instance leaves nothing in the way of the next.

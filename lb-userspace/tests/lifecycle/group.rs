@@ -52,7 +52,7 @@ fn macs_follow_the_configuration() {
 
     let said = modlb.apply(&configuration(&format!("group_mac = \"{OTHER}\"\nanswer_arp = true")));
     assert!(said.contains(&format!("~ group_mac {GROUP} → {OTHER}\n")), "{said}");
-    assert!(said.contains(&format!("eth0 receives {GROUP} no longer\n")), "{said}");
+    assert!(said.contains(&format!("eth0 no longer receives {GROUP}\n")), "{said}");
     let mut found = macs(&host);
     found.sort();
     assert_eq!(found, [OTHER, "33:33:ff:01:02:03"]);
@@ -76,11 +76,11 @@ fn what_was_there_before_stays() {
 }
 
 #[test]
-fn a_member_that_is_nobody() {
+fn a_member_that_matches_no_server() {
     need_root!();
     let host = host();
     let modlb = Modlb::new(&host);
-    for (head, reason) in [("self = \"10.0.0.99\"", "self: 10.0.0.99 is no server"), ("", "say self")] {
+    for (head, reason) in [("self = \"10.0.0.99\"", "self: 10.0.0.99 is not a server"), ("", "set self")] {
         let text = configuration(head).replace("10.0.0.11", "10.0.0.12");
         let file = modlb.file("modlb.toml", &text);
         let output = modlb.output(&format!("attach eth0 --config {}", file.display()));

@@ -84,7 +84,7 @@ fn macs_of_servers_in_a_vlan() {
     gateway.namespace.ip("addr add 10.0.9.1/24 dev peer1");
     let error = modlb.fails("server add web 10.0.9.5 --vlan 20");
     assert!(
-        error.contains("it is reached by peer1, which is no VLAN of an interface that modlb is attached to"),
+        error.contains("it is reached by peer1, which is not a VLAN of an interface that modlb is attached to"),
         "{error}"
     );
     modlb.ok("server add web 10.0.9.5 --vlan 20 --mac 02:00:00:00:00:95");

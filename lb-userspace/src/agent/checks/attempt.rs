@@ -1,9 +1,8 @@
-//! One attempt: of `tcp` and `icmp` here, of `http` and `https` by reqwest.
+//! One attempt of a health check: `tcp` and `icmp` here, `http` and `https` in `page`.
 //!
-//! Trap: a ping socket that needs no privileges is closed to everybody, root included, unless
-//! `net.ipv4.ping_group_range` says otherwise; hence a raw one, for which the agent has CAP_NET_RAW. A raw socket
-//! receives every echo reply from the address that it is connected to, those to other attempts and other programs as
-//! well.
+//! Trap: unprivileged ping sockets are refused, even to root, unless `net.ipv4.ping_group_range` allows them; hence a
+//! raw socket, for which the agent has CAP_NET_RAW. It also receives echo replies from the same address to other
+//! attempts and other programs.
 
 use std::{
     io,
@@ -21,7 +20,7 @@ use tokio::{
 use super::{failure::failure, page};
 use crate::config::model::{Check, Failure, Kind};
 
-/// Tries a server once. The port is the check's, or the service's.
+/// Tries a server once, at the check's or the service's port.
 pub async fn attempt(check: &Check, address: IpAddr, port: u16) -> Result<(), Failure> {
     let try_it = async {
         match check.kind {
@@ -41,22 +40,22 @@ async fn tcp(check: &Check, to: SocketAddr) -> io::Result<()> {
     socket.connect(to).await.map(drop)
 }
 
-/// Of ICMP and ICMPv6.
+/// The length of an ICMP or ICMPv6 echo message's header.
 const HEADER: usize = 8;
 
-/// Says which replies are to which attempt.
+/// The sequence number of the next attempt, by which replies are told apart.
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 async fn echo(source: Option<IpAddr>, address: IpAddr) -> io::Result<()> {
     let (request, reply) = if address.is_ipv4() { (8, 0) } else { (128, 129) };
-    // What tokio has for sockets that are connected does for this one as well.
+    // Tokio's connected UDP socket also works with a raw one.
     let socket = UdpSocket::from_std(raw(source, address)?.into())?;
     let (identifier, sequence) = (std::process::id() as u16, NEXT.fetch_add(1, Ordering::Relaxed));
     let mut message = [0; HEADER];
     message[0] = request;
     message[4..6].copy_from_slice(&identifier.to_be_bytes());
     message[6..8].copy_from_slice(&sequence.to_be_bytes());
-    // Of ICMPv6 the kernel computes it.
+    // The kernel computes it for ICMPv6.
     let sum = checksum(&message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
     socket.send(&message).await?;
@@ -70,7 +69,7 @@ async fn echo(source: Option<IpAddr>, address: IpAddr) -> io::Result<()> {
     }
 }
 
-/// A raw socket of IPv4 hands over the IP header as well.
+/// An IPv4 raw socket also delivers the IP header.
 fn after_header(packet: &[u8]) -> &[u8] {
     let length = packet.first().map_or(0, |first| usize::from(first & 0xf) * 4);
     packet.get(length..).unwrap_or_default()
@@ -137,11 +136,11 @@ mod tests {
     fn only_the_reply_to_this_attempt_counts() {
         let request = [8, 0, 0, 0, 1, 2, 3, 4];
         assert!(is_reply(&[0, 0, 9, 9, 1, 2, 3, 4], 0, &request));
-        assert!(!is_reply(&request, 0, &request), "loopback shows the request, too");
+        assert!(!is_reply(&request, 0, &request), "loopback also shows the request");
         assert!(!is_reply(&[0, 0, 9, 9, 1, 2, 3, 5], 0, &request));
         assert!(!is_reply(&[0, 0, 9], 0, &request));
         assert_eq!(after_header(&[[0x45; 20].as_slice(), &[7]].concat()), [7]);
-        // RFC 1071: what is summed with its checksum makes all ones.
+        // RFC 1071: words and checksum add up to all ones.
         assert_eq!(checksum(&[8, 0, 0, 0, 0x12, 0x34, 0, 1]), !(0x0800 + 0x1234 + 1));
     }
 }

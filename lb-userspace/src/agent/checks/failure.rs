@@ -1,10 +1,10 @@
-//! Errors of the kernel's → why a check failed.
+//! Turns an error of the kernel into why a check failed.
 
 use std::io;
 
 use crate::config::model::Failure;
 
-/// What an error of the kernel's means.
+/// What an error of the kernel means.
 pub(super) fn failure(error: &io::Error) -> Failure {
     match (error.kind(), error.raw_os_error()) {
         (io::ErrorKind::ConnectionRefused, _) => Failure::Refused,

@@ -1,8 +1,7 @@
-//! Health checks: when each server is tried, and what is told of it.
+//! Schedules health checks and reports their verdicts.
 //!
-//! All of them are one task. It holds when each is due, in a heap, and has no more than [`MOST_AT_ONCE`] attempts under
-//! way: a hundred thousand checks wait in memory, not in sockets. What is due while all are taken waits, and its
-//! interval stretches.
+//! One task runs them all. It keeps in a heap when each is due, and runs at most [`MAX_CONCURRENT`] attempts at a time:
+//! a hundred thousand checks wait in memory, not in sockets. If too many are due, their intervals get longer.
 
 use std::{
     cmp::Reverse,
@@ -31,32 +30,32 @@ mod failure;
 mod page;
 mod streak;
 
-/// How many attempts may be under way.
-const MOST_AT_ONCE: usize = 256;
+/// How many attempts may run at the same time.
+const MAX_CONCURRENT: usize = 256;
 
-/// A server that is to be checked.
+/// A server to check.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Of which service, and which.
+    /// The service and the server.
     pub key: ServerKey,
-    /// How.
+    /// The check.
     pub check: Arc<Check>,
-    /// The port, unless it is an echo that is asked for.
+    /// The port; 0 for an echo request.
     pub port: u16,
-    /// Since when it fails, in seconds of the epoch, if it did when this began.
+    /// Since when it has been failing, in seconds since the epoch, if it already is.
     pub failing_since: Option<u64>,
 }
 
-/// A server passes from now on, or it does not.
+/// A server has begun to pass, or to fail.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// Of which service, and which.
+    /// The service and the server.
     pub key: ServerKey,
     /// Why it fails; `None`: it passes.
     pub failure: Option<Failure>,
 }
 
-/// The task's handle. Dropped, the checks end.
+/// The task's handle. Dropping it ends the checks.
 #[derive(Debug)]
 pub struct Checks {
     targets: UnboundedSender<Vec<Target>>,
@@ -67,15 +66,15 @@ impl Checks {
     /// Starts the task, with nothing to check yet.
     pub fn start(shared: Shared) -> Self {
         let (targets, wanted) = unbounded_channel();
-        let (tell, verdicts) = unbounded_channel();
-        let task = Task { shared, tell, ids: HashMap::new(), runs: HashMap::new(), due: BinaryHeap::new(), next: 0 };
+        let (reports, verdicts) = unbounded_channel();
+        let task = Task { shared, reports, ids: HashMap::new(), runs: HashMap::new(), due: BinaryHeap::new(), next: 0 };
         tokio::spawn(task.run(wanted));
         Self { targets, verdicts }
     }
 
-    /// Checks these from now on, and no others. What is the same as before goes on.
+    /// Checks these servers and no others. Checks that stay the same continue.
     pub fn set(&self, targets: Vec<Target>) {
-        // The task ends only after this.
+        // The task outlives this handle.
         let _ = self.targets.send(targets);
     }
 
@@ -85,20 +84,20 @@ impl Checks {
     }
 }
 
-/// A check that is being done.
+/// A server's check, with its state.
 struct Run {
     target: Target,
-    tally: CheckStreak,
+    streak: CheckStreak,
     /// When the next attempt is to start.
     due: Instant,
 }
 
 struct Task {
     shared: Shared,
-    tell: UnboundedSender<Verdict>,
+    reports: UnboundedSender<Verdict>,
     ids: HashMap<ServerKey, u64>,
     runs: HashMap<u64, Run>,
-    /// What is not under way. Some are for runs that ended meanwhile.
+    /// Runs without an attempt in flight, by when they are due. Some may have been removed meanwhile.
     due: BinaryHeap<Reverse<(Instant, u64)>>,
     next: u64,
 }
@@ -126,9 +125,9 @@ impl Task {
         }
     }
 
-    /// When the next attempt may start, with so many under way; `None`: not before one of them ends, or there is none.
+    /// When the next attempt may start; `None`: there is none, or too many are in flight.
     fn next_due(&self, flying: usize) -> Option<Instant> {
-        self.due.peek().map(|Reverse((at, _))| *at).filter(|_| flying < MOST_AT_ONCE)
+        self.due.peek().map(|Reverse((at, _))| *at).filter(|_| flying < MAX_CONCURRENT)
     }
 
     fn set(&mut self, targets: Vec<Target>) {
@@ -142,8 +141,8 @@ impl Task {
                     ids.insert(key, id);
                     runs.insert(id, run);
                 }
-                // What was found by other means still counts, until attempts by these say otherwise.
-                Some((_, run)) => self.add(target, run.tally.passing(), &mut ids, &mut runs),
+                // The check changed: its last result holds until the new one finds another.
+                Some((_, run)) => self.add(target, run.streak.passing(), &mut ids, &mut runs),
                 None => {
                     let passing = target.failing_since.is_none();
                     self.add(target, passing, &mut ids, &mut runs);
@@ -158,14 +157,14 @@ impl Task {
         }
     }
 
-    /// The first attempt comes at any time within an interval, so that not all come at once.
+    /// The first attempt is at a random time within an interval, so that not all start at once.
     fn add(&mut self, target: Target, passing: bool, ids: &mut HashMap<ServerKey, u64>, runs: &mut HashMap<u64, Run>) {
         let id = self.next;
         self.next += 1;
         let due = Instant::now() + target.check.interval.mul_f64(random());
         self.due.push(Reverse((due, id)));
         ids.insert(target.key.clone(), id);
-        runs.insert(id, Run { target, tally: CheckStreak::new(passing), due });
+        runs.insert(id, Run { target, streak: CheckStreak::new(passing), due });
     }
 
     /// Starts the attempt that is due next.
@@ -182,14 +181,14 @@ impl Task {
     }
 
     fn attempted(&mut self, Attempted { id, outcome, took }: Attempted) {
-        // It may have ended meanwhile.
+        // It may have been removed meanwhile.
         let Some(run) = self.runs.get_mut(&id) else { return };
         self.due.push(Reverse((run.due, id)));
         let Check { kind, rise, fall, .. } = *run.target.check;
-        let changed = run.tally.add(outcome, rise, fall);
+        let changed = run.streak.add(outcome, rise, fall);
         if changed {
-            // Nobody listens when the agent ends.
-            let _ = self.tell.send(Verdict { key: run.target.key.clone(), failure: outcome.err() });
+            // Fails only while the agent ends.
+            let _ = self.reports.send(Verdict { key: run.target.key.clone(), failure: outcome.err() });
         }
         let Ok(mut view) = self.shared.write() else { return };
         if !view.checks.contains_key(&run.target.key) {
@@ -199,7 +198,7 @@ impl Task {
                 .map_or_else(SystemTime::now, |since| SystemTime::UNIX_EPOCH + Duration::from_secs(since));
             let new = CheckView {
                 kind: kind.name(),
-                passing: run.tally.passing(),
+                passing: run.streak.passing(),
                 since,
                 took,
                 attempts: 0,
@@ -210,7 +209,7 @@ impl Task {
         }
         if let Some(seen) = view.checks.get_mut(&run.target.key) {
             if changed {
-                (seen.passing, seen.since) = (run.tally.passing(), SystemTime::now());
+                (seen.passing, seen.since) = (run.streak.passing(), SystemTime::now());
             }
             seen.took = took;
             seen.attempts += 1;
@@ -220,7 +219,7 @@ impl Task {
     }
 }
 
-/// From 0 to 1.
+/// A random number from 0 to 1.
 fn random() -> f64 {
     RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }

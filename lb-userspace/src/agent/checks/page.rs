@@ -1,8 +1,7 @@
-//! Asking for a page, by HTTP/1.1 and TLS.
+//! Requests a page by HTTP/1.1, with or without TLS.
 //!
-//! Each attempt has a connection of its own, as a new client would; nothing is followed and nothing is kept. A
-//! certificate is not looked at unless the check says so: what is asked is whether the server serves, by an address
-//! that no certificate names.
+//! Each attempt opens a connection, as a new client would, follows no redirect, and keeps nothing. Certificates are
+//! verified only if the check says so, as they do not name servers' addresses.
 
 use std::{error::Error, io, net::SocketAddr, sync::OnceLock};
 
@@ -11,7 +10,7 @@ use reqwest::{Client, ClientBuilder, redirect::Policy};
 use super::failure::failure;
 use crate::config::model::{Check, Failure, Kind};
 
-/// Asks a server for the check's page.
+/// Requests the check's page from a server.
 pub async fn ask(check: &Check, server: SocketAddr) -> Result<(), Failure> {
     let client = client(check, server).map_err(|error| cause(&error))?;
     let answer = client.get(url(check, server)).send().await.map_err(|error| cause(&error))?;
@@ -34,7 +33,7 @@ fn url(check: &Check, server: SocketAddr) -> String {
 fn client(check: &Check, server: SocketAddr) -> reqwest::Result<Client> {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     PROVIDER.get_or_init(|| {
-        // Somebody else's is as good.
+        // Fails if one is installed, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     let mut builder = ClientBuilder::new()
@@ -51,7 +50,7 @@ fn client(check: &Check, server: SocketAddr) -> reqwest::Result<Client> {
     builder.build()
 }
 
-/// What is at the root of an error.
+/// The root cause of an error.
 fn cause(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         return Failure::Timeout;
@@ -62,7 +61,7 @@ fn cause(error: &reqwest::Error) -> Failure {
             return Failure::Tls;
         }
         let io = error.downcast_ref::<io::Error>();
-        // Trap: an error in one of these is not its source, but in its place.
+        // Trap: `source()` of an `io::Error` skips the error that it wraps.
         let inner = io.and_then(|io| io.get_ref()).map(|inner| inner as &(dyn Error + 'static));
         if let (Some(io), None) = (io, inner) {
             return failure(io);
@@ -90,7 +89,7 @@ mod tests {
         file::parse(&text).unwrap().services.remove(0).check.unwrap()
     }
 
-    /// Gives one answer to whoever asks, and returns the request.
+    /// Answers one request, and returns it.
     fn serve(answer: &'static str) -> (SocketAddr, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_asked_for_at_the_servers_address() {
+    async fn a_host_name_is_requested_at_the_servers_address() {
         let (address, thread) = serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(ask(&check("kind = \"http\"\nhost = \"www.example.org\""), address).await, Ok(()));
         let request = thread.join().unwrap().to_lowercase();
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_server_of_pages() {
+    async fn a_server_of_another_protocol_fails() {
         let (address, thread) = serve("hello\r\n");
         assert_eq!(ask(&check("kind = \"http\""), address).await, Err(Failure::Other));
         thread.join().unwrap();

@@ -1,17 +1,17 @@
-//! When a server passes, and when it fails: pure.
+//! Decides when a server begins to pass or to fail. Pure.
 
 use crate::config::model::Failure;
 
-/// What counts at present, after `rise` and `fall`.
+/// Whether a server passes, by `rise` and `fall`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CheckStreak {
     passing: bool,
-    /// Attempts in a row that speak against it.
+    /// How many attempts in a row had the other result.
     against: u16,
 }
 
 impl CheckStreak {
-    /// For a server that passes, or does not, before the first attempt.
+    /// Before the first attempt.
     pub const fn new(passing: bool) -> Self {
         Self { passing, against: 0 }
     }
@@ -21,7 +21,7 @@ impl CheckStreak {
         self.passing
     }
 
-    /// Adds an attempt. `true`: the server passes from now on, or no longer.
+    /// Adds an attempt. `true`: the server has begun to pass, or to fail.
     pub fn add(&mut self, outcome: Result<(), Failure>, rise: u16, fall: u16) -> bool {
         if outcome.is_ok() == self.passing {
             self.against = 0;
@@ -41,13 +41,13 @@ impl CheckStreak {
 mod tests {
     use super::*;
 
-    /// Attempts, `+` good and `-` bad, and what counts after each.
-    fn run(mut tally: CheckStreak, attempts: &str) -> String {
+    /// Runs attempts, `+` good and `-` bad; returns whether the server passes after each.
+    fn run(mut streak: CheckStreak, attempts: &str) -> String {
         let outcome = |c: char| if c == '+' { Ok(()) } else { Err(Failure::Timeout) };
         let one = |c: char| {
-            let before = tally.passing();
-            assert_eq!(tally.add(outcome(c), 2, 3), before != tally.passing());
-            if tally.passing() { '+' } else { '-' }
+            let before = streak.passing();
+            assert_eq!(streak.add(outcome(c), 2, 3), before != streak.passing());
+            if streak.passing() { '+' } else { '-' }
         };
         attempts.chars().map(one).collect()
     }

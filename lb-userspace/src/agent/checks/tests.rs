@@ -3,7 +3,7 @@ use std::{collections::HashSet, net::TcpListener};
 use super::*;
 use crate::config::file;
 
-/// A check of a port of this host's, for servers of 127/8.
+/// A check of a port on this host, for servers in 127/8.
 fn target(last: u8, port: u16, failing_since: Option<u64>) -> Target {
     let text = "[[service]]\nname = \"a\"\naddress = \"203.0.113.1\"\n[service.check]\nkind = \"tcp\"\nport = 1\ninterval = 0.1\nfall = 2";
     let check = file::parse(text).unwrap().services.remove(0).check.unwrap();
@@ -17,7 +17,7 @@ async fn verdicts_come_after_fall_and_rise() {
     let mut checks = Checks::start(Arc::clone(&shared));
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // One failed when this began and passes now, one passes, one is refused from the start.
+    // One failed before and passes now, one passes, one refuses connections.
     let closed = TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap().port();
     checks.set(vec![target(1, port, Some(5)), target(2, port, None), target(3, closed, None)]);
     let mut verdicts = HashMap::new();
@@ -32,7 +32,7 @@ async fn verdicts_come_after_fall_and_rise() {
         let passing: HashSet<_> = view.checks.iter().map(|(key, seen)| (key.1.to_string(), seen.passing)).collect();
         assert!(passing.is_superset(&[("127.0.0.1".to_owned(), true), ("127.0.0.3".to_owned(), false)].into()));
     }
-    // Who is checked no more is not shown any more.
+    // Servers that are no longer checked are no longer shown.
     checks.set(vec![target(2, port, None)]);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let view = shared.read().unwrap();
@@ -40,12 +40,12 @@ async fn verdicts_come_after_fall_and_rise() {
     assert_eq!(shown, [("127.0.0.2".to_owned(), 0)]);
 }
 
-/// However many are due, only so many are under way.
+/// However many are due, only [`MAX_CONCURRENT`] run.
 #[tokio::test]
 async fn attempts_are_bounded() {
     let shared = Shared::default();
-    let (tell, _verdicts) = unbounded_channel();
-    let mut task = Task { shared, tell, ids: HashMap::new(), runs: HashMap::new(), due: BinaryHeap::new(), next: 0 };
+    let (reports, _verdicts) = unbounded_channel();
+    let mut task = Task { shared, reports, ids: HashMap::new(), runs: HashMap::new(), due: BinaryHeap::new(), next: 0 };
     let many = (0..1_000_u16).map(|number| {
         let mut target = target(1, 1, None);
         target.key.0 = format!("s{number}");
@@ -60,5 +60,5 @@ async fn attempts_are_bounded() {
     while task.next_due(flying.len()).is_some() {
         task.start(&mut flying);
     }
-    assert_eq!((flying.len(), task.due.len()), (MOST_AT_ONCE, 1_000 - MOST_AT_ONCE));
+    assert_eq!((flying.len(), task.due.len()), (MAX_CONCURRENT, 1_000 - MAX_CONCURRENT));
 }

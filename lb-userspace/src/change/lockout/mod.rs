@@ -1,7 +1,8 @@
-//! Whether services would take what this host itself lives by: the operator's own connection, and whoever else talks to
+//! Checks whether services would take traffic that this host depends on: the operator's own connection, and traffic to
 //! programs here.
 //!
-//! Prefix services spare this host's own addresses (see `judge`); one for such an address alone takes it.
+//! Prefix services do not take this host's own addresses (see `decide::judge`). A service for exactly such an address
+//! does.
 
 use std::{
     env, fs,
@@ -26,46 +27,47 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 
-/// Where SSH is, as a rule.
+/// The usual port of SSH.
 const SSH: u16 = 22;
 
-/// What this host lives by.
+/// What this host depends on.
 #[derive(Clone, Debug, Default)]
-pub struct Host {
+pub struct HostFacts {
     /// Its addresses, and the broadcast addresses of its networks.
     pub own: Vec<IpAddr>,
-    /// What is connected and what listens.
+    /// Established connections and listening sockets.
     pub sockets: Sockets,
-    /// The SSH connection by which this command was given.
+    /// The SSH connection that this command is run over.
     pub session: Option<Connection>,
-    /// Whether that one comes in by an interface that is attached, and packets are taken.
-    pub certain: bool,
+    /// Whether its packets are known to meet the program: they come in on an attached interface, and modlb is active.
+    pub exposed: bool,
 }
 
-/// What would be cut off.
+/// Warnings and a refusal.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub struct Verdict {
-    /// What the operator should know.
+    /// Other traffic that would be cut off.
     pub warnings: Vec<String>,
     /// Why the operator would be locked out.
     pub refusal: Option<String>,
 }
 
-/// Warns of what a configuration would cut off, and refuses to cut the connection by which the command was given.
+/// Warns about traffic that a configuration would cut off, and refuses to cut the connection that the command is run
+/// over.
 ///
 /// # Errors
 ///
-/// It does, and how to do it nevertheless.
+/// The refusal, and how to override it.
 pub async fn check(net: &Net, interfaces: &[Interface], have: &Config, want: &Config, standby: bool) -> Result<()> {
     let own = net.own_addresses().await?;
     let session = session().filter(|session| own.contains(&session.here.ip()));
-    let mut certain = false;
+    let mut exposed = false;
     if let (Some(session), false) = (session, standby) {
-        // One that comes in elsewhere is not met by the program.
+        // On another interface it does not meet the program.
         let route = net.route(session.client.ip()).await;
-        certain = route.is_ok_and(|route| interfaces.iter().any(|interface| interface.index == route.interface));
+        exposed = route.is_ok_and(|route| interfaces.iter().any(|interface| interface.index == route.interface));
     }
-    let verdict = judge(have, want, &Host { own, sockets: Sockets::read()?, session, certain });
+    let verdict = assess(have, want, &HostFacts { own, sockets: Sockets::read()?, session, exposed });
     verdict.warnings.iter().for_each(|warning| log::warn!("{warning}"));
     match verdict.refusal {
         Some(refusal) => bail!(refusal),
@@ -73,30 +75,30 @@ pub async fn check(net: &Net, interfaces: &[Interface], have: &Config, want: &Co
     }
 }
 
-/// What `want` would cut off that `have` does not.
-pub fn judge(have: &Config, want: &Config, host: &Host) -> Verdict {
+/// Finds what `want` would cut off and `have` does not.
+pub fn assess(have: &Config, want: &Config, host: &HostFacts) -> Verdict {
     let mut verdict = Verdict::default();
-    // A server that steers sends its own packets by another router, which is what it is for.
+    // Role steer only redirects what this host sends, which is its purpose.
     if want.role == Role::Steer {
         return verdict;
     }
     let (before, after) = (Judge::new(&have.services, &host.own), Judge::new(&want.services, &host.own));
     let local = |server: &IpAddr| if want.group.own.is_empty() { &host.own } else { &want.group.own }.contains(server);
     let cut = |connection: &Connection| {
-        let service = taker(&after, connection, local)?;
-        taker(&before, connection, local).is_none().then_some(service)
+        let service = taking_service(&after, connection, local)?;
+        taking_service(&before, connection, local).is_none().then_some(service)
     };
     if let Some((session, service)) = host.session.and_then(|session| Some((session, cut(&session)?))) {
         let (client, here) = (session.client, session.here);
         let what =
-            format!("service {service} takes the SSH connection by which this command was given, {client} to {here}");
-        if host.certain {
+            format!("service {service} takes the SSH connection that this command is run over, {client} to {here}");
+        if host.exposed {
             verdict.refusal = Some(format!(
-                "{what}: you would be locked out, so nothing was changed. Give the service another address or a port, or say \
-                 --force (and with `apply`, --confirm 60, which takes it back unless you can still say `modlb confirm`)"
+                "{what}: you would be locked out, so nothing was changed. Give the service another address or a port, or use \
+                 --force (and with `apply`, --confirm 60, which rolls it back unless you can still run `modlb confirm`)"
             ));
         } else {
-            verdict.warnings.push(format!("{what}, if it arrives by an attached interface while modlb is active"));
+            verdict.warnings.push(format!("{what}, if it arrives on an attached interface while modlb is active"));
         }
     }
     for connection in host.sockets.connections(SSH).filter(|connection| Some(**connection) != host.session) {
@@ -105,7 +107,7 @@ pub fn judge(have: &Config, want: &Config, host: &Host) -> Verdict {
             verdict.warnings.push(format!("service {service} takes the SSH connection {client} to {here}"));
         }
     }
-    // A member has the service's address, and a program that serves it.
+    // A member is meant to have the service's address, and a program that listens on it.
     if want.role == Role::Balancer {
         let old: Vec<_> = have.services.iter().map(Service::target).collect();
         let new = want.services.iter().filter(|service| !old.contains(&service.target()));
@@ -115,7 +117,7 @@ pub fn judge(have: &Config, want: &Config, host: &Host) -> Verdict {
 }
 
 /// The service that would keep a connection's packets from this host.
-fn taker<'a>(judge: &Judge<'a>, connection: &Connection, local: impl Fn(&IpAddr) -> bool) -> Option<&'a str> {
+fn taking_service<'a>(judge: &Judge<'a>, connection: &Connection, local: impl Fn(&IpAddr) -> bool) -> Option<&'a str> {
     let (client, here) = (connection.client, connection.here);
     let tuple = Tuple {
         source: client.ip(),
@@ -134,13 +136,13 @@ fn taker<'a>(judge: &Judge<'a>, connection: &Connection, local: impl Fn(&IpAddr)
     }
 }
 
-/// What a service for an address of this host's takes from programs here.
-fn own_address(service: &Service, host: &Host) -> Option<String> {
+/// Warns if a service takes an address of this host from programs here.
+fn own_address(service: &Service, host: &HostFacts) -> Option<String> {
     let (name, target, address) = (&service.name, service.target(), service.address.addr());
     if service.is_prefix() {
         if let Some(own) = host.own.iter().find(|own| service.address.contains(*own)) {
             log::info!(
-                "service {name}: {target} covers this host's address {own}; prefixes spare what is a host's own now"
+                "service {name}: {target} covers this host's address {own}, which a prefix service does not take"
             );
         }
         return None;
@@ -150,18 +152,18 @@ fn own_address(service: &Service, host: &Host) -> Option<String> {
     }
     match (service.protocol, service.port) {
         (None | Some(TCP | UDP), None) => Some(format!(
-            "service {name} takes {target}, an address of this host's, on every port: nothing here will be reached by it, \
-             neither SSH nor anything else"
+            "service {name} takes {target}, an address of this host, on every port: no program here, not even SSH, will be \
+             reachable by it"
         )),
         (Some(protocol @ (TCP | UDP)), Some(port)) if host.sockets.listens(protocol, address, port) => Some(format!(
-            "service {name} takes {target}, an address of this host's, where a program here listens: it will not be reached"
+            "service {name} takes {target}, an address of this host where a program here listens: it will be unreachable"
         )),
         (_, _) => None,
     }
 }
 
-/// The SSH connection by which this command was given. `sudo` and `su` take it from the environment, but not from that
-/// of the shell that they were called in.
+/// The SSH connection that this command is run over. `sudo` and `su` clear the variable for this command, but not for
+/// the shell that started them.
 fn session() -> Option<Connection> {
     if let Ok(text) = env::var("SSH_CONNECTION") {
         return parse_session(&text);
@@ -178,16 +180,16 @@ fn session() -> Option<Connection> {
     None
 }
 
-/// What follows the name in `/proc/PID/stat`, which may have any character in it, is the state and then the parent.
+/// In `/proc/PID/stat`, state and parent follow the name, which may contain any character.
 fn parent(process: i32) -> Option<i32> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     text.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Like `198.51.100.7 51234 203.0.113.1 22`.
+/// Parses text such as `198.51.100.7 51234 203.0.113.1 22`.
 fn parse_session(text: &str) -> Option<Connection> {
     fn socket(words: &mut SplitWhitespace<'_>) -> Option<SocketAddr> {
-        // A link-local address has its interface behind it.
+        // An interface follows a link-local address.
         let address = words.next()?.split('%').next()?.parse::<IpAddr>().ok()?;
         Some(SocketAddr::new(address.to_canonical(), words.next()?.parse().ok()?))
     }

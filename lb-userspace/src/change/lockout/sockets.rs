@@ -7,7 +7,7 @@ use std::{
 
 use lb_common::flow::protocol::{TCP, UDP};
 
-/// States of TCP, as the kernel numbers them; a datagram socket that is not connected is "closed".
+/// TCP states as numbered by the kernel; an unconnected datagram socket is "closed".
 const ESTABLISHED: &str = "01";
 const CLOSED: &str = "07";
 const LISTENING: &str = "0A";
@@ -15,27 +15,27 @@ const LISTENING: &str = "0A";
 /// A connection to this host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Connection {
-    /// Who is connected.
+    /// The peer's socket.
     pub client: SocketAddr,
-    /// The socket here.
+    /// The socket on this host.
     pub here: SocketAddr,
 }
 
-/// What is connected and what listens.
+/// Established connections and listening sockets.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Sockets {
-    /// Established connections of TCP.
+    /// Established TCP connections.
     pub established: Vec<Connection>,
-    /// Protocols and sockets that take what comes.
+    /// Protocols and addresses of sockets that listen.
     pub listening: Vec<(u8, SocketAddr)>,
 }
 
 impl Sockets {
-    /// Those of this thread's network namespace.
+    /// Reads those of this thread's network namespace.
     pub fn read() -> io::Result<Self> {
         let mut sockets = Self::default();
         for (name, protocol) in [("tcp", TCP), ("tcp6", TCP), ("udp", UDP), ("udp6", UDP)] {
-            // The files of a family that the kernel does not have are missing.
+            // Missing if the kernel does not have the family.
             match fs::read_to_string(format!("/proc/thread-self/net/{name}")) {
                 Ok(text) => sockets.add(protocol, &text),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -45,19 +45,19 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// The connections to a port here.
+    /// The connections to a port of this host.
     pub fn connections(&self, port: u16) -> impl Iterator<Item = &Connection> {
         self.established.iter().filter(move |connection| connection.here.port() == port)
     }
 
-    /// Whether a program listens there. A socket for any IPv6 address takes IPv4 as well, as a rule.
+    /// Whether a program listens there. A socket for any IPv6 address usually accepts IPv4 as well.
     pub fn listens(&self, protocol: u8, address: IpAddr, port: u16) -> bool {
-        self.listening.iter().any(|(of, socket)| {
+        self.listening.iter().any(|(number, socket)| {
             let any = match socket.ip() {
                 IpAddr::V4(own) => own.is_unspecified() && address.is_ipv4(),
                 IpAddr::V6(own) => own.is_unspecified(),
             };
-            *of == protocol && socket.port() == port && (any || socket.ip() == address)
+            *number == protocol && socket.port() == port && (any || socket.ip() == address)
         })
     }
 
@@ -75,7 +75,7 @@ impl Sockets {
     }
 }
 
-/// Like `0100007F:0016`: words of 32 bits as they are in memory, each read as a number.
+/// Parses text such as `0100007F:0016`: 32-bit words in memory order, each printed as a number.
 fn socket(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let word = |index: usize| {

@@ -1,4 +1,4 @@
-//! What has to change for one configuration to become another: pure.
+//! The difference between two configurations. Pure.
 
 use std::{collections::HashMap, fmt, iter, net::IpAddr};
 
@@ -10,11 +10,11 @@ use crate::config::model::{Check, Config, Group, Selection, Server, ServerMac, S
 #[cfg(test)]
 mod tests;
 
-/// The changes, in the order in which they are told: what goes, what changes, what comes.
+/// The changes, in the order of printing: removed, changed, added.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Plan {
-    /// One by one.
+    /// The changes.
     pub changes: Vec<Change>,
 }
 
@@ -22,7 +22,7 @@ pub struct Plan {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// What a member is told of itself or its group changes.
+    /// A setting of a member or its group changes.
     SettingChanged {
         /// The key.
         setting: &'static str,
@@ -31,16 +31,16 @@ pub enum Change {
         /// What it becomes.
         to: String,
     },
-    /// A service comes.
+    /// A service is added.
     ServiceAdded {
         /// Its name.
         service: String,
-        /// What it answers to.
+        /// Its destination.
         target: String,
         /// How many servers it has.
         servers: usize,
     },
-    /// A service goes.
+    /// A service is removed.
     ServiceRemoved {
         /// Its name.
         service: String,
@@ -56,14 +56,14 @@ pub enum Change {
         /// What it becomes.
         to: String,
     },
-    /// A server comes.
+    /// A server is added.
     ServerAdded {
         /// The service's name.
         service: String,
         /// The server.
         server: IpAddr,
     },
-    /// A server goes.
+    /// A server is removed.
     ServerRemoved {
         /// The service's name.
         service: String,
@@ -83,12 +83,12 @@ pub enum Change {
         /// What it becomes.
         to: String,
     },
-    /// Servers that stay change places, which counts for the formula.
+    /// Servers that stay are in another order, which the formula goes by.
     Reordered {
         /// The service's name.
         service: String,
     },
-    /// A consequence: flows move from servers that stay to others.
+    /// A consequence: flows of servers that stay move to others.
     FlowsMove {
         /// The service's name.
         service: String,
@@ -96,7 +96,7 @@ pub enum Change {
         from: u32,
         /// N after.
         to: u32,
-        /// How many of them.
+        /// How many flows.
         #[serde(serialize_with = "as_text")]
         share: Share,
     },
@@ -105,9 +105,9 @@ pub enum Change {
 /// How many flows move.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Share {
-    /// All but about one of N.
+    /// All but about one in N.
     Most,
-    /// About as many as the weights that change, of so many.
+    /// About this part of the whole, by weights.
     About(u32, u32),
 }
 
@@ -164,24 +164,23 @@ impl fmt::Display for Change {
     }
 }
 
-/// What has to change for `have` to become `want`.
+/// The changes from `have` to `want`.
 ///
-/// Interfaces are no part of it: `attach` and `detach` change them. Nor is a MAC that was or is to be found through the
-/// neighbour table, since nobody configured it; one that was given and no longer is, or the reverse, counts if both are
-/// known to differ.
+/// Interfaces are left out: `attach` and `detach` change them. So are MACs on both sides that are found through the
+/// neighbour table. If one side's MAC is configured and the other's is found, they count only if they differ.
 pub fn diff(have: &Config, want: &Config) -> Plan {
     let Config { interfaces: _, role: _, group, services } = want;
     let (before, after) = (by_name(have), by_name(want));
-    let gone = have.services.iter().filter(|service| !after.contains_key(service.name.as_str()));
+    let removed = have.services.iter().filter(|service| !after.contains_key(service.name.as_str()));
     let mut changes = setting_changes(&have.group, group);
-    changes.extend(gone.map(|service| Change::ServiceRemoved { service: service.name.clone() }));
+    changes.extend(removed.map(|service| Change::ServiceRemoved { service: service.name.clone() }));
     for service in services {
         if let Some(before) = before.get(service.name.as_str()) {
             changes.extend(service_changes(before, service));
         }
     }
-    let come = services.iter().filter(|service| !before.contains_key(service.name.as_str()));
-    changes.extend(come.map(|service| Change::ServiceAdded {
+    let added = services.iter().filter(|service| !before.contains_key(service.name.as_str()));
+    changes.extend(added.map(|service| Change::ServiceAdded {
         service: service.name.clone(),
         target: service.target(),
         servers: service.servers.len(),
@@ -189,7 +188,7 @@ pub fn diff(have: &Config, want: &Config) -> Plan {
     Plan { changes }
 }
 
-/// Comparing every name with every other would take longest of all where there are thousands of services.
+/// An index, as comparing all pairs of names is slow with thousands of services.
 fn by_name(config: &Config) -> HashMap<&str, &Service> {
     config.services.iter().map(|service| (service.name.as_str(), service)).collect()
 }
@@ -200,7 +199,7 @@ fn setting_changes(have: &Group, want: &Group) -> Vec<Change> {
     changed.map(|((setting, from), (_, to))| Change::SettingChanged { setting, from, to }).collect()
 }
 
-/// Every setting of a member's, as text.
+/// Every setting of a member, as text.
 fn settings(group: &Group) -> [(&'static str, String); 4] {
     let Group { own, mac, promiscuous, answer_arp } = group;
     let own = match &own[..] {
@@ -225,9 +224,9 @@ fn service_changes(have: &Service, want: &Service) -> Vec<Change> {
     changes
 }
 
-/// Every property of a service, as text, but for its name, which tells services apart, and its servers.
+/// Every property of a service as text, except its name, which identifies it, and its servers.
 fn properties(service: &Service) -> [(&'static str, String); 6] {
-    // The destination stands for address, protocol and port.
+    // The destination covers address, protocol and port.
     let Service {
         name: _,
         address: _,
@@ -254,38 +253,38 @@ fn properties(service: &Service) -> [(&'static str, String); 6] {
     ]
 }
 
-/// The places of a service's servers.
+/// The positions of a service's servers.
 fn by_address(service: &Service) -> HashMap<IpAddr, usize> {
     service.servers.iter().enumerate().map(|(index, server)| (server.address, index)).collect()
 }
 
-/// Servers that go, change, come, or change places.
+/// Servers that are removed, changed, added, or reordered.
 fn list_changes(have: &Service, want: &Service) -> Vec<Change> {
     let (before, after) = (by_address(have), by_address(want));
     let name = || want.name.clone();
-    let gone = have.servers.iter().filter(|server| !after.contains_key(&server.address));
+    let removed = have.servers.iter().filter(|server| !after.contains_key(&server.address));
     let mut changes: Vec<_> =
-        gone.map(|server| Change::ServerRemoved { service: name(), server: server.address }).collect();
-    let mut places = Vec::new();
+        removed.map(|server| Change::ServerRemoved { service: name(), server: server.address }).collect();
+    let mut positions = Vec::new();
     for server in &want.servers {
         if let Some(&index) = before.get(&server.address) {
-            places.push(index);
+            positions.push(index);
             changes.extend(server_changes(&want.name, &have.servers[index], server));
         }
     }
-    let comes = |server: &Server| !before.contains_key(&server.address);
-    let come = want.servers.iter().filter(|server| comes(server));
-    changes.extend(come.map(|server| Change::ServerAdded { service: name(), server: server.address }));
-    if !places.is_sorted() || misplaced(want, comes) {
+    let is_new = |server: &Server| !before.contains_key(&server.address);
+    let added = want.servers.iter().filter(|server| is_new(server));
+    changes.extend(added.map(|server| Change::ServerAdded { service: name(), server: server.address }));
+    if !positions.is_sorted() || new_before_old(want, is_new) {
         changes.push(Change::Reordered { service: name() });
     }
     changes
 }
 
-/// Whether a server that comes is put before one that stays, with as many going: then nothing else tells of it.
-fn misplaced(want: &Service, comes: impl Fn(&Server) -> bool) -> bool {
-    let first = want.servers.iter().position(&comes);
-    first.is_some_and(|first| want.servers[first..].iter().any(|server| !comes(server)))
+/// Whether a new server stands before one that stays, which then has another position.
+fn new_before_old(want: &Service, is_new: impl Fn(&Server) -> bool) -> bool {
+    let first = want.servers.iter().position(&is_new);
+    first.is_some_and(|first| want.servers[first..].iter().any(|server| !is_new(server)))
 }
 
 fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
@@ -305,10 +304,10 @@ fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
         .collect()
 }
 
-/// Every property of a server, as text, but for its address, which tells servers apart, and its MAC, which somebody
-/// must have configured to count.
+/// Every property of a server as text, except its address, which identifies it, and its MAC, for which see
+/// [`configured_macs`].
 fn server_properties(server: &Server) -> [(&'static str, String); 3] {
-    // What was found out about it is nobody's wish.
+    // Health is found out, not configured.
     let Server { address: _, mac: _, vlan, weight, state, health: _ } = server;
     [
         ("weight", weight.to_string()),
@@ -317,7 +316,7 @@ fn server_properties(server: &Server) -> [(&'static str, String); 3] {
     ]
 }
 
-/// The MACs to compare, where somebody configured one of them.
+/// The MACs to compare, if at least one of them is configured.
 const fn configured_macs(have: ServerMac, want: ServerMac) -> Option<(Mac, Mac)> {
     match (have, want) {
         (ServerMac::Given(from), ServerMac::Given(to) | ServerMac::Resolved(to))
@@ -328,13 +327,13 @@ const fn configured_macs(have: ServerMac, want: ServerMac) -> Option<(Mac, Mac)>
     }
 }
 
-/// Warns when the formula sends flows of servers that stay to others.
+/// A warning if the formula moves flows of servers that stay.
 fn flows_move(have: &Service, want: &Service) -> Option<Change> {
     let entries = |service: &Service| -> Vec<(IpAddr, u32)> {
         service.servers.iter().map(|server| (server.address, server.weight)).collect()
     };
     let (before, after) = (entries(have), entries(want));
-    // Without servers on either side there is nobody that flows could move from, or to.
+    // Without servers on one side, no flow moves from one server to another.
     if before.is_empty() || after.is_empty() {
         return None;
     }
@@ -354,7 +353,7 @@ fn flows_move(have: &Service, want: &Service) -> Option<Change> {
     Some(Change::FlowsMove { service: want.name.clone(), from: have.n(), to: want.n(), share })
 }
 
-/// The weights that are in `a` but not in `b`.
+/// The sum of the weights that `a` has in excess of `b`.
 fn difference(a: &[(IpAddr, u32)], b: &[(IpAddr, u32)]) -> u32 {
     let weight = |address| b.iter().find(|(other, _)| *other == address).map_or(0, |(_, weight)| *weight);
     a.iter().map(|(address, own)| own.saturating_sub(weight(*address))).sum()

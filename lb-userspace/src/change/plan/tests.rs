@@ -21,7 +21,7 @@ fn config(text: &str) -> Config {
     file::parse(text).unwrap()
 }
 
-/// The plan from [`BASE`] to what becomes of it when one text is replaced by another.
+/// The plan from [`BASE`] to `BASE` with one text replaced.
 fn change(from: &str, to: &str) -> String {
     assert!(BASE.contains(from), "{from}");
     diff(&config(BASE), &config(&BASE.replacen(from, to, 1))).to_string()
@@ -37,7 +37,7 @@ fn services_come_and_go() {
 }
 
 #[test]
-fn properties_of_services() {
+fn properties_of_services_change() {
     assert_eq!(
         change("port = 443", "port = 8443"),
         "~ service web: destination 203.0.113.10:443/tcp → 203.0.113.10:8443/tcp\n"
@@ -91,7 +91,7 @@ fn servers_come_go_and_change() {
 
 /// Without servers there are no flows that could move.
 #[test]
-fn an_empty_service_loses_no_flows() {
+fn flows_of_an_empty_service_do_not_move() {
     let mut empty = config(BASE);
     empty.services[0].servers.clear();
     let mut resilient = config(BASE);
@@ -114,7 +114,7 @@ fn the_order_of_servers_counts() {
 }
 
 #[test]
-fn resilient_services_lose_little() {
+fn few_flows_of_a_resilient_service_move() {
     let resilient = BASE.replace("port = 443", "port = 443\nselection = \"resilient\"");
     let have = config(&resilient);
     let mut want = have.clone();
@@ -129,7 +129,7 @@ fn resilient_services_lose_little() {
 }
 
 #[test]
-fn macs_count_when_somebody_configured_them() {
+fn only_configured_macs_count() {
     let with = |mac| {
         let mut config = config(BASE);
         config.services[0].servers[0].mac = mac;
@@ -153,7 +153,7 @@ fn macs_count_when_somebody_configured_them() {
 }
 
 #[test]
-fn json() {
+fn changes_as_json() {
     let mut want = config(BASE);
     want.services[0].servers.pop();
     assert_eq!(
@@ -162,8 +162,8 @@ fn json() {
     );
 }
 
-/// A configuration without what a plan does not tell of.
-fn essence(config: &Config) -> Config {
+/// A configuration without what a plan leaves out.
+fn comparable(config: &Config) -> Config {
     let mut config = config.clone();
     config.interfaces.clear();
     config.services.sort_by(|a, b| a.name.cmp(&b.name));
@@ -175,15 +175,15 @@ fn essence(config: &Config) -> Config {
 
 proptest! {
     #[test]
-    fn nothing_changes_into_itself(config in testing::config()) {
+    fn a_configuration_does_not_differ_from_itself(config in testing::config()) {
         prop_assert!(diff(&config, &config).is_empty());
     }
 
-    /// A plan is empty only if there is no difference that packets or people could notice. An instance keeps its role.
+    /// A plan is empty only if there is no difference that packets or people could notice. The role cannot change.
     #[test]
-    fn every_difference_is_told(have in testing::config(), want in testing::config()) {
+    fn every_difference_is_reported(have in testing::config(), want in testing::config()) {
         let want = Config { role: have.role, ..want };
-        if essence(&have) != essence(&want) {
+        if comparable(&have) != comparable(&want) {
             prop_assert!(!diff(&have, &want).is_empty());
         } else if have == want {
             prop_assert!(diff(&have, &want).is_empty());

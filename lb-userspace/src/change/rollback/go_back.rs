@@ -1,4 +1,4 @@
-//! Going back to what was in force before a change.
+//! Rolls back to the configuration before a change.
 
 use std::time::Duration;
 
@@ -16,59 +16,58 @@ use crate::{
     datapath::{Error, Writer},
 };
 
-/// How often the one who waits looks whether it still has to.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often the waiting process looks at the record.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long it waits before it tries again to roll back.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Waits, and rolls back when it is time. Nobody reads what this says: complaints go into the record and the system's
-/// log.
+/// Waits, and rolls back when it is time. Its output is not read, so problems go into the record and the system's log.
 pub async fn wait(instance: &str) -> Result<()> {
     let mut waiter = Waiter::new(instance)?;
-    // What ends a session, and what a user types, is not meant for this process.
+    // Neither the end of the session nor Ctrl-C ends this process.
     for signal in [nix::sys::signal::Signal::SIGHUP, nix::sys::signal::Signal::SIGINT] {
-        // SAFETY: to ignore a signal runs nothing.
+        // SAFETY: ignoring a signal runs no handler.
         unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }?;
     }
     while let Some(pending) = waiter.pending() {
         if !pending.left().is_zero() {
-            tokio::time::sleep(pending.left().min(LOOK)).await;
+            tokio::time::sleep(pending.left().min(POLL_INTERVAL)).await;
             continue;
         }
-        match time_is_over(&waiter, instance).await {
+        match try_to_roll_back(&waiter, instance).await {
             Ok(()) => return Ok(()),
             Err(error) => {
                 let problem = format!("{error:#}");
                 if pending.problem.as_ref() != Some(&problem) {
                     log_to_system(&format!("instance {instance}: cannot roll back: {problem}; trying again"));
-                    waiter.complain(pending, problem)?;
+                    waiter.record_problem(pending, problem)?;
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
     }
-    waiter.forget()
+    waiter.remove_record()
 }
 
-async fn time_is_over(waiter: &Waiter, instance: &str) -> Result<()> {
+async fn try_to_roll_back(waiter: &Waiter, instance: &str) -> Result<()> {
     let mut writer = match Writer::open(instance) {
         Ok(writer) => writer,
-        Err(Error::NotRunning(_)) => return waiter.forget(),
+        Err(Error::NotRunning(_)) => return waiter.remove_record(),
         Err(error) => return Err(error.into()),
     };
-    // Somebody may have confirmed while this waited for the lock.
-    let Some(pending) = waiter.pending() else { return waiter.forget() };
+    // It may have been confirmed while this waited for the lock.
+    let Some(pending) = waiter.pending() else { return waiter.remove_record() };
     roll_back(&mut writer, &pending).await?;
     log_to_system(&format!("instance {instance}: a change was not confirmed in time and has been rolled back"));
     settle(&writer, instance)
 }
 
-/// Puts in force what was before. Returns what that changed.
+/// Puts the former configuration in force. Returns what changed.
 ///
 /// # Errors
 ///
-/// It cannot be put in force; nothing changed.
+/// It cannot be put in force; nothing was changed.
 pub async fn roll_back(writer: &mut Writer, pending: &Pending) -> Result<Change> {
     let options = ChangeOptions { refresh: Refresh::Unknown, force: true, must_find: None };
     let change = Change::prepare(writer, pending.before()?, options).await?;
@@ -78,11 +77,11 @@ pub async fn roll_back(writer: &mut Writer, pending: &Pending) -> Result<Change>
     Ok(change)
 }
 
-/// Says something in the system's log, where people look who were cut off.
+/// Writes to the system's log, where operators look who were cut off.
 fn log_to_system(text: &str) {
-    // A text with a zero byte cannot be made here.
+    // The text never has a zero byte.
     let Ok(text) = std::ffi::CString::new(text) else { return };
-    // SAFETY: all of them are C strings, the format takes one, and the identifier is there for ever.
+    // SAFETY: all of them are C strings, the format takes one, and the identifier is static.
     unsafe {
         libc::openlog(c"modlb".as_ptr(), libc::LOG_PID, libc::LOG_DAEMON);
         libc::syslog(libc::LOG_WARNING, c"%s".as_ptr(), text.as_ptr());

@@ -1,10 +1,10 @@
-//! Changes that are taken back unless somebody confirms them.
+//! Rolls back changes that are not confirmed in time.
 //!
-//! Before such a change is made, what is in force goes to a file in `/run/modlb`, and a process of a session of its own
-//! starts to wait: it survives the terminal, the connection and the command. Being there is a lock on that file, which
-//! the kernel lets go of however a process ends; so a record that nobody waits for is recognised as such.
+//! Before such a change, the configuration in force is written to a file in `/run/modlb`, and a process starts to wait.
+//! It runs in a separate session, so it survives the terminal, the connection and the command. While it lives it holds
+//! a lock on the file, which the kernel releases however a process ends; so others can tell if nobody waits.
 //!
-//! Who changes the file, or acts by it, holds the instance's lock. Thus a confirmation and a rollback cannot both
+//! Changing the file, or acting on it, requires the instance's lock. So a confirmation and a rollback cannot both
 //! happen.
 
 mod go_back;

@@ -1,4 +1,4 @@
-//! The record of a change that nobody has confirmed yet.
+//! The record of a change that is not confirmed yet.
 
 use std::{
     fs::{self, File},
@@ -22,37 +22,37 @@ use crate::{
     datapath::{Writer, store::pins::Pins},
 };
 
-/// Where the records are: it is empty after a start of the system, and so is the BPF file system.
+/// The directory of the records. Like the BPF file system, it is empty after a reboot.
 pub(super) const DIRECTORY: &str = "/run/modlb";
 
-/// A change that nobody has confirmed yet.
+/// A change that is not confirmed yet.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Pending {
-    /// The inode of the instance's directory: another instance of the same name is not meant.
+    /// The inode of the instance's directory, which tells instances of the same name apart.
     instance: u64,
-    /// When it is taken back, by the clock that counts from the start of the system.
+    /// When it is rolled back, as time since boot.
     deadline: Duration,
-    /// What was in force before, as a file says it.
+    /// The former configuration, as a configuration file.
     before: String,
     /// The role of the instance, which the file may leave out.
     role: String,
-    /// The MACs of servers that had been found, in the order of services and servers.
+    /// The MACs that had been found, in the order of services and servers.
     found: Vec<(String, IpAddr, [u8; 6])>,
-    /// Why it could not be taken back, though it was time.
+    /// Why it could not be rolled back in time.
     pub problem: Option<String>,
 }
 
-/// A change that nobody has confirmed yet, and who waits for it.
+/// A change that is not confirmed yet, and whether a process waits for it.
 #[derive(Debug)]
 pub struct Found {
-    /// What is known of it.
+    /// The record.
     pub pending: Pending,
-    /// Whether a process is there that takes it back.
+    /// Whether a process is alive that rolls it back.
     pub waiting: bool,
 }
 
 impl Pending {
-    /// Takes down what is in force.
+    /// Records the configuration in force.
     pub(super) fn new(instance: u64, before: &Config, within: Duration) -> Self {
         let servers = before.services.iter().flat_map(|service| service.servers.iter().map(move |s| (service, s)));
         let found = servers.filter_map(|(service, server)| match server.mac {
@@ -69,8 +69,8 @@ impl Pending {
         }
     }
 
-    /// What was in force before, with the MACs that had been found: a server that is silent now is no reason not to go
-    /// back to it.
+    /// The former configuration, with the MACs that had been found, so that a server that is silent now does not
+    /// prevent the rollback.
     pub fn before(&self) -> Result<Config> {
         let roles = [Role::Balancer, Role::Member, Role::Steer];
         let role = roles.into_iter().find(|role| role.name() == self.role);
@@ -84,13 +84,13 @@ impl Pending {
         Ok(config)
     }
 
-    /// How long until it is taken back; zero when it is time.
+    /// How long until it is rolled back; zero when it is time.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_sub(now())
     }
 }
 
-/// The change of an instance that nobody has confirmed yet.
+/// The unconfirmed change of an instance.
 ///
 /// # Errors
 ///
@@ -105,8 +105,8 @@ pub fn find(instance: &str) -> Result<Option<Found>> {
     };
     let mut text = String::new();
     file.read_to_string(&mut text).with_context(what)?;
-    let pending: Pending = serde_json::from_str(&text)
-        .with_context(|| format!("{}: not a record of modlb's; remove it", path.display()))?;
+    let pending: Pending =
+        serde_json::from_str(&text).with_context(|| format!("{}: not a record of modlb; remove it", path.display()))?;
     if inode(instance).ok() != Some(pending.instance) {
         return Ok(None);
     }
@@ -114,27 +114,27 @@ pub fn find(instance: &str) -> Result<Option<Found>> {
     Ok(Some(Found { pending, waiting }))
 }
 
-/// Refuses to change an instance while a change is not confirmed: what would be gone back to then?
+/// Refuses to change an instance while a change is not confirmed, as a rollback would undo both.
 ///
 /// # Errors
 ///
-/// It says what is to be done first.
+/// A change is not confirmed, and what to do about it.
 pub fn refuse(instance: &str) -> Result<()> {
     match find(instance)? {
         None => Ok(()),
         Some(Found { pending, waiting: true }) => bail!(
             "a change is not confirmed yet and will be rolled back in {} s; `modlb confirm` keeps it, `modlb confirm --undo` \
-             takes it back at once",
+             rolls it back at once",
             pending.left().as_secs()
         ),
         Some(Found { waiting: false, .. }) => bail!(
             "a change is not confirmed, and the process that would roll it back is gone; `modlb confirm` keeps it, \
-             `modlb confirm --undo` takes it back"
+             `modlb confirm --undo` rolls it back"
         ),
     }
 }
 
-/// Ends the wait. The process that waits notices, and ends too.
+/// Removes the record. The waiting process notices that and ends.
 ///
 /// # Errors
 ///
@@ -142,12 +142,12 @@ pub fn refuse(instance: &str) -> Result<()> {
 pub fn settle(_lock: &Writer, instance: &str) -> Result<()> {
     let path = path(instance);
     fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-    // Other instances' records may still be there; then it stays.
+    // Fails while there are records of other instances.
     let _ = fs::remove_dir(DIRECTORY);
     Ok(())
 }
 
-/// Replaces the record as a whole.
+/// Replaces the record atomically.
 pub(super) fn write(path: &Path, pending: &Pending) -> io::Result<()> {
     fs::create_dir_all(DIRECTORY)?;
     let new = path.with_extension("new");
@@ -155,7 +155,7 @@ pub(super) fn write(path: &Path, pending: &Pending) -> io::Result<()> {
     fs::rename(new, path)
 }
 
-/// Where the record of an instance is.
+/// The path of an instance's record.
 pub(super) fn path(instance: &str) -> PathBuf {
     Path::new(DIRECTORY).join(format!("{instance}.pending"))
 }
@@ -165,10 +165,10 @@ pub(super) fn inode(instance: &str) -> io::Result<u64> {
     Ok(fs::metadata(Pins::new(instance).directory())?.ino())
 }
 
-/// The time since the system started, sleep included: nobody sets that clock.
+/// The time since boot, suspend included. Unlike the wall clock, it is never set.
 fn now() -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel fills in what it is given. It knows this clock.
+    // SAFETY: the kernel fills in the `timespec`, and it has this clock.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
 }

@@ -29,9 +29,9 @@ address = "2001:db8:f00::10"
 address = "fd00::11"
 "#;
 
-/// What was found and what was taken down are as they were; what was not known stays so.
+/// Including found MACs, servers that are down, and MACs that are not known.
 #[test]
-fn what_was_in_force_comes_back_as_it_was() {
+fn the_former_configuration_reads_back() {
     let mut before = file::parse(BEFORE).unwrap();
     before.services[0].servers[0].mac = ServerMac::Resolved(Mac([2, 0, 0, 0, 0, 0x11]));
     let pending = Pending::new(7, &before, Duration::from_secs(60));
@@ -44,14 +44,14 @@ fn what_was_in_force_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_role_that_the_file_leaves_out() {
+fn the_role_reads_back() {
     let text = "role = \"member\"\nself = \"10.0.0.11\"\n".to_owned() + BEFORE;
     let before = file::parse(&text).unwrap();
     assert_eq!(Pending::new(7, &before, Duration::ZERO).before().unwrap(), before);
 }
 
 #[test]
-fn time_that_is_over_is_zero() {
+fn no_time_is_left_after_the_deadline() {
     let pending = Pending::new(7, &Config::default(), Duration::ZERO);
     assert_eq!(pending.left(), Duration::ZERO);
 }

@@ -1,4 +1,4 @@
-//! The process that waits for a change to be confirmed or its time to be over.
+//! The process that waits until a change is confirmed or its time is up.
 
 use std::{
     fs::{self, File},
@@ -14,11 +14,11 @@ use nix::fcntl::{Flock, FlockArg};
 use super::record::{DIRECTORY, Pending, find, inode, path, write};
 use crate::{config::model::Config, datapath::Writer};
 
-/// To be called before a change: from then on it is taken back after `within`, whatever becomes of this command.
+/// Has a change rolled back after `within`, whatever happens to this command. Call it before the change.
 ///
 /// # Errors
 ///
-/// The record cannot be written, or nobody can be made to wait. Then nothing is left of either.
+/// The record cannot be written, or the process cannot be started. Then nothing is left behind.
 pub fn begin(_lock: &Writer, instance: &str, before: &Config, within: Duration) -> Result<()> {
     let pending = Pending::new(inode(instance)?, before, within);
     let path = path(instance);
@@ -30,7 +30,7 @@ pub fn begin(_lock: &Writer, instance: &str, before: &Config, within: Duration) 
     started.context("cannot start the process that would roll the change back; nothing was changed")
 }
 
-/// Who waits for a change to be confirmed or its time to be over.
+/// The waiting process's hold on the record.
 #[derive(Debug)]
 pub struct Waiter {
     instance: String,
@@ -38,11 +38,11 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// Begins to wait, and tells the command that started it on standard output.
+    /// Locks the record, and notifies the command that started it on standard output.
     ///
     /// # Errors
     ///
-    /// There is nothing to wait for, or somebody who waits already.
+    /// There is no record, or another process waits already.
     pub fn new(instance: &str) -> Result<Self> {
         let file = File::options().read(true).write(true).open(path(instance))?;
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
@@ -51,7 +51,7 @@ impl Waiter {
         Ok(Self { instance: instance.to_owned(), file })
     }
 
-    /// What it waits for; `None`: it is settled, or the instance is gone.
+    /// The change that it waits for; `None`: it is settled, or the instance is gone.
     pub fn pending(&self) -> Option<Pending> {
         if !self.is_there() {
             return None;
@@ -59,8 +59,8 @@ impl Waiter {
         find(&self.instance).ok()?.map(|found| found.pending)
     }
 
-    /// Removes a record that nobody removed because its instance went.
-    pub fn forget(&self) -> Result<()> {
+    /// Removes the record, which stays if its instance was removed.
+    pub fn remove_record(&self) -> Result<()> {
         if self.is_there() {
             fs::remove_file(path(&self.instance))?;
             let _ = fs::remove_dir(DIRECTORY);
@@ -75,8 +75,8 @@ impl Waiter {
         matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
     }
 
-    /// Has others see why it could not be taken back.
-    pub fn complain(&mut self, mut pending: Pending, problem: String) -> Result<()> {
+    /// Records why it could not be rolled back, for `status`.
+    pub fn record_problem(&mut self, mut pending: Pending, problem: String) -> Result<()> {
         use std::os::unix::fs::FileExt as _;
         pending.problem = Some(problem);
         let text = serde_json::to_string(&pending)?;
@@ -85,7 +85,7 @@ impl Waiter {
     }
 }
 
-/// Starts this program anew as the one who waits, and returns when it does. It keeps the network namespace.
+/// Starts this program again as the waiting process, in the same network namespace, and returns when it waits.
 fn start_waiter(instance: &str) -> Result<()> {
     let mut command = Command::new("/proc/self/exe");
     command.args(["--instance", instance, "confirm", "--wait"]).current_dir("/");

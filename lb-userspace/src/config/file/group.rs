@@ -1,4 +1,4 @@
-//! A member's settings as they are written.
+//! A member's settings in the file ↔ the model.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ pub(super) enum FileSelf {
 }
 
 impl FileSelf {
-    /// As it is written most plainly; `None`: not at all.
+    /// The simplest way of writing the addresses; `None`: the key is left out.
     pub fn from_addresses(addresses: &[IpAddr]) -> Option<Self> {
         match addresses {
             [] => None,
@@ -23,7 +23,7 @@ impl FileSelf {
         }
     }
 
-    /// The addresses; whatever is none is reported.
+    /// The addresses. Text that is not an address is reported.
     pub fn addresses(self, report: &mut impl FnMut(String)) -> Vec<IpAddr> {
         let texts = match self {
             Self::One(text) => vec![text],
@@ -36,7 +36,7 @@ impl FileSelf {
     }
 }
 
-/// The group's MAC; a text that is none is reported.
+/// The group's MAC. Text that is not a MAC is reported.
 pub(super) fn mac(text: Option<String>, report: &mut impl FnMut(String)) -> Option<Mac> {
     let text = text?;
     text.parse().map_err(|error| report(format!("group_mac {text:?} is {error}"))).ok()

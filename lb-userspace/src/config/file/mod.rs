@@ -1,6 +1,6 @@
-//! The configuration file: a mirror of the TOML, and its way to the model and back.
+//! The configuration file ↔ the model.
 //!
-//! Words, addresses and MACs stay text in the mirror: were serde to refuse them, it would stop at the first.
+//! Words, addresses and MACs are text here, as serde would stop at the first error.
 
 mod check;
 mod group;
@@ -20,21 +20,20 @@ use super::{
     rules,
 };
 
-/// Reads and judges the configuration in a file.
+/// Reads and validates a configuration file.
 ///
 /// # Errors
 ///
-/// The file cannot be read, is not TOML of the right shape, or means something that cannot be; then every problem is
-/// named.
+/// The file cannot be read, is not TOML of the right shape, or breaks rules; then every problem is listed.
 pub fn read(path: &Path) -> Result<Config, ConfigError> {
     read_for(path, None)
 }
 
-/// As [`read`], for a host that has this role, whether the file says so or not.
+/// Like [`read`], for a host with this role, which the file may leave out.
 ///
 /// # Errors
 ///
-/// As for [`read`]; the file names another role.
+/// Those of [`read`]; the file has another role.
 pub fn read_for(path: &Path, role: Option<Role>) -> Result<Config, ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     parse_for(&text, role).map_err(|error| match error {
@@ -43,30 +42,30 @@ pub fn read_for(path: &Path, role: Option<Role>) -> Result<Config, ConfigError> 
     })
 }
 
-/// Reads and judges a configuration.
+/// Reads and validates a configuration.
 ///
 /// # Errors
 ///
-/// As for [`read`].
+/// Those of [`read`].
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
     parse_for(text, None)
 }
 
-/// As [`parse`], for a host that has this role.
+/// Like [`parse`], for a host with this role.
 ///
 /// # Errors
 ///
-/// As for [`read_for`].
+/// Those of [`read_for`].
 pub fn parse_for(text: &str, role: Option<Role>) -> Result<Config, ConfigError> {
     let file: File =
         toml::from_str(text).map_err(|source| ConfigError::Syntax { path: None, source: Box::new(source) })?;
     file.validate(role)
 }
 
-/// The configuration as TOML that [`parse`]s back to an equal one, except that a MAC that was resolved is left out, to
-/// be resolved again. What has its default is left out as well.
+/// The configuration as TOML that [`parse`]s back to an equal one, except for MACs that were resolved, which are left
+/// out. So are defaults.
 pub fn write(config: &Config) -> String {
-    // Strings, integers and tables with keys known here: there is nothing in it that TOML cannot write.
+    // It has only strings, numbers, booleans and tables, which TOML can always write.
     toml::to_string(&File::from(config)).unwrap_or_default()
 }
 
@@ -142,11 +141,7 @@ impl File {
         let written = word("role", self.role.as_deref(), &ROLES, &mut report);
         let role = match role {
             Some(role) if self.role.is_some() && role != written => {
-                report(format!(
-                    "role {:?} is not what this host does, which is role {:?}",
-                    written.name(),
-                    role.name()
-                ));
+                report(format!("role {:?} is not the role of this host, which is {:?}", written.name(), role.name()));
                 role
             }
             Some(role) => role,
@@ -164,21 +159,21 @@ impl File {
         if !problems.is_empty() {
             return Err(ConfigError::Invalid(problems));
         }
-        // Whatever makes a draft unfit has been reported by now.
+        // Everything that makes a draft invalid has been reported by now.
         let services = drafts.into_iter().map(Draft::finish).collect::<Option<_>>();
         let services = services.ok_or(ConfigError::Invalid(problems))?;
         Ok(Config { interfaces: self.interfaces, role, group, services })
     }
 }
 
-/// The value that a word stands for, or the default if there is no word. Reports a word that is not among the allowed.
-fn word<T: Copy>(what: &str, text: Option<&str>, allowed: &[(&str, T)], report: impl FnOnce(String)) -> T {
+/// The value of a word, or the default if there is none. A word that is not allowed is reported.
+fn word<T: Copy>(key: &str, text: Option<&str>, allowed: &[(&str, T)], report: impl FnOnce(String)) -> T {
     let default = allowed[0].1;
     let Some(text) = text else { return default };
     let known = allowed.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     known.unwrap_or_else(|| {
         let words: Vec<_> = allowed.iter().map(|(word, _)| format!("{word:?}")).collect();
-        report(format!("{what} {text:?} is not known; it is {}", words.join(" or ")));
+        report(format!("{key} {text:?} is not known; it is {}", words.join(" or ")));
         default
     })
 }
@@ -205,7 +200,7 @@ impl FileService {
     }
 }
 
-// The default comes first.
+// In each table the default comes first.
 const FORMULAS: [(&str, Formula); 2] =
     [(Formula::ThreeTuple.name(), Formula::ThreeTuple), (Formula::FiveTuple.name(), Formula::FiveTuple)];
 const FRAGMENTS: [(&str, Fragments); 2] =
@@ -276,7 +271,7 @@ impl FileServer {
     }
 }
 
-/// The value, unless it is the default, which a file need not say.
+/// The value, unless it is the default, which a file can leave out.
 fn unless_default<T: PartialEq>(value: T, default: &T) -> Option<T> {
     (value != *default).then_some(value)
 }
@@ -328,7 +323,7 @@ impl FileService {
 
 impl From<&Server> for FileServer {
     fn from(server: &Server) -> Self {
-        // What was found out about it is in no file.
+        // Health is not in files.
         let Server { address, mac, vlan, weight, state, health: _ } = server;
         Self {
             address: address.to_string(),

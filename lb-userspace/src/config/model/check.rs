@@ -1,46 +1,46 @@
-//! How the servers of a service are checked.
+//! A health check.
 
 use std::{net::IpAddr, time::Duration};
 
-/// How the servers of a service are checked.
+/// The health check of a service's servers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Check {
-    /// What is tried.
+    /// What an attempt does.
     pub kind: Kind,
     /// The port; `None`: the service's.
     pub port: Option<u16>,
-    /// What is asked for by `http` and `https`.
+    /// The path that `http` and `https` request.
     pub path: String,
-    /// The name that is asked for by `http` and `https`; `None`: the server's address.
+    /// The host name in requests of `http` and `https`; `None`: the server's address.
     pub host: Option<String>,
-    /// The least and the greatest status that is good.
+    /// The lowest and the highest good status.
     pub expect: (u16, u16),
-    /// Whether the certificate of `https` counts.
+    /// Whether `https` verifies the certificate.
     pub verify: bool,
-    /// Between the starts of two attempts; whole milliseconds.
+    /// The time from the start of an attempt to the next; whole milliseconds.
     pub interval: Duration,
     /// How long an attempt may take; whole milliseconds, not more than `interval`.
     pub timeout: Duration,
-    /// So many attempts in a row make a failing server pass.
+    /// How many good attempts in a row make a failing server pass.
     pub rise: u16,
-    /// So many failures in a row make a passing server fail.
+    /// How many failed attempts in a row make a passing server fail.
     pub fall: u16,
-    /// The address that attempts come from; `None`: whichever the kernel takes.
+    /// The source address of attempts; `None`: the kernel chooses.
     pub source: Option<IpAddr>,
     /// With fewer passing servers than this, checks do not count.
     pub min_up: u32,
 }
 
-/// What is tried.
+/// What an attempt does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// A connection is made.
+    /// Connects.
     Tcp,
-    /// A page is asked for.
+    /// Requests a page.
     Http,
-    /// The same, by TLS.
+    /// Requests a page over TLS.
     Https,
-    /// An echo is asked for.
+    /// Sends an echo request.
     Icmp,
 }
 
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// Whether pages are asked for.
+    /// Whether pages are requested.
     pub const fn has_pages(self) -> bool {
         matches!(self, Self::Http | Self::Https)
     }

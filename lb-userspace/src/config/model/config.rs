@@ -9,16 +9,16 @@ use super::service::{Direction, Service};
 /// What this host does with the formula.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Role {
-    /// A gateway that sends each packet on to the chosen server.
+    /// A gateway that sends each packet to the chosen server.
     #[default]
     Balancer,
-    /// One of a group in which everybody receives every packet: takes what the formula gives to it.
+    /// A server in a group that all receive every packet. It accepts those that the formula gives to it.
     Member,
     /// A server that chooses the router for what it sends.
     Steer,
 }
 
-/// "1 service" and "2 services".
+/// Text such as "1 service" or "2 services".
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -28,35 +28,35 @@ pub fn count(number: usize, what: &str) -> String {
 pub struct Config {
     /// The interfaces to attach to, by name.
     pub interfaces: Vec<String>,
-    /// What this host does.
+    /// The role of this host.
     pub role: Role,
-    /// What a member is told of itself and its group.
+    /// Settings of a member and its group.
     pub group: Group,
     /// The services, in the order of the file.
     pub services: Vec<Service>,
 }
 
-/// What a member is told of itself and its group. Other roles have the default.
+/// Settings of a member and its group. Other roles have the default.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Group {
-    /// The server addresses that are this host; none: those that its interfaces have.
+    /// The server addresses that belong to this host; empty: those of its interfaces.
     pub own: Vec<IpAddr>,
     /// The MAC to which the group's packets are addressed; a multicast MAC unless `promiscuous`.
     pub mac: Option<Mac>,
-    /// The interfaces are to take every frame. Without a MAC of the group, all of them count as addressed to it.
+    /// The interfaces receive every frame. Without a group MAC, every frame counts as addressed to the group.
     pub promiscuous: bool,
-    /// Who asks for a service's MAC is told that of the group.
+    /// ARP requests and neighbour solicitations for services are answered with the group's MAC.
     pub answer_arp: bool,
 }
 
 impl Config {
-    /// Like "2 services, 7 servers".
+    /// A summary such as "2 services, 7 servers".
     pub fn summary(&self) -> String {
         let servers = self.services.iter().map(|service| service.servers.len()).sum();
         format!("{}, {}", count(self.services.len(), "service"), count(servers, "server"))
     }
 
-    /// The service of this name, to be changed; [`Config::check`] judges the result.
+    /// The service of this name, to be changed. Call [`Config::validate`] afterwards.
     pub fn service_mut(&mut self, name: &str) -> Option<&mut Service> {
         self.services.iter_mut().find(|service| service.name == name)
     }
@@ -72,7 +72,7 @@ impl Role {
         }
     }
 
-    /// The direction of services that do not say theirs: a steering server sends replies.
+    /// The default direction of services. A server that steers sends replies.
     pub const fn default_direction(self) -> Direction {
         match self {
             Self::Balancer | Self::Member => Direction::Forward,

@@ -1,11 +1,11 @@
-//! What was found out about a server: whether its check fails and its MAC is missing, and why.
+//! Findings about a server: whether its check fails or its MAC is missing, and why.
 
 use std::{fmt, time::SystemTime};
 
-/// What was found out about a server.
+/// Findings about a server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Health {
-    /// Since when it is down by command or configuration, in seconds of the epoch; 0: it is not, or nobody knows.
+    /// Since when it has been down by command or configuration, in seconds since the epoch; 0: not down, or not known.
     pub down_since: u64,
     /// Its check fails.
     pub failing: Option<Failing>,
@@ -13,7 +13,7 @@ pub struct Health {
     pub unresolved: Option<Unresolved>,
 }
 
-/// Now, in seconds of the epoch.
+/// Now, in seconds since the epoch.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
@@ -21,9 +21,9 @@ pub fn now() -> u64 {
 /// A server's check fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Failing {
-    /// Since when, in seconds of the epoch.
+    /// Since when, in seconds since the epoch.
     pub since: u64,
-    /// What the attempt met that was one too many.
+    /// Why the attempt failed that made the server fail.
     pub why: Failure,
 }
 
@@ -32,13 +32,13 @@ pub struct Failing {
 pub enum Failure {
     /// No answer in time.
     Timeout,
-    /// Nobody listens.
+    /// The connection was refused.
     Refused,
     /// It cannot be reached.
     Unreachable,
-    /// The answer has a status that is not expected.
+    /// The answer has an unexpected status.
     Status(u16),
-    /// No connection could be made secure.
+    /// The TLS handshake failed.
     Tls,
     /// Anything else, such as a connection that was closed half-way.
     Other,
@@ -60,11 +60,11 @@ impl fmt::Display for Failure {
 /// A server needs a MAC and has none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Unresolved {
-    /// Since when, in seconds of the epoch.
+    /// Since when, in seconds since the epoch.
     pub since: u64,
     /// Why.
     pub why: Missing,
-    /// The index of the interface on which it was looked for; 0: none.
+    /// The index of the interface on which it was asked for; 0: none.
     pub on: u32,
 }
 
@@ -77,12 +77,12 @@ pub enum Missing {
     NoRoute,
     /// It is behind a router.
     Router,
-    /// It is reached by an interface to which modlb is not attached.
+    /// It is behind an interface that modlb is not attached to.
     NotAttached,
 }
 
 impl Unresolved {
-    /// Why, in words; `name` says what an interface is called.
+    /// Why, in words. `name` returns the name of an interface.
     pub fn reason(&self, name: impl FnOnce(u32) -> String) -> String {
         match self.why {
             Missing::NoAnswer => format!("no answer on {}", name(self.on)),

@@ -1,4 +1,4 @@
-//! The configuration after validation: types that cannot be wrong.
+//! The validated configuration.
 
 mod check;
 mod config;

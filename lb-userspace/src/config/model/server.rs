@@ -11,42 +11,42 @@ use super::health::Health;
 pub struct Server {
     /// Of the service's address family.
     pub address: IpAddr,
-    /// Where its frames go.
+    /// The MAC that its frames are sent to.
     pub mac: ServerMac,
-    /// The VLAN in which they go; `None`: that in which they came.
+    /// The VLAN of its frames; `None`: that in which they came.
     pub vlan: Option<Vlan>,
-    /// How many consecutive slots it stands for; at least 1.
+    /// How many consecutive slots it has; at least 1.
     pub weight: u32,
-    /// Whether it takes flows, as far as the configuration and commands say.
+    /// The state that configuration and commands give it.
     pub state: State,
-    /// What was found out about it, and decides beside the state.
+    /// Findings, which together with the state decide whether it takes flows.
     pub health: Health,
 }
 
-/// Where a server's frames go, and how that is known.
+/// A server's MAC, and where it is known from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ServerMac {
-    /// The configuration says so.
+    /// From the configuration.
     Given(Mac),
-    /// The neighbour table said so.
+    /// From the neighbour table.
     Resolved(Mac),
-    /// Not known yet: to be resolved before it is published.
+    /// Not known.
     Unresolved,
 }
 
-/// What a frame's outer tag becomes on its way to a server.
+/// The outer VLAN tag of frames to a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Vlan {
-    /// There is none; one that came is taken off.
+    /// None: a tag is removed.
     Untagged,
-    /// It names this VLAN, 1 to 4094; one is put on where none came.
+    /// This VLAN, 1 to 4094: a tag is rewritten or added.
     Tagged(u16),
 }
 
-/// Whether a server takes flows.
+/// The configured state of a server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum State {
-    /// It does.
+    /// It takes flows.
     #[default]
     Up,
     /// Its flows go to the servers that are up.
@@ -54,7 +54,7 @@ pub enum State {
 }
 
 impl ServerMac {
-    /// The address, if it is known.
+    /// The MAC, if it is known.
     pub const fn get(self) -> Option<Mac> {
         match self {
             Self::Given(mac) | Self::Resolved(mac) => Some(mac),
@@ -64,7 +64,7 @@ impl ServerMac {
 }
 
 impl Vlan {
-    /// What a configuration's number means; the number is not more than 4094.
+    /// The meaning of a number in a configuration, at most 4094.
     pub const fn from_number(number: u16) -> Self {
         match number {
             0 => Self::Untagged,

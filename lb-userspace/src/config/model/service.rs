@@ -19,34 +19,34 @@ pub struct Service {
     pub protocol: Option<u8>,
     /// The destination port, only with a protocol that has ports; `None`: any.
     pub port: Option<u16>,
-    /// What is added up.
+    /// The formula.
     pub formula: Formula,
-    /// How the slots are dealt.
+    /// How slots are assigned to servers.
     pub selection: Selection,
-    /// What happens to fragments where the service names a port.
+    /// The handling of fragments, if the service has a port.
     pub fragments: Fragments,
-    /// Which packets of its sessions are taken.
+    /// Which packets of its flows are taken.
     pub direction: Direction,
-    /// How its servers are checked; `None`: they are not.
+    /// Its health check; `None`: servers are not checked.
     pub check: Option<Check>,
-    /// The servers, in the order that the formula counts them in.
+    /// The servers, in the order that the formula goes by.
     pub servers: Vec<Server>,
 }
 
-/// How a service's slots are dealt to its servers.
+/// How a service's slots are assigned to its servers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Selection {
     /// `sum % N`, exactly.
     #[default]
     Modulo,
-    /// `sum % slots`, with a table that changes little when the list of servers does.
+    /// `sum % slots`, with a table that changes little when the list of servers changes.
     Resilient {
         /// T, a prime of at most 65,521.
         slots: u32,
     },
 }
 
-/// What happens to fragments.
+/// The handling of fragments.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Fragments {
     /// They pass to the kernel.
@@ -56,15 +56,15 @@ pub enum Fragments {
     Balance,
 }
 
-/// Which packets of a service's sessions are taken.
+/// Which packets of a service's flows are taken.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Direction {
-    /// Those to the service.
+    /// Packets to the service.
     #[default]
     Forward,
-    /// Those from the service: its address is their source.
+    /// Packets from the service, whose address is their source.
     Reply,
-    /// Both; a session's two directions give one number.
+    /// Both, as the formula gives both directions of a flow the same sum.
     Both,
 }
 
@@ -79,12 +79,12 @@ impl Service {
         self.address.prefix_len() < self.address.max_prefix_len()
     }
 
-    /// Whether its address is one whose MAC a group tells to who asks: packets go to it, and it is one address.
+    /// Whether a member answers neighbour requests for its address: it is one address, and packets go to it.
     pub fn is_announced(&self) -> bool {
         !self.is_prefix() && self.direction.takes_forward()
     }
 
-    /// What the service answers to: `203.0.113.10:443/tcp`, `[2001:db8::1]:443/tcp`, `203.0.113.10/esp` or
+    /// The destination as text: `203.0.113.10:443/tcp`, `[2001:db8::1]:443/tcp`, `203.0.113.10/esp` or
     /// `203.0.113.10`.
     pub fn target(&self) -> String {
         target(self.address, self.protocol, self.port)

@@ -1,4 +1,4 @@
-//! What a health check must satisfy where it is.
+//! Rules for health checks that depend on role and service.
 
 use super::report::label;
 use crate::config::{
@@ -6,7 +6,7 @@ use crate::config::{
     model::{Kind, Role},
 };
 
-/// Everything that is wrong with checks where they are, a line each.
+/// A line for each problem with health checks.
 pub(super) fn problems(role: Role, services: &[Draft]) -> Vec<String> {
     let services = services.iter().enumerate();
     services
@@ -17,7 +17,7 @@ pub(super) fn problems(role: Role, services: &[Draft]) -> Vec<String> {
         .collect()
 }
 
-/// What is wrong with a service's check where it is, a line each.
+/// A line for each problem with a service's health check.
 fn problems_of(role: Role, service: &Draft) -> Vec<String> {
     let Some(check) = &service.check else { return Vec::new() };
     let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! What a role's settings must satisfy.
+//! Rules for the settings of roles.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,11 @@ use crate::config::{
     model::{Direction, Group, Role},
 };
 
-/// Everything that is wrong with what a host is told of its role, a line each.
+/// A line for each problem with the settings of a role.
 pub(super) fn problems(role: Role, group: &Group, services: &[Draft]) -> Vec<String> {
     let mut problems = match role {
         Role::Member => member(group),
-        Role::Balancer | Role::Steer => stranger(role, group),
+        Role::Balancer | Role::Steer => settings_of_members(role, group),
     };
     if role == Role::Balancer {
         let others = services.iter().filter(|service| service.direction != Direction::Forward);
@@ -30,7 +30,7 @@ pub(super) fn problems(role: Role, group: &Group, services: &[Draft]) -> Vec<Str
     problems
 }
 
-/// Servers in a VLAN of their own: only who sends frames on can tag them.
+/// Servers with a VLAN: only a balancer sends frames on and can tag them.
 fn tagged(services: &[Draft]) -> impl Iterator<Item = String> {
     services.iter().flat_map(|service| {
         let servers = service.servers.iter().filter(|server| server.vlan.is_some());
@@ -45,16 +45,16 @@ fn tagged(services: &[Draft]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Keys that say nothing to who is no member.
-fn stranger(role: Role, group: &Group) -> Vec<String> {
-    let said = [
+/// Settings that only a member can have.
+fn settings_of_members(role: Role, group: &Group) -> Vec<String> {
+    let used = [
         ("self", !group.own.is_empty()),
         ("group_mac", group.mac.is_some()),
         ("promiscuous", group.promiscuous),
         ("answer_arp", group.answer_arp),
     ];
-    let said = said.into_iter().filter(|(_, said)| *said);
-    said.map(|(key, _)| format!("{key} needs role = \"member\"; the role is {:?}", role.name())).collect()
+    let used = used.into_iter().filter(|(_, used)| *used);
+    used.map(|(key, _)| format!("{key} needs role = \"member\"; the role is {:?}", role.name())).collect()
 }
 
 fn member(group: &Group) -> Vec<String> {
@@ -67,11 +67,11 @@ fn member(group: &Group) -> Vec<String> {
     }
     match group.mac {
         Some(mac) if mac == Mac([0xff; 6]) || mac == Mac::ZERO => {
-            problems.push(format!("group_mac {mac} is no group's"));
+            problems.push(format!("group_mac {mac} is the broadcast or the zero address"));
         }
         Some(mac) if !mac.is_group() && !group.promiscuous => problems.push(format!(
             "group_mac {mac} is not a multicast MAC (the second digit is even), so no interface receives it; choose \
-             another, or say promiscuous = true"
+             another, or set promiscuous = true"
         )),
         Some(_) => {}
         None if group.answer_arp => problems.push("answer_arp needs group_mac, which is the answer".to_owned()),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_member_says() {
+    fn settings_of_a_member() {
         let config = good(&format!(
             "role = \"member\"\nself = [\"10.0.0.11\", \"fd00::b\"]\ngroup_mac = \"01:00:5e:00:00:09\"\nanswer_arp = true\n{SERVICE}\
              direction = \"both\""
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_balancer_s_servers_have_vlans() {
+    fn only_servers_of_a_balancer_have_vlans() {
         for role in ["member", "steer"] {
             let server = "[[service.server]]\naddress = \"10.0.0.11\"\nvlan = 20\n";
             let found = problems(&format!("role = \"{role}\"\n{SERVICE}{server}"));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_direction_s_default_is_its_role_s() {
+    fn the_default_direction_follows_the_role() {
         let direction = |role| good(&format!("role = \"{role}\"\n{SERVICE}")).services[0].direction;
         assert_eq!(["balancer", "member"].map(direction), [Direction::Forward; 2]);
         assert_eq!(direction("steer"), Direction::Reply);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_at_once() {
+    fn all_problems_are_reported_at_once() {
         assert_eq!(
             problems(&format!(
                 "self = \"here\"\ngroup_mac = \"01:00:5e:00:00\"\npromiscuous = true\n{SERVICE}direction = \"back\""
@@ -171,20 +171,20 @@ mod tests {
         for mac in ["ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"] {
             assert_eq!(
                 problems(&format!("role = \"member\"\ngroup_mac = \"{mac}\"")),
-                [format!("group_mac {mac} is no group's")]
+                [format!("group_mac {mac} is the broadcast or the zero address")]
             );
         }
         let [problem] = &problems("role = \"member\"\ngroup_mac = \"02:00:00:00:00:09\"")[..] else { panic!() };
         assert!(problem.contains("promiscuous = true"), "{problem}");
     }
 
-    /// A host that has a role reads a file as one for it, unless the file says otherwise.
+    /// A file without a role is read for the role of the host.
     #[test]
-    fn the_host_s_role() {
+    fn the_role_of_the_host_is_the_default() {
         let config = parse_for(SERVICE, Some(Role::Steer)).unwrap();
         assert_eq!((config.role, config.services[0].direction), (Role::Steer, Direction::Reply));
         assert!(parse_for("role = \"steer\"", Some(Role::Steer)).is_ok());
         let error = parse_for("role = \"member\"", Some(Role::Steer)).unwrap_err().to_string();
-        assert_eq!(error, "role \"member\" is not what this host does, which is role \"steer\"");
+        assert_eq!(error, "role \"member\" is not the role of this host, which is \"steer\"");
     }
 }

@@ -1,4 +1,4 @@
-//! What a configuration must satisfy, whether it comes from a file or from a change of a running one.
+//! Rules for configurations, whether read from a file or changed by a command.
 
 mod check;
 mod group;
@@ -17,11 +17,11 @@ use super::{
 pub(super) use self::report::label;
 
 impl Config {
-    /// Judges a configuration that was built or changed here by the rules that a file is judged by.
+    /// Checks a configuration that was built or changed in the program by the rules for files.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Invalid`] with everything that is wrong.
+    /// [`ConfigError::Invalid`] with every problem.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let drafts: Vec<_> = self.services.iter().map(Draft::from).collect();
         let problems = problems(self.role, &self.group, &self.interfaces, &drafts);
@@ -29,7 +29,7 @@ impl Config {
     }
 }
 
-/// Everything that is wrong with a configuration, a line each.
+/// A line for each problem with a configuration.
 pub(super) fn problems(role: Role, group: &Group, interfaces: &[String], services: &[Draft]) -> Vec<String> {
     let mut problems = group::problems(role, group, services);
     problems.extend(interface_problems(interfaces));

@@ -1,12 +1,12 @@
-//! Problems of one service, collected.
+//! Collects the problems of one service.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// What a problem's line starts with.
+/// The start of a problem's line.
 pub(in super::super) fn label(index: usize, name: &str) -> String {
     match name {
         "" => format!("service number {}", index + 1),
-        // A name that would spoil the line is refused, but has to be shown first.
+        // A name with unprintable characters is refused, but the message shows it.
         name => format!("service {}", name.escape_debug()),
     }
 }
@@ -29,7 +29,7 @@ impl Report<'_> {
     }
 }
 
-/// Whether a value is met for the second time: the third and later ones would only repeat the message.
+/// Whether a value occurs for the second time. Later occurrences would only repeat the message.
 pub(super) fn second_time<T: Eq + Hash>(seen: &mut HashMap<T, u32>, value: T) -> bool {
     let count = seen.entry(value).or_insert(0);
     *count += 1;

@@ -1,4 +1,4 @@
-//! What services and their servers must satisfy.
+//! Rules for services and their servers.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -15,10 +15,10 @@ use crate::config::{
     protocol::protocol_name,
 };
 
-/// The largest prime that a table of at most [`MAX_SLOTS_PER_SERVICE`] slots can have for its size.
+/// The largest prime of at most [`MAX_SLOTS_PER_SERVICE`].
 const MAX_PRIME_SLOTS: i64 = 65_521;
 
-/// Everything that is wrong with services, a line each.
+/// A line for each problem with services.
 pub(super) fn problems(services: &[Draft]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut seen = Seen::default();
@@ -34,7 +34,7 @@ pub(super) fn problems(services: &[Draft]) -> Vec<String> {
 }
 
 fn name(name: &str, report: &mut Report<'_>) {
-    // `escape_debug` writes what cannot be seen as \u{…}, \n and so on, and quotes and backslashes with a backslash.
+    // `escape_debug` writes unprintable characters as \u{…}, and quotes and backslashes with a backslash.
     let invisible = |c: char| c.is_control() || c.is_whitespace() || c.escape_debug().nth(1) == Some('u');
     report.add_if(name.is_empty(), || "the name is empty".to_owned());
     report.add_if(name.len() > MAX_NAME_BYTES, || {
@@ -65,13 +65,13 @@ fn destination(service: &Draft, report: &mut Report<'_>) {
 
 fn destination_address(address: IpNet, report: &mut Report<'_>) {
     if address != address.trunc() {
-        report.add(format_args!("address {address} has bits behind its prefix; write {}", address.trunc()));
+        report.add(format_args!("address {address} has host bits set; write {}", address.trunc()));
     }
     if address.prefix_len() < address.max_prefix_len() {
         return;
     }
     let address = address.addr();
-    if let Some(kind) = nobody_s(address) {
+    if let Some(kind) = never_on_the_wire(address) {
         report.add(format_args!("address {address} is {kind}, which cannot be a service's"));
     }
 }
@@ -86,8 +86,8 @@ fn protocol_family(protocol: u8, address: IpNet, report: &mut Report<'_>) {
     report.add(format_args!("protocol {needs} {address}"));
 }
 
-/// What is special about an address to which no packet comes from outside.
-fn nobody_s(address: IpAddr) -> Option<&'static str> {
+/// The kind of an address that no packet on the wire is sent to.
+fn never_on_the_wire(address: IpAddr) -> Option<&'static str> {
     if address.is_unspecified() {
         Some("the unspecified address")
     } else {
@@ -95,8 +95,8 @@ fn nobody_s(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// What is special about an address that no single machine has.
-fn no_host_s(address: IpAddr) -> Option<&'static str> {
+/// The kind of an address that no single host has.
+fn not_of_one_host(address: IpAddr) -> Option<&'static str> {
     if address.is_multicast() {
         Some("a multicast address")
     } else {
@@ -117,7 +117,7 @@ fn slots(service: &Draft, report: &mut Report<'_>) {
     });
 }
 
-/// A way out for who wrote a number that is not a prime.
+/// Suggests a prime.
 fn nearest_prime(slots: i64) -> String {
     let next = (slots.max(2)..=MAX_PRIME_SLOTS).find(|number| is_prime(*number));
     next.map_or_else(String::new, |prime| format!("; the next one is {prime}"))
@@ -138,10 +138,10 @@ fn servers(service: &Draft, report: &mut Report<'_>) {
             format!("server {address} is not of the same address family as the service's address {destination}")
         });
         report.add_if(address == destination, || {
-            format!("server {address} has the service's own address; give the one by which the server is known")
+            format!("server {address} has the service's own address; give the server's own address")
         });
     }
-    // A weight out of range is reported by itself.
+    // A weight out of range has its own message.
     let n: i64 = service.servers.iter().map(|server| server.weight).filter(|weight| weight_fits(*weight)).sum();
     report.add_if(!sum_fits(n), || {
         format!("the weights of the servers make N = {n}, at most {MAX_SLOTS_PER_SERVICE} are possible")
@@ -154,13 +154,13 @@ fn one_server(server: &DraftServer, report: &mut Report<'_>) {
         Err(text) => format!("server {}", text.escape_debug()),
     };
     if let Ok(address) = server.address
-        && let Some(kind) = nobody_s(address).or_else(|| no_host_s(address))
+        && let Some(kind) = never_on_the_wire(address).or_else(|| not_of_one_host(address))
     {
         report.add(format_args!("{}: this is {kind}, which cannot be a server's", label()));
     }
     if let model::ServerMac::Given(mac) = server.mac {
         report.add_if(mac.is_group(), || format!("{}: mac {mac} is a multicast or broadcast address", label()));
-        report.add_if(!mac.is_unicast() && !mac.is_group(), || format!("{}: mac {mac} is nobody's", label()));
+        report.add_if(!mac.is_unicast() && !mac.is_group(), || format!("{}: mac {mac} is the zero address", label()));
     }
     if let Some(vlan) = server.vlan {
         report.add_if(!(0..=i64::from(MAX_VLAN)).contains(&vlan), || {
@@ -180,7 +180,7 @@ fn weight_fits(weight: i64) -> bool {
     weight >= 1 && sum_fits(weight)
 }
 
-/// What only one service may have.
+/// Values that only one service may have.
 #[derive(Default)]
 struct Seen<'a> {
     names: HashMap<&'a str, u32>,

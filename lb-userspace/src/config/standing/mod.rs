@@ -1,20 +1,20 @@
-//! What is known of a server beside its configuration: whether it takes flows, and if not, why.
+//! Whether a server takes flows, and if not, why.
 //!
-//! The reasons are kept apart. A file, and what `export` writes, knows only the first, a server that somebody took
-//! down; a check that fails and a MAC that is missing are found out, and end by themselves.
+//! The reasons are kept apart. Only the first one, a server that is taken down, is in files and in what `export`
+//! writes. A failing check and a missing MAC are findings, and end without an operator.
 
 use super::model::{Failing, Health, Server, Service, State, Unresolved};
 
-/// The one state that a server is shown in.
+/// The state in which a server is shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {
     /// It takes flows.
     Up,
-    /// It takes flows though its check fails, as too many do.
+    /// It takes flows although its check fails, as too many checks fail.
     Kept(Failing),
-    /// Somebody took it down.
+    /// It is taken down by configuration or command.
     Down {
-        /// Since when, in seconds of the epoch; 0: nobody knows.
+        /// Since when, in seconds since the epoch; 0: not known.
         since: u64,
     },
     /// Its check fails.
@@ -39,7 +39,7 @@ impl Standing {
         matches!(self, Self::Up | Self::Kept(_))
     }
 
-    /// Since when, in seconds of the epoch.
+    /// Since when, in seconds since the epoch.
     pub fn since(&self) -> Option<u64> {
         match self {
             Self::Up => None,
@@ -49,7 +49,7 @@ impl Standing {
         }
     }
 
-    /// Why, in words, if it needs any; `name` says what an interface is called.
+    /// Why, in words, if there is a reason to show. `name` returns the name of an interface.
     pub fn reason(&self, name: impl FnOnce(u32) -> String) -> Option<String> {
         match self {
             Self::Up | Self::Down { .. } => None,
@@ -61,14 +61,14 @@ impl Standing {
 }
 
 impl Server {
-    /// Whether it could take flows if checks did not count.
-    const fn is_there(&self) -> bool {
+    /// Whether it takes flows if checks are ignored.
+    const fn is_available(&self) -> bool {
         matches!(self.state, State::Up) && self.health.unresolved.is_none()
     }
 }
 
 impl Service {
-    /// The state that each server is in, in the order of the configuration.
+    /// The state of each server, in the order of the configuration.
     pub fn standings(&self) -> impl Iterator<Item = Standing> + '_ {
         let checks_count = self.checks_count();
         self.servers.iter().map(move |server| match (server.state, server.health) {
@@ -80,15 +80,16 @@ impl Service {
         })
     }
 
-    /// For each server whether it takes flows, in the order of the configuration.
+    /// Whether each server takes flows, in the order of the configuration.
     pub fn takes_flows(&self) -> Vec<bool> {
         self.standings().map(|standing| standing.takes_flows()).collect()
     }
 
-    /// Whether enough servers pass their checks that those which do not may be taken out.
+    /// Whether enough servers pass their checks to take the others out.
     fn checks_count(&self) -> bool {
         let Some(check) = &self.check else { return false };
-        let passing = self.servers.iter().filter(|server| server.is_there() && server.health.failing.is_none()).count();
+        let passing =
+            self.servers.iter().filter(|server| server.is_available() && server.health.failing.is_none()).count();
         passing >= check.min_up as usize
     }
 }

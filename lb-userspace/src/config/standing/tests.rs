@@ -23,7 +23,7 @@ fn names(service: &Service) -> Vec<&'static str> {
 }
 
 #[test]
-fn who_takes_flows() {
+fn each_reason_takes_a_server_out() {
     let mut service = service(1);
     assert_eq!(service.takes_flows(), [true; 4]);
     service.servers[0].health.failing = Some(FAILING);
@@ -34,7 +34,7 @@ fn who_takes_flows() {
 }
 
 #[test]
-fn what_somebody_said_comes_first() {
+fn the_configured_state_comes_first() {
     let mut service = service(0);
     service.servers[0].state = State::Down;
     service.servers[0].health = Health { down_since: 5, failing: Some(FAILING), unresolved: Some(UNRESOLVED) };
@@ -46,7 +46,7 @@ fn what_somebody_said_comes_first() {
     assert_eq!(first(&service), Standing::Failing(FAILING));
 }
 
-/// When too many fail, the check is more likely wrong than they are.
+/// When too many servers fail, the check is more likely at fault than they are.
 #[test]
 fn checks_do_not_count_when_too_many_fail() {
     let mut service = service(2);
@@ -54,7 +54,7 @@ fn checks_do_not_count_when_too_many_fail() {
     service.servers[0].health.failing = Some(FAILING);
     assert_eq!(service.takes_flows(), [false, true, true, false]);
     service.servers[1].health.failing = Some(FAILING);
-    // Only one would remain. Who was taken down by somebody stays down.
+    // Only one would remain. The server that is taken down stays down.
     assert_eq!(service.takes_flows(), [true, true, true, false]);
     assert_eq!(service.standings().next().unwrap(), Standing::Kept(FAILING));
     service.check.as_mut().unwrap().min_up = 0;

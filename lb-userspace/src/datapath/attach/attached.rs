@@ -7,7 +7,7 @@ use crate::{
     net::{Interface, Net},
 };
 
-/// The interfaces that an instance is attached to, but for those that are gone.
+/// The interfaces that an instance is attached to, without those that are gone.
 pub async fn attached(datapath: &Datapath, net: &Net) -> Result<Vec<Interface>> {
     let mut interfaces = Vec::new();
     for (_, link) in datapath.links()? {

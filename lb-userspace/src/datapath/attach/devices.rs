@@ -1,7 +1,7 @@
-//! The interfaces that frames are redirected to.
+//! The map of interfaces that frames are redirected to.
 //!
-//! Trap: a half that names an interface which is not in the map drops that server's packets. So an interface is entered
-//! before a half that may name it is published, and taken out only when no program uses a half that did.
+//! Trap: a server's packets are dropped if its interface is not in the map. So an interface is entered before a half
+//! that may name it is published, and removed only when no program uses such a half any more.
 
 use aya::maps::{Map, MapData, MapError, xdp::DevMapHash};
 
@@ -16,7 +16,7 @@ use crate::{
 const NAME: &str = "DEVICES";
 
 impl Writer {
-    /// Enters interfaces; those that are in already stay.
+    /// Enters interfaces; those already entered stay.
     ///
     /// # Errors
     ///
@@ -29,11 +29,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes an interface out that no half names any more.
+    /// Removes an interface that no half names any more.
     pub(in crate::datapath) fn remove_device(&self, interface: u32) -> Result<()> {
         grace::wait()?;
         match self.devices()?.remove(interface) {
-            // The kernel forgets interfaces that are gone by itself.
+            // The kernel itself removes interfaces that are gone.
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
             Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(Error::Map(NAME, error)),

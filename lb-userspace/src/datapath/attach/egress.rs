@@ -1,8 +1,8 @@
-//! The program on what a host sends: by a TCX link or, on kernels before 6.6, by a filter of clsact.
+//! Attaches a program to egress: by a TCX link or, on kernels before 6.6, by a clsact filter.
 //!
-//! Trap: a filter is no link. It cannot be pinned, stays when the command ends, and goes only when it is removed by its
-//! priority and handle; so those are chosen and written down before it is made (see `held`). The queueing discipline
-//! clsact itself stays: others may have filters in it, and an empty one does nothing.
+//! Trap: a filter is not a link. It cannot be pinned, stays when the command ends, and is removed by its priority and
+//! handle alone; so those are chosen and recorded before it is added (see `nic_state`). The qdisc clsact itself stays:
+//! others may have filters in it, and an empty one does nothing.
 
 use std::{
     io,
@@ -28,15 +28,15 @@ use crate::{
     net::Interface,
 };
 
-/// Among filters, where nobody says otherwise the first is the one with the lowest number.
+/// Filters run in ascending order of priority.
 const PRIORITY: u16 = 100;
 
-/// A program on what an interface sends. Dropped, it is detached.
+/// A program on an interface's egress. Dropping it detaches the program.
 #[derive(Debug)]
 pub(in crate::datapath) enum Egress {
-    /// Can be pinned.
+    /// A link, which can be pinned.
     Link(FdLink),
-    /// Stays where it is once it is let go.
+    /// A filter, which stays if it is forgotten instead of dropped ([`keep`]).
     Filter(SchedClassifierLink),
 }
 
@@ -45,13 +45,13 @@ pub fn has_tcx() -> bool {
     KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0))
 }
 
-/// The program of an object.
+/// The regular program of role `steer`.
 pub(in crate::datapath) fn program(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier> {
-    named(ebpf, STEER)
+    find(ebpf, STEER)
 }
 
-/// The program of this name.
-pub(in crate::datapath) fn named<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
+/// Finds a program by its name in the object file.
+pub(in crate::datapath) fn find<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
     let missing =
         || Error::Io(format!("program {name}"), io::Error::new(io::ErrorKind::NotFound, "not in the object file"));
     Ok(ebpf.program_mut(name).ok_or_else(missing)?.try_into()?)
@@ -66,7 +66,7 @@ pub(in crate::datapath) fn attach_tcx(program: &mut SchedClassifier, interface: 
     Ok(Egress::Link(FdLink::try_from(link)?))
 }
 
-/// A filter of clsact on what an interface sends.
+/// Identifies a clsact filter on an interface's egress.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::datapath) struct FilterKey {
     pub priority: u16,
@@ -74,7 +74,7 @@ pub(in crate::datapath) struct FilterKey {
 }
 
 impl FilterKey {
-    /// One that no other filter has, so that what is written down can only mean this one.
+    /// A key that no other filter has, so that the record can only mean this one.
     pub fn unique() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
         let mixed = (now ^ u64::from(std::process::id()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -82,7 +82,7 @@ impl FilterKey {
     }
 }
 
-/// Adds the queueing discipline clsact, unless it is there.
+/// Adds the qdisc clsact, unless it is there.
 pub(in crate::datapath) fn add_clsact(interface: &Interface) -> Result<()> {
     match qdisc_add_clsact(&interface.name) {
         Ok(()) | Err(TcError::AlreadyAttached) => Ok(()),
@@ -91,7 +91,7 @@ pub(in crate::datapath) fn add_clsact(interface: &Interface) -> Result<()> {
     }
 }
 
-/// Attaches a loaded program by a filter of clsact, which must be on record already.
+/// Attaches a loaded program by a clsact filter, whose key must be on record already.
 pub(in crate::datapath) fn attach_clsact(
     program: &mut SchedClassifier,
     interface: &Interface,
@@ -104,14 +104,14 @@ pub(in crate::datapath) fn attach_clsact(
     Ok(Egress::Filter(program.take_link(id)?))
 }
 
-/// Puts a loaded program in the place of that of a pinned link.
+/// Replaces the program of a pinned link by a loaded one.
 pub(in crate::datapath) fn replace_link(program: &mut SchedClassifier, pin: &std::path::Path) -> Result<()> {
     let link = FdLink::from(PinnedLink::from_pin(pin)?);
     program.attach_to_link(SchedClassifierLink::try_from(link)?)?;
     Ok(())
 }
 
-/// Puts a loaded program in the place of that of a filter.
+/// Replaces the program of a filter by a loaded one.
 pub(in crate::datapath) fn replace_filter(
     program: &mut SchedClassifier,
     name: &str,
@@ -133,7 +133,7 @@ fn filter(name: &str, priority: u16, handle: u32) -> io::Result<SchedClassifierL
     SchedClassifierLink::attached(name, TcAttachType::Egress, priority, TcHandle::from(handle), None)
 }
 
-/// Lets go of a filter without removing it, which is what dropping it does.
+/// Keeps a filter attached. Dropping it would remove it.
 pub(in crate::datapath) fn keep(filter: SchedClassifierLink) {
     std::mem::forget(filter);
 }

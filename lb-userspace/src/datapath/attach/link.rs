@@ -1,4 +1,4 @@
-//! What the kernel knows of a pinned link.
+//! Reads what the kernel knows about a pinned link.
 
 use std::{os::fd::AsRawFd as _, path::Path};
 
@@ -12,19 +12,19 @@ use crate::datapath::{
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
-/// What holds a program at its interface.
+/// What attaches a program to its interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Holder {
-    /// A link of XDP.
+    /// An XDP link.
     Xdp,
-    /// A link of TCX.
+    /// A TCX link.
     Tcx,
-    /// A filter of clsact.
+    /// A clsact filter.
     Clsact,
 }
 
 impl Holder {
-    /// The name in output.
+    /// Its name in output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Xdp => "bpf_link",
@@ -34,23 +34,23 @@ impl Holder {
     }
 }
 
-/// A program at its interface.
+/// A program that is attached to an interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Link {
-    /// What holds it.
+    /// What attaches it.
     pub holder: Holder,
-    /// The index of its interface; `None`: the interface is gone, and the link holds nothing any more.
+    /// The index of its interface; `None`: the interface is gone.
     pub interface: Option<u32>,
     /// The id of its program.
     pub program: u32,
 }
 
 /// Asks the kernel about a pinned link.
-pub(in crate::datapath) fn look(path: &Path) -> Result<Link> {
+pub(in crate::datapath) fn query(path: &Path) -> Result<Link> {
     /// `BPF_LINK_TYPE_TCX`.
     const TCX: u32 = 11;
 
-    /// The head of `struct bpf_link_info`, as far as `xdp.ifindex`, which is where `tcx.ifindex` is, too.
+    /// The head of `struct bpf_link_info`, up to `xdp.ifindex`, which lies where `tcx.ifindex` does.
     #[repr(C)]
     #[derive(Default)]
     struct Info {
@@ -76,13 +76,13 @@ pub(in crate::datapath) fn look(path: &Path) -> Result<Link> {
     Ok(Link { holder, interface: Some(info.interface).filter(|index| *index != 0), program: info.program })
 }
 
-/// Whether the program with this id traces packets.
-pub(in crate::datapath) fn traces(program: u32) -> bool {
+/// Whether the program with this id is a traced one.
+pub(in crate::datapath) fn is_traced(program: u32) -> bool {
     let info = loaded_programs().filter_map(std::result::Result::ok).find(|info| info.id() == program);
-    info.is_some_and(|info| info.name_as_str().is_some_and(names::traces))
+    info.is_some_and(|info| info.name_as_str().is_some_and(names::is_traced))
 }
 
-/// The id of a pinned program; 0 if it cannot be had.
+/// The id of a pinned program; 0 if it cannot be read.
 pub(in crate::datapath) fn program_id(path: &Path) -> u32 {
     ProgramInfo::from_pin(path).map_or(0, |info| info.id())
 }

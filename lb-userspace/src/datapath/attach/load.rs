@@ -1,4 +1,4 @@
-//! The object file, loaded with the instance's maps.
+//! Loads the object files with an instance's maps.
 
 use aya::EbpfLoader;
 use lb_common::{limits::OUTCOME_COUNTERS, mac::Mac};
@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-/// What a program knows from the start.
+/// Constants of a program.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::datapath) struct Constants {
     /// The index of its interface.
     pub interface: u32,
-    /// Its interface's MAC.
+    /// Its MAC.
     pub mac: Mac,
-    /// What a member takes for its group's MAC.
+    /// Its group's MAC, for a member.
     pub group: u64,
 }
 
@@ -33,23 +33,23 @@ pub(in crate::datapath) fn make_maps(pins: &Pins, capacities: &Capacities) -> Re
     load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0 }).map(drop)
 }
 
-/// What the programs that tell of packets know beside that.
+/// Further constants of traced programs.
 #[derive(Clone, Debug)]
 pub(in crate::datapath) struct TraceSettings {
     /// A [`lb_common::trace::Filter`].
     pub filter: Vec<u8>,
-    /// The least important messages, as aya-log counts.
+    /// The most verbose level of messages, in aya-log's numbers.
     pub level: u8,
-    /// The room for events, in bytes: a power of two.
+    /// The size of the buffer of events, in bytes: a power of two.
     pub room: u32,
 }
 
-/// Loads the object, with the pinned maps or, where they are not there, new ones.
+/// Loads the regular programs, with the pinned maps or, where there are none, new ones.
 pub(in crate::datapath) fn load(pins: &Pins, capacities: &Capacities, constants: Constants) -> Result<Programs> {
     load_traced(pins, capacities, constants, None)
 }
 
-/// The same of either object file.
+/// The same, or the traced programs if `tracing` is given.
 pub(in crate::datapath) fn load_traced(
     pins: &Pins,
     capacities: &Capacities,
@@ -85,13 +85,13 @@ pub(in crate::datapath) fn load_traced(
     object::read_traced(&mut loader, pins, &numbers)
 }
 
-/// A MAC as the datapath has it: in the first six bytes of a number in memory.
+/// A MAC as the datapath stores it: in the first six bytes of a number in memory.
 const fn wide(mac: Mac) -> u64 {
     let [a, b, c, d, e, f] = mac.0;
     u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
 }
 
-/// What a member's program takes for its group's MAC. One that receives everything and names no MAC takes it all.
+/// The group's MAC for a member's program: zero without one, all ones if it takes every frame.
 pub(in crate::datapath) fn group_mac(group: &Group) -> u64 {
     match group.mac {
         Some(mac) => wide(mac),

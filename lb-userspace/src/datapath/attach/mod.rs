@@ -1,14 +1,13 @@
-//! Programs on interfaces: loaded, attached, replaced, detached.
+//! Loads, attaches, replaces and detaches programs on interfaces.
 //!
 //! ```text
-//! attached  the interfaces of an instance
-//! object    the object file, with tables and numbers written into it    program   attach, replace, detach
-//! load      the object file with the instance's maps                    variant   one buffer for a frame, or several
-//! names     what programs are called                                    egress    the same for what a host sends
-//! mode      where programs run                                          pass      the program that passes everything
-//! link      what the kernel knows of a pinned link                      devices   interfaces to redirect to
-//! nic       an interface's settings                                     nic_state what is held of them beside links
-//! refusal   why the kernel refused, for error messages
+//! object    the object files: writes tables and constants into them    program    attach, replace, detach
+//! load      loads them with the instance's maps                        variant    one buffer for a frame, or several
+//! names     what programs are called                                   egress     attaching to egress
+//! mode      where programs run                                         pass       the program that passes everything
+//! link      what the kernel knows about a pinned link                  devices    interfaces to redirect to
+//! nic       ioctls on an interface                                     nic_state  interface settings that no link holds
+//! attached  the interfaces of an instance                              refusal    why the kernel refused, for messages
 //! ```
 
 mod attached;

@@ -1,9 +1,9 @@
-//! Where programs run.
+//! Where a program runs: in the driver or in the network stack.
 
 use super::refusal::refused;
 use crate::{config::model::Role, datapath::error::Result, net::Interface};
 
-/// Where a program is to run.
+/// Where `attach` is to run a program.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
     /// In the driver if it can, else in the network stack, with a warning.
@@ -12,14 +12,14 @@ pub enum Mode {
     Native,
     /// In the network stack.
     Generic,
-    /// Of role `steer`: as on kernels without TCX.
+    /// Role `steer`: by a clsact filter, as on kernels without TCX.
     Clsact,
 }
 
-/// Where a role's program runs.
+/// The mode for a role on an interface.
 ///
-/// Trap: a veth's end decides whom a packet is for before it runs a program natively, and never again. What a member
-/// accepts would be dropped as somebody else's.
+/// Trap: a veth decides whether a packet is for this host before it runs a native program, and not again after it. It
+/// would drop packets that the member accepts, as they are addressed to another MAC.
 pub(in crate::datapath) fn mode_of(role: Role, interface: &Interface, mode: Mode) -> Result<Mode> {
     match (role, mode) {
         (Role::Member, Mode::Auto) if interface.veth => Ok(Mode::Generic),

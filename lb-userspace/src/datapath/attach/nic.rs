@@ -1,4 +1,4 @@
-//! What an interface receives, by netdevice(7).
+//! Controls which frames an interface receives, by netdevice(7).
 
 use std::{
     ffi::CStr,
@@ -14,7 +14,7 @@ use nix::errno::Errno;
 
 /// An interface of the current network namespace.
 pub(in crate::datapath) struct Nic {
-    // Any socket takes these calls; this kind needs no addresses.
+    // Any kind of socket takes these ioctls.
     socket: UnixDatagram,
     name: String,
 }
@@ -36,22 +36,22 @@ impl Nic {
         &self.name
     }
 
-    /// Receives a multicast MAC; once more is the same.
+    /// Receives a multicast MAC. Joining twice is the same as once.
     pub fn join(&self, mac: Mac) -> io::Result<()> {
         self.multicast(libc::SIOCADDMULTI, mac)
     }
 
-    /// Receives it no longer, unless something else wants it.
+    /// No longer receives it, unless something else joined it.
     pub fn leave(&self, mac: Mac) -> io::Result<()> {
         self.multicast(libc::SIOCDELMULTI, mac)
     }
 
-    /// Whether it takes every frame because somebody said so.
+    /// Whether it has been set to receive every frame.
     pub fn is_promiscuous(&self) -> io::Result<bool> {
         Ok(self.flags()? & libc::IFF_PROMISC != 0)
     }
 
-    /// Takes every frame, or no longer.
+    /// Starts or stops receiving every frame.
     pub fn set_promiscuous(&self, on: bool) -> io::Result<()> {
         let flags = self.flags()?;
         let mut request = self.request();
@@ -67,18 +67,18 @@ impl Nic {
         Ok(unsafe { request.ifr_ifru.ifru_flags }.into())
     }
 
-    fn multicast(&self, what: libc::c_ulong, mac: Mac) -> io::Result<()> {
+    fn multicast(&self, ioctl: libc::c_ulong, mac: Mac) -> io::Result<()> {
         let mut request = self.request();
         let mut address = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
         for (place, byte) in address.sa_data.iter_mut().zip(mac.0) {
             *place = byte as libc::c_char;
         }
         request.ifr_ifru.ifru_hwaddr = address;
-        self.call(what, &mut request)
+        self.call(ioctl, &mut request)
     }
 
     fn request(&self) -> libc::ifreq {
-        // SAFETY: any bytes are an `ifreq`, zeros among them.
+        // SAFETY: an `ifreq` of zeros is valid.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         for (place, byte) in request.ifr_name.iter_mut().zip(self.name.bytes()) {
             *place = byte as libc::c_char;
@@ -86,10 +86,10 @@ impl Nic {
         request
     }
 
-    fn call(&self, what: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
+    fn call(&self, ioctl: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
         let fd: RawFd = self.socket.as_raw_fd();
         // SAFETY: the kernel reads and writes an `ifreq`, which outlives the call.
-        let result = unsafe { libc::ioctl(fd, what as _, std::ptr::from_mut(request)) };
+        let result = unsafe { libc::ioctl(fd, ioctl as _, std::ptr::from_mut(request)) };
         Errno::result(result).map(drop).map_err(io::Error::from)
     }
 }

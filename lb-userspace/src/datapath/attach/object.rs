@@ -1,10 +1,10 @@
-//! The object file, and the addresses of tables and the numbers in it.
+//! Reads the object files, and writes tables and constants into their instructions.
 //!
-//! The datapath's tables are each the one value of a map. Programs refer to them by symbols that the object file does
-//! not define: `modlb_table_` and the map's name. aya leaves such instructions alone, so the maps are written into them
-//! here: the kernel then puts the address of the value in their place (`BPF_PSEUDO_MAP_VALUE`), and no lookup is left.
+//! Each of the datapath's tables is the one value of a map. Programs refer to it by a symbol that the object file
+//! leaves undefined: `modlb_table_` and the map's name. aya ignores these instructions. Here they get the map, and the
+//! kernel turns that into the value's address (`BPF_PSEUDO_MAP_VALUE`), so that no lookup is left.
 //!
-//! Numbers that are known now, such as the length of a table, are written into instructions in the same way. Their
+//! Constants that are known when a program is loaded, such as the length of a table, are written in the same way. Their
 //! symbols start with `modlb_constant_`.
 
 use std::{
@@ -34,23 +34,23 @@ static TRACED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/lb
 #[cfg(without_datapath)]
 static TRACED: &[u8] = &[];
 
-/// What the symbols of tables start with; the rest is the name of the map.
+/// The prefix of a table's symbol; the rest is the name of the map.
 const TABLE: &str = "modlb_table_";
 
-/// What the symbols of numbers start with; the rest is the number's name.
+/// The prefix of a constant's symbol; the rest is its name.
 const CONSTANT: &str = "modlb_constant_";
 
-/// The opcode of an instruction that loads 64 bits, which stands for two instructions.
+/// The opcode of a 64-bit load, which takes two instructions.
 const LOAD: u8 = 0x18;
 
-/// `BPF_PSEUDO_MAP_VALUE` in the place of the source register.
+/// `BPF_PSEUDO_MAP_VALUE` in the source register's bits.
 const MAP_VALUE: u8 = 2 << 4;
 
-/// The programs, and the tables that they are loaded with.
+/// Programs, with the tables that they are loaded with.
 #[derive(Debug)]
 pub struct Programs {
     ebpf: Ebpf,
-    /// Instructions name them by their descriptors until a program is loaded.
+    /// Instructions refer to these file descriptors until a program is loaded.
     _tables: HashMap<String, OwnedFd>,
 }
 
@@ -68,12 +68,12 @@ impl DerefMut for Programs {
     }
 }
 
-/// Reads the object file, for programs that use an instance's tables.
+/// Reads the object file of the regular programs, with an instance's tables.
 pub fn read(loader: &mut EbpfLoader<'_>, pins: &Pins, numbers: &[(&str, u64)]) -> Result<Programs> {
     read_file(present(OBJECT)?, loader, pins, numbers)
 }
 
-/// Reads the object file of the programs that tell what happens to packets.
+/// The same for the traced programs.
 pub fn read_traced(loader: &mut EbpfLoader<'_>, pins: &Pins, numbers: &[(&str, u64)]) -> Result<Programs> {
     read_file(present(TRACED)?, loader, pins, numbers)
 }
@@ -84,7 +84,7 @@ fn read_file(file: &[u8], loader: &mut EbpfLoader<'_>, pins: &Pins, numbers: &[(
     Ok(Programs { ebpf: loader.load(bytes.as_mut())?, _tables: tables })
 }
 
-/// Reads the object file, for programs that use none.
+/// Reads the object file for a program that uses no table.
 pub fn read_without_tables(loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
     Ok(loader.load(present(OBJECT)?)?)
 }
@@ -93,7 +93,7 @@ fn present(file: &'static [u8]) -> Result<&'static [u8]> {
     if file.is_empty() { Err(Error::WithoutDatapath) } else { Ok(file) }
 }
 
-/// A copy of the file, aligned as parsers want it.
+/// A copy of the file, aligned for the parsers.
 struct Bytes {
     words: Vec<u64>,
     length: usize,
@@ -107,19 +107,19 @@ impl Bytes {
     }
 
     fn as_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as many words are there, and any bytes are words.
+        // SAFETY: the words cover `length` bytes, and any bytes are valid words.
         unsafe { slice::from_raw_parts_mut(self.words.as_mut_ptr().cast(), self.length) }
     }
 }
 
-/// An instruction that refers to a symbol of these: where it stands in the file, and the symbol's name.
+/// An instruction that refers to a table or constant: its offset in the file, and the symbol.
 struct Reference {
     offset: usize,
     symbol: String,
 }
 
-/// Writes the maps and numbers into all instructions that refer to them. Returns what has to live until programs are
-/// loaded.
+/// Writes maps and constants into all instructions that refer to them. The returned descriptors must stay open until
+/// the programs are loaded.
 fn resolve(file: &mut [u8], pins: &Pins, numbers: &[(&str, u64)]) -> Result<HashMap<String, OwnedFd>> {
     const READING: &str = "reading the datapath's object file";
     let mut tables = HashMap::new();
@@ -133,25 +133,25 @@ fn resolve(file: &mut [u8], pins: &Pins, numbers: &[(&str, u64)]) -> Result<Hash
             load_address(pair, tables[name].as_raw_fd());
         } else {
             let found = numbers.iter().find(|(name, _)| symbol.strip_prefix(CONSTANT) == Some(name));
-            let unknown = || Error::io(READING)(io::Error::other(format!("no number is called {symbol}")));
+            let unknown = || Error::io(READING)(io::Error::other(format!("no value for {symbol}")));
             load_number(pair, found.ok_or_else(unknown)?.1).map_err(Error::io(READING))?;
         }
     }
     Ok(tables)
 }
 
-/// Makes a pair of instructions load the address of a map's value. What they add to it moves to where the kernel looks
-/// for it.
+/// Makes a pair of instructions load the address of a map's value. An offset moves to the second one, where the kernel
+/// expects it.
 fn load_address(pair: &mut [u8], map: RawFd) {
     pair.copy_within(4..8, 12);
     pair[1] = pair[1] & 0x0f | MAP_VALUE;
     pair[4..8].copy_from_slice(&map.to_le_bytes());
 }
 
-/// Makes it load a number. What they add to it would need a place that there is not.
+/// Makes it load a number, which cannot have an offset.
 fn load_number(pair: &mut [u8], number: u64) -> io::Result<()> {
     if [4..8, 12..16].into_iter().any(|half| pair[half] != [0; 4]) {
-        return Err(io::Error::other("an instruction adds to a number that is still to come"));
+        return Err(io::Error::other("a reference to a constant has an offset"));
     }
     let number = number.to_le_bytes();
     pair[4..8].copy_from_slice(&number[..4]);
@@ -173,7 +173,7 @@ fn references(file: &[u8]) -> io::Result<Vec<Reference>> {
             }
             let offset = (start + offset) as usize;
             if file.get(offset) != Some(&LOAD) {
-                return Err(io::Error::other(format!("what refers to {symbol} is no load of an address")));
+                return Err(io::Error::other(format!("an instruction that refers to {symbol} is not a 64-bit load")));
             }
             references.push(Reference { offset, symbol: symbol.to_owned() });
         }
@@ -185,14 +185,14 @@ fn references(file: &[u8]) -> io::Result<Vec<Reference>> {
 mod tests {
     use super::*;
 
-    /// Whoever attaches needs nothing of what tracing needs, and has no instruction of it.
+    /// The regular object has no map, constant or program of tracing.
     #[test]
     fn the_regular_programs_know_nothing_of_tracing() {
         let names = |file: &'static [u8]| -> Vec<String> {
             let elf = ElfFile64::<object::LittleEndian>::parse(file).unwrap();
             elf.symbols().map(|symbol| symbol.name().unwrap().to_owned()).collect()
         };
-        let (ordinary, traced) = (names(OBJECT), names(TRACED));
+        let (regular, traced) = (names(OBJECT), names(TRACED));
         for name in [
             "EVENTS",
             "SCRATCH",
@@ -204,7 +204,7 @@ mod tests {
             "log_balancer",
         ] {
             assert!(traced.iter().any(|symbol| symbol == name), "{name}");
-            assert!(ordinary.iter().all(|symbol| symbol != name), "{name}");
+            assert!(regular.iter().all(|symbol| symbol != name), "{name}");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The program that takes every packet as it comes. A veth hands frames that XDP sends to its peer only if the peer has
-//! a program.
+//! Attaches the program that passes every packet. A veth delivers frames that XDP sends only if its peer has a program.
 
 use aya::EbpfLoader;
 
@@ -28,7 +27,7 @@ const PASS_DIRECTORY: &str = "modlb-pass";
 ///
 /// [`Error::Attach`] says why and what helps.
 pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
-    let pins = Pins::beside(PASS_DIRECTORY);
+    let pins = Pins::outside(PASS_DIRECTORY);
     let _lock = pins.create()?;
     remove_gone(&pins)?;
     let pin = pins.pass(namespaces::cookie().unwrap_or_default(), interface.index);
@@ -44,14 +43,14 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     link.pin(pin).map(drop).map_err(pin_error)
 }
 
-/// The programs that this command put somewhere, by id, with their instances' names; `None`: by [`pass`].
+/// The programs that modlb attached, by id, with their instances' names; `None`: by [`pass`].
 pub fn link_programs() -> Vec<(Option<String>, u32)> {
     let links = |pins: &Pins| -> Vec<u32> {
         let names = pins.entries().unwrap_or_default().into_iter();
         let links = names.filter(|name| name.starts_with("link-") || pins.instance() == PASS_DIRECTORY);
-        links.filter_map(|name| link::look(&pins.map(&name)).ok()).map(|link| link.program).collect()
+        links.filter_map(|name| link::query(&pins.map(&name)).ok()).map(|link| link.program).collect()
     };
-    let pass = links(&Pins::beside(PASS_DIRECTORY)).into_iter().map(|program| (None, program));
+    let pass = links(&Pins::outside(PASS_DIRECTORY)).into_iter().map(|program| (None, program));
     let instances = pins::instances().into_iter();
     instances
         .flat_map(|name| links(&Pins::new(&name)).into_iter().map(move |program| (Some(name.clone()), program)))
@@ -63,7 +62,7 @@ pub fn link_programs() -> Vec<(Option<String>, u32)> {
 fn remove_gone(pins: &Pins) -> Result<()> {
     for name in pins.entries()? {
         let path = pins.map(&name);
-        if link::look(&path)?.interface.is_none() {
+        if link::query(&path)?.interface.is_none() {
             pins.remove_pin(&path)?;
         }
     }

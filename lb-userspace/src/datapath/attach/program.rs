@@ -1,8 +1,6 @@
-//! Load, attach, replace, detach.
+//! Attaches, replaces and detaches the program of an interface.
 //!
-//! Each interface has a program of its own, which knows the interface's index and MAC as constants; all of them share
-//! the pinned maps. Trap: aya falls back from bpf_link to netlink when the kernel refuses a link; such an attachment
-//! ends with nobody knowing and cannot be pinned, so it is undone and refused here.
+//! Each interface has its own program, with the interface's index and MAC as constants; all share the pinned maps.
 
 use std::fs;
 
@@ -36,26 +34,26 @@ use crate::{
     net::Interface,
 };
 
-/// A program on an interface whose link is not pinned yet: dropped, it is detached again.
+/// A program on an interface whose link is not pinned yet. Dropping it detaches the program.
 #[derive(Debug)]
 pub struct Attached {
     interface: u32,
     ebpf: Programs,
-    /// The name of an XDP program; that of role `steer` has only one.
+    /// The name of the XDP program; `None`: role `steer`, which has only one program.
     program: Option<String>,
     link: Egress,
 }
 
 impl Writer {
-    /// Attaches to an interface that has no link yet. Nothing is pinned before [`Attached::pin`].
+    /// Attaches to an interface that has no link yet. The link is not pinned before [`Writer::pin`].
     ///
     /// # Errors
     ///
     /// [`Error::Attach`] says why and what helps.
     pub fn attach(&mut self, interface: &Interface, mode: Mode, group: &Group) -> Result<Attached> {
-        let mac = interface.mac.ok_or_else(|| {
-            refused(interface, "it has no Ethernet address, so no frame of it can be sent to a server")
-        })?;
+        let mac = interface
+            .mac
+            .ok_or_else(|| refused(interface, "it has no Ethernet address, so it cannot send frames to servers"))?;
         let mut ebpf = self.load_for(interface.index, mac, group)?;
         let (program, link) = match xdp_name(self.role) {
             Some(name) => {
@@ -75,7 +73,7 @@ impl Writer {
         }
         egress::add_clsact(interface)?;
         let key = FilterKey::unique();
-        self.note_filter(interface.index, key.priority, key.handle)?;
+        self.record_filter(interface.index, key.priority, key.handle)?;
         egress::attach_clsact(program, interface, key)
     }
 
@@ -83,7 +81,7 @@ impl Writer {
         load(&self.pins, &self.capacities, Constants { interface, mac, group: group_mac(group) })
     }
 
-    /// Pins what was attached: it outlives this command.
+    /// Pins what was attached, so that it outlives this command.
     pub fn pin(&self, attached: Attached) -> Result<()> {
         let Attached { interface, mut ebpf, program, link } = attached;
         self.pin_program(&mut ebpf, program.as_deref(), interface)?;
@@ -95,8 +93,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts a newly loaded program in the place of the one that is attached to an interface, in the same variant. No
-    /// packet meets neither.
+    /// Replaces the program of an interface by a newly loaded one of the same variant. Every packet meets one of them.
     pub fn replace(&self, interface: &Interface, group: &Group) -> Result<()> {
         let mut ebpf = self.load_for(interface.index, interface.mac.unwrap_or_default(), group)?;
         let pin = self.pins.link(interface.index);
@@ -124,7 +121,7 @@ impl Writer {
         self.pin_program(&mut ebpf, name.as_deref(), interface.index)
     }
 
-    /// Detaches from an interface behind which there is no server any more.
+    /// Detaches from an interface that no half names any more.
     pub fn detach(&self, interface: u32) -> Result<()> {
         self.remove_device(interface)?;
         nic_state::release_all(&self.pins, Some(interface))?;
@@ -132,8 +129,8 @@ impl Writer {
         self.pins.remove_pin(&self.pins.program(interface))
     }
 
-    /// The pin of a program is replaced by renaming, so that there always is one. Trap: names with a dot are reserved
-    /// in the BPF file system.
+    /// Replaces the pin of a program by renaming, so that there always is one. Trap: the BPF file system reserves names
+    /// with a dot.
     fn pin_program(&self, ebpf: &mut Ebpf, name: Option<&str>, interface: u32) -> Result<()> {
         let path = self.pins.program(interface);
         let new = self.pins.map("program-new");
@@ -148,11 +145,11 @@ impl Writer {
 }
 
 impl Datapath {
-    /// The links, by the index that their interface had when they were made.
+    /// The links, with the index that their interface had when they were made.
     pub fn links(&self) -> Result<Vec<(u32, Link)>> {
         let mut links = Vec::new();
         for index in self.pins.links()? {
-            links.push((index, link::look(&self.pins.link(index))?));
+            links.push((index, link::query(&self.pins.link(index))?));
         }
         for (index, ..) in self.filters() {
             let program = link::program_id(&self.pins.program(index));

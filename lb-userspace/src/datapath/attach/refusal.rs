@@ -1,4 +1,4 @@
-//! What the kernel answered to an attempt to attach, for error messages.
+//! Turns the kernel's refusal to attach into an error message.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use aya::{pin::PinError, programs::ProgramError};
 
 use crate::{datapath::error::Error, net::Interface};
 
-/// The number of the system call's error underneath.
+/// The errno of the system call underneath.
 pub(in crate::datapath) fn errno(error: &ProgramError) -> Option<i32> {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {

@@ -1,8 +1,11 @@
-//! A program's two variants: for frames in one buffer, and for frames in several.
+//! Chooses between a program's two variants: for frames in one buffer, and for frames in several.
 //!
-//! A driver hands over a frame in one buffer of at most a page, unless the program says that it takes more. What fits
-//! one buffer is the driver's to say: there are headroom and tailroom, and a veth goes by its peer's MTU. So the
-//! variant for one buffer, which is the faster, is tried first, and the other where the driver refuses it.
+//! A driver hands over a frame in one buffer of at most a page, unless the program declares that it takes more. Only
+//! the driver knows what fits in one buffer: it needs headroom and tailroom, and a veth goes by its peer's MTU. So the
+//! variant for one buffer, which is faster, is tried first, and the other one if the driver refuses it.
+//!
+//! Trap: aya falls back from bpf_link to netlink where the kernel refuses a link. Such an attachment cannot be pinned,
+//! and anyone can replace it; so it is undone and refused here.
 
 use std::io;
 
@@ -13,7 +16,7 @@ use aya::{
 
 use super::{
     mode::Mode,
-    names::{self, takes_several},
+    names,
     refusal::{errno, refused, root_cause},
 };
 use crate::{
@@ -24,19 +27,19 @@ use crate::{
     net::Interface,
 };
 
-/// Bytes of a page that a frame in one buffer cannot have: headroom for the program, Ethernet header, and the
-/// kernel's `struct skb_shared_info` at the end, which has about this size.
+/// Bytes of a page that an MTU cannot use: headroom for the program, the Ethernet header, and about the size of the
+/// kernel's `struct skb_shared_info` at the end.
 const OVERHEAD: u32 = 256 + 14 + 320;
 
 impl Datapath {
     /// Whether the program on an interface takes frames in several buffers.
     pub fn is_multi_buffer(&self, interface: u32) -> bool {
         let info = ProgramInfo::from_pin(self.pins.program(interface));
-        info.is_ok_and(|info| info.name_as_str().is_some_and(takes_several))
+        info.is_ok_and(|info| info.name_as_str().is_some_and(names::is_multi_buffer))
     }
 }
 
-/// Loads the variant of a program that fits and attaches it; returns its name.
+/// Attaches the variant of a program that fits, and returns its name.
 ///
 /// # Errors
 ///
@@ -50,12 +53,12 @@ pub(in crate::datapath) fn attach(
     let native = match mode {
         // The network stack hands over every frame in one buffer.
         Mode::Generic => return generic(ebpf, program, interface),
-        // Egress is no place for XDP; whoever asks for it there is refused before.
+        // `mode_of` has refused clsact for XDP programs.
         Mode::Native | Mode::Auto | Mode::Clsact => native(ebpf, program, interface)?,
     };
     match native {
         Ok(attached) => Ok(attached),
-        Err(refusal) if mode == Mode::Auto && refusal.is_driver_s() => {
+        Err(refusal) if mode == Mode::Auto && refusal.is_about_driver() => {
             log::warn!(
                 "{}: the driver cannot run XDP programs ({}); using generic mode, which is several times slower",
                 interface.name,
@@ -74,7 +77,7 @@ fn generic(ebpf: &mut Ebpf, program: &str, interface: &Interface) -> Result<(Str
     Ok((program.to_owned(), link))
 }
 
-/// In the driver: in one buffer if that will do. The inner result is the kernel's or the driver's word.
+/// Attaches in the driver, with one buffer if possible. The inner error is the kernel's or the driver's refusal.
 fn native(
     ebpf: &mut Ebpf,
     program: &str,
@@ -85,19 +88,22 @@ fn native(
         Err(error) => error,
     };
     let mut refusal = Refusal { error, too_old: false };
-    if !refusal.is_driver_s() {
+    if !refusal.is_about_driver() {
         return Ok(Err(refusal));
     }
     let several = names::variant(program, true);
     match loaded(ebpf, &several) {
         Ok(program) => match attach_as(program, interface, XdpMode::Driver) {
             Ok(link) => {
-                log::info!("{}: frames of its MTU need several buffers; using the program for them", interface.name);
+                log::info!(
+                    "{}: frames of its MTU need several buffers; using the multi-buffer program",
+                    interface.name
+                );
                 Ok(Ok((several, link)))
             }
             Err(_) => Ok(Err(refusal)),
         },
-        // Kernels that do not know the flag refuse it so.
+        // The answer of kernels that do not know the flag.
         Err(Error::Program(error)) if errno(&error) == Some(libc::EINVAL) => {
             refusal.too_old = true;
             Ok(Err(refusal))
@@ -108,14 +114,14 @@ fn native(
 
 fn attach_as(program: &mut Xdp, interface: &Interface, mode: XdpMode) -> std::result::Result<FdLink, ProgramError> {
     let id = program.attach_to_if_index(interface.index, mode)?;
-    // What is no file descriptor is an attachment by netlink; dropping it detaches.
+    // A link without a file descriptor is an attachment by netlink; dropping it detaches.
     let link = program.take_link(id)?;
     FdLink::try_from(link).map_err(|_| {
         ProgramError::IOError(io::Error::other("the kernel does not offer bpf_link for XDP; Linux 5.9 and newer do"))
     })
 }
 
-/// The program of this name, loaded unless it is already.
+/// The program of this name, loaded if it was not.
 pub(in crate::datapath) fn loaded<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = xdp(ebpf, name)?;
     match program.load() {
@@ -135,15 +141,15 @@ pub(in crate::datapath) fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a
 /// Why a program was not attached.
 #[derive(Debug)]
 struct Refusal {
-    /// What was said of the variant for one buffer.
+    /// The error for the variant for one buffer.
     error: ProgramError,
     /// The kernel does not know programs for several buffers.
     too_old: bool,
 }
 
 impl Refusal {
-    /// Whether the error is about what the driver can do, rather than about permissions or another program.
-    fn is_driver_s(&self) -> bool {
+    /// Whether it is about the driver's abilities, not about permissions or another program.
+    fn is_about_driver(&self) -> bool {
         !matches!(errno(&self.error), Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::ENODEV))
     }
 
@@ -169,13 +175,13 @@ fn reason(name: &str, interface: &Interface, errno: Option<i32>, cause: &str, to
         Some(libc::ERANGE | libc::EINVAL | libc::EOPNOTSUPP) if mtu > most && too_old => {
             format!(
                 "frames of its MTU of {mtu} need several buffers, which XDP programs can take since Linux 5.18 ({cause}); \
-                 lower the MTU to {most} or less (a veth's peer's, too), or use `--mode generic`"
+                 lower the MTU to {most} or less (on a veth, also the peer's), or use `--mode generic`"
             )
         }
         Some(libc::ERANGE) => {
             format!(
                 "the driver refuses XDP with these settings ({cause}), often an MTU that is too large: it is {mtu}, and one \
-                 buffer holds about {most}; lower it (a veth's peer's, too), or use `--mode generic`"
+                 buffer holds about {most}; lower it (on a veth, also the peer's), or use `--mode generic`"
             )
         }
         Some(libc::EOPNOTSUPP) => {
@@ -196,7 +202,7 @@ fn most_in_one_buffer() -> u32 {
 mod tests {
     use super::*;
 
-    fn of(mtu: u32, errno: i32, too_old: bool) -> String {
+    fn reason_for(mtu: u32, errno: i32, too_old: bool) -> String {
         let interface = Interface {
             index: 2,
             name: "eth0".into(),
@@ -213,19 +219,19 @@ mod tests {
     #[test]
     fn a_kernel_without_programs_for_several_buffers() {
         for errno in [libc::ERANGE, libc::EINVAL, libc::EOPNOTSUPP] {
-            let text = of(9_000, errno, true);
+            let text = reason_for(9_000, errno, true);
             assert!(text.contains("MTU of 9000") && text.contains("since Linux 5.18"), "{text}");
             assert!(text.contains(&format!("to {} or less", most_in_one_buffer())), "{text}");
             assert!(text.contains("`--mode generic`"), "{text}");
         }
-        // With an MTU that fits, that is not what is wrong.
-        assert!(!of(1_500, libc::EOPNOTSUPP, true).contains("5.18"));
+        // With an MTU that fits, the kernel's age is not the reason.
+        assert!(!reason_for(1_500, libc::EOPNOTSUPP, true).contains("5.18"));
     }
 
     #[test]
     fn a_driver_that_refuses_both() {
-        let text = of(70_000, libc::ERANGE, false);
+        let text = reason_for(70_000, libc::ERANGE, false);
         assert!(text.contains("it is 70000") && text.contains(&most_in_one_buffer().to_string()), "{text}");
-        assert!(of(9_000, libc::EOPNOTSUPP, false).contains("cannot run XDP programs"));
+        assert!(reason_for(9_000, libc::EOPNOTSUPP, false).contains("cannot run XDP programs"));
     }
 }

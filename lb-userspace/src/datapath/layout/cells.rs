@@ -1,8 +1,8 @@
-//! Where each key lies in the open-addressing table of services.
+//! Builds the open-addressing hash table of services.
 //!
-//! The datapath looks at no more than [`MAX_PROBES`] cells, so a table counts only if every key lies that near to its
-//! place. Robin Hood hashing (Celis, 1986) keeps the longest distance short by letting the key that is farther from
-//! home have the cell; a seed that still leaves one too far away is followed by the next.
+//! The datapath looks at no more than [`MAX_PROBES`] cells, so every key must lie that close to its home cell. Robin
+//! Hood hashing (Celis, 1986) keeps distances short: the key farther from home gets the cell. If a key still ends up
+//! too far away, another seed is tried.
 
 use std::{iter, mem, net::IpAddr};
 
@@ -14,25 +14,25 @@ use lb_common::{
 
 use crate::datapath::error::{Error, Result};
 
-/// What a service is found by.
+/// The key of a service.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Key {
     /// The service's address, or the first of its prefix.
     pub address: IpAddr,
-    /// The length of the prefix, of 128 bits; `None`: not a prefix's.
+    /// The length of the prefix, of 128 bits; `None`: a single address.
     pub prefix: Option<u32>,
     /// Which end of a packet the address is compared with.
     pub side: Side,
-    /// How much else it names.
+    /// What else the key has.
     pub kind: Kind,
     /// The IP protocol number; 0 with [`Kind::Address`].
     pub protocol: u8,
-    /// The port; 0 but with [`Kind::Port`].
+    /// The port; 0 except with [`Kind::Port`] and [`Kind::PrefixPort`].
     pub port: u16,
 }
 
 impl Key {
-    /// The address as it stands in a cell.
+    /// The address as stored in a cell.
     pub fn halves(&self) -> [u64; 2] {
         match self.address {
             IpAddr::V4(address) => V4(address.to_bits()).halves(),
@@ -40,7 +40,7 @@ impl Key {
         }
     }
 
-    /// The tag as it stands in a cell.
+    /// The tag as stored in a cell.
     pub const fn tag(&self) -> u32 {
         let family = match self.address {
             IpAddr::V4(_) => V4::FAMILY,
@@ -49,7 +49,7 @@ impl Key {
         key::tag(self.side.of(family), self.kind, self.protocol, self.port)
     }
 
-    /// The cell at which the search for it starts.
+    /// The home cell, where the search starts.
     fn home(&self, seed: u16, bits: u32) -> u32 {
         let hash = match self.prefix {
             None => key::hash_halves(self.halves()),
@@ -67,21 +67,21 @@ const fn digits(bits: u128) -> V6 {
 /// A table in which every key is found.
 #[derive(Debug)]
 pub struct Cells {
-    /// What the hash is seeded with.
+    /// The seed of the hash.
     pub seed: u16,
     /// For each cell the index of its key.
     pub cells: Vec<Option<usize>>,
 }
 
-/// So many seeds are tried for one that gives every key of [`Kind::Port`] the cell where the datapath looks first.
+/// How many seeds are tried to find one that gives every key of [`Kind::Port`] its home cell.
 const SEEDS: u16 = 16;
 
-/// Places distinct keys in a table of `length` cells, a power of two. Of the first seeds the one counts that keeps the
-/// fewest keys of [`Kind::Port`] from their homes; if it does not work, the first that does.
+/// Places distinct keys in a table of `length` cells, a power of two. Takes the seed, of the first few, that keeps the
+/// fewest keys of [`Kind::Port`] from their home cells; if that fails, the first that works.
 ///
 /// # Errors
 ///
-/// [`Error::Unplaceable`]: not with any seed.
+/// [`Error::Unplaceable`]: no seed works.
 pub fn place(keys: &[Key], length: u32) -> Result<Cells> {
     iter::once(best_seed(keys, length))
         .chain(0..=u16::MAX)
@@ -92,7 +92,7 @@ pub fn place(keys: &[Key], length: u32) -> Result<Cells> {
 fn best_seed(keys: &[Key], length: u32) -> u16 {
     let mut best = (usize::MAX, 0);
     for seed in 0..SEEDS {
-        best = best.min((meetings(keys, length, seed), seed));
+        best = best.min((collisions(keys, length, seed), seed));
         if best.0 == 0 {
             break;
         }
@@ -100,14 +100,14 @@ fn best_seed(keys: &[Key], length: u32) -> u16 {
     best.1
 }
 
-/// How many keys of [`Kind::Port`] have a home that another one has, too.
-fn meetings(keys: &[Key], length: u32, seed: u16) -> usize {
+/// How many keys of [`Kind::Port`] have the same home cell as another one.
+fn collisions(keys: &[Key], length: u32, seed: u16) -> usize {
     let mut taken = vec![false; length as usize];
     let ports = keys.iter().filter(|key| key.kind == Kind::Port);
     ports.filter(|key| mem::replace(&mut taken[key.home(seed, length.ilog2()) as usize], true)).count()
 }
 
-/// Those of [`Kind::Port`] come first: all others are only searched for after them.
+/// Keys of [`Kind::Port`] come first, as the datapath looks for them first.
 fn place_with(keys: &[Key], length: u32, seed: u16) -> Option<Vec<Option<usize>>> {
     let mut cells: Vec<Option<(usize, u32)>> = vec![None; length as usize];
     let (ports, others): (Vec<usize>, Vec<usize>) = (0..keys.len()).partition(|index| keys[*index].kind == Kind::Port);
@@ -117,20 +117,20 @@ fn place_with(keys: &[Key], length: u32, seed: u16) -> Option<Vec<Option<usize>>
     Some(cells.into_iter().map(|cell| cell.map(|(index, _)| index)).collect())
 }
 
-/// `None`: some key would lie too far from its home.
+/// A cell holds the index of a key and its distance from home. `None`: a key would lie too far from home.
 fn insert(cells: &mut [Option<(usize, u32)>], index: usize, home: u32) -> Option<()> {
     let mask = cells.len() - 1;
-    let (mut place, mut hand) = (home as usize, (index, 0));
-    while hand.1 < MAX_PROBES {
-        match &mut cells[place] {
-            Some(there) if there.1 < hand.1 => mem::swap(there, &mut hand),
+    let (mut cell, mut key) = (home as usize, (index, 0));
+    while key.1 < MAX_PROBES {
+        match &mut cells[cell] {
+            Some(occupant) if occupant.1 < key.1 => mem::swap(occupant, &mut key),
             Some(_) => {}
             empty @ None => {
-                *empty = Some(hand);
+                *empty = Some(key);
                 return Some(());
             }
         }
-        (place, hand.1) = ((place + 1) & mask, hand.1 + 1);
+        (cell, key.1) = ((cell + 1) & mask, key.1 + 1);
     }
     None
 }
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// The search as the datapath does it.
+    /// The datapath's search.
     fn find(table: &Cells, keys: &[Key], wanted: &Key) -> Option<usize> {
         let mask = table.cells.len() - 1;
         let home = wanted.home(table.seed, table.cells.len().ilog2()) as usize;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_of_neighbours_has_a_place_for_everyone() {
+    fn a_full_table_of_adjacent_addresses_has_a_cell_for_each() {
         let length = (DEFAULT_SERVICES * KEYS_PER_SERVICE * CELLS_PER_SERVICE).next_power_of_two();
         assert_all_found(&full(|n| (Ipv4Addr::from_bits(0xcb00_7100 + n).into(), 443)), length);
         assert_all_found(&full(|n| (Ipv4Addr::new(203, 0, 113, 10).into(), n as u16)), length);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn few_services_are_all_at_home() {
+    fn a_few_services_are_all_in_their_home_cells() {
         let length = (DEFAULT_SERVICES * KEYS_PER_SERVICE * CELLS_PER_SERVICE).next_power_of_two();
         let keys = &full(|n| (Ipv4Addr::from_bits(0xcb00_7100 + n).into(), 443))[..200];
         let table = place(keys, length).unwrap();
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_key_is_no_ipv6_key() {
+    fn an_ipv4_key_is_not_an_ipv6_key() {
         let (four, six) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::from_bits(0x0a00_0001));
         let key =
             |address| Key { address, prefix: None, side: Side::Destination, kind: Kind::Address, protocol: 0, port: 0 };

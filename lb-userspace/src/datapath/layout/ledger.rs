@@ -1,9 +1,8 @@
-//! Which counter is whose.
+//! Allocates counters to servers.
 //!
-//! A server keeps its counter for as long as it is configured. Traps: programs that still run by the half before go on
-//! counting for servers that left, and a command may be killed before it publishes. So a counter that the active half
-//! names, for a server or as draining, is neither handed out nor cleared by the next publication, only by the one
-//! after.
+//! A server keeps its counter for as long as it is configured. Traps: programs that still use the previous half go on
+//! counting for former servers, and a command may be killed before it publishes. So a counter that the active half
+//! names, for a server or as draining, is not reused or zeroed by the next publication, only by the one after.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -21,44 +20,44 @@ pub struct Ledger<'a> {
     windows: Vec<Window>,
     used: Vec<bool>,
     kept: HashMap<(&'a str, IpAddr), u32>,
-    /// The window of each service.
+    /// The window of each service, by name.
     homes: HashMap<&'a str, u32>,
     /// Counters that have to be zero before they are published.
     pub fresh: Vec<u32>,
 }
 
-/// A stretch of counters that a slot can name relative to its start.
+/// A range of counters that slots can name relative to its start.
 #[derive(Debug)]
 struct Window {
     start: u32,
     end: u32,
     free: u32,
-    /// Everything before it is in use.
+    /// All counters before this one are in use.
     next: u32,
 }
 
 /// The counters of one service.
 #[derive(Debug)]
 pub struct Account {
-    /// The lowest of them, that slots' counters are relative to; without servers the start of the window.
+    /// The lowest of them, to which slots' counters are relative; without servers, the start of the window.
     pub first: u32,
-    /// A counter for each server, in their order.
+    /// A counter for each server, in the servers' order.
     pub counters: Vec<u32>,
 }
 
-/// What is left of servers and services that are configured no more.
+/// What former servers and services leave behind.
 #[derive(Debug)]
 pub struct Remains {
     /// Counters that may still grow.
     pub draining: Vec<DrainingRecord>,
-    /// What each service's former servers counted, in the order of the new services.
+    /// The total of each service's former servers, in the order of the new services.
     pub services: Vec<Counter>,
-    /// What former services counted.
+    /// The total of former services.
     pub former: Counter,
 }
 
 impl<'a> Ledger<'a> {
-    /// A ledger of `capacity` counters that respects what the active half names.
+    /// A ledger of `capacity` counters, in which those that the active half names are in use.
     pub fn new(have: &'a Snapshot, capacity: u32) -> Self {
         let windows = (0..capacity).step_by(COUNTER_WINDOW as usize).map(|start| {
             let end = capacity.min(start.saturating_add(COUNTER_WINDOW));
@@ -71,16 +70,16 @@ impl<'a> Ledger<'a> {
         let mut ledger = Self { have, windows, used, kept, homes, fresh };
         let named = have.servers.iter().map(|server| server.counter);
         for counter in named.chain(have.draining.iter().map(|draining| draining.counter)) {
-            ledger.take(counter);
+            ledger.mark_used(counter);
         }
         ledger
     }
 
-    /// Counters for the servers of a service: those that they have, new ones for the rest.
+    /// Counters for the servers of a service: those that they have, and new ones for the rest.
     ///
     /// # Errors
     ///
-    /// [`Error::Capacity`]: no window has room, which needs services of tens of thousands of servers.
+    /// [`Error::Capacity`]: no window has room. That takes services with tens of thousands of servers.
     pub fn account(&mut self, service: &'a str, servers: &[IpAddr]) -> Result<Account> {
         let kept: Vec<_> = servers.iter().map(|server| self.kept.get(&(service, *server)).copied()).collect();
         let missing = kept.iter().filter(|counter| counter.is_none()).count() as u32;
@@ -96,7 +95,7 @@ impl<'a> Ledger<'a> {
             capacity: self.windows.iter().map(|window| window.free).max().unwrap_or_default().into(),
             option: "--max-servers",
         })?;
-        // All of them move, so that they are together; what they counted stays with the service.
+        // The whole service moves to another window. What its servers counted stays in the service's total.
         for server in servers {
             self.kept.remove(&(service, *server));
         }
@@ -105,27 +104,27 @@ impl<'a> Ledger<'a> {
 
     fn fill(&mut self, window: usize, kept: Vec<Option<u32>>) -> Account {
         let counters: Vec<_> =
-            kept.into_iter().map(|counter| counter.unwrap_or_else(|| self.hand_out(window))).collect();
+            kept.into_iter().map(|counter| counter.unwrap_or_else(|| self.allocate(window))).collect();
         Account { first: counters.iter().copied().min().unwrap_or(self.windows[window].start), counters }
     }
 
-    fn hand_out(&mut self, window: usize) -> u32 {
+    fn allocate(&mut self, window: usize) -> u32 {
         let Window { end, next, .. } = self.windows[window];
         let counter = (next..end).find(|counter| !self.used[*counter as usize]).unwrap_or(next);
         self.windows[window].next = counter;
-        self.take(counter);
+        self.mark_used(counter);
         self.fresh.push(counter);
         counter
     }
 
-    fn take(&mut self, counter: u32) {
+    fn mark_used(&mut self, counter: u32) {
         if !std::mem::replace(&mut self.used[counter as usize], true) {
             self.windows[(counter / COUNTER_WINDOW) as usize].free -= 1;
         }
     }
 
-    /// What is left, once every service has its account. `settled` are the final values of the counters that the active
-    /// half calls draining.
+    /// What is left behind, once every service has its account. `settled` are the final values of the active half's
+    /// draining counters.
     pub fn close(&self, services: &[(&str, &[IpAddr])], settled: &[Counter]) -> Remains {
         let now: HashMap<&str, u32> = services.iter().zip(0..).map(|((name, _), index)| (*name, index)).collect();
         let mut remains = Remains {
@@ -150,7 +149,7 @@ impl<'a> Ledger<'a> {
         remains
     }
 
-    /// Servers that have the counter that they had.
+    /// The servers that keep their counter.
     fn stays<'b>(&'b self, services: &[(&'b str, &'b [IpAddr])]) -> HashMap<(&'b str, IpAddr), ()> {
         let all = services.iter().flat_map(|(name, servers)| servers.iter().map(move |server| (*name, *server)));
         all.filter(|server| self.kept.contains_key(server)).map(|server| (server, ())).collect()
@@ -158,7 +157,7 @@ impl<'a> Ledger<'a> {
 }
 
 impl Remains {
-    /// Adds to a service, or to what former ones counted.
+    /// Adds to a service, or to the total of former services.
     fn add(&mut self, service: Option<u32>, value: Counter) {
         match service {
             Some(index) => self.services[index as usize] += value,

@@ -1,9 +1,8 @@
-//! A configuration → the contents of a half: pure, so that everything that can be wrong is found before anything is
-//! written.
+//! Turns a configuration into the contents of a half. Pure, so that all errors are found before anything is written.
 //!
 //! ```text
-//! lay_out   all of it                                   cells   where each service's key lies in the table
-//! ledger    which counter is whose
+//! lay_out   the whole half                              cells   the hash table of services
+//! ledger    which server has which counter
 //! ```
 
 mod cells;

@@ -1,4 +1,4 @@
-//! Waits until no program that started before is still running.
+//! Waits until every program that is running now has ended.
 
 use std::{
     io,
@@ -14,11 +14,11 @@ use crate::datapath::{
 /// `MEMBARRIER_CMD_GLOBAL` of membarrier(2): waits for an RCU grace period.
 const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
 
-/// Returns when every program that ran at the time of the call has ended, so that nothing reads a half that was put out
-/// of force before.
+/// Waits for the end of every program that is running at the time of the call. After that no program reads a half that
+/// was deactivated before.
 ///
-/// The kernel refuses membarrier's global command with nohz_full; there an update of a map of maps waits for the same
-/// (`maybe_wait_bpf_programs`, since kernel 4.20).
+/// With nohz_full the kernel refuses membarrier's global command. There an update of a map of maps waits for the same
+/// (`maybe_wait_bpf_programs`, since Linux 4.20).
 pub fn wait() -> Result<()> {
     // SAFETY: takes numbers.
     if unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) } == 0 {
@@ -41,12 +41,12 @@ fn update_map_of_maps() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn membarrier_is_enough_here() {
+    fn membarrier_works() {
         super::wait().unwrap();
     }
 
     #[test]
-    fn the_other_way_works_too() {
+    fn updating_a_map_of_maps_works() {
         if nix::unistd::geteuid().is_root() {
             super::update_map_of_maps().unwrap();
         }

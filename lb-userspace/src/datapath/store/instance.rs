@@ -1,4 +1,4 @@
-//! One set of maps, found and checked.
+//! Opens an instance: finds its pins, and checks its record.
 
 use std::ops::Deref;
 
@@ -23,7 +23,7 @@ use crate::{
     net::namespaces,
 };
 
-/// A running instance, for readers: they never wait.
+/// A running instance, for readers. They never wait.
 #[derive(Debug)]
 pub struct Datapath {
     pub(in crate::datapath) pins: Pins,
@@ -34,7 +34,7 @@ pub struct Datapath {
     pub(in crate::datapath) outcomes: OutcomeCounters,
 }
 
-/// An instance that this command alone may change.
+/// An instance whose lock this command holds, so that it may change it.
 #[derive(Debug)]
 pub struct Writer {
     pub(in crate::datapath) datapath: Datapath,
@@ -51,12 +51,12 @@ impl Deref for Writer {
 }
 
 impl Writer {
-    /// `new`: the instance was made just now, and becomes real by [`Writer::complete`].
+    /// `new`: this command has made the instance, and [`Writer::complete`] has to complete it.
     pub(in crate::datapath) const fn new(datapath: Datapath, new: bool, lock: Lock) -> Self {
         Self { datapath, new, _lock: lock }
     }
 
-    /// Whether it was made just now.
+    /// Whether this command has made it.
     pub const fn is_new(&self) -> bool {
         self.new
     }
@@ -67,7 +67,7 @@ impl Datapath {
     ///
     /// # Errors
     ///
-    /// It is not running, not of this version, or works in another network namespace.
+    /// It is not running, is of another version, or belongs to another network namespace.
     pub fn open(instance: &str) -> Result<Self> {
         let pins = Pins::new(instance);
         let record = record(&pins)?.ok_or_else(|| Error::NotRunning(instance.to_owned()))?;
@@ -75,7 +75,7 @@ impl Datapath {
         Self::with(pins, &record)
     }
 
-    /// What the host does.
+    /// The role of this host.
     pub const fn role(&self) -> Role {
         self.role
     }
@@ -87,49 +87,49 @@ impl Datapath {
         Ok(Self { pins, maps, capacities, role: role(record.role).unwrap_or_default(), servers, outcomes })
     }
 
-    /// What is in force.
+    /// Reads what is in force.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::read(&self.maps, &self.capacities, self.role)
     }
 
-    /// How much it can hold.
+    /// Its capacities.
     pub const fn capacities(&self) -> &Capacities {
         &self.capacities
     }
 
-    /// Counts publications: another one means that something else is in force.
+    /// Counts publications. Another number means that another configuration is in force.
     pub fn generation(&self) -> u64 {
         self.maps.control.load().generation()
     }
 
-    /// The digest of the file that an agent put in force last; 0: none.
+    /// The digest of the file that an agent last put in force; 0: none.
     pub fn source(&self) -> u64 {
         self.maps.halves.get(self.maps.control.load().half() as usize).source
     }
 
-    /// What changes when links come and go, and when another instance takes this one's place; `None`: it is gone.
+    /// Changes when links come and go, and when another instance replaces this one; `None`: it is gone.
     pub fn stamp(&self) -> Option<Stamp> {
         self.pins.stamp()
     }
 
-    /// The word that is in force.
+    /// The control word in force.
     pub fn control(&self) -> Control {
         self.maps.control.load()
     }
 
-    /// Whether it forwards nothing.
+    /// Whether it is on standby and forwards nothing.
     pub fn standby(&self) -> bool {
         self.maps.control.load().standby()
     }
 
-    /// Forwards nothing from now on, or everything again. The one change that needs no lock: a takeover must not wait
-    /// for a command that resolves MACs.
+    /// Stops or resumes forwarding. This is the only change without the lock: a takeover must not wait for a command
+    /// that resolves MACs.
     pub fn set_standby(&self, standby: bool) {
         self.maps.control.update(|now| now.with_standby(standby));
     }
 }
 
-/// What the instance says of itself; `None`: there is none, or it was never completed.
+/// Reads the instance's record; `None`: there is none, or the instance was never completed.
 pub(in crate::datapath) fn record(pins: &Pins) -> Result<Option<Instance>> {
     if !pins.map("INSTANCE").exists() {
         return Ok(None);
@@ -138,7 +138,7 @@ pub(in crate::datapath) fn record(pins: &Pins) -> Result<Option<Instance>> {
     Ok((record.magic != 0).then_some(record))
 }
 
-/// Whether the record is of this ABI and of this network namespace.
+/// Checks that the record is of this ABI and network namespace.
 pub(in crate::datapath) fn check(pins: &Pins, record: &Instance) -> Result<()> {
     let foreign = |reason| Error::Foreign {
         path: pins.directory().display().to_string(),
@@ -146,7 +146,7 @@ pub(in crate::datapath) fn check(pins: &Pins, record: &Instance) -> Result<()> {
         reason,
     };
     if record.magic != MAGIC {
-        return Err(foreign("it does not say that it is modlb's".to_owned()));
+        return Err(foreign("its map INSTANCE is not a record of modlb".to_owned()));
     }
     if record.abi != ABI {
         return Err(foreign(format!("ABI {}, this is {ABI}", record.abi)));

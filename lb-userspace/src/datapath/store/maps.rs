@@ -1,4 +1,4 @@
-//! The pinned maps as typed memory: no system call stands between a command and a table's entries.
+//! The pinned maps as typed memory, read and written without system calls.
 
 use std::{
     marker::PhantomData,
@@ -20,11 +20,11 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use super::pins::Pins;
 use crate::datapath::error::{Error, Result};
 
-/// Values that may lie in a map: any bytes are a valid one.
+/// Types of which any bytes are a valid value, so that they may lie in a map.
 ///
 /// # Safety
 ///
-/// The type is `repr(C)` or `repr(transparent)`, without padding, of numbers and arrays of them alone.
+/// The type is `repr(C)` or `repr(transparent)`, has no padding, and consists of numbers and arrays of numbers.
 pub unsafe trait Plain: Copy {}
 
 macro_rules! plain {
@@ -50,10 +50,9 @@ plain!(
 );
 plain!(NicStateRecord, Counter, PackedCounter);
 
-/// An array map in this process's memory: its values, or the entries of the table that is its one value.
+/// An array map in this process's memory: its values, or the entries of a table that is its only value.
 ///
-/// Trap: the kernel rounds the distance between values up to 8 bytes, so values of any other size would not lie where
-/// they are looked for.
+/// Trap: the kernel places values at multiples of 8 bytes, so a value's size must be such a multiple.
 #[derive(Debug)]
 pub struct Mapped<T> {
     start: NonNull<T>,
@@ -61,17 +60,17 @@ pub struct Mapped<T> {
     _values: PhantomData<T>,
 }
 
-// SAFETY: the memory is shared with the kernel and other processes in any case; access goes through volatile copies.
+// SAFETY: the memory is shared with the kernel and other processes anyway; all access is by volatile copies.
 unsafe impl<T> Send for Mapped<T> {}
 
 impl<T: Plain> Mapped<T> {
-    /// Maps the map that is pinned under this name.
+    /// Maps the values of the map that is pinned under this name.
     pub fn open(pins: &Pins, name: &'static str) -> Result<Self> {
         const { assert!(size_of::<T>().is_multiple_of(8)) };
         Self::map(pins, name, |bytes| bytes == size_of::<T>())
     }
 
-    /// The same for a map whose one value is a table of `T`.
+    /// The same for a map whose only value is a table of `T`.
     pub fn open_table(pins: &Pins, name: &'static str) -> Result<Self> {
         Self::map(pins, name, |bytes| bytes.is_multiple_of(size_of::<T>()))
     }
@@ -90,7 +89,7 @@ impl<T: Plain> Mapped<T> {
         }
         let length = entries * (value / size_of::<T>());
         let bytes = NonZeroUsize::new(length * size_of::<T>()).ok_or_else(|| foreign(format!("{name} is empty")))?;
-        // SAFETY: a new mapping of the map's values, nowhere in particular.
+        // SAFETY: a new mapping, at an address that the kernel chooses.
         let start = unsafe {
             mmap(None, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, data.fd().as_fd(), 0)
         }
@@ -111,16 +110,16 @@ impl<T: Plain> Mapped<T> {
     /// A copy of one value.
     pub fn get(&self, index: usize) -> T {
         assert!(index < self.length, "a map's index is beyond its end");
-        // SAFETY: within the mapping; the type is plain, so whatever a writer is doing the bytes are a value.
+        // SAFETY: within the mapping; the type is plain, so the bytes are a value even while a writer changes them.
         unsafe { self.start.add(index).read_volatile() }
     }
 
-    /// Copies of `count` values from `first` on.
+    /// Copies of `count` values, starting at `first`.
     pub fn read(&self, first: usize, count: usize) -> Vec<T> {
         (first..first + count).map(|index| self.get(index)).collect()
     }
 
-    /// Writes `values` from `first` on.
+    /// Writes `values`, starting at `first`.
     pub fn write(&mut self, first: usize, values: &[T]) {
         assert!(first + values.len() <= self.length, "a write goes beyond a map's end");
         // SAFETY: within the mapping, and `values` is not part of it.
@@ -130,12 +129,12 @@ impl<T: Plain> Mapped<T> {
 
 impl<T> Drop for Mapped<T> {
     fn drop(&mut self) {
-        // SAFETY: the mapping that `open` made, used by nobody any more. There is nothing to do if it fails.
+        // SAFETY: the mapping that `open` made, and nothing uses it any more. A failure cannot be handled.
         let _ = unsafe { munmap(self.start.cast(), self.length * size_of::<T>()) };
     }
 }
 
-/// The control word: the one value whose store publishes.
+/// The control word. Storing it publishes a half.
 #[derive(Debug)]
 pub struct ControlWord(Mapped<u64>);
 
@@ -145,13 +144,13 @@ impl ControlWord {
         unsafe { AtomicU64::from_ptr(self.0.start.as_ptr()) }
     }
 
-    /// What is in force.
+    /// The word in force.
     pub fn load(&self) -> Control {
         Control(self.atomic().load(Ordering::Acquire))
     }
 
-    /// Puts the word in force that `change` makes of the one that is. Everything written before is visible to whoever
-    /// sees it. A publication and a takeover that meet here both count: neither may undo the other.
+    /// Applies `change` to the word. A reader that sees the new word also sees everything written before it. If a
+    /// publication and a takeover meet here, neither undoes the other.
     pub fn update(&self, change: impl Fn(Control) -> Control) {
         let word = self.atomic();
         let mut now = word.load(Ordering::Acquire);
@@ -166,11 +165,11 @@ impl ControlWord {
 /// Every array map of an instance.
 #[derive(Debug)]
 pub struct Maps {
-    /// What is in force.
+    /// The control word.
     pub control: ControlWord,
-    /// What the instance is.
+    /// The instance's record.
     pub instance: Mapped<Instance>,
-    /// What each half holds.
+    /// The record of each half.
     pub halves: Mapped<HalfRecord>,
     /// The services' records.
     pub services: Mapped<ServiceRecord>,
@@ -186,12 +185,12 @@ pub struct Maps {
     pub slots: Mapped<Slot>,
     /// Servers that a slot alone does not describe.
     pub next_hops: Mapped<NextHop>,
-    /// What is held of interfaces.
+    /// Interface settings that no link holds.
     pub nic_states: Mapped<NicStateRecord>,
 }
 
 impl Maps {
-    /// Maps them all.
+    /// Opens all of them.
     pub fn open(pins: &Pins) -> Result<Self> {
         Ok(Self {
             control: ControlWord(Mapped::open(pins, "CONTROL")?),

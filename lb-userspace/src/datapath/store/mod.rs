@@ -1,10 +1,10 @@
-//! Pins and maps: what is in force, and what was counted.
+//! Pins and maps: the configuration in force, and counters.
 //!
 //! ```text
-//! pins      where everything is, and who may change it    instance  one set of maps, found and checked
-//! maps      the pinned maps as typed memory               snapshot  what the active half holds
-//! records   configuration ↔ records, both ways            counters  per-CPU values
-//! table     how much each map holds                       totals    what was counted
+//! pins      where everything is pinned, and the lock      instance  opens and checks an instance
+//! maps      the pinned maps as typed memory               snapshot  reads the active half
+//! records   configuration ↔ records                       counters  per-CPU counters
+//! table     the size of each map                          totals    sums for services, servers and outcomes
 //! grace     waits for running programs
 //! ```
 

@@ -1,7 +1,7 @@
-//! Where everything is pinned, and the lock that makes one writer of many.
+//! Where everything is pinned, and the lock that admits one writer at a time.
 //!
-//! Trap: the lock is on the instance's directory, which `detach` removes; whoever gets the lock looks whether the
-//! directory is still the one under that name.
+//! Trap: the lock is on the instance's directory, which `detach` removes. So a command that gets the lock checks that
+//! the directory is still the one under that name.
 
 use std::{
     fs::{self, File},
@@ -29,11 +29,11 @@ const BPFFS_MAGIC: i64 = 0xcafe_4a11;
 /// How long a writer waits for another.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often it looks.
+/// How often it tries.
 const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long a lock that nobody is to wait for is tried to get.
-const LOOK_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long [`Pins::claim`] tries: [`Pins::is_claimed`] holds the lock for a moment.
+const CLAIM_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The pins of one instance.
 #[derive(Clone, Debug)]
@@ -42,17 +42,16 @@ pub struct Pins {
     directory: PathBuf,
 }
 
-/// Held by the one command that may change an instance; the kernel lets go of it when the command ends, however it
-/// ends.
+/// The lock of an instance. The kernel releases it when the command ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     _directory: Flock<File>,
 }
 
-/// A state of an instance's pins.
+/// Identifies a state of an instance's pins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stamp {
-    /// Of the directory: another one means another instance under the same name.
+    /// The directory's inode: another one means another instance of the same name.
     pub inode: u64,
     /// When a pin last came or went.
     pub changed: (i64, i64),
@@ -64,8 +63,8 @@ impl Pins {
         Self { instance: instance.to_owned(), directory: Path::new(BPFFS).join("modlb").join(instance) }
     }
 
-    /// Pins that belong to no instance, in a directory of this name beside that of the instances.
-    pub fn beside(name: &str) -> Self {
+    /// Pins that belong to no instance, in a directory of this name next to that of the instances.
+    pub fn outside(name: &str) -> Self {
         Self { instance: name.to_owned(), directory: Path::new(BPFFS).join(name) }
     }
 
@@ -84,7 +83,7 @@ impl Pins {
         self.directory.join(name)
     }
 
-    /// The pin of the link of an interface, by index: names change.
+    /// The pin of an interface's link, named by index, as names of interfaces change.
     pub fn link(&self, interface: u32) -> PathBuf {
         self.directory.join(format!("link-{interface}"))
     }
@@ -99,7 +98,7 @@ impl Pins {
         self.directory.join(format!("{netns_cookie}-{interface}"))
     }
 
-    /// Whether anything is there.
+    /// Whether the directory exists.
     pub fn exist(&self) -> bool {
         self.directory.is_dir()
     }
@@ -112,29 +111,29 @@ impl Pins {
         Ok(interfaces)
     }
 
-    /// Removes everything, links first: while maps go, nothing forwards by them any more. The directory stays, and with
-    /// it the lock.
+    /// Removes all pins, links first, so that no program uses maps that are being removed. The directory stays, and
+    /// with it the lock.
     pub fn clear(&self) -> Result<()> {
         let (links, rest): (Vec<String>, Vec<String>) =
             self.entries()?.into_iter().partition(|name| name.starts_with("link-"));
         links.iter().chain(&rest).try_for_each(|name| remove_file(&self.directory.join(name)))
     }
 
-    /// Removes everything and the directory.
+    /// Removes all pins and the directory.
     pub fn remove(&self) -> Result<()> {
         self.clear()?;
         fs::remove_dir(&self.directory).map_err(Error::io(format!("removing {}", self.directory.display())))?;
-        // Other instances may still be there; then it stays.
+        // Fails while there are other instances.
         let _ = self.directory.parent().map(fs::remove_dir);
         Ok(())
     }
 
-    /// Removes the directory unless something is in it.
+    /// Removes the directory if it is empty.
     pub fn remove_if_empty(&self) {
         let _ = fs::remove_dir(&self.directory);
     }
 
-    /// Removes a directory that is there for its lock alone, and the one that it is in unless something is in that.
+    /// Removes a directory that exists only for its lock, and its parent if that is empty.
     pub fn remove_claimed(&self) {
         self.remove_if_empty();
         let _ = self.directory.parent().map(fs::remove_dir);
@@ -145,7 +144,7 @@ impl Pins {
         remove_file(path)
     }
 
-    /// Makes the directory (and mounts the BPF file system where it is not) and takes the lock.
+    /// Mounts the BPF file system if it is not mounted, makes the directory, and takes the lock.
     pub fn create(&self) -> Result<Lock> {
         mount_bpffs()?;
         loop {
@@ -156,7 +155,7 @@ impl Pins {
         }
     }
 
-    /// Takes the lock of an instance that is there.
+    /// Takes the lock of an existing instance.
     pub fn lock(&self) -> Result<Lock> {
         while self.exist() {
             if let Some(lock) = self.try_lock(LOCK_TIMEOUT)? {
@@ -166,7 +165,7 @@ impl Pins {
         Err(Error::NotRunning(self.instance.clone()))
     }
 
-    /// Takes the lock of an instance that is there, unless another command has it.
+    /// The same without waiting; `None`: another command has it.
     pub fn lock_now(&self) -> Result<Option<Lock>> {
         if !self.exist() {
             return Err(Error::NotRunning(self.instance.clone()));
@@ -177,17 +176,17 @@ impl Pins {
         }
     }
 
-    /// What changes with every pin that comes or goes; `None`: there is nothing.
+    /// Changes with every pin that comes or goes; `None`: there is no directory.
     pub fn stamp(&self) -> Option<Stamp> {
         let found = fs::metadata(&self.directory).ok()?;
         Some(Stamp { inode: found.ino(), changed: (found.mtime(), found.mtime_nsec()) })
     }
 
-    /// Makes the directory, where the BPF file system is mounted, and takes the lock at once; `None`: somebody has it.
+    /// Makes the directory in the mounted BPF file system, and takes the lock; `None`: another command has it.
     pub fn claim(&self) -> Result<Option<Lock>> {
         let start = Instant::now();
         // Who only looks whether there is a lock has it for a moment.
-        while start.elapsed() < LOOK_TIMEOUT {
+        while start.elapsed() < CLAIM_TIMEOUT {
             fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
             match self.try_lock(Duration::ZERO) {
                 Ok(Some(lock)) => return Ok(Some(lock)),
@@ -198,12 +197,12 @@ impl Pins {
         Ok(None)
     }
 
-    /// Whether somebody has the lock.
+    /// Whether a command has the lock.
     pub fn is_claimed(&self) -> bool {
         matches!(self.try_lock(Duration::ZERO), Err(Error::Locked(..)))
     }
 
-    /// `None`: the directory went or was replaced meanwhile.
+    /// `None`: the directory was removed or replaced meanwhile.
     fn try_lock(&self, timeout: Duration) -> Result<Option<Lock>> {
         let mut file = match File::open(&self.directory) {
             Ok(file) => file,
@@ -214,7 +213,7 @@ impl Pins {
         let lock = loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => break lock,
-                Err((back, nix::Error::EWOULDBLOCK)) => file = back,
+                Err((unlocked, nix::Error::EWOULDBLOCK)) => file = unlocked,
                 Err((_, errno)) => return Err(Error::errno("locking the instance")(errno)),
             }
             if start.elapsed() >= timeout {
@@ -222,7 +221,7 @@ impl Pins {
             }
             thread::sleep(LOCK_INTERVAL);
         };
-        let locked = lock.metadata().map_err(Error::io("looking at the lock"))?.ino();
+        let locked = lock.metadata().map_err(Error::io("checking the lock"))?.ino();
         let same = fs::metadata(&self.directory).is_ok_and(|found| found.ino() == locked);
         Ok(same.then_some(Lock { _directory: lock }))
     }
@@ -238,7 +237,7 @@ impl Pins {
     }
 }
 
-/// The names of all instances, of whatever version.
+/// The names of all instances, of any version.
 pub fn instances() -> Vec<String> {
     let entries = fs::read_dir(Path::new(BPFFS).join("modlb")).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
@@ -253,13 +252,13 @@ fn remove_file(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether the BPF file system is where pins are.
+/// Whether the BPF file system is mounted.
 pub fn is_mounted() -> bool {
     statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC)
 }
 
-/// Trap: of two commands that find nothing mounted, the second would mount over what the first has pinned meanwhile.
-/// Hence the lock, on the directory beneath, and the second look.
+/// Trap: if two commands find nothing mounted, the second would mount over what the first has pinned meanwhile. Hence
+/// the lock, on the directory beneath, and the second check.
 fn mount_bpffs() -> Result<()> {
     if is_mounted() {
         return Ok(());

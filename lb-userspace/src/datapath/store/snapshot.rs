@@ -1,7 +1,7 @@
-//! What the active half holds, read without a lock.
+//! Reads the active half, without a lock.
 //!
-//! Trap: a writer may replace the half that is being read, after two publications. A reader therefore looks at the
-//! generation again when it has everything, and starts over if it moved.
+//! Trap: after two publications a writer overwrites the half that is being read. So a reader compares the generation
+//! before and after, and starts over if it changed.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -23,19 +23,19 @@ use crate::{
 /// The contents of the active half.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The word that was in force.
+    /// The control word.
     pub control: Control,
-    /// What is configured, but for the interfaces.
+    /// The configuration, without interfaces.
     pub config: Config,
     /// Where the servers are, by service and server.
     pub locations: Vec<Vec<Location>>,
-    /// How much there is.
+    /// The half's record.
     pub record: HalfRecord,
     /// The services' records.
     pub services: Vec<ServiceRecord>,
     /// The servers' records, of all services.
     pub servers: Vec<ServerRecord>,
-    /// Counters of servers that left.
+    /// Counters of former servers.
     pub draining: Vec<DrainingRecord>,
 }
 
@@ -55,7 +55,8 @@ impl Snapshot {
         let half = control.half() as usize;
         let record = maps.halves.get(half);
         let first = |capacity: u32| half * capacity as usize;
-        // A half that is being replaced may say anything; what is read then is thrown away, but must be within the map.
+        // A half that is being overwritten may hold any number. The result is then discarded, but reading must stay
+        // within the map.
         let count = |count: u32, capacity: u32| count.min(capacity) as usize;
         let services = maps.services.read(first(capacities.services), count(record.services, capacities.services));
         let servers = maps.servers.read(first(capacities.servers), count(record.servers, capacities.servers));

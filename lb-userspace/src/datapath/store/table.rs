@@ -1,4 +1,4 @@
-//! How much each map holds. Tables, which the datapath reads in place, are made here and not by the loader.
+//! The size of each map. Tables, which programs address directly, are made here and not by the loader.
 
 use std::os::fd::AsFd as _;
 
@@ -14,11 +14,11 @@ use crate::datapath::{
     sys::{self, Create},
 };
 
-/// A table that is the one value of its map.
+/// A table that is the only value of its map.
 pub(in crate::datapath) struct Table {
     /// The map's name.
     pub name: &'static str,
-    /// All of it.
+    /// The size of the whole table.
     bytes: u32,
 }
 
@@ -27,7 +27,7 @@ impl Table {
         Self { name, bytes: length * size_of::<T>() as u32 }
     }
 
-    /// All of an instance.
+    /// The tables of an instance.
     pub const fn all(capacities: &Capacities, cpus: u32) -> [Self; 6] {
         [
             Self::new::<u64>("CONTROL", 1),
@@ -39,8 +39,8 @@ impl Table {
         ]
     }
 
-    /// Makes and pins the map, unless it is there. The object file says nothing of a table's length, which the loader
-    /// could not change.
+    /// Makes and pins the map, unless it is there. The loader cannot set the size of a value, so the object file does
+    /// not define these maps.
     pub fn make(&self, pins: &Pins) -> Result<()> {
         let pin = pins.map(self.name);
         if pin.exists() {
@@ -59,7 +59,7 @@ impl Table {
     }
 }
 
-/// The length of each other map.
+/// The number of entries of each other map.
 pub(in crate::datapath) const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 9] {
     let Capacities { services, servers, .. } = *capacities;
     [

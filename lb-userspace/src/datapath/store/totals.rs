@@ -1,14 +1,14 @@
-//! What was counted, for services, servers and outcomes.
+//! Sums of counters for services, servers and outcomes.
 
 use lb_common::{outcome::Outcome, record::DrainingRecord, table::Counter};
 
 use super::{instance::Datapath, snapshot::Snapshot};
 use crate::{config::model::Role, datapath::error::Result};
 
-/// Everything that an instance counted.
+/// All counters of an instance.
 #[derive(Clone, Debug)]
 pub struct Totals {
-    /// What was in force at the time.
+    /// The configuration in force at the time.
     pub snapshot: Snapshot,
     /// For each outcome, in the order of [`Outcome::ALL`].
     pub outcomes: Vec<Counter>,
@@ -16,10 +16,10 @@ pub struct Totals {
     pub services: Vec<ServiceTotals>,
 }
 
-/// What a service counted.
+/// The counters of a service.
 #[derive(Clone, Debug)]
 pub struct ServiceTotals {
-    /// All of its servers, those that are configured no more included.
+    /// The total of all its servers, former ones included.
     pub total: Counter,
     /// For each server, in the order of the configuration.
     pub servers: Vec<Counter>,
@@ -32,7 +32,7 @@ impl Datapath {
             let snapshot = self.snapshot();
             let generation = snapshot.control.generation();
             let totals = self.read_totals(snapshot)?;
-            // Counters may have changed hands in between.
+            // A publication in between may have given counters to other servers.
             if self.maps.control.load().generation() == generation {
                 return Ok(totals);
             }
@@ -60,7 +60,7 @@ impl Datapath {
             }
         }
         services.iter().for_each(|service| sum += service.total);
-        // Packets for this host count for their server, too, but were not sent, or not left to others.
+        // A server's counter also has the packets that this host kept, as the datapath adds to one counter only.
         let (kept, rest) = match snapshot.config.role {
             Role::Balancer | Role::Steer => (Outcome::Local, Outcome::Forwarded),
             Role::Member => (Outcome::Accepted, Outcome::Others),

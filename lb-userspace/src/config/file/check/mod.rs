@@ -1,4 +1,4 @@
-//! `service.check` as it is written, and its way to the model and back.
+//! `service.check` in the file ↔ the model.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -15,18 +15,18 @@ const RISE: u16 = 2;
 const FALL: u16 = 3;
 const MIN_UP: u32 = 1;
 
-/// Between what attempts may start.
+/// The allowed intervals.
 const INTERVALS_MS: std::ops::RangeInclusive<f64> = 100.0..=3_600_000.0;
 const MAX_ATTEMPTS: i64 = 1_000;
 
 impl Check {
-    /// What it is in one line, to compare two.
+    /// The check in one line, for comparisons.
     pub fn summary(&self) -> String {
         toml::to_string(&FileCheck::from(self)).unwrap_or_default().trim_end().replace('\n', ", ")
     }
 }
 
-/// `service.check` as it is written.
+/// `service.check` in the file.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileCheck {
@@ -88,7 +88,7 @@ impl FileSeconds {
 }
 
 impl FileCheck {
-    /// The check; whatever cannot be is reported, and has its default.
+    /// The check. Invalid values are reported and replaced by the default.
     pub fn check(self, report: &mut impl FnMut(String)) -> Check {
         let mut report = |problem: String| report(format!("check: {problem}"));
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.kind).unwrap_or_else(|| {
@@ -96,7 +96,7 @@ impl FileCheck {
             report(format!("kind {:?} is not known; it is {}", self.kind, names.join(" or ")));
             Kind::Tcp
         });
-        self.strangers(kind, &mut report);
+        self.report_inapplicable_keys(kind, &mut report);
         let interval = seconds("interval", self.interval, INTERVAL, &mut report);
         let timeout = match self.timeout {
             None => TIMEOUT.min(interval),
@@ -121,8 +121,8 @@ impl FileCheck {
         }
     }
 
-    /// Keys that mean nothing with this kind.
-    fn strangers(&self, kind: Kind, report: &mut impl FnMut(String)) {
+    /// Reports keys that mean nothing with this kind.
+    fn report_inapplicable_keys(&self, kind: Kind, report: &mut impl FnMut(String)) {
         let pages = kind.has_pages();
         for (key, there, fits) in [
             ("port", self.port.is_some(), kind != Kind::Icmp),
@@ -167,7 +167,8 @@ fn path(text: Option<String>, report: &mut impl FnMut(String)) -> String {
     if !text.starts_with('/') || text.len() > MAX_CHECK_TEXT_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic())
     {
         report(format!(
-            "path {text:?} does not start with / or has more than {MAX_CHECK_TEXT_BYTES} bytes or others than those of a URL"
+            "path {text:?} must start with /, be at most {MAX_CHECK_TEXT_BYTES} bytes, and contain only printable ASCII \
+             without spaces"
         ));
         return PATH.to_owned();
     }
@@ -179,7 +180,7 @@ fn host(text: Option<String>, report: &mut impl FnMut(String)) -> Option<String>
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     let good = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.len() <= MAX_CHECK_TEXT_BYTES;
     if !good || !text.bytes().all(allowed) {
-        report(format!("host {text:?} is not a host's name of at most {MAX_CHECK_TEXT_BYTES} bytes, without port"));
+        report(format!("host {text:?} is not a host name of at most {MAX_CHECK_TEXT_BYTES} bytes, without port"));
         return None;
     }
     Some(text)
@@ -203,7 +204,7 @@ fn source(text: Option<String>, report: &mut impl FnMut(String)) -> Option<IpAdd
     let text = text?;
     let address = text.parse::<IpAddr>().ok().filter(|address| !address.is_unspecified());
     if address.is_none() {
-        report(format!("source {text:?} is not an address of this host's"));
+        report(format!("source {text:?} is not an IP address of this host"));
     }
     address
 }

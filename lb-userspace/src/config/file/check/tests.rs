@@ -39,7 +39,7 @@ fn defaults() {
 }
 
 #[test]
-fn everything_that_can_be_said_is_written_back() {
+fn every_key_is_written_back() {
     let text = "kind = \"https\"\nport = 8443\npath = \"/up?x=1\"\nhost = \"www.example.org\"\nexpect = \"200-204\"\n\
                 verify = true\ninterval = 1.5\ntimeout = 1\nrise = 1\nfall = 5\nsource = \"10.0.0.1\"\nmin_up = 2";
     let config = parse(&format!("{SERVICE}[service.check]\n{text}")).unwrap();
@@ -50,7 +50,7 @@ fn everything_that_can_be_said_is_written_back() {
 }
 
 #[test]
-fn what_is_refused() {
+fn invalid_checks_are_refused() {
     for (text, problem) in [
         ("kind = \"udp\"", "kind \"udp\" is not known; it is \"tcp\" or \"http\" or \"https\" or \"icmp\""),
         ("kind = \"tcp\"\npath = \"/\"", "path means nothing with kind = \"tcp\""),
@@ -60,7 +60,7 @@ fn what_is_refused() {
         ("kind = \"tcp\"\ninterval = nan", "interval NaN is not from 0.1 to 3600 seconds"),
         ("kind = \"tcp\"\ninterval = 1\ntimeout = 2", "timeout is longer than interval"),
         ("kind = \"tcp\"\nrise = 0", "rise 0 is not from 1 to 1000"),
-        ("kind = \"http\"\nhost = \"a b\"", "host \"a b\" is not a host's name of at most 128 bytes, without port"),
+        ("kind = \"http\"\nhost = \"a b\"", "host \"a b\" is not a host name of at most 128 bytes, without port"),
         ("kind = \"tcp\"\nsource = \"fd00::1\"", "source fd00::1 is not of the servers' address family"),
     ] {
         let found = problems(&format!("{SERVICE}[service.check]\n{text}"));

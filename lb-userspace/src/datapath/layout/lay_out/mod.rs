@@ -1,5 +1,4 @@
-//! A configuration → the contents of a half: pure, so that everything that can be wrong is found before anything is
-//! written.
+//! Lays out a whole half: services, servers, slots, cells and counters.
 
 use std::{
     cmp::Reverse,
@@ -34,19 +33,18 @@ use crate::{
     decide::slots::SlotTable,
 };
 
-/// Everything that a half holds. Indices are relative to the half, but for those in cells, which the datapath uses as
-/// they are.
+/// The contents of a half. Indices are relative to the half, except those in cells, which the datapath uses directly.
 #[derive(Debug, Default)]
 pub struct Layout {
-    /// What the control word says of it.
+    /// What the control word says about it.
     pub contents: Contents,
-    /// How much there is.
+    /// The half's record.
     pub record: HalfRecord,
     /// The services.
     pub services: Vec<ServiceRecord>,
     /// The servers of all services.
     pub servers: Vec<ServerRecord>,
-    /// Counters of servers that left.
+    /// Counters of former servers.
     pub draining: Vec<DrainingRecord>,
     /// The table of services, as long as the map's half.
     pub cells: Vec<ServiceCell>,
@@ -54,14 +52,13 @@ pub struct Layout {
     pub prefixes: [PrefixLengths; 2],
     /// The slots of all services.
     pub slots: Vec<Slot>,
-    /// By counter, servers that a slot alone does not describe.
+    /// By counter, the servers that a slot alone does not describe.
     pub next_hops: Vec<(u32, NextHop)>,
-    /// Counters that have to be zero before this is published.
+    /// Counters to zero before this is published.
     pub fresh: Vec<u32>,
 }
 
-/// Lays out a configuration in the half that is not active. `settled` are the values of the counters that `have` calls
-/// draining.
+/// Lays out a configuration in the idle half. `settled` are the values of the draining counters of `have`.
 ///
 /// # Errors
 ///
@@ -82,8 +79,8 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
     }
     let addresses: Vec<Vec<IpAddr>> =
         services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect();
-    let named: Vec<_> = services.iter().zip(&addresses).map(|(s, a)| (s.name.as_str(), a.as_slice())).collect();
-    let remains = ledger.close(&named, settled);
+    let names: Vec<_> = services.iter().zip(&addresses).map(|(s, a)| (s.name.as_str(), a.as_slice())).collect();
+    let remains = ledger.close(&names, settled);
     for (service, former) in layout.services.iter_mut().zip(&remains.services) {
         service.former = *former;
     }
@@ -106,7 +103,7 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
 fn check(services: &[Service], tables: &[SlotTable], capacities: &Capacities) -> Result<()> {
     let servers: u64 = services.iter().map(|service| service.servers.len() as u64).sum();
     let slots: u64 = tables.iter().map(|table| u64::from(table.len())).sum();
-    // In both directions a service has twice the keys.
+    // A service in both directions has twice the keys.
     let both = services.iter().filter(|service| service.direction == Direction::Both).count();
     for (what, needed, capacity, option) in [
         ("services", (services.len() + both) as u64, capacities.services, "--max-services"),
@@ -120,7 +117,7 @@ fn check(services: &[Service], tables: &[SlotTable], capacities: &Capacities) ->
     Ok(())
 }
 
-/// What a service's cell says of it in single bits.
+/// The flags of a service's cell.
 const fn flags(formula: Formula, in_order: bool) -> u32 {
     let formula = match formula {
         Formula::ThreeTuple => 0,
@@ -129,7 +126,7 @@ const fn flags(formula: Formula, in_order: bool) -> u32 {
     if in_order { formula | ServiceCell::IN_ORDER } else { formula }
 }
 
-/// Whether each slot's counter is its number.
+/// Whether each slot names the counter with its own number.
 fn in_order(slots: &[Slot]) -> bool {
     slots.iter().zip(0..).all(|(slot, number)| u32::from(slot.counter()) == number)
 }
@@ -176,8 +173,8 @@ impl Layout {
         })
     }
 
-    /// A server's slot. That of one that takes no flows is never used, so it need not have a MAC; nor need that of
-    /// another member, to whom nothing is sent.
+    /// A server's slot. It needs no MAC if the server takes no flows, as it is then never used, nor in role member,
+    /// where nothing is sent to other members.
     fn slot(
         &mut self,
         (role, service): (Role, &Service),
@@ -194,7 +191,7 @@ impl Layout {
             (None, true, Location::SamePort | Location::ViaNextHop { .. }) => return Err(no_mac(service, server)),
         };
         match location {
-            // What is not this host itself needs no more than a MAC where nothing is sent on: a mark would mean "mine".
+            // In other roles an indirect slot would mean "this host", so other servers get a direct one.
             Location::SamePort | Location::ViaNextHop { .. } if role != Role::Balancer => {
                 return Ok(Slot::new(mac, relative));
             }
@@ -212,7 +209,7 @@ impl Layout {
         Ok(Slot::indirect(relative))
     }
 
-    /// Gives every service its keys and every key its place.
+    /// Builds the table of all keys.
     fn place_cells(
         &mut self,
         config: &Config,
@@ -243,8 +240,8 @@ impl Layout {
     }
 }
 
-/// Every key of one side with the cell that it leads to: one for each service, and one for the fragments of each
-/// address and protocol.
+/// Every key of one side with its cell: one key for each service, and one for the fragments of each address and
+/// protocol.
 fn keyed(services: &[Service], cells: &[ServiceCell], side: Side) -> Vec<(Key, ServiceCell)> {
     let takes = |service: &Service| match side {
         Side::Destination => service.direction.takes_forward(),
@@ -256,8 +253,8 @@ fn keyed(services: &[Service], cells: &[ServiceCell], side: Side) -> Vec<(Key, S
     let mut fragments: HashMap<Key, (u8, ServiceCell)> = HashMap::new();
     for (service, cell) in services {
         let Some(protocol) = service.protocol else { continue };
-        // Who says so comes first, then who has no port, and then nobody, unless there is a service of all protocols,
-        // which the datapath finds by itself.
+        // Fragments go to the service that asks for them, else to one without port, else to none. If a service takes
+        // all protocols, the datapath finds that by itself.
         let (rank, cell) = match (service.fragments, service.port) {
             (Fragments::Balance, _) => (2, *cell),
             (Fragments::Pass, None) => (1, *cell),
@@ -300,7 +297,7 @@ const fn bare_key(address: IpAddr, kind: Kind) -> Key {
     Key { address, prefix: None, side: Side::Destination, kind, protocol: 0, port: 0 }
 }
 
-/// The addresses whose MAC is told to who asks.
+/// The addresses for which ARP requests and neighbour solicitations are answered.
 fn announced(config: &Config) -> BTreeSet<IpAddr> {
     let services = config.services.iter().filter(|service| config.group.answer_arp && service.is_announced());
     services.map(|service| service.address.addr()).collect()
@@ -317,8 +314,8 @@ fn prefix_lengths(services: &[Service]) -> [PrefixLengths; 2] {
         let prefixes = services.iter().filter(|service| service.is_prefix() && service.address.addr().is_ipv6() == six);
         let longest_first: BTreeSet<_> = prefixes.map(|service| Reverse(length(service))).collect();
         let mut lengths = PrefixLengths { count: longest_first.len() as u32, ..PrefixLengths::default() };
-        for (place, Reverse(length)) in lengths.lengths.iter_mut().zip(longest_first) {
-            *place = length as u8;
+        for (entry, Reverse(length)) in lengths.lengths.iter_mut().zip(longest_first) {
+            *entry = length as u8;
         }
         lengths
     })

@@ -11,7 +11,7 @@ use crate::config::{
 
 const CAPACITIES: Capacities = Capacities { services: 16, slots: 200_000, servers: 30 };
 
-/// What a reader finds once a layout is published.
+/// The snapshot that a reader gets after a layout was published.
 fn published(placed: &Placed, have: &Snapshot, layout: &Layout) -> Snapshot {
     Snapshot {
         control: have.control.publish(layout.contents),
@@ -34,7 +34,7 @@ fn placed(mut config: Config) -> Placed {
     Placed { config, locations, own: Vec::new() }
 }
 
-/// Packets that have been counted, by service and server; and those of what is configured no more.
+/// How many packets should be counted, by server, by service, and in total.
 #[derive(Default)]
 struct Model {
     servers: BTreeMap<(String, IpAddr), u64>,
@@ -49,7 +49,7 @@ impl Model {
         self.all += 1;
     }
 
-    /// Forgets what is configured no more.
+    /// Forgets former servers and services.
     fn keep(&mut self, config: &Config) {
         let stays = |name: &str, server: IpAddr| {
             config
@@ -62,7 +62,7 @@ impl Model {
     }
 }
 
-/// The map of counters, and who may be counting.
+/// The map of counters, and the two halves that programs may be using.
 struct World {
     counters: Vec<u64>,
     have: Snapshot,
@@ -76,7 +76,7 @@ impl World {
         Self { counters, have: Snapshot::default(), before: Snapshot::default(), model: Model::default() }
     }
 
-    /// A packet for some server of a half.
+    /// Counts a packet for some server of the active half or, if `late`, of the previous one.
     fn packet(&mut self, late: bool, pick: usize) {
         let half = if late { &self.before } else { &self.have };
         let counted: Vec<_> =
@@ -96,7 +96,7 @@ impl World {
         let settled: Vec<_> = self.have.draining.iter().map(|draining| value(draining.counter)).collect();
         let placed = placed(config);
         let layout = lay_out(&placed, &self.have, &settled, &CAPACITIES).unwrap();
-        // A command killed here has cleared these, and readers still see the half before.
+        // A command that is killed here has zeroed these, and readers still see the previous half.
         for counter in &layout.fresh {
             self.counters[*counter as usize] = 0;
         }
@@ -107,7 +107,7 @@ impl World {
         self.check();
     }
 
-    /// What a reader adds up is what was counted.
+    /// The reader's sums are what was counted.
     fn check(&self) {
         let value = |counter: u32| self.counters[counter as usize];
         let mut services: BTreeMap<_, u64> = BTreeMap::new();
@@ -141,7 +141,7 @@ fn configs() -> impl Strategy<Value = Vec<(Config, Vec<(bool, usize)>)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// No packet is lost or counted twice, whatever comes and goes, though programs of the half before count on.
+    /// No packet is lost or counted twice, even if programs that use the previous half go on counting.
     #[test]
     fn counters_add_up(configs in configs()) {
         let mut world = World::new();
@@ -159,8 +159,8 @@ proptest! {
     fn slots_name_servers(config in testing::config()) {
         let placed = placed(config);
         let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();
-        let named: HashSet<_> = layout.servers.iter().map(|server| server.counter).collect();
-        prop_assert_eq!(named.len(), layout.servers.len(), "two servers share a counter");
+        let counters: HashSet<_> = layout.servers.iter().map(|server| server.counter).collect();
+        prop_assert_eq!(counters.len(), layout.servers.len(), "two servers share a counter");
         for (service, record) in placed.config.services.iter().zip(&layout.services) {
             let table = SlotTable::build(service);
             prop_assert_eq!(record.slots, table.len());
@@ -195,9 +195,9 @@ fn config_of(servers: usize) -> Config {
     Config { interfaces: Vec::new(), role: Role::Balancer, group: Group::default(), services: vec![service] }
 }
 
-/// As many servers as a service can have, and all of them replaced again and again.
+/// A service with the most possible servers, all of them replaced again and again.
 #[test]
-fn the_most_servers() {
+fn the_most_servers_fit() {
     let capacities = Capacities { services: 1, slots: 65_536, servers: 65_536 };
     assert_eq!(capacities.counters(), COUNTERS_PER_SERVER * 65_536);
     let placed = placed(config_of(65_536));
@@ -215,7 +215,7 @@ fn the_most_servers() {
 
 /// A server that is up must have a MAC, unless it is this host.
 #[test]
-fn a_missing_mac() {
+fn a_missing_mac_is_an_error_where_frames_are_sent() {
     let mut config = config_of(1);
     config.services[0].servers[0].mac = ServerMac::Unresolved;
     let lay_out = |config: &Config, location| {
@@ -234,19 +234,19 @@ fn a_missing_mac() {
     assert!(lay_out(&config, Location::SamePort).is_ok());
 }
 
-/// Where a server is and which tag its frames get are two things.
+/// A server's location and its frames' VLAN tag are independent.
 #[test]
-fn a_vlan_and_a_place() {
+fn vlans_and_locations_combine() {
     use crate::config::model::Vlan;
 
     let mut config = config_of(1);
     let source = Mac([2, 0, 0, 0, 1, 1]);
-    let behind = Location::ViaNextHop { interface: 3, source };
+    let via_next_hop = Location::ViaNextHop { interface: 3, source };
     for (vlan, location, interface, number, source) in [
         (Some(Vlan::Tagged(20)), Location::SamePort, NextHop::SAME_PORT, 20, Mac::ZERO),
         (Some(Vlan::Untagged), Location::SamePort, NextHop::SAME_PORT, NextHop::UNTAGGED, Mac::ZERO),
-        (Some(Vlan::Tagged(4_094)), behind, 3, 4_094, source),
-        (None, behind, 3, NextHop::KEEP, source),
+        (Some(Vlan::Tagged(4_094)), via_next_hop, 3, 4_094, source),
+        (None, via_next_hop, 3, NextHop::KEEP, source),
         (Some(Vlan::Tagged(1)), Location::Local, NextHop::LOCAL, 1, Mac::ZERO),
     ] {
         config.services[0].servers[0].vlan = vlan;
@@ -258,7 +258,7 @@ fn a_vlan_and_a_place() {
         assert!(layout.slots[0].is_indirect());
         assert_eq!(layout.servers[0].vlan, number);
     }
-    // One that is reached as frames come needs nothing more than a slot.
+    // A server on the same port and VLAN needs only a slot.
     config.services[0].servers[0].vlan = None;
     let placed = Placed { config, locations: vec![vec![Location::SamePort]], own: Vec::new() };
     let layout = lay_out(&placed, &Snapshot::default(), &[], &CAPACITIES).unwrap();

@@ -1,4 +1,4 @@
-//! Addresses and texts as bytes of a fixed length.
+//! Addresses and text ↔ bytes of a fixed length.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,7 +18,7 @@ pub(super) fn address(octets: &[u8; 16], family: u8) -> IpAddr {
     if family == 6 { Ipv6Addr::from(*octets).into() } else { Ipv4Addr::new(a, b, c, d).into() }
 }
 
-/// Text padded with zeros; validation keeps it within `LENGTH` bytes.
+/// Text padded with zeros. Validation has limited it to `LENGTH` bytes.
 pub(super) fn padded<const LENGTH: usize>(text: &str) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     bytes[..text.len()].copy_from_slice(text.as_bytes());

@@ -31,7 +31,7 @@ pub(super) fn check_record(check: Option<&Check>) -> CheckRecord {
     }
 }
 
-/// The check of a service whose servers have addresses of this family; `None`: they are not checked.
+/// The reverse; `family` is the service's. `None`: servers are not checked.
 pub(super) fn check(record: &CheckRecord, family: u8) -> Option<Check> {
     let milliseconds = |number: u32| Duration::from_millis(number.into());
     Some(Check {

@@ -10,8 +10,8 @@ use crate::config::model::Group;
 pub(in crate::datapath) fn group_record(group: &Group) -> GroupRecord {
     let Group { own, mac, promiscuous, answer_arp } = group;
     let mut record = GroupRecord { own_count: own.len() as u32, ..GroupRecord::default() };
-    for (place, address) in record.own.iter_mut().zip(own) {
-        *place = match address {
+    for (slot, address) in record.own.iter_mut().zip(own) {
+        *slot = match address {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
             IpAddr::V6(v6) => v6.octets(),
         };

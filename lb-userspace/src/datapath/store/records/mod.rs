@@ -1,7 +1,6 @@
-//! What is configured ↔ the records that user space keeps of it: pure, both ways in one place.
+//! Configuration ↔ the records that user space keeps in maps. Pure.
 //!
-//! Encoders take configurations apart and decoders put them together field by field: a new key does not compile before
-//! both know it.
+//! Encoders and decoders name every field, so a new key does not compile before both handle it.
 
 mod bytes;
 mod check;

@@ -1,6 +1,6 @@
-//! Enumerations as numbers in records. A value and its number stand in one row, read in both directions.
+//! Enumerations ↔ numbers in records. One row defines both directions.
 //!
-//! Trap: numbers are part of the ABI (`lb_common::abi`). A row may be added; a number that is in use never changes.
+//! Trap: the numbers are part of the ABI (`lb_common::abi`). A row may be added; a number in use never changes.
 
 use crate::config::model::{Direction, Formula, Fragments, Kind, Missing, Role};
 
@@ -38,12 +38,12 @@ numbers! {
         3 => Formula::ThreeTuple,
         5 => Formula::FiveTuple,
     }
-    /// What happens to fragments.
+    /// The handling of fragments.
     fragments_number, fragments: Fragments as u8 {
         0 => Fragments::Pass,
         1 => Fragments::Balance,
     }
-    /// Which packets of a session are taken.
+    /// Which packets of a flow are taken.
     direction_number, direction: Direction as u8 {
         1 => Direction::Forward,
         2 => Direction::Reply,

@@ -80,7 +80,7 @@ fn health(record: &ServerRecord) -> Health {
     }
 }
 
-/// What a server's frames are tagged with, as the datapath knows it.
+/// The VLAN of a server as the datapath stores it.
 pub(in crate::datapath) fn vlan_number(vlan: Option<Vlan>) -> u32 {
     vlan.map_or(NextHop::KEEP, |vlan| vlan.number().into())
 }
@@ -93,7 +93,7 @@ const fn vlan(number: u32) -> Option<Vlan> {
     }
 }
 
-/// Why a check fails, as two numbers: the kind and its detail.
+/// Why a check fails, as two numbers: the reason and its detail.
 const fn failure_numbers(why: Failure) -> (u8, u32) {
     match why {
         Failure::Other => (0, 0),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::config::model::{Formula, Selection, Service};
 
-/// The record of a service as configured; where its parts are is not known yet.
+/// The record of a service's configuration. Indices, counters and digest are still zero.
 pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
     let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers } = service;
     ServiceRecord {

@@ -9,7 +9,7 @@ use crate::{
     datapath::place::Location,
 };
 
-/// Anything that can be found out about a server.
+/// Any findings about a server.
 fn health() -> impl Strategy<Value = Health> {
     let why = prop_oneof![
         Just(Failure::Timeout),
@@ -40,7 +40,7 @@ fn locations() -> impl Strategy<Value = Location> {
     ]
 }
 
-/// Every configuration with anything found out about its servers, and each where it may be.
+/// Configurations, with findings and a location for each server.
 fn everything() -> impl Strategy<Value = (Config, Vec<(Health, Location, bool)>)> {
     testing::config().prop_flat_map(|config| {
         let servers = config.services.iter().map(|service| service.servers.len()).sum::<usize>();
@@ -69,15 +69,14 @@ proptest! {
 }
 
 #[test]
-fn numbers_that_nobody_writes_are_recognised() {
+fn a_number_stands_for_one_value_or_none() {
     for number in 0..=u8::MAX {
-        prop_assert_reads_back(number);
+        assert_reads_back(number);
     }
     assert_eq!(role(3), None);
 }
 
-/// A number stands for one value or for none.
-fn prop_assert_reads_back(number: u8) {
+fn assert_reads_back(number: u8) {
     use super::numbers::{direction, direction_number, formula, formula_number, kind, kind_number};
     assert!(formula(number).is_none_or(|value| formula_number(value) == number));
     assert!(direction(number).is_none_or(|value| direction_number(value) == number));
