@@ -28,8 +28,8 @@ fn read(instance: &str) -> Result<StatsView> {
     Ok(stats(&Datapath::open(instance)?.totals()?))
 }
 
-/// Prints until it is interrupted or nobody reads any more; both are what the user wanted. While there is no instance it
-/// waits for one.
+/// Prints until it is interrupted or nobody reads any more; both are what the user wanted. While there is no instance
+/// it waits for one.
 async fn watch(instance: &str, first: StatsView, interval: Duration, json: bool) -> Result<()> {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;
