@@ -1,4 +1,4 @@
-//! modlb's user space: everything but the parsing of the command line, so that tests can use it.
+//! modlb's user space, as a library so that tests can use it.
 
 pub mod agent;
 pub mod change;

@@ -1,4 +1,4 @@
-//! The command `modlb`: parse, run, print the error, exit status.
+//! The command `modlb`: parses, runs, prints errors, and sets the exit status.
 
 use std::process::ExitCode;
 
@@ -14,13 +14,13 @@ use log::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Nobody watches an agent; what it does has to be found in the log.
+    // An agent logs more, as its log is all that operators see of it.
     let agent = matches!(cli.command, Command::Agent(_));
     init_log(cli.global.verbose.saturating_add(agent.into()));
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref() {
-            Some(commands::Ended(status)) => ExitCode::from(*status),
+            Some(commands::ExitStatus(status)) => ExitCode::from(*status),
             None => {
                 print_error(&format!("error: {}", error_text(&error)));
                 ExitCode::FAILURE

@@ -1,4 +1,4 @@
-//! `modlb activate` and `modlb standby`: one atomic store, which waits for nobody.
+//! `modlb activate` and `modlb standby`: one atomic store, without waiting for the lock.
 
 use anyhow::Result;
 

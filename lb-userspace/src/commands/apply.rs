@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub async fn run(instance: &str, options: &Apply) -> Result<()> {
-    // A file that names no role is for the one that the instance has.
+    // A file may leave out the role.
     let role = Datapath::open(instance).ok().map(|datapath| datapath.role());
     let want = input::read_for(&options.file, role)?;
     warn_of_interfaces(instance, &want).await?;
@@ -30,7 +30,7 @@ pub async fn run(instance: &str, options: &Apply) -> Result<()> {
     change(instance, request, |_| Ok(want)).await
 }
 
-/// Where the datapath is attached is for `attach` and `detach` to say.
+/// Warns if the file names other interfaces, which only `attach` and `detach` change.
 async fn warn_of_interfaces(instance: &str, want: &Config) -> Result<()> {
     if want.interfaces.is_empty() {
         return Ok(());

@@ -18,7 +18,7 @@ use crate::{
 pub async fn run(instance: &str, options: &Attach) -> Result<()> {
     let config = options.config.as_deref().map(|file| input::read_for(file, options.role)).transpose()?;
     let net = Net::open()?;
-    let named = named(&net, options, config.as_ref()).await?;
+    let interfaces = interfaces(&net, options, config.as_ref()).await?;
     let wanted = InstanceOptions {
         services: options.capacity.max_services,
         slots: options.capacity.max_slots,
@@ -36,7 +36,7 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
         source: None,
         force: options.force,
     };
-    let work = reconcile(&mut writer, &net, attach, config, named, None);
+    let work = reconcile(&mut writer, &net, attach, config, interfaces, None);
     let result = tokio::select! {
         result = work => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing was changed")),
@@ -53,8 +53,8 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
     }
 }
 
-/// The interfaces that the user named: on the command line or, if not there, in the configuration.
-async fn named(net: &Net, options: &Attach, config: Option<&Config>) -> Result<Vec<Interface>> {
+/// The interfaces of the command line or, if there are none, of the configuration.
+async fn interfaces(net: &Net, options: &Attach, config: Option<&Config>) -> Result<Vec<Interface>> {
     let names = match (&options.interfaces[..], config) {
         ([], Some(config)) => &config.interfaces[..],
         (names, _) => names,

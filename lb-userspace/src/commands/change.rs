@@ -1,4 +1,4 @@
-//! What `apply` and `server` have in common: a change is shown, then made.
+//! Shows a change, then makes it: for `apply` and `server`.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::{
     output::print_text,
 };
 
-/// How a change is made and shown.
+/// Options for making and showing a change.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeRequest<'a> {
-    /// Print what would change, and change nothing.
+    /// Only print what would change.
     pub dry_run: bool,
     /// Print JSON.
     pub json: bool,
-    /// Roll back after this time unless somebody confirms.
+    /// Roll back after this time unless the change is confirmed.
     pub confirm: Option<Duration>,
-    /// How it is made.
+    /// Options for making it.
     pub options: ChangeOptions<'a>,
 }
 
@@ -56,13 +56,13 @@ pub async fn change(
     match confirm {
         Some(within) if !json => {
             let seconds = within.as_secs();
-            Ok(print_text(&format!("in force, and rolled back in {seconds} s unless `modlb confirm` is said"))?)
+            Ok(print_text(&format!("in force; rolled back in {seconds} s unless confirmed by `modlb confirm`"))?)
         }
         Some(_) | None => Ok(()),
     }
 }
 
-/// Prints a difference, and which servers were found at another MAC than before.
+/// Prints the changes, and the servers whose MAC has changed.
 pub fn show(plan: &Plan, moved: &[String], json: bool) -> Result<()> {
     if json {
         return Ok(print_text(&serde_json::to_string(plan)?)?);

@@ -11,7 +11,7 @@ use crate::{
     output::{Render, print},
 };
 
-/// A verdict on a configuration.
+/// The result of checking a configuration.
 #[derive(Serialize)]
 struct Verdict {
     ok: bool,
@@ -36,7 +36,7 @@ pub fn run(options: &Check) -> Result<()> {
             let (services, servers) =
                 (config.services.len(), config.services.iter().map(|service| service.servers.len()).sum());
             let text = format!("{file}: good: {}", config.summary());
-            // Slot tables take time where there are many and servers are down; people who check do not look at it.
+            // Only in JSON, as building many slot tables takes time.
             let digest = options.format.json.then(|| config_digest::digest_of(&config).to_string());
             Ok(print(&Verdict { ok: true, digest, services, servers, errors: Vec::new(), text }, options.format.json)?)
         }

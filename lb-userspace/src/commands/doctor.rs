@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 
-use super::{ended::Ended, input};
+use super::{exit_status::ExitStatus, input};
 use crate::{
     change::rollback,
     cli::{Doctor, Global},
@@ -35,8 +35,8 @@ pub async fn run(global: &Global, options: &Doctor) -> Result<()> {
     print(&DoctorView { findings, all: global.verbose > 0 }, options.format.json)?;
     match worst {
         None | Some(Level::Ok) => Ok(()),
-        Some(Level::Warning) => Err(Ended(WARNED).into()),
-        Some(Level::Failure) => Err(Ended(1).into()),
+        Some(Level::Warning) => Err(ExitStatus(WARNED).into()),
+        Some(Level::Failure) => Err(ExitStatus(1).into()),
     }
 }
 
@@ -65,7 +65,7 @@ async fn balancer(name: &str, options: &Doctor, context: &CommandContext) -> Res
     Ok(checks::all(&gather::host()?, &instance, &nics, &site, context))
 }
 
-/// Those that are named, else those of the instance, else those of the configuration.
+/// The interfaces of the command line, else of the instance, else of the configuration.
 async fn interfaces(
     net: &Net,
     options: &Doctor,
@@ -73,7 +73,7 @@ async fn interfaces(
     datapath: Option<&Datapath>,
 ) -> Result<Vec<Interface>> {
     let mut interfaces = Vec::new();
-    let named = match (&options.interfaces[..], datapath, config) {
+    let names = match (&options.interfaces[..], datapath, config) {
         ([], Some(datapath), _) => {
             for (_, link) in datapath.links()? {
                 if let Some(index) = link.interface {
@@ -85,7 +85,7 @@ async fn interfaces(
         ([], None, Some(config)) => &config.interfaces[..],
         (names, _, _) => names,
     };
-    for name in named {
+    for name in names {
         interfaces.push(net.interface(name).await?);
     }
     Ok(interfaces)

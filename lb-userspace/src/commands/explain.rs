@@ -43,7 +43,7 @@ pub async fn run(instance: &str, options: &Explain) -> Result<()> {
     Ok(print(&explained, options.format.json)?)
 }
 
-/// Which servers this host would be, as a member that has the configuration; others need not know.
+/// By service and server, whether the server is this host, for a member. Other roles do not need it.
 async fn here(config: &Config) -> Result<Vec<Vec<bool>>> {
     let own: HashSet<IpAddr> = match (config.role, &config.group.own[..]) {
         (Role::Balancer | Role::Steer, _) => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! Configurations from a file, or from standard input.
+//! Reads configurations from a file or standard input.
 
 use std::{io::Read as _, path::Path};
 
@@ -9,12 +9,12 @@ use crate::config::{
     model::{Config, Role},
 };
 
-/// Reads and judges a configuration; `-` is standard input.
+/// Reads and validates a configuration; `-` is standard input.
 pub fn read(path: &Path) -> Result<Config> {
     read_for(path, None)
 }
 
-/// As [`read`], for a role that the command line names.
+/// Like [`read`], for a role from the command line or the instance.
 pub fn read_for(path: &Path, role: Option<Role>) -> Result<Config> {
     if path != Path::new("-") {
         return Ok(file::read_for(path, role)?);
@@ -24,7 +24,7 @@ pub fn read_for(path: &Path, role: Option<Role>) -> Result<Config> {
     Ok(file::parse_for(&text, role)?)
 }
 
-/// A file's problems, one to a line, as a list.
+/// The problems of a configuration.
 pub fn problems(error: &anyhow::Error) -> Vec<String> {
     match error.downcast_ref::<ConfigError>() {
         Some(ConfigError::Invalid(problems)) => problems.clone(),

@@ -26,24 +26,24 @@ use crate::{
     },
 };
 
-/// How often messages are fetched: a ring buffer of aya-log holds some hundred.
+/// How often messages are fetched. A ring buffer of aya-log holds some hundred.
 const FETCH: Duration = Duration::from_millis(2);
 
 pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let datapath = Datapath::open(instance)?;
     let filter = filter(options, &datapath)?;
-    let manner = TraceOutput::Messages(level(options.level));
-    let mut session = Session::start(instance, &options.interface, &filter, manner).await?;
+    let output = TraceOutput::Messages(level(options.level));
+    let mut session = Session::start(instance, &options.interface, &filter, output).await?;
     let mut loggers = Vec::new();
-    let unread = Arc::new(AtomicBool::new(false));
+    let closed = Arc::new(AtomicBool::new(false));
     for tracer in &mut session.tracers {
         let lines =
-            Lines { interface: tracer.interface.name.clone(), json: options.format.json, unread: Arc::clone(&unread) };
+            Lines { interface: tracer.interface.name.clone(), json: options.format.json, closed: Arc::clone(&closed) };
         loggers.push(tracer.messages(lines)?);
     }
     let fetch = || {
         loggers.iter_mut().for_each(EbpfLogger::flush);
-        Ok(if unread.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if closed.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
@@ -68,7 +68,7 @@ const fn level(level: cli::Level) -> aya_log::Level {
     }
 }
 
-/// A message.
+/// A message as JSON.
 #[derive(Serialize)]
 struct Message<'a> {
     time: &'a str,
@@ -82,8 +82,8 @@ struct Message<'a> {
 struct Lines {
     interface: String,
     json: bool,
-    /// Nobody reads any more.
-    unread: Arc<AtomicBool>,
+    /// Standard output is closed.
+    closed: Arc<AtomicBool>,
 }
 
 impl Log for Lines {
@@ -102,7 +102,7 @@ impl Log for Lines {
             format!("{}  {}  {level:5}  {message}", clock::of_day(now), self.interface)
         };
         if emit_line(&line).is_err() {
-            self.unread.store(true, Ordering::Relaxed);
+            self.closed.store(true, Ordering::Relaxed);
         }
     }
 

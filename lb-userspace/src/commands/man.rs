@@ -11,18 +11,18 @@ use clap_mangen::{
 
 use crate::cli::Cli;
 
-/// Administration tools and daemons.
+/// The section for administration tools and daemons.
 const SECTION: &str = "8";
 
 pub fn run(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     let mut modlb = Cli::command().disable_help_subcommand(true);
-    // Only then do options that apply to every command belong to each of them.
+    // Adds global options to each command.
     modlb.build();
     write(&modlb, None, directory)
 }
 
-/// A page for a command, and one for each below it.
+/// Writes a page for a command and each of its subcommands.
 fn write(command: &Command, above: Option<&str>, directory: &Path) -> Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     let path = directory.join(format!("{name}.{SECTION}"));
@@ -47,7 +47,7 @@ fn render(command: &Command, above: Option<&str>) -> io::Result<Vec<u8>> {
         man.render_subcommands_section(&mut page)?;
     }
     if let Some(examples) = command.get_after_help() {
-        // Commands to copy: lines stay as they are.
+        // Commands to copy, so lines are not filled.
         let mut section = Roff::new();
         section.control("SH", ["EXAMPLES"]).control("nf", []).text([roman(examples.to_string())]).control("fi", []);
         section.to_writer(&mut page)?;

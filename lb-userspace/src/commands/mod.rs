@@ -1,4 +1,4 @@
-//! The commands, a thin file each: what they are made of is elsewhere.
+//! The commands, each in a thin file: parse, call, print.
 
 use anyhow::Result;
 
@@ -15,7 +15,7 @@ mod confirm;
 mod detach;
 mod dev;
 mod doctor;
-mod ended;
+mod exit_status;
 mod explain;
 mod export;
 mod input;
@@ -30,13 +30,13 @@ mod top;
 mod trace;
 mod upgrade;
 
-pub use ended::Ended;
+pub use exit_status::ExitStatus;
 
-/// Runs a command. Must be called within a current-thread tokio runtime, in the network namespace that is meant.
+/// Runs a command. Call it within a current-thread tokio runtime, in the instance's network namespace.
 ///
 /// # Errors
 ///
-/// The command failed, and changed nothing; the message says why and what helps.
+/// The command failed and changed nothing. The message says why, and what helps.
 pub async fn run(cli: Cli) -> Result<()> {
     let instance = cli.global.instance.as_str();
     match cli.command {

@@ -63,7 +63,7 @@ pub fn run(options: &Replay) -> Result<()> {
     }
 }
 
-/// Everything that was judged, by whom.
+/// How many frames the kernel and the host judged.
 fn judged(stats: &ReplayStats, kernel: Counter) -> JudgedView {
     let ReplayStats { frames, undecided, .. } = stats;
     let host = Counter {
@@ -89,10 +89,10 @@ fn setting(options: &Replay) -> Result<Setting> {
     Ok(Setting { config, own_macs: options.own_mac.clone(), own_addresses: options.own_address.clone(), scenarios })
 }
 
-/// A capture file, or whatever else it comes from.
+/// A capture file or standard input.
 type Input = Box<dyn Read>;
 
-/// A capture, and its size where it can be read again; `-` is standard input.
+/// A capture, and its size if it can be read again; `-` is standard input.
 fn open(path: &Path) -> Result<(Capture<Input>, Option<u64>)> {
     let (input, size): (Input, _) = if path == Path::new("-") {
         (Box::new(io::stdin()), None)

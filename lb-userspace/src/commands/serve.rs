@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{cli::Serve, observe::agent_view::Shared, output::print_text, serve::serve_with};
 
-/// Answers until it is interrupted, which is what the user wanted.
+/// Answers until it is interrupted, which is a success.
 pub async fn run(instance: &str, options: &Serve) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let address = options.listen;
@@ -18,9 +18,9 @@ pub async fn run(instance: &str, options: &Serve) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}; choose another address or port with --listen"))?;
     announce(listener.local_addr()?)?;
-    let nobody = Shared::default();
+    let no_agent = Shared::default();
     tokio::select! {
-        result = serve_with(listener, nobody, instance, options.listener.clone()) => result,
+        result = serve_with(listener, no_agent, instance, options.listener.clone()) => result,
         result = tokio::signal::ctrl_c() => Ok(result?),
         _ = terminate.recv() => Ok(()),
     }

@@ -79,7 +79,7 @@ fn service<'a>(config: &'a mut Config, name: &str) -> Result<&'a mut Service> {
     let names: Vec<_> = config.services.iter().map(|service| service.name.clone()).collect();
     match config.service_mut(name) {
         Some(service) => Ok(service),
-        None if names.is_empty() => bail!("there is no service {name:?}, nor any other"),
+        None if names.is_empty() => bail!("there is no service {name:?}; the instance has none"),
         None => bail!("there is no service {name:?}; there are {}", names.join(", ")),
     }
 }

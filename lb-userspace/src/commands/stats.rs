@@ -28,12 +28,12 @@ fn read(instance: &str) -> Result<StatsView> {
     Ok(stats(&Datapath::open(instance)?.totals()?))
 }
 
-/// Prints until it is interrupted or nobody reads any more; both are what the user wanted. While there is no instance
-/// it waits for one.
+/// Prints until it is interrupted or standard output is closed. Both are a success. While there is no instance it waits
+/// for one.
 async fn watch(instance: &str, first: StatsView, interval: Duration, json: bool) -> Result<()> {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;
-    // Listened to all the time: between two calls of `ctrl_c` a signal would go unheard.
+    // One future for the whole loop: between two calls of `ctrl_c` a signal would be lost.
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut before = Some((first, Instant::now()));
     loop {
@@ -65,6 +65,6 @@ async fn watch(instance: &str, first: StatsView, interval: Duration, json: bool)
 
 fn show(now: &StatsView, before: &StatsView, seconds: f64, json: bool) -> io::Result<()> {
     emit(&now.since(before, seconds), json)?;
-    // An empty line between two readings; JSON stays one reading to a line.
+    // An empty line between two readings. JSON has one reading on each line.
     if json { Ok(()) } else { crate::output::emit_line("") }
 }

@@ -35,14 +35,15 @@ use crate::{
 /// How often events are fetched.
 const FETCH: Duration = Duration::from_millis(20);
 
-/// Memory for the events of an interface: some 16,000 with headers, or 8,000 with frames of 2 × 1,500 bytes.
-const ROOM: u32 = 4 << 20;
-const ROOM_FOR_FRAMES: u32 = 32 << 20;
+/// Bytes for the events of an interface: some 16,000 events with headers, or 8,000 with frames of 2 × 1,500 bytes.
+const HEADER_BUFFER: u32 = 4 << 20;
+const FRAME_BUFFER: u32 = 32 << 20;
 
 pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let datapath = Datapath::open(instance)?;
     let mut names = NameHistory::new(&datapath);
-    let (depth, room) = if options.pcap.is_some() { (Depth::Whole, ROOM_FOR_FRAMES) } else { (Depth::Headers, ROOM) };
+    let (depth, room) =
+        if options.pcap.is_some() { (Depth::Whole, FRAME_BUFFER) } else { (Depth::Headers, HEADER_BUFFER) };
     let snapshot = datapath.snapshot();
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
     let mut session = Session::start(instance, &options.which.interface, &filter, TraceOutput::Events(room)).await?;
@@ -61,7 +62,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     let fetch = || view.fetch(&mut names);
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
-    // What was told of until then.
+    // Events that were emitted until then.
     let result = result.and_then(|()| view.fetch(&mut names).map(drop));
     let counters = session.counters()?;
     print_error(&TraceSummary { seen: counters.seen, shown: view.shown, lost: counters.lost }.line());
@@ -71,10 +72,10 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     }
 }
 
-/// From events to lines or frames.
+/// Turns events into lines or frames.
 struct Viewer {
     events: Vec<RingBuf<MapData>>,
-    /// Names of interfaces, also of those that frames are sent by.
+    /// Names of interfaces, including those that frames leave on.
     interfaces: std::collections::HashMap<u32, String>,
     filter_names: NameFilter,
     sink: Sink,
@@ -83,7 +84,7 @@ struct Viewer {
 }
 
 impl Viewer {
-    /// Shows what has been told since the last time, in the order in which it happened; ends when that is enough.
+    /// Shows the events since the last call, in order of time, until `most` are shown.
     fn fetch(&mut self, names: &mut NameHistory<'_>) -> io::Result<ControlFlow<()>> {
         names.refresh();
         let mut all = Vec::new();
@@ -171,7 +172,7 @@ const fn action_name(outcome: Outcome, action: u32) -> &'static str {
     }
 }
 
-/// Where it goes.
+/// Where events go.
 enum Sink {
     Lines(TraceLines),
     Json,
@@ -207,7 +208,7 @@ impl Sink {
     }
 }
 
-/// The frame as it came and, where it was changed, as it left.
+/// Writes the frame as it came and, if it was changed, as it left.
 fn capture<W: Write>(writer: &mut Writer<W>, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
     let comment = view.comment();
     let egress = event.record.action == u32::MAX;

@@ -1,4 +1,4 @@
-//! What happens to a packet, by the configuration alone, with the arithmetic: the judge's answer, explained.
+//! Explains what happens to a packet by the configuration alone, with the arithmetic.
 
 use std::net::IpAddr;
 
@@ -38,7 +38,7 @@ impl Packet {
     }
 }
 
-/// Why there is no such packet.
+/// Why the packet is not possible.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The addresses are of different families.
@@ -61,9 +61,9 @@ pub enum Error {
 /// Facts about this host that the configuration does not contain; the default is a host without addresses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThisHost<'a> {
-    /// For each service and server, whether it is this host.
+    /// By service and server, whether the server is this host.
     pub here: &'a [Vec<bool>],
-    /// The host's own addresses, which no prefix service takes.
+    /// This host's own addresses, which no prefix service takes.
     pub own: &'a [IpAddr],
 }
 
@@ -78,7 +78,7 @@ pub struct Explanation {
     /// The service's formula.
     #[serde(serialize_with = "serialize_formula")]
     pub formula: Option<Formula>,
-    /// Whether the packet goes to the service or comes from it; in a reply source and destination are swapped.
+    /// Whether the packet goes to the service or comes from it. For a reply, source and destination are swapped.
     #[serde(serialize_with = "serialize_direction")]
     pub direction: Option<Direction>,
     /// The exact sum, in decimal: it may exceed 128 bits.
@@ -94,9 +94,9 @@ pub struct Explanation {
     /// The server's MAC.
     #[serde(serialize_with = "serialize_mac")]
     pub mac: Option<Mac>,
-    /// The VLAN of the outer tag that it is sent with; 0: no tag; `None`: tags stay as they are.
+    /// The VLAN of the outer tag of frames to the server; 0: no tag; `None`: tags stay as they are.
     pub vlan: Option<u16>,
-    /// The addends of the sum: a label and the number in decimal.
+    /// The addends of the sum: labels and decimal numbers.
     #[serde(skip)]
     pub addends: Vec<(String, String)>,
 }
@@ -105,7 +105,7 @@ pub struct Explanation {
 ///
 /// # Errors
 ///
-/// There is no such packet.
+/// The packet is not possible.
 pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<Explanation, Error> {
     check(packet)?;
     let judge = Judge::new(&config.services, host.own);
@@ -153,7 +153,7 @@ pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<E
 }
 
 impl Explanation {
-    /// An explanation with nothing but the outcome.
+    /// An explanation with only the outcome.
     pub const fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
@@ -207,7 +207,7 @@ fn with_port(address: IpAddr) -> String {
     }
 }
 
-/// The ports that the formula counts must be given.
+/// Checks that the ports that the formula needs are given.
 fn check_ports(service: &Service, packet: &Packet) -> Result<(), Error> {
     let Packet { source, destination, protocol } = packet;
     if !has_ports(*protocol) {

@@ -1,4 +1,4 @@
-//! A frame → its tuple, by the datapath's own parser: pure.
+//! Reads a frame's tuple with the datapath's parser. Pure.
 
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_ebpf::{
@@ -16,7 +16,7 @@ pub struct CapturedFrame<'a> {
     length: usize,
 }
 
-/// The tuple of a captured frame.
+/// The result of reading a captured frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FrameTuple {
     /// The tuple, or why it has none.
@@ -41,7 +41,7 @@ impl Context for CapturedFrame<'_> {
 }
 
 impl<'a> CapturedFrame<'a> {
-    /// The first bytes of a frame that had `length` bytes.
+    /// A frame of `length` bytes, of which the first `bytes` were captured.
     pub fn new(bytes: &'a [u8], length: usize) -> Self {
         Self { bytes, length: length.max(bytes.len()) }
     }
@@ -49,11 +49,11 @@ impl<'a> CapturedFrame<'a> {
     /// Reads the frame as an interface with this MAC does.
     pub fn read(mut self, own: Mac) -> FrameTuple {
         let parsed = self.parse(own);
-        // In a truncated frame a missing header looks malformed or, in a quote, like no service. The same results may
-        // come from a header that is really wrong; a truncated frame does not show which.
-        let cut = self.bytes.len() < self.length;
+        // In a truncated frame a missing header looks malformed or, in a quote, like no service. A wrong header gives
+        // the same results, and a truncated frame does not show which it is.
+        let truncated = self.bytes.len() < self.length;
         match parsed {
-            Err(Outcome::Malformed | Outcome::NoService) if cut => FrameTuple::Undecided,
+            Err(Outcome::Malformed | Outcome::NoService) if truncated => FrameTuple::Undecided,
             parsed => FrameTuple::Parsed(parsed),
         }
     }

@@ -1,8 +1,8 @@
-//! Configuration and packet → answer: pure.
+//! Decides by the configuration what happens to a packet. Pure.
 //!
 //! ```text
-//! judge   which service and server take a packet      explain        the same with the arithmetic, for people
-//! slots   a service → its slot table                  config_digest  what balancers that agree have in common
+//! judge   which service and server take a packet      explain        the same with the arithmetic, to be shown
+//! slots   a service → its slot table                  config_digest  shows whether balancers agree
 //! frame   a frame → the fields that the formula adds up
 //! ```
 

@@ -1,4 +1,4 @@
-//! This host's addresses.
+//! Reads this host's addresses.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -13,13 +13,13 @@ use super::{
 };
 
 impl Net {
-    /// Every address of every interface of this host.
+    /// Every address of this host.
     pub async fn local_addresses(&self) -> Result<HashSet<IpAddr>> {
         let messages = all(self.handle.address().get().execute(), "this host's addresses").await?;
         Ok(messages.iter().filter_map(own_address).collect())
     }
 
-    /// Every address of this host, and the broadcast address of each of its networks.
+    /// Every address of this host, and the broadcast addresses of its networks.
     pub async fn own_addresses(&self) -> Result<Vec<IpAddr>> {
         let messages = all(self.handle.address().get().execute(), "this host's addresses").await?;
         let addresses: BTreeSet<_> =
@@ -36,7 +36,7 @@ pub(super) fn own_address(message: &AddressMessage) -> Option<IpAddr> {
     )
 }
 
-/// The address by which one reaches everybody on the network of an interface's address.
+/// The broadcast address of an address's network.
 fn broadcast(message: &AddressMessage) -> Option<IpAddr> {
     let IpAddr::V4(own) = own_address(message)? else { return None };
     // Networks of one and two addresses have none (RFC 3021).
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_own_address_of_a_link_to_a_peer() {
+    fn the_local_address_of_a_point_to_point_link() {
         let [own, peer] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
         let message = |attributes| {
             let mut message = AddressMessage::default();

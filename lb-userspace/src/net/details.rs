@@ -1,4 +1,4 @@
-//! What the kernel knows of interfaces, addresses and neighbours beyond what the datapath needs: for `modlb doctor`.
+//! Details of interfaces, addresses and neighbours that only `modlb doctor` needs.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -16,18 +16,18 @@ use super::{
     netlink::{Net, all, answered},
 };
 
-/// How an interface is tied to others.
+/// How an interface relates to others.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Details {
-    /// What it is, as `ip -d link` says: `veth`, `bond`, `vlan`, …; `None`: hardware, as a rule.
+    /// Its kind as `ip -d link` shows it: `veth`, `bond`, `vlan`, …; `None`: usually hardware.
     pub kind: Option<String>,
-    /// Whether the cable is in.
+    /// Whether it has a carrier.
     pub carrier: bool,
-    /// The index of the bridge, bond or the like that it is a member of.
+    /// The index of the bridge, bond or other controller that it belongs to.
     pub controller: Option<u32>,
-    /// The index of what it is one end of or lies upon.
+    /// The index of its peer (veth) or of the interface below (VLAN and others).
     pub link: Option<u32>,
-    /// The number by which this network namespace knows that of `link`, if that is another.
+    /// The id in this network namespace for that of `link`, if it is another one.
     pub link_namespace: Option<i32>,
 }
 
@@ -36,23 +36,23 @@ pub struct Details {
 pub struct Address {
     /// The index of the interface that has it.
     pub interface: u32,
-    /// It.
+    /// The address.
     pub address: IpAddr,
     /// The length of its network's prefix.
     pub length: u8,
-    /// It is being checked for duplicates, and not used so far.
+    /// It is still being checked for duplicates, and not used yet.
     pub tentative: bool,
-    /// Another host has it, so that it is not used.
+    /// Another host has it, so it is not used.
     pub duplicate: bool,
 }
 
 impl Net {
-    /// How an interface is tied to others.
+    /// How an interface relates to others.
     pub async fn details(&self, index: u32) -> Result<Details> {
         Ok(details_of(&self.link(index, None).await?))
     }
 
-    /// An interface of another network namespace, by the number of that.
+    /// An interface of another network namespace, by that one's id.
     pub async fn foreign_interface(&self, index: u32, namespace: i32) -> Result<Interface> {
         Ok(interface_of(self.link(index, Some(namespace)).await?))
     }
@@ -74,7 +74,7 @@ impl Net {
         Ok(messages.iter().filter_map(address_of).collect())
     }
 
-    /// The state of every neighbour that the kernel knows, by address and interface, as `ip neighbour` calls it.
+    /// The state of every neighbour, by address and interface, as `ip neighbour` shows it.
     pub async fn neighbour_states(&self) -> Result<HashMap<(IpAddr, u32), String>> {
         let messages: Vec<NeighbourMessage> =
             all(self.handle.neighbours().get().execute(), "the neighbour table").await?;

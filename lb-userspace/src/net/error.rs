@@ -1,11 +1,11 @@
-//! Why the kernel's view of the network could not be had.
+//! Errors of reading the kernel's view of the network.
 
 use std::{io, net::IpAddr};
 
-/// Why the kernel's view could not be had.
+/// Why the kernel's view of the network could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no netlink socket to be had.
+    /// No netlink socket can be opened.
     #[error("cannot open a netlink socket: {0}")]
     Open(#[source] io::Error),
     /// No interface has the name.
@@ -14,31 +14,31 @@ pub enum Error {
     /// No interface has the index.
     #[error("there is no interface with index {0} in this network namespace")]
     NoInterfaceIndex(u32),
-    /// The kernel would not send to the address.
+    /// The kernel has no route to the address.
     #[error("there is no route to {address}: {source}")]
     NoRoute {
-        /// Where to.
+        /// The address.
         address: IpAddr,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// An entry of the neighbour table cannot be changed.
     #[error("cannot change the entry of {address} in the neighbour table: {source}")]
     Neighbour {
-        /// Whose.
+        /// The neighbour.
         address: IpAddr,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// A request failed.
     #[error("cannot read {what} from the kernel: {source}")]
     Request {
-        /// What was asked for.
+        /// What was requested.
         what: String,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// What the functions of this module return.
+/// The result of functions in this module.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,6 +1,6 @@
-//! What a driver says of itself and its settings: the calls of `ethtool -i`, `-k` and `-l`.
+//! Asks a driver for its name, features and queues, like `ethtool -i`, `-k` and `-l`.
 //!
-//! Trap: the calls go to the network namespace of the thread that makes them.
+//! Trap: the ioctls go to the network namespace of the calling thread.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ const ETHTOOL_GCHANNELS: u32 = 0x3c;
 const ETH_SS_FEATURES: u32 = 4;
 const ETH_GSTRING_LEN: usize = 32;
 
-/// How many queues there are, and could be.
+/// How many queues there are, and how many are possible.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Channels {
     /// Queues that only receive.
@@ -76,7 +76,7 @@ impl Ethtool {
         let mut info = [ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_FEATURES, 0, 0];
         self.call(&mut info)?;
         let count = info[4] as usize;
-        // `struct ethtool_gstrings`: the command, which, how many, and they.
+        // `struct ethtool_gstrings`: the command, the set, the number of strings, and the strings.
         let mut words = vec![0; 3 + count * ETH_GSTRING_LEN / 4];
         (words[0], words[1], words[2]) = (ETHTOOL_GSTRINGS, ETH_SS_FEATURES, count as u32);
         self.call(&mut words)?;
@@ -92,12 +92,12 @@ impl Ethtool {
         Ok(Channels { rx, max_rx, combined, max_combined })
     }
 
-    /// Hands over a buffer that begins with a command and is as long as that needs.
+    /// Makes the ioctl with a buffer that starts with a command and has room for its answer.
     fn call(&self, words: &mut [u32]) -> io::Result<()> {
-        // SAFETY: any bytes are an `ifreq`, zeros among them.
+        // SAFETY: an `ifreq` of zeros is valid.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        for (place, byte) in request.ifr_name.iter_mut().zip(self.name.bytes().take(libc::IFNAMSIZ - 1)) {
-            *place = byte as libc::c_char;
+        for (target, byte) in request.ifr_name.iter_mut().zip(self.name.bytes().take(libc::IFNAMSIZ - 1)) {
+            *target = byte as libc::c_char;
         }
         request.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
         // SAFETY: the kernel writes no more than the command's structure, which `words` has room for and outlives the

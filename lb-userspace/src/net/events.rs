@@ -1,6 +1,6 @@
-//! What changes in a network namespace, as the kernel tells it: links and neighbours.
+//! Events of the kernel about links and neighbours in a network namespace.
 //!
-//! Trap: the kernel drops events that nobody reads in time, and says so once. Then everything has to be looked at anew.
+//! Trap: the kernel drops events that are not read in time, and reports that once. Then everything must be read again.
 
 use futures_util::{Stream, StreamExt as _};
 use rtnetlink::{
@@ -17,27 +17,27 @@ use super::{
     neighbours,
 };
 
-/// A change.
+/// A change in the network namespace.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An interface came, or something about it changed.
+    /// An interface appeared or changed.
     Link {
         /// As it is now.
         interface: Interface,
-        /// Whether frames can leave it: it is up, and the cable is in.
+        /// Whether frames can leave it: it is up and has a carrier.
         running: bool,
     },
-    /// An interface went.
+    /// An interface was removed.
     LinkGone(u32),
-    /// An entry of the neighbour table came or changed.
+    /// An entry of the neighbour table was added or changed.
     Neighbour(Neighbour),
-    /// An entry went.
+    /// An entry was removed.
     NeighbourGone(Neighbour),
-    /// There were more than could be kept.
+    /// Events were dropped.
     Missed,
 }
 
-/// The changes of the namespace that was entered when it was opened.
+/// The events of the network namespace in which it was opened.
 pub struct Events {
     messages: Box<dyn Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + Send + Unpin>,
     connection: JoinHandle<()>,
@@ -50,11 +50,11 @@ impl Drop for Events {
 }
 
 impl Events {
-    /// Opens the current network namespace, within a tokio runtime.
+    /// Subscribes to events of the current network namespace. Call it within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// There is no netlink socket to be had.
+    /// No netlink socket can be opened.
     pub fn open() -> Result<Self> {
         let groups = [MulticastGroup::Link, MulticastGroup::Neigh];
         let (connection, _, messages) = new_multicast_connection(&groups).map_err(Error::Open)?;
@@ -62,7 +62,7 @@ impl Events {
         Ok(Self { messages, connection: tokio::spawn(connection) })
     }
 
-    /// The next change; `None`: the kernel tells no more, and it has to be opened anew.
+    /// The next event; `None`: the socket has failed, and must be opened again.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = event(self.messages.next().await?) {
@@ -76,11 +76,11 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
     let inner = match message.payload {
         NetlinkPayload::InnerMessage(inner) => inner,
         NetlinkPayload::Overrun(_) => return Some(Event::Missed),
-        // That of requests, which nobody makes here.
+        // Answers to requests, of which there are none here.
         NetlinkPayload::Done(_) | NetlinkPayload::Error(_) | NetlinkPayload::Noop | _ => return None,
     };
     if let RouteNetlinkMessage::NewLink(link) = inner {
-        // A bridge tells of its ports in the same way, and says nothing else of them.
+        // Bridges send such messages about their ports, without the attributes of a link.
         let other = link.header.interface_family != rtnetlink::packet_route::AddressFamily::Unspec;
         let running = link.header.flags.contains(LinkFlags::Running);
         (!other).then(|| Event::Link { interface: interface_of(link), running })

@@ -1,4 +1,4 @@
-//! What a driver says that it can do natively, by the kernel's generic netlink family `netdev` (Linux 6.3).
+//! Asks which XDP features a driver has, by the generic netlink family `netdev` (Linux 6.3).
 
 use std::{
     io,
@@ -19,7 +19,7 @@ const HEADER: usize = 16;
 const GENERIC: usize = 4;
 const ATTRIBUTE: usize = 4;
 
-/// What a driver can do with XDP.
+/// A driver's XDP features.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct XdpFeatures(pub u64);
 
@@ -86,7 +86,7 @@ fn ask(
     request.extend(value);
     request.resize(length, 0);
     let mut answer = vec![0_u8; 8_192];
-    // SAFETY: both buffers are as long as is said. A netlink socket that was not bound is so by the first request.
+    // SAFETY: both buffers have the given lengths. The kernel binds the netlink socket on the first request.
     let received = unsafe {
         if libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) < 0 {
             return Err(io::Error::last_os_error());
@@ -99,7 +99,7 @@ fn ask(
 
 /// An attribute of an answer; an answer may also be an error.
 fn attribute(answer: &[u8], wanted: u16) -> io::Result<Option<Vec<u8>>> {
-    let short = || io::Error::new(io::ErrorKind::InvalidData, "an answer that is cut off");
+    let short = || io::Error::new(io::ErrorKind::InvalidData, "the answer is truncated");
     let kind = u16::from_ne_bytes(answer.get(4..6).ok_or_else(short)?.try_into().map_err(|_| short())?);
     let mut rest = answer.get(HEADER..).ok_or_else(short)?;
     if i32::from(kind) == libc::NLMSG_ERROR {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_cut_off() {
+    fn truncated_answers_are_refused() {
         let mut answer = vec![0; HEADER + GENERIC];
         answer.extend([6, 0, 1, 0, 0x1c, 0, 0, 0]);
         assert_eq!(attribute(&answer, 1).unwrap(), Some(vec![0x1c, 0]));

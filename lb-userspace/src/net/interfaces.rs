@@ -16,17 +16,17 @@ pub struct Interface {
     pub index: u32,
     /// Its name.
     pub name: String,
-    /// Its Ethernet address; `None` where it has none, as a tunnel.
+    /// Its Ethernet address; `None`: it has none, like a tunnel.
     pub mac: Option<Mac>,
-    /// The largest packet that it takes, in bytes, without the Ethernet header.
+    /// The largest packet in bytes, without the Ethernet header.
     pub mtu: u32,
-    /// Whether it is up administratively; the cable may be out nevertheless.
+    /// Whether it is administratively up, with or without a carrier.
     pub up: bool,
     /// Whether it is one end of a virtual cable (veth).
     pub veth: bool,
     /// The XDP program on it.
     pub xdp: Option<XdpInfo>,
-    /// The index of the interface whose VLAN it is, if it is one's.
+    /// If it is a VLAN, the index of the interface below.
     pub vlan_of: Option<u32>,
 }
 
@@ -65,7 +65,7 @@ impl Net {
     /// The interface with this name.
     pub async fn interface(&self, name: &str) -> Result<Interface> {
         let missing = || Error::NoInterface(name.to_owned());
-        // The kernel refuses these as invalid arguments; to the user they are names that no interface has.
+        // The kernel calls these invalid arguments. To the user they are names that no interface has.
         if name.is_empty() || name.len() >= libc::IFNAMSIZ {
             return Err(missing());
         }
@@ -76,7 +76,7 @@ impl Net {
     /// The interface with this index.
     pub async fn interface_by_index(&self, index: u32) -> Result<Interface> {
         let missing = || Error::NoInterfaceIndex(index);
-        // Index 0 would ask for no interface in particular, which the kernel calls an invalid argument.
+        // The kernel calls index 0 an invalid argument.
         if index == 0 {
             return Err(missing());
         }
@@ -108,7 +108,7 @@ impl Net {
     }
 }
 
-/// What the kernel's message says of an interface.
+/// Reads the kernel's message about an interface.
 pub(super) fn interface_of(link: LinkMessage) -> Interface {
     let mut interface = Interface {
         index: link.header.index,
@@ -137,12 +137,12 @@ pub(super) fn interface_of(link: LinkMessage) -> Interface {
             interface.veth = infos.contains(&LinkInfo::Kind(InfoKind::Veth));
         }
     }
-    // A veth has something below it as well: its peer, maybe that of another namespace.
+    // A veth also has this attribute: its peer, possibly in another namespace.
     interface.vlan_of = below.filter(|_| is_vlan);
     interface
 }
 
-/// An interface may have a program in each mode. The native one is met first by a packet, so it is the one shown.
+/// An interface may have a program in each mode. The native one is returned, as packets meet it first.
 fn xdp_of(attributes: &[LinkXdp]) -> Option<XdpInfo> {
     let find = |mode, select: fn(&LinkXdp) -> Option<u32>| {
         let program_id = attributes.iter().find_map(select)?;
@@ -179,9 +179,9 @@ mod tests {
         assert_eq!(xdp_of(&[]), None);
     }
 
-    /// A veth, too, has another interface below it, which means nothing.
+    /// A veth has the same attribute, with another meaning.
     #[test]
-    fn only_a_vlan_is_another_interface_s() {
+    fn only_a_vlan_has_an_interface_below() {
         let below = |kind| {
             let mut message = LinkMessage::default();
             message.attributes = vec![LinkAttribute::Link(7), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)])];

@@ -1,4 +1,4 @@
-//! The kernel's view of the network: interfaces, addresses, routes and neighbours, over rtnetlink; and namespaces.
+//! The kernel's view of the network, by rtnetlink: interfaces, addresses, routes, neighbours and namespaces.
 
 pub mod addresses;
 pub mod details;

@@ -1,6 +1,6 @@
-//! Network namespaces.
+//! Enters and identifies network namespaces.
 //!
-//! Trap: a namespace is entered by the calling thread alone. Enter it before any other thread is started.
+//! Trap: only the calling thread enters a namespace. Do it before any other thread is started.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use nix::{
     sched::{CloneFlags, setns},
 };
 
-/// Where `ip netns add` keeps the namespaces that it names.
+/// The directory of namespaces that `ip netns add` makes.
 const NAMED: &str = "/run/netns";
 
 /// Why a network namespace could not be entered or identified.
@@ -31,24 +31,24 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// It is there, but cannot be entered.
+    /// It exists, but cannot be entered.
     #[error("cannot enter the network namespace {path}: {source}", path = path.display())]
     Enter {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The kernel did not say which one this is.
+    /// The current one cannot be identified.
     #[error("cannot identify this network namespace: {0}")]
     Cookie(#[source] io::Error),
 }
 
-/// What the functions of this module return.
+/// The result of functions in this module.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Moves the calling thread into a network namespace: one that `ip netns` named or, with a `/` in it, a path such as
-/// `/proc/PID/ns/net`. File systems stay as they are, unlike with `ip netns exec`.
+/// Moves the calling thread into a network namespace: a name of `ip netns` or, if it contains `/`, a path such as
+/// `/proc/PID/ns/net`. Unlike `ip netns exec`, this leaves mounts as they are.
 pub fn enter(name_or_path: &str) -> Result<()> {
     let path = path_of(name_or_path);
     let file = File::open(&path).map_err(|source| match source.kind() == io::ErrorKind::NotFound {
@@ -62,7 +62,7 @@ fn path_of(name_or_path: &str) -> PathBuf {
     if name_or_path.contains('/') { PathBuf::from(name_or_path) } else { Path::new(NAMED).join(name_or_path) }
 }
 
-/// The kernel says no more than "invalid argument" of a file that is no namespace.
+/// For a file that is not a namespace, the kernel only says "invalid argument".
 fn explain(errno: Errno) -> io::Error {
     if errno == Errno::EINVAL {
         io::Error::new(io::ErrorKind::InvalidInput, "it is not a network namespace")
@@ -71,9 +71,9 @@ fn explain(errno: Errno) -> io::Error {
     }
 }
 
-/// A number that no other network namespace has until the next start of the system; 0 if the kernel is too old to tell.
+/// A number that no other network namespace has until the next boot; 0: the kernel is too old.
 pub fn cookie() -> Result<u64> {
-    // Any socket tells; this kind needs neither addresses nor privileges.
+    // Any socket will do. This kind needs neither addresses nor privileges.
     let socket = UnixDatagram::unbound().map_err(Error::Cookie)?;
     match netns_cookie_of(socket.as_fd()) {
         Ok(cookie) => Ok(cookie),

@@ -1,13 +1,13 @@
-//! Finding MACs: the kernel asks, we read its table.
+//! Resolves MACs: has the kernel ask for them, and reads its neighbour table.
 //!
-//! The kernel sends the requests (ARP, neighbour solicitations), since it alone knows the source address, the retries
-//! and the answers of the whole host. Two things make it ask, and each works where the other does not:
+//! The kernel sends the requests (ARP, neighbour solicitations), as it knows source addresses and retries and sees all
+//! answers. There are two ways to make it ask, and each works where the other does not:
 //!
-//! - A datagram to the address. In IPv6 the solicitation's source is then the datagram's; without one the kernel
-//!   insists on a link-local address, which is missing for a second after the interface has come up, or altogether.
-//! - `NTF_USE`, which needs neither a route nor a firewall's consent, but CAP_NET_ADMIN.
+//! - A datagram to the address. In IPv6, the solicitation then has the datagram's source. Otherwise the kernel needs a
+//!   link-local address, which an interface lacks for a second after it came up, or altogether.
+//! - `NTF_USE`, which is not subject to routes and firewalls, but needs CAP_NET_ADMIN.
 //!
-//! Trap: the datagram must be the first of the two. Who comes second finds the question asked and adds nothing to it.
+//! Trap: the datagram must come first. Once the kernel is asking, the second one has no effect.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -36,38 +36,38 @@ use super::{
     netlink::{Net, all, answered, mac_of},
 };
 
-/// The discard service (RFC 863): nobody minds a datagram there.
+/// The discard service (RFC 863), where a datagram does no harm.
 const DISCARD_PORT: u16 = 9;
 
-/// An answer on a local network takes well under a millisecond; the pauses grow from the first to the second.
+/// The shortest and the longest pause between looks at the table. An answer on a LAN takes well under a millisecond.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest wait. The kernel repeats its question after a second, three times; who has not answered the first is
-/// taken to be down.
+/// The longest wait. The kernel repeats its request after a second, three times; a neighbour that does not answer the
+/// first one is taken to be down.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An address, and the index of the interface on whose link it is.
+/// An address, and the index of the interface of its link.
 type Key = (IpAddr, u32);
 
 /// An entry of the neighbour table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Neighbour {
-    /// Whose MAC it is about.
+    /// The neighbour's address.
     pub address: IpAddr,
-    /// The index of the interface on whose link it is.
+    /// The index of the interface of its link.
     pub interface: u32,
-    /// Its MAC, if the kernel vouches for one.
+    /// Its MAC, if the entry's state is one in which the kernel uses it.
     pub mac: Option<Mac>,
-    /// The kernel asked and had no answer.
+    /// The kernel asked and got no answer.
     pub failed: bool,
-    /// Somebody entered it for good: the kernel never asks.
+    /// The entry is permanent: the kernel never asks.
     pub permanent: bool,
-    /// The kernel keeps it alive by itself.
+    /// The kernel keeps it alive.
     pub managed: bool,
 }
 
-/// What the neighbour table says about a neighbour.
+/// The state of a neighbour in the table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Entry {
     Known(Mac),
@@ -76,17 +76,17 @@ enum Entry {
 }
 
 impl Net {
-    /// The MAC of `address` on the link of `interface`, from the neighbour table or, where it is not there, by asking
-    /// for it (ARP, neighbour discovery). `None`: nobody answered within `timeout`.
+    /// The MAC of `address` on the link of `interface`, from the neighbour table or by asking for it (ARP, neighbour
+    /// discovery). `None`: no answer within `timeout`.
     pub async fn resolve(&self, address: IpAddr, interface: u32, timeout: Duration) -> Result<Option<Mac>> {
         Ok(self.resolve_all(&[(address, interface)], timeout).await?.pop().flatten())
     }
 
-    /// As [`Net::resolve`] for many addresses at once, each with the interface that it is to be found on, all within
-    /// one `timeout`. The answers are in the order of the requests.
+    /// Like [`Net::resolve`], for many addresses and interfaces at once, within one `timeout`. The answers are in the
+    /// order of the requests.
     ///
-    /// Trap: what the kernel has no room for in its neighbour table (`net.ipv4.neigh.default.gc_thresh3`, 1024 unless
-    /// set, and the same for IPv6) stays unresolved; the log says so.
+    /// Trap: the kernel's neighbour table has a limit (`net.ipv4.neigh.default.gc_thresh3`, by default 1024, and the
+    /// same for IPv6). Addresses beyond it stay unresolved, and a warning is logged.
     pub async fn resolve_all(&self, requests: &[(IpAddr, u32)], timeout: Duration) -> Result<Vec<Option<Mac>>> {
         resolve_all(&self.handle, requests, timeout).await
     }
@@ -97,8 +97,8 @@ impl Net {
         Ok(messages.iter().filter_map(read).collect())
     }
 
-    /// Makes the kernel keep an entry alive from now on (`ip neigh add … managed`). What it knows already stays. A
-    /// kernel before 5.16 takes the request and does not do it.
+    /// Makes the kernel keep an entry alive (`ip neigh add … managed`). A known MAC stays. Kernels before 5.16 accept
+    /// the request and ignore it.
     pub async fn manage(&self, address: IpAddr, interface: u32) -> Result<()> {
         manage(&self.handle, address, interface).await
     }
@@ -120,7 +120,7 @@ async fn resolve_all(handle: &Handle, requests: &[Key], timeout: Duration) -> Re
     let mut open: HashSet<Key> = requests.iter().copied().collect();
     let mut found = HashMap::new();
     if !open.is_empty() {
-        // Entries that failed earlier say nothing about now, hence the question before they are believed.
+        // An old failure says nothing about now, so the kernel asks again before failures count.
         settle_known(&table(handle).await?, &mut open, &mut found);
         ask_all(handle, &open).await;
     }
@@ -136,7 +136,7 @@ async fn resolve_all(handle: &Handle, requests: &[Key], timeout: Duration) -> Re
     Ok(requests.iter().map(|neighbour| found.get(neighbour).copied()).collect())
 }
 
-/// Moves what the table knows from `open` to `found`.
+/// Moves neighbours with a known MAC from `open` to `found`.
 fn settle_known(table: &HashMap<Key, Entry>, open: &mut HashSet<Key>, found: &mut HashMap<Key, Mac>) {
     open.retain(|neighbour| match table.get(neighbour) {
         Some(Entry::Known(mac)) => {
@@ -147,13 +147,13 @@ fn settle_known(table: &HashMap<Key, Entry>, open: &mut HashSet<Key>, found: &mu
     });
 }
 
-/// The kernel's neighbour table, in one request whatever the number of neighbours.
+/// The kernel's neighbour table, by one request.
 async fn table(handle: &Handle) -> Result<HashMap<Key, Entry>> {
     let messages: Vec<NeighbourMessage> = all(handle.neighbours().get().execute(), "the neighbour table").await?;
     Ok(messages.iter().filter_map(|message| Some((neighbour_of(message)?, entry_of(message)))).collect())
 }
 
-/// `None` for entries of other families, as those of bridges.
+/// `None` for entries of other families, such as those of bridges.
 pub(super) fn neighbour_of(message: &NeighbourMessage) -> Option<Key> {
     let address = message.attributes.iter().find_map(|attribute| {
         if let NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) = attribute {
@@ -188,7 +188,7 @@ fn entry_of(message: &NeighbourMessage) -> Entry {
     }
 }
 
-/// An entry as others see it; `None` for those of other families, as those of bridges.
+/// Reads an entry; `None` for those of other families, such as those of bridges.
 pub(super) fn read(message: &NeighbourMessage) -> Option<Neighbour> {
     let (address, interface) = neighbour_of(message)?;
     let entry = entry_of(message);
@@ -203,7 +203,7 @@ pub(super) fn read(message: &NeighbourMessage) -> Option<Neighbour> {
     })
 }
 
-/// Trap: the kernel makes a permanent entry an ordinary one if asked to manage it.
+/// Trap: managing a permanent entry makes it non-permanent.
 async fn manage(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> {
     let mut request = handle.neighbours().add(interface, address).state(NeighbourState::None).replace();
     request.message_mut().attributes.push(NeighbourAttribute::ExtFlags(NeighbourExtFlags::Managed));
@@ -221,7 +221,7 @@ async fn forget(handle: &Handle, address: IpAddr, interface: u32) -> Result<()> 
     }
 }
 
-/// Makes the kernel ask for every neighbour. What cannot be asked for stays unresolved, like what does not answer.
+/// Makes the kernel ask for every neighbour. One that it cannot ask stays unresolved, like one that does not answer.
 async fn ask_all(handle: &Handle, neighbours: &HashSet<Key>) {
     let mut full = 0_usize;
     for &(address, interface) in neighbours {
@@ -240,7 +240,7 @@ async fn ask_all(handle: &Handle, neighbours: &HashSet<Key>) {
 
 async fn ask(handle: &Handle, address: IpAddr, interface: u32) -> io::Result<()> {
     let datagram = send_datagram(address, interface);
-    // `replace`, since an entry that failed is asked for again in the same way.
+    // `replace`, so that a failed entry is asked for again.
     let request = handle.neighbours().add(interface, address).state(NeighbourState::None).flags(NeighbourFlags::Use);
     match answered(request.replace().execute()).await {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => datagram,
@@ -248,7 +248,7 @@ async fn ask(handle: &Handle, address: IpAddr, interface: u32) -> io::Result<()>
     }
 }
 
-/// Bound to the interface, the datagram goes to no router that would have the address elsewhere.
+/// Binding to the interface keeps the datagram from a router, if the address is routed elsewhere.
 fn send_datagram(address: IpAddr, interface: u32) -> io::Result<()> {
     let (any, destination): (IpAddr, SocketAddr) = match address {
         IpAddr::V4(v4) => (Ipv4Addr::UNSPECIFIED.into(), (v4, DISCARD_PORT).into()),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn only_states_that_vouch_for_a_mac_make_it_known() {
+    fn only_some_states_make_a_mac_known() {
         let bytes = [2, 0, 0, 0, 0, 0x11];
         for state in [NeighbourState::Reachable, NeighbourState::Stale, NeighbourState::Permanent] {
             assert_eq!(entry(state, Some(&bytes)), Entry::Known(Mac(bytes)), "{state}");
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_servers_mac_is_not_known() {
+    fn only_unicast_macs_are_known() {
         for bytes in [&[0; 6][..], &[0xff; 6], &[10, 0, 0, 1]] {
             assert_eq!(entry(NeighbourState::Permanent, Some(bytes)), Entry::Asking, "{bytes:?}");
         }

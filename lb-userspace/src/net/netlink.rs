@@ -1,7 +1,7 @@
-//! The socket, and waiting for its answers.
+//! The netlink socket, and waiting for its answers.
 //!
-//! Trap: a netlink socket belongs to the network namespace that its thread was in when it was opened, and stays there.
-//! Enter the namespace first (see `namespaces`), on the thread that later runs the (current-thread) runtime.
+//! Trap: a netlink socket stays in the network namespace in which it was opened. Enter the namespace first (see
+//! `namespaces`), on the thread that later runs the (current-thread) runtime.
 
 use std::{future::Future, io, time::Duration};
 
@@ -12,8 +12,8 @@ use tokio::{task::JoinHandle, time};
 
 use super::error::{Error, Result};
 
-/// How long the kernel may take over one request. It answers within the system call; a longer silence means an answer
-/// that could not be decoded, for which the library would wait forever.
+/// How long one request may take. The kernel answers within the system call; silence means an answer that could not be
+/// decoded, for which the library would wait for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The kernel's view of one network namespace.
@@ -30,15 +30,14 @@ impl Drop for Net {
 }
 
 impl Net {
-    /// Opens the current network namespace. Must be called within a tokio runtime, which then has to run for answers to
-    /// arrive.
+    /// Opens the current network namespace. Call it within a tokio runtime, which must run for answers to arrive.
     pub fn open() -> Result<Self> {
         let (connection, handle, _) = rtnetlink::new_connection().map_err(Error::Open)?;
         Ok(Self { handle, connection: tokio::spawn(connection) })
     }
 }
 
-/// Waits for an answer, but not forever.
+/// Waits for an answer, up to [`ANSWER_TIMEOUT`].
 pub(super) async fn answered<T>(
     answer: impl Future<Output = std::result::Result<T, rtnetlink::Error>>,
 ) -> io::Result<T> {
@@ -46,7 +45,7 @@ pub(super) async fn answered<T>(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(rtnetlink::Error::NetlinkError(message))) => Err(message.to_io()),
         Ok(Err(other)) => Err(io::Error::other(other)),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer that could be understood")),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer that could be decoded")),
     }
 }
 
@@ -60,7 +59,7 @@ pub(super) async fn all<T>(
         .map_err(|source| Error::Request { what: what.to_owned(), source })
 }
 
-/// The MAC in a link-layer address; tunnels have addresses of other lengths, loopback has zeros.
+/// The MAC in a link-layer address. Addresses of tunnels have other lengths, that of loopback is zero.
 pub(super) fn mac_of(bytes: &[u8]) -> Option<Mac> {
     bytes.try_into().ok().map(Mac).filter(|mac| mac.is_unicast())
 }

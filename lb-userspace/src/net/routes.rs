@@ -1,4 +1,4 @@
-//! How the kernel would send to an address.
+//! Asks how the kernel would send to an address.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use super::{
 /// How the kernel would send to an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Route {
-    /// The index of the interface that it would send by.
+    /// The index of the interface that it would send on.
     pub interface: u32,
     /// The router; `None`: the address is on the link.
     pub gateway: Option<IpAddr>,
@@ -28,7 +28,7 @@ pub struct Route {
 }
 
 impl Net {
-    /// How the kernel would send to `address`, all routing tables and rules considered.
+    /// How the kernel would send to `address`, by all routing tables and rules.
     pub async fn route(&self, address: IpAddr) -> Result<Route> {
         let mut question = RouteMessage::default();
         let (family, length, destination) = match address {
@@ -69,7 +69,7 @@ fn route_of(message: &RouteMessage) -> Option<Route> {
     Some(Route { interface: interface?, gateway, local })
 }
 
-/// The kernel says no more than "invalid argument" of an address whose route is a blackhole.
+/// For a blackhole route, the kernel only says "invalid argument".
 fn explain_blackhole(error: io::Error) -> io::Error {
     if error.raw_os_error() == Some(libc::EINVAL) {
         io::Error::new(io::ErrorKind::HostUnreachable, "its route is a blackhole")

@@ -99,7 +99,7 @@ fn what_nobody_confirms_is_rolled_back() {
     let start = Instant::now();
     let said = network.modlb.ok(&format!("apply {} --confirm 3", change(&network).display()));
     assert!(said.contains("- server web4 10.0.0.12\n"), "{said}");
-    assert!(said.ends_with("in force, and rolled back in 3 s unless `modlb confirm` is said\n"), "{said}");
+    assert!(said.ends_with("in force; rolled back in 3 s unless confirmed by `modlb confirm`\n"), "{said}");
     assert_eq!(answers(&network), [0, 0], "it is in force");
     let pending = unconfirmed(&network);
     assert!(pending["rolls_back_in"].as_u64().unwrap() <= 3 && pending["waiting"] == true, "{pending}");

@@ -1,10 +1,9 @@
-//! What two balancers compare to see that they agree on every packet: pure.
+//! The digest by which two balancers see that they agree on every packet. Pure.
 //!
-//! The digest covers what decides to which server address a packet goes, and nothing else: of each service its
-//! destination, its formula, whether fragments are balanced, its direction, and its slot table (hence weights, states
-//! and the servers' order). Names, the order of services, interfaces and MACs are left out: balancers on different
-//! segments may see a server at different MACs, and need not agree on what they call it. Trap: what else comes to
-//! decide must be added here, which is why [`encode`] takes a service apart field by field.
+//! It covers everything that decides to which server address a packet goes, and nothing else: each service's
+//! destination, formula, handling of fragments, direction, and slot table, which depends on weights, states and the
+//! servers' order. Names, the order of services, interfaces and MACs are left out: balancers on different segments may
+//! see a server at different MACs. Trap: a new key that decides must be added here; so [`encode`] names every field.
 
 use std::net::IpAddr;
 
@@ -16,11 +15,11 @@ use crate::config::model::{Config, Direction, Formula, Fragments, Service};
 #[cfg(test)]
 mod tests;
 
-/// The digest of a whole configuration whose slot tables have these digests, service by service.
+/// The digest of a configuration, given the digest of each service's slot table.
 pub fn digest(config: &Config, tables: impl IntoIterator<Item = Digest>) -> Digest {
     let mut services: Vec<_> =
         config.services.iter().zip(tables).map(|(service, table)| encode(service, table)).collect();
-    // Which service takes a packet does not depend on their order.
+    // The order of services does not decide.
     services.sort_unstable();
     let mut hash = Sha256::new();
     for service in services {
@@ -29,7 +28,7 @@ pub fn digest(config: &Config, tables: impl IntoIterator<Item = Digest>) -> Dige
     Digest::of(hash)
 }
 
-/// The same for a configuration whose tables nobody has built yet.
+/// The same, building the tables.
 pub fn digest_of(config: &Config) -> Digest {
     let tables = config.services.iter().map(|service| SlotTable::build(service).digest(service));
     digest(config, tables.collect::<Vec<_>>())
@@ -38,10 +37,10 @@ pub fn digest_of(config: &Config) -> Digest {
 /// Bytes in a service's encoding.
 const ENCODED: usize = 33;
 
-/// Family, address, prefix length, protocol, port, formula, fragments, direction, table: all of one length, so that no
-/// two lists of services run together to the same bytes.
+/// Family, address, prefix length, protocol, port, formula, fragments, direction, table. All encodings have the same
+/// length, so that different lists of services never give the same bytes.
 fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
-    // The table stands for the selection and the servers.
+    // The table covers selection and servers.
     let Service { name: _, address, protocol, port, formula, selection: _, fragments, direction, check: _, servers: _ } =
         service;
     let mut bytes = [0; ENCODED];
@@ -56,7 +55,7 @@ fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
         }
     }
     bytes[17] = address.prefix_len();
-    // Protocol 0 is one, any is none: they differ in the first of these bytes.
+    // The first byte tells protocol 0 from any protocol.
     bytes[18] = u8::from(protocol.is_some());
     bytes[19] = protocol.unwrap_or_default();
     bytes[20..22].copy_from_slice(&port.unwrap_or_default().to_be_bytes());
@@ -64,7 +63,7 @@ fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
         Formula::ThreeTuple => 3,
         Formula::FiveTuple => 5,
     };
-    // A service without a port balances fragments whatever it says.
+    // A service without port always balances fragments.
     bytes[23] = u8::from(port.is_none() || *fragments == Fragments::Balance);
     bytes[24] = match direction {
         Direction::Forward => 0,

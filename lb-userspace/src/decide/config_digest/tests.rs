@@ -1,8 +1,8 @@
 use super::*;
 use crate::config::file::parse;
 
-/// Two services, the second without a port; `edit` changes the text.
-fn of(edit: impl Fn(String) -> String) -> Digest {
+/// The digest of two services, the second without a port. `edit` changes the text.
+fn digest_with(edit: impl Fn(String) -> String) -> Digest {
     let server =
         |number| format!("[[service.server]]\naddress = \"10.0.0.{number}\"\nmac = \"02:00:00:00:00:{number}\"\n");
     let web = format!(
@@ -15,15 +15,15 @@ fn of(edit: impl Fn(String) -> String) -> Digest {
 }
 
 fn replaced(from: &'static str, to: &'static str) -> Digest {
-    of(|text| {
+    digest_with(|text| {
         assert!(text.contains(from), "{from}");
         text.replacen(from, to, 1)
     })
 }
 
 #[test]
-fn what_decides_counts() {
-    let mut seen = vec![of(|text| text)];
+fn everything_that_decides_is_covered() {
+    let mut seen = vec![digest_with(|text| text)];
     for (from, to) in [
         ("203.0.113.10", "203.0.113.11"),
         ("port = 443", "port = 444"),
@@ -41,24 +41,25 @@ fn what_decides_counts() {
         ("10.0.0.13", "10.0.0.14"),
     ] {
         let digest = replaced(from, to);
-        assert!(!seen.contains(&digest), "{from} → {to}: as something before");
+        assert!(!seen.contains(&digest), "{from} → {to}: the digest was seen before");
         seen.push(digest);
     }
-    // The order of servers is the formula's.
-    let swapped =
-        of(|text| text.replace("10.0.0.11", "first").replace("10.0.0.12", "10.0.0.11").replace("first", "10.0.0.12"));
+    // The formula depends on the order of servers.
+    let swapped = digest_with(|text| {
+        text.replace("10.0.0.11", "first").replace("10.0.0.12", "10.0.0.11").replace("first", "10.0.0.12")
+    });
     assert!(!seen.contains(&swapped));
     let empty = digest_of(&Config::default());
     assert!(!seen.contains(&empty));
 }
 
 #[test]
-fn what_does_not_decide_does_not_count() {
-    let plain = of(|text| text);
+fn nothing_else_is_covered() {
+    let plain = digest_with(|text| text);
     assert_eq!(replaced("\"web\"", "\"other\""), plain, "a name");
     assert_eq!(replaced("02:00:00:00:00:11", "02:00:00:00:00:99"), plain, "a MAC");
-    assert_eq!(of(|text| format!("interfaces = [\"eth7\"]\n{text}")), plain, "interfaces");
-    let other_order = of(|text| {
+    assert_eq!(digest_with(|text| format!("interfaces = [\"eth7\"]\n{text}")), plain, "interfaces");
+    let other_order = digest_with(|text| {
         let (web, rest) = text.split_at(text.rfind("[[service]]").unwrap());
         format!("{rest}{web}")
     });
@@ -66,15 +67,15 @@ fn what_does_not_decide_does_not_count() {
     assert_eq!(replaced("113.0/24\"", "113.0/24\"\nfragments = \"balance\""), plain, "fragments without a port");
 }
 
-/// Monitoring keeps them: they stay what they are from version to version.
+/// Monitoring stores digests, so they must not change from version to version.
 #[test]
-fn pinned() {
+fn digests_stay_the_same() {
     assert_eq!(digest_of(&Config::default()).to_string(), "e3b0c44298fc1c14");
-    assert_eq!(of(|text| text).to_string(), "068183df64b08525");
+    assert_eq!(digest_with(|text| text).to_string(), "068183df64b08525");
 }
 
 #[test]
-fn text() {
+fn digests_as_text() {
     let digest = Digest(0x0123_4567_89ab_cdef);
     assert_eq!("0123456789abcdef".parse(), Ok(digest));
     assert_eq!("0123456789ABCDEF".parse(), Ok(digest));

@@ -1,8 +1,8 @@
-//! Which service takes a packet and which server, by the configuration alone: what `explain` shows of one packet and
-//! `replay` counts of many without the kernel.
+//! Decides by the configuration alone which service and server take a packet, for `explain` and for `replay` without
+//! the kernel.
 //!
-//! Nothing here is the datapath's: sums are big integers, and services are looked for in the order of the
-//! configuration's words rather than of the table's keys.
+//! It shares nothing with the datapath: sums are big integers, and services are compared with the packet key by key
+//! instead of being looked up in a hash table.
 
 use std::{
     cell::OnceCell,
@@ -21,7 +21,7 @@ use num_bigint::BigUint;
 use super::slots::SlotTable;
 use crate::config::model::{Direction, Formula, Fragments, Service};
 
-/// What the formula and the services want to know of a packet; the source is the client.
+/// The fields of a packet that formula and services go by. The source is the client.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Tuple {
     /// The client's address.
@@ -34,12 +34,12 @@ pub struct Tuple {
     pub destination_port: u16,
     /// The IP protocol number.
     pub protocol: u8,
-    /// Whether it is a piece of a packet, whose ports do not count.
+    /// Whether it is a fragment, which has no ports.
     pub fragment: bool,
 }
 
 impl Tuple {
-    /// The same as the service sees it that the packet comes from.
+    /// The tuple with source and destination swapped, for a packet that comes from a service.
     #[must_use]
     pub const fn swapped(&self) -> Self {
         Self {
@@ -88,7 +88,7 @@ pub enum Addend {
     Protocol,
 }
 
-/// What a formula adds up.
+/// The numbers that a formula adds up.
 pub fn addends(formula: Formula, tuple: &Tuple) -> impl Iterator<Item = (Addend, u128)> {
     let number = |address| match address {
         IpAddr::V4(address) => u128::from(address.to_bits()),
@@ -107,20 +107,20 @@ pub fn addends(formula: Formula, tuple: &Tuple) -> impl Iterator<Item = (Addend,
     })
 }
 
-/// A configuration's services, with their tables made as they are needed.
+/// Decides by these services. Slot tables are built when they are first needed.
 #[derive(Debug)]
 pub struct Judge<'a> {
     services: &'a [Service],
     tables: Vec<OnceCell<SlotTable>>,
     /// The services of each destination.
     nets: HashMap<IpNet, Vec<usize>>,
-    /// The lengths that destinations have, by family, the longest first.
+    /// The prefix lengths of destinations, by family, the longest first.
     lengths: [Vec<u8>; 2],
     own: HashSet<IpAddr>,
 }
 
 impl<'a> Judge<'a> {
-    /// `own` are addresses that no prefix service takes.
+    /// `own`: addresses that no prefix service takes.
     pub fn new(services: &'a [Service], own: &[IpAddr]) -> Self {
         let mut nets: HashMap<_, Vec<_>> = HashMap::new();
         for (index, service) in services.iter().enumerate() {
@@ -135,7 +135,7 @@ impl<'a> Judge<'a> {
         Self { services, tables, nets, lengths, own: own.iter().copied().collect() }
     }
 
-    /// The services that are judged by.
+    /// The services.
     pub const fn services(&self) -> &'a [Service] {
         self.services
     }
@@ -153,15 +153,15 @@ impl<'a> Judge<'a> {
     /// The slot that a sum leads to; `None`: no server is up.
     pub fn slot(&self, service: usize, sum: &BigUint) -> Option<u32> {
         let table = self.table(service);
-        // A table with a server that is up has a slot.
+        // A table with a server that is up is not empty.
         (!table.all_down()).then(|| (sum % table.len()).iter_u32_digits().next().unwrap_or_default())
     }
 
-    /// The service and the server that take a packet, by their places in the configuration.
+    /// The service and the server that take a packet, by their indices in the configuration.
     ///
     /// # Errors
     ///
-    /// As for [`Judge::service`], and [`Outcome::NoServer`].
+    /// Those of [`Judge::service`], and [`Outcome::NoServer`].
     pub fn server(&self, tuple: &Tuple) -> Result<(usize, usize), Outcome> {
         let (service, direction) = self.service(tuple)?;
         let tuple = if direction == Direction::Reply { tuple.swapped() } else { *tuple };
@@ -170,17 +170,17 @@ impl<'a> Judge<'a> {
         Ok((service, server.into()))
     }
 
-    /// The most specific service that the packet goes to, or else that it comes from, and which of the two it is.
+    /// The most specific service that the packet goes to, or else comes from, and which of the two it is.
     ///
     /// # Errors
     ///
-    /// [`Outcome::NoService`]; for a piece of a packet also [`Outcome::Fragment`].
+    /// [`Outcome::NoService`]; for a fragment also [`Outcome::Fragment`].
     pub fn service(&self, tuple: &Tuple) -> Result<(usize, Direction), Outcome> {
-        let kept = is_special(tuple.destination) || self.own.contains(&tuple.destination);
-        match self.find(tuple, kept, Direction::takes_forward) {
+        let exact = is_special(tuple.destination) || self.own.contains(&tuple.destination);
+        match self.find(tuple, exact, Direction::takes_forward) {
             Err(Outcome::NoService) => {
                 let swapped = tuple.swapped();
-                // A prefix takes what comes from this host, whose own addresses no prefix is asked for otherwise.
+                // Here prefixes also match this host's own addresses: it is the sender.
                 let found = self.find(&swapped, is_special(swapped.destination), Direction::takes_reply);
                 found.map(|index| (index, Direction::Reply))
             }
@@ -188,17 +188,18 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The longest prefix first, then protocol, then port. No prefix takes what is `kept` from them.
-    fn find(&self, tuple: &Tuple, kept: bool, takes: impl Fn(Direction) -> bool) -> Result<usize, Outcome> {
+    /// Goes by the longest prefix, then protocol, then port. `exact`: no prefix matches.
+    fn find(&self, tuple: &Tuple, exact: bool, takes: impl Fn(Direction) -> bool) -> Result<usize, Outcome> {
         let destination = tuple.destination;
         for &length in &self.lengths[usize::from(destination.is_ipv6())] {
             let Ok(net) = IpNet::new(destination, length) else { continue };
-            if kept && length < net.max_prefix_len() {
+            if exact && length < net.max_prefix_len() {
                 break;
             }
             let Some(services) = self.nets.get(&net.trunc()) else { continue };
             let services = services.iter().copied().filter(|index| takes(self.services[*index].direction));
-            let found = if tuple.fragment { self.of_piece(services, tuple) } else { self.of_whole(services, tuple) };
+            let found =
+                if tuple.fragment { self.for_fragment(services, tuple) } else { self.for_packet(services, tuple) };
             if let Some(found) = found {
                 return found;
             }
@@ -206,7 +207,7 @@ impl<'a> Judge<'a> {
         Err(Outcome::NoService)
     }
 
-    fn of_whole(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
+    fn for_packet(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
         let rank = |index: usize| {
             let service = &self.services[index];
             let fits = service.protocol.is_none_or(|protocol| protocol == tuple.protocol)
@@ -217,9 +218,9 @@ impl<'a> Judge<'a> {
         ranked.max().map(|(_, index)| Ok(index))
     }
 
-    /// A piece goes to the service that says so for its protocol, else to the one without a port, else to that of all
-    /// protocols; one with a port lets it pass.
-    fn of_piece(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
+    /// A fragment goes to the service of its protocol that balances fragments, else to the one without a port, else to
+    /// the one for all protocols. A service with a port passes it.
+    fn for_fragment(&self, services: impl Iterator<Item = usize>, tuple: &Tuple) -> Option<Result<usize, Outcome>> {
         let rank = |index: usize| {
             let service = &self.services[index];
             match (service.protocol, service.port, service.fragments) {
@@ -235,7 +236,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// What no prefix service takes, whoever the host is.
+/// Whether an address is one that no prefix service takes on any host.
 fn is_special(address: IpAddr) -> bool {
     address.is_unspecified()
         || address.is_loopback()

@@ -2,11 +2,11 @@ use super::*;
 use crate::config::file;
 
 const WHOLE: bool = false;
-const PIECE: bool = true;
+const FRAGMENT: bool = true;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Services by what stands in their tables, with one server each.
+/// Services with these keys and one server each.
 fn services(tables: &[&str]) -> Vec<Service> {
     let table = |(number, text): (usize, &&str)| {
         format!("[[service]]\nname = \"{number}\"\n{text}\n[[service.server]]\naddress = \"10.0.0.1\"\n")
@@ -38,10 +38,10 @@ fn judge(tables: &[&str], own: &[IpAddr], tuple: &Tuple) -> Result<usize, Outcom
     Judge::new(&services(tables), own).service(tuple).map(|(index, _)| index)
 }
 
-/// Whatever order services are listed in.
+/// In any order of services.
 #[test]
-fn pieces_by_the_service_that_says_so() {
-    let tcp = tuple("203.0.113.10", TCP, PIECE);
+fn fragments_go_to_the_service_that_balances_them() {
+    let tcp = tuple("203.0.113.10", TCP, FRAGMENT);
     for (tables, found) in [
         (&[TCP_80_BALANCE, TCP_ANY, ADDRESS][..], Ok(0)),
         (&[ADDRESS, TCP_ANY, TCP_80_BALANCE], Ok(2)),
@@ -57,13 +57,13 @@ fn pieces_by_the_service_that_says_so() {
     ] {
         assert_eq!(judge(tables, &[], &tcp), found, "{tables:?}");
     }
-    let udp = tuple("203.0.113.10", UDP, PIECE);
+    let udp = tuple("203.0.113.10", UDP, FRAGMENT);
     assert_eq!(judge(&[TCP_80_BALANCE, TCP_ANY], &[], &udp), Err(Outcome::NoService));
     assert_eq!(judge(&[TCP_80_BALANCE, NET], &[], &udp), Ok(1));
 }
 
 #[test]
-fn whole_packets_by_the_most_specific_service() {
+fn packets_go_to_the_most_specific_service() {
     let tcp = tuple("203.0.113.10", TCP, WHOLE);
     for (tables, found) in [
         (&[ADDRESS, TCP_ANY, TCP_80][..], Ok(2)),
@@ -80,11 +80,11 @@ fn whole_packets_by_the_most_specific_service() {
 }
 
 #[test]
-fn what_no_prefix_takes() {
+fn prefixes_leave_out_own_and_special_addresses() {
     let own: [IpAddr; 1] = [[203, 0, 113, 10].into()];
     let at = |destination| tuple(destination, TCP, WHOLE);
     assert_eq!(judge(&[NET, WORLD_80], &own, &at("203.0.113.10")), Err(Outcome::NoService));
-    // Its own service takes it all the same.
+    // A service for exactly this address takes it.
     assert_eq!(judge(&[NET, ADDRESS], &own, &at("203.0.113.10")), Ok(1));
     assert_eq!(judge(&[NET, WORLD_80], &own, &at("203.0.113.11")), Ok(0));
     for special in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "127.0.0.1", "169.254.1.1"] {
@@ -93,7 +93,7 @@ fn what_no_prefix_takes() {
 }
 
 #[test]
-fn an_ipv6_address_counts_whole() {
+fn all_bits_of_an_ipv6_address_count() {
     let flow = Flow {
         source: V6([0x2001_0db8, 0, 0, 7]),
         destination: V6([u32::MAX; 4]),
@@ -110,17 +110,17 @@ fn an_ipv6_address_counts_whole() {
     assert_eq!(sum, expected);
 }
 
-/// Of services that take both directions, a packet's destination is looked at first, and its source only where that
-/// finds none.
+/// With services in both directions, the packet's destination is looked up first, and its source only if no service is
+/// found.
 #[test]
-fn the_destination_before_the_source() {
+fn the_destination_comes_before_the_source() {
     let mut services = services(&[TCP_80, "address = \"198.51.100.0/24\""]);
     services.iter_mut().for_each(|service| service.direction = Direction::Both);
     let own = ["198.51.100.7".parse().unwrap()];
     let there = tuple("203.0.113.10", TCP, WHOLE);
     assert_eq!(Judge::new(&services, &[]).service(&there), Ok((0, Direction::Forward)));
     assert_eq!(Judge::new(&services, &[]).service(&there.swapped()), Ok((1, Direction::Forward)));
-    // A prefix is not asked for this host's own addresses, so the packet counts as one from the first service.
+    // No prefix takes this host's own address, so this is a packet from the first service.
     assert_eq!(Judge::new(&services, &own).service(&there.swapped()), Ok((0, Direction::Reply)));
     services[0].direction = Direction::Forward;
     assert_eq!(Judge::new(&services, &own).service(&there.swapped()), Err(Outcome::NoService));

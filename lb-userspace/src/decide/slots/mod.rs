@@ -1,14 +1,14 @@
-//! A service's servers → its slot table, and the table's digest: pure.
+//! Builds a service's slot table and the table's digest. Pure.
 //!
-//! With every server up a `modulo` table is the formula itself: T = N, entry i is server i, and a server of weight w
-//! stands for w consecutive entries. While servers are down the table is refined to T = N·K entries: as (sum % (N·K)) %
-//! N = sum % N, entry j still belongs to j % N, so that flows of servers that are up stay where they are. Only the
-//! entries of servers that are down are dealt to others, by rendezvous (highest random weight) hashing (Thaler and
-//! Ravishankar, 1998): each entry ranks the servers in an order of its own and goes to the first that is up. The result
-//! depends on the set of servers that are up, never on history.
+//! With all servers up, a `modulo` table is the formula itself: T = N, slot i names server i, and a server of weight w
+//! has w consecutive slots. While servers are down, the table is refined to T = N·K slots: as (sum % (N·K)) % N = sum %
+//! N, slot j still belongs to j % N, so flows of servers that are up do not move. Only the slots of servers that are
+//! down are reassigned, by rendezvous (highest random weight) hashing (Thaler and Ravishankar, 1998): each slot ranks
+//! the servers by a hash and goes to the first that is up. The result depends on the set of servers that are up, never
+//! on history.
 //!
-//! A `resilient` table has a fixed prime number of entries, filled by Maglev's method (Eisenbud et al., NSDI 2016) from
-//! all servers, up or down; those of servers that are down are dealt in the same way.
+//! A `resilient` table has a fixed prime number of slots, filled by Maglev's method (Eisenbud et al., NSDI 2016) from
+//! all servers, up or down. The slots of servers that are down are reassigned in the same way.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -20,13 +20,13 @@ use crate::config::model::{Selection, Server, Service};
 #[cfg(test)]
 mod tests;
 
-/// Which server each slot names.
+/// The server that each slot names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SlotTable {
     slots: Vec<Option<u16>>,
 }
 
-/// What two balancers compare to see that they agree: of T, and of the server that each slot names.
+/// A digest of T and of the server that each slot names. Two balancers compare it to see that they agree.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Digest(
     /// The first eight bytes of the SHA-256.
@@ -39,7 +39,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The text is no [`Digest`].
+/// The text is not a [`Digest`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not a digest; use the 16 hexadecimal digits that `modlb status` shows")]
 pub struct ParseDigestError;
@@ -56,7 +56,7 @@ impl FromStr for Digest {
 }
 
 impl Digest {
-    /// That of everything that went into `hash`.
+    /// The digest of everything that was hashed.
     pub(crate) fn of(hash: Sha256) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
@@ -88,7 +88,7 @@ impl SlotTable {
         self.slots.len() as u32
     }
 
-    /// Whether there are no slots, as there are none without servers.
+    /// Whether there are no slots, which is so without servers.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -98,12 +98,12 @@ impl SlotTable {
         self.slots.get(slot as usize).copied().flatten()
     }
 
-    /// What each slot names.
+    /// The server that each slot names.
     pub fn iter(&self) -> impl Iterator<Item = Option<u16>> + '_ {
         self.slots.iter().copied()
     }
 
-    /// Whether no server is up, or there is none.
+    /// Whether no server is up.
     pub fn all_down(&self) -> bool {
         self.slots.iter().all(Option::is_none)
     }
@@ -129,14 +129,15 @@ impl SlotTable {
     }
 }
 
-/// What balancers that agree have in common of a server: its address. Weight, state and health are in the slots; MAC
-/// and VLAN are each host's own view.
+/// The part of a server that a digest covers: its address. Weight, state and health show in the slots. MAC and VLAN may
+/// differ between hosts that agree.
 const fn identity(server: &Server) -> IpAddr {
     let Server { address, mac: _, vlan: _, weight: _, state: _, health: _ } = server;
     *address
 }
 
-/// Which server each entry belongs to: as many times N entries as it takes to spread what is to be dealt.
+/// The server of each slot, before reassignment. If some servers are down, N slots are repeated to spread theirs
+/// evenly.
 fn modulo(servers: &[Server], takes_flows: &[bool]) -> Vec<u16> {
     let copies: Vec<u16> = (0..=u16::MAX).zip(servers).flat_map(|(index, server)| copies(index, server)).collect();
     let n = copies.len() as u32;
@@ -153,8 +154,8 @@ fn copies(index: u16, server: &Server) -> impl Iterator<Item = u16> + use<> {
     std::iter::repeat_n(index, server.weight as usize)
 }
 
-/// Maglev's population: every server goes through the slots in an order of its own and, when it is its turn, takes the
-/// next that is free. Servers take turns by weight, in an order that does not depend on the configuration's.
+/// Maglev's population: each server has its own permutation of the slots and, on its turn, takes the next free one.
+/// Servers take turns by weight, in an order that does not depend on that of the configuration.
 fn maglev(servers: &[Server], slots: u32) -> Vec<u16> {
     let most = servers.iter().map(|server| server.weight).max().unwrap_or(1);
     let mut walkers: Vec<_> =
@@ -181,7 +182,7 @@ struct Walker {
     address: IpAddr,
     weight: u32,
     credit: u32,
-    place: u64,
+    slot: u64,
     skip: u64,
 }
 
@@ -189,22 +190,22 @@ impl Walker {
     fn new(index: u16, server: &Server, slots: u32) -> Self {
         let hash = hash_address(server.address);
         let slots = u64::from(slots);
-        // Any step is coprime to a prime number of slots, so that every slot is met.
-        let (place, skip) = (mix(hash) % slots, mix(hash ^ SKIP) % (slots - 1) + 1);
-        Self { index, address: server.address, weight: server.weight, credit: 0, place, skip }
+        // The number of slots is prime, so any step visits every slot.
+        let (slot, skip) = (mix(hash) % slots, mix(hash ^ SKIP) % (slots - 1) + 1);
+        Self { index, address: server.address, weight: server.weight, credit: 0, slot, skip }
     }
 
     /// Takes the next free slot, of which there is one.
     fn take(&mut self, table: &mut [Option<u16>]) {
         let slots = table.len() as u64;
-        while table[self.place as usize].is_some() {
-            self.place = (self.place + self.skip) % slots;
+        while table[self.slot as usize].is_some() {
+            self.slot = (self.slot + self.skip) % slots;
         }
-        table[self.place as usize] = Some(self.index);
+        table[self.slot as usize] = Some(self.index);
     }
 }
 
-/// A chance of a server that is up to be drawn; it has as many as its weight.
+/// A lottery ticket of a server that is up. It has as many as its weight.
 struct Ticket {
     number: u64,
     server: u16,
@@ -220,17 +221,17 @@ fn tickets(servers: &[Server], takes_flows: &[bool]) -> Vec<Ticket> {
     .collect()
 }
 
-/// The server whose ticket is worth most to the slot.
+/// The server whose ticket has the highest hash with the slot.
 ///
-/// As [`mix`] is a bijection, only tickets of the same number are worth the same. The plain loop is what makes a table
-/// of 65536 slots with half of the servers down bearable: 2^30 turns.
+/// As [`mix`] is a bijection, only tickets with the same number have the same hash. The loop is kept simple for speed:
+/// a table of 65,536 slots with half of the servers down takes 2^30 rounds.
 fn draw(tickets: &[Ticket], slot: u64) -> Option<u16> {
     let slot = mix(slot.wrapping_mul(GOLDEN).wrapping_add(GOLDEN));
-    let (mut most, mut winner) = (0, None);
+    let (mut highest, mut winner) = (0, None);
     for ticket in tickets {
-        let worth = mix(slot ^ ticket.number);
-        if worth >= most {
-            (most, winner) = (worth, Some(ticket.server));
+        let hash = mix(slot ^ ticket.number);
+        if hash >= highest {
+            (highest, winner) = (hash, Some(ticket.server));
         }
     }
     winner
@@ -239,10 +240,10 @@ fn draw(tickets: &[Ticket], slot: u64) -> Option<u16> {
 /// 2^64 divided by the golden ratio, odd: SplitMix64's increment (Steele, Lea and Flood, OOPSLA 2014).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Any number: makes a second hash of the first.
+/// An arbitrary number, which makes a second hash of the first.
 const SKIP: u64 = 0x5bd1_e995_7b7d_159c;
 
-/// SplitMix64's finalizer, a bijection in which every bit of the input matters to every bit of the output.
+/// SplitMix64's finalizer, a bijection in which every input bit affects every output bit.
 const fn mix(mut x: u64) -> u64 {
     x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -25,7 +25,7 @@ fn server(address: IpAddr, weight: u32, state: State) -> Server {
     Server { address, mac: ServerMac::Unresolved, vlan: None, weight, state, health: Health::default() }
 }
 
-/// A service of `n` servers of weight 1, of which those named are down.
+/// A service of `n` servers of weight 1, of which those in `down` are down.
 fn numbered(selection: Selection, n: u32, down: &[u32]) -> Service {
     let mut service = service(selection, &[]);
     let state = |index| if down.contains(&index) { State::Down } else { State::Up };
@@ -36,7 +36,7 @@ fn numbered(selection: Selection, n: u32, down: &[u32]) -> Service {
 
 use State::{Down, Up};
 
-/// The numbers come from another implementation, in another language.
+/// The digests come from an implementation in another language.
 #[test]
 fn known_digests() {
     let resilient = Selection::Resilient { slots: 251 };
@@ -60,18 +60,18 @@ fn known_digests() {
     }
 }
 
-/// Whatever the reason why a server takes no flows, the table is the same, and so is its digest.
+/// The table is the same for every reason why a server takes no flows.
 #[test]
 fn every_reason_makes_the_same_table() {
     let taken_down = numbered(Selection::Modulo, 3, &[1]);
     let failing = Some(Failing { since: 7, why: Failure::Refused });
     let unresolved = Some(Unresolved { since: 7, why: Missing::NoAnswer, on: 2 });
     for health in [Health { failing, ..Health::default() }, Health { unresolved, ..Health::default() }] {
-        let mut found_out = numbered(Selection::Modulo, 3, &[]);
+        let mut unhealthy = numbered(Selection::Modulo, 3, &[]);
         let text = "[[service]]\nname = \"a\"\naddress = \"203.0.113.1\"\ncheck = { kind = \"icmp\" }";
-        found_out.check = crate::config::file::parse(text).unwrap().services.remove(0).check;
-        found_out.servers[1].health = health;
-        assert_eq!(SlotTable::build(&found_out), SlotTable::build(&taken_down), "{health:?}");
+        unhealthy.check = crate::config::file::parse(text).unwrap().services.remove(0).check;
+        unhealthy.servers[1].health = health;
+        assert_eq!(SlotTable::build(&unhealthy), SlotTable::build(&taken_down), "{health:?}");
     }
 }
 
@@ -85,7 +85,7 @@ fn with_all_up_the_table_is_the_formula() {
 }
 
 #[test]
-fn without_servers_that_are_up_there_is_nobody() {
+fn without_servers_that_are_up_slots_name_none() {
     let none = SlotTable::build(&numbered(Selection::Modulo, 0, &[]));
     assert_eq!((none.len(), none.is_empty(), none.all_down(), none.get(0)), (0, true, true, None));
     let down = SlotTable::build(&numbered(Selection::Modulo, 2, &[0, 1]));
@@ -119,13 +119,16 @@ fn the_share_of_a_server_that_is_down_is_spread_by_weight() {
     let servers = [("10.0.0.1", 4, Down), ("10.0.0.2", 1, Up), ("10.0.0.3", 1, Up), ("10.0.0.4", 2, Up)];
     let service = service(Selection::Modulo, &servers);
     let table = SlotTable::build(&service);
-    let mut dealt = [0; 4];
+    let mut shares = [0; 4];
     for slot in (0..table.len()).filter(|slot| slot % 8 < 4) {
-        dealt[usize::from(table.get(slot).unwrap())] += 1;
+        shares[usize::from(table.get(slot).unwrap())] += 1;
     }
     // 2,048 entries by weights of 1, 1 and 2: 512, 512 and 1,024, with standard deviations of about 20.
-    assert_eq!((dealt[0], dealt.iter().sum::<u32>()), (0, 2_048));
-    assert!(dealt[1].abs_diff(512) < 80 && dealt[2].abs_diff(512) < 80 && dealt[3].abs_diff(1_024) < 80, "{dealt:?}");
+    assert_eq!((shares[0], shares.iter().sum::<u32>()), (0, 2_048));
+    assert!(
+        shares[1].abs_diff(512) < 80 && shares[2].abs_diff(512) < 80 && shares[3].abs_diff(1_024) < 80,
+        "{shares:?}"
+    );
 }
 
 #[test]
@@ -134,20 +137,20 @@ fn a_resilient_table_is_even_and_follows_weights() {
     let table = SlotTable::build(&numbered(selection, 100, &[]));
     let mut counts = [0_u32; 100];
     table.iter().flatten().for_each(|server| counts[usize::from(server)] += 1);
-    // Turns are equal, so that counts differ by the one turn that the last round does not give to all.
+    // Servers take equal turns, so counts differ only by the last, incomplete round.
     assert!(counts.iter().all(|count| (163..=164).contains(count)), "{counts:?}");
 
     let weighted = service(selection, &[("10.0.0.1", 1, Up), ("10.0.0.2", 3, Up)]);
     let first = SlotTable::build(&weighted).iter().flatten().filter(|server| *server == 0).count();
     assert!(first.abs_diff(16_381 / 4) <= 1, "{first}");
 
-    // Weights that do not divide one another: what is left of a turn counts for the next.
+    // With weights that do not divide one another, the rest of a turn counts for the next.
     let uneven = service(selection, &[("10.0.0.1", 2, Up), ("10.0.0.2", 3, Up)]);
     let first = SlotTable::build(&uneven).iter().flatten().filter(|server| *server == 0).count();
     assert!(first.abs_diff(16_381 * 2 / 5) <= 1, "{first}");
 }
 
-/// The share of the slots that name another server by address.
+/// The share of slots that name a server with another address.
 fn moved(before: &Service, after: &Service) -> f64 {
     let (old, new) = (SlotTable::build(before), SlotTable::build(after));
     assert_eq!(old.len(), new.len());
@@ -172,7 +175,7 @@ fn a_resilient_table_changes_little_with_the_list() {
     }
 }
 
-/// A service with weights, and two sets of servers that are down, the first part of the second.
+/// A service with weights: with all servers up, with some down, and with more down.
 fn nested() -> impl Strategy<Value = [Service; 3]> {
     let selection = prop_oneof![
         Just(Selection::Modulo),
@@ -205,7 +208,7 @@ fn owner(table: &SlotTable, sum: u128) -> Option<usize> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// The promise that everything rests on: a flow moves only if its server goes down, or comes back.
+    /// The central promise: a flow moves only if its server goes down or comes back.
     #[test]
     fn flows_of_servers_that_stay_up_do_not_move(services in nested(), sums in vec(any::<u128>(), 200)) {
         let tables = services.each_ref().map(SlotTable::build);
@@ -226,7 +229,7 @@ proptest! {
         }
     }
 
-    /// The table depends on what is up, not on how it came to be so: it is a function of the configuration.
+    /// The table depends on the configuration alone, not on history.
     #[test]
     fn the_same_configuration_gives_the_same_table(service in testing::service(0)) {
         let (one, other) = (SlotTable::build(&service), SlotTable::build(&service.clone()));
