@@ -111,7 +111,7 @@ impl Neighbours {
         self.change(net, &wanted).await;
     }
 
-    /// Adds entries, and removes those that the agent made and nobody needs.
+    /// Adds wanted entries, and removes others that the agent made.
     async fn change(&mut self, net: &Net, wanted: &HashMap<Entry, Option<Mac>>) {
         let gone: Vec<_> = self.entries.keys().filter(|entry| !wanted.contains_key(entry)).copied().collect();
         for entry in gone {

@@ -1,4 +1,4 @@
-//! What can go wrong with the datapath; each message names the way out.
+//! Errors of the datapath. Each message says what helps.
 
 /// What can go wrong with the datapath.
 #[derive(Debug, thiserror::Error)]

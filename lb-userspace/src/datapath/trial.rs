@@ -27,7 +27,7 @@ use crate::decide::slots::SlotTable;
 /// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;
 
-/// Lengths of frames that are tried to find the longest possible one: the first that the kernel takes tells. Kernels
+/// Lengths that are tried to find the longest possible frame: that of the first one that the kernel takes. Kernels
 /// before 5.18 refuse frames that do not fit in a page.
 const PROBES: [usize; 2] = [65_549, 3_000];
 

@@ -78,7 +78,7 @@ fn what_may_not_meet_the_session_is_a_warning_at_most() {
     ] {
         let (done, said) = session.run(connection, &format!("{attach} {options}"));
         assert!(done, "{said}");
-        assert_eq!(said.contains("if it arrives by an attached interface while modlb is active"), warns, "{said}");
+        assert_eq!(said.contains("if it arrives on an attached interface while modlb is active"), warns, "{said}");
         session.0.modlb.ok("detach");
     }
 }

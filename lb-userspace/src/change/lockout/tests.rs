@@ -28,7 +28,7 @@ fn locking_the_operator_out_is_refused() {
     }
     // It may arrive on another interface: a warning.
     let verdict = assess(&Config::default(), &take, &host(Some(session), false));
-    assert!(verdict.refusal.is_none() && verdict.warnings[0].contains("if it arrives by an attached interface"));
+    assert!(verdict.refusal.is_none() && verdict.warnings[0].contains("if it arrives on an attached interface"));
     // Nothing that is already so is reported.
     assert_eq!(assess(&take, &take, &host(Some(session), true)), Verdict::default());
 }

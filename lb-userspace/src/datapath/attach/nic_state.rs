@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_members_receive() {
+    fn members_receive_what_they_need() {
         let service = "[[service]]\nname = \"a\"\naddress = \"2001:db8::1:203\"\n[[service]]\nname = \"b\"\naddress = \
                        \"203.0.113.10\"\n[[service]]\nname = \"c\"\naddress = \"2001:db8:5::/48\"";
         let member = "role = \"member\"\n";

@@ -185,7 +185,7 @@ impl Pins {
     /// Makes the directory in the mounted BPF file system, and takes the lock; `None`: another command has it.
     pub fn claim(&self) -> Result<Option<Lock>> {
         let start = Instant::now();
-        // Who only looks whether there is a lock has it for a moment.
+        // `is_claimed` holds the lock for a moment.
         while start.elapsed() < CLAIM_TIMEOUT {
             fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
             match self.try_lock(Duration::ZERO) {
