@@ -80,7 +80,7 @@ fn other_icmp_messages_are_ordinary_packets() {
         for kind in others {
             passes(&bench, &format!("type {kind}"), &error(address, *kind, &quote), Outcome::NoService);
         }
-        // A service without a port takes them like any other packet, but an error goes by its quote.
+        // A service without a port takes them like any other packet, but an error follows its quote.
         bench.apply(&[service("web", address, HTTPS, 11..18), service("all", address, "", 31..36)].concat());
         let router: IpAddr = if address == WEB { "192.0.2.1" } else { "2001:db8:9::1" }.parse().unwrap();
         for kind in others {
@@ -158,7 +158,7 @@ fn quotes_with_ipv6_extension_headers_are_read() {
             passes(&bench, "nine headers", &frame, Outcome::NoService);
         }
     }
-    // The error's own extension headers are looked through before the quote's.
+    // The error's own extension headers are skipped before the quote's.
     let quote = ipv6(to, client, TCP, &ports(443, PORT));
     let outer = [extension(DESTINATION_OPTIONS, ICMPV6, 1), message(2, &quote)].concat();
     let frame = to_gateway(&ipv6("2001:db8:9::1".parse().unwrap(), to, DESTINATION_OPTIONS, &outer));

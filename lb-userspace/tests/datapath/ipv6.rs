@@ -107,7 +107,7 @@ fn neighbour_discovery_is_never_taken() {
     for length in 0..8 {
         passes(
             &bench,
-            "ICMPv6 cut off",
+            "truncated ICMPv6",
             &to_service(WEB6, ICMPV6, &[128, 0, 0, 0, 0, 0, 0][..length.min(7)]),
             Outcome::Malformed,
         );

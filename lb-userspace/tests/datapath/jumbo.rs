@@ -38,7 +38,7 @@ fn small_frames_are_treated_as_by_the_other_program() {
     for address in [WEB, WEB6] {
         let bench = Bench::jumbo(&service("web", address, HTTPS, 11..14));
         passes(&bench, "no service", &to_service(address, UDP, &ports(1, 443)), Outcome::NoService);
-        passes(&bench, "ports cut off", &to_service(address, TCP, &[0; 3]), Outcome::Malformed);
+        passes(&bench, "truncated ports", &to_service(address, TCP, &[0; 3]), Outcome::Malformed);
         bench.modlb.ok(&format!("server down web {}", server(address, 11)));
         bench.modlb.ok(&format!("server down web {}", server(address, 12)));
         bench.modlb.ok(&format!("server down web {}", server(address, 13)));

@@ -40,7 +40,7 @@ fn arp_requests_for_services_are_answered() {
         ("for this host", arp(broadcast, 1, "10.0.0.2", "10.0.0.1")),
         ("an announcement", arp(broadcast, 1, WEB, WEB)),
         ("an answer", arp(broadcast, 2, "10.0.0.2", WEB)),
-        ("cut off", arp(broadcast, 1, "10.0.0.2", WEB)[..41].to_vec()),
+        ("truncated", arp(broadcast, 1, "10.0.0.2", WEB)[..41].to_vec()),
     ] {
         passes(&bench, what, &frame, Outcome::NotOurs);
     }

@@ -140,9 +140,9 @@ fn group(cluster: &Cluster, verb: &str) {
         assert_eq!(lines.len(), cluster.members.len() + 1, "{said}");
         assert!(lines[lines.len() - 1].starts_with("all members agree: digest "), "{said}");
     }
-    let mut nobody = Command::new(&script);
-    nobody.args(["--via", "false", verb, "web4", "10.0.0.12", "nobody"]);
-    assert!(verb == "down" || !nobody.status().unwrap().success());
+    let mut unreachable = Command::new(&script);
+    unreachable.args(["--via", "false", verb, "web4", "10.0.0.12", "host"]);
+    assert!(verb == "down" || !unreachable.status().unwrap().success());
 }
 
 fn digests(status: &Value) -> Vec<String> {

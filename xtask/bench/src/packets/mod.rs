@@ -50,11 +50,7 @@ fn lvs() -> &'static str {
     // Exists once the module is loaded.
     let loaded = FilePath::new("/proc/net/ip_vs").exists();
     let found = || capture(Command::new("modprobe").args(["--dry-run", "--quiet", "ip_vs"])).is_ok();
-    if loaded || found() {
-        "this kernel has it, but nobody has written the comparison yet"
-    } else {
-        "not in this kernel"
-    }
+    if loaded || found() { "this kernel has it, but the comparison is not written yet" } else { "not in this kernel" }
 }
 
 /// A way to forward, and its packets per second in each round, in millions.
