@@ -32,9 +32,9 @@ fail() {
     exit 1
 }
 
-# Four numbers up to 255. (`ip` itself checks IPv6 addresses.)
+# Four numbers up to 255. Leading zeros are refused: `ip` reads 010 as octal. (`ip` itself checks IPv6 addresses.)
 is_ipv4() {
-    echo "$1" | awk -F . '{ ok = NF == 4; for (i = 1; i <= NF; i++) ok = ok && $i ~ /^[0-9]+$/ && $i < 256; exit !ok }'
+    echo "$1" | awk -F . '{ ok = NF == 4; for (i = 1; i <= NF; i++) ok = ok && $i ~ /^(0|[1-9][0-9]*)$/ && $i < 256; exit !ok }'
 }
 
 undo=false dry_run=false netns='' addresses=''

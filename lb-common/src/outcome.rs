@@ -119,13 +119,6 @@ macro_rules! define {
                     $(Self::$variant => $meaning,)+
                 }
             }
-
-            /// From which level on `modlb logs` reports it: "error", "warn", "info" or "debug".
-            pub const fn level(self) -> &'static str {
-                match self {
-                    $(Self::$variant => stringify!($level),)+
-                }
-            }
         }
     };
 }

@@ -1,4 +1,4 @@
-//! The formula against big integers, and against numbers that were computed apart from any implementation.
+//! The formula against big integers, and against numbers that were computed independently of any implementation.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 const MODULI: [u32; 5] = [3, 7, 10, 1_000, 65_521];
 
-/// A packet, and for each of [`MODULI`] the remainders of its 3-tuple and its 5-tuple.
+/// Packets, and for each of [`MODULI`] the remainders of their 3-tuple and 5-tuple sums.
 type Vector = (&'static str, u16, &'static str, u16, u8, [(u32, u32); 5]);
 
 #[rustfmt::skip]
@@ -46,7 +46,7 @@ fn slots<A: Address>(flow: &Flow<A>, slots: u32) -> (u32, u32) {
 }
 
 #[test]
-fn vectors() {
+fn known_packets_have_known_remainders() {
     for (source, source_port, destination, destination_port, protocol, expected) in VECTORS {
         for (modulus, expected) in MODULI.into_iter().zip(expected) {
             let found = match (source.parse().unwrap(), destination.parse().unwrap()) {
@@ -63,7 +63,7 @@ fn vectors() {
     }
 }
 
-/// The remainders as big integers have them.
+/// The remainders of the 3-tuple and the 5-tuple, by big integers.
 fn oracle(addresses: [BigUint; 2], ports: [u16; 2], protocol: u8, modulus: u32) -> (u32, u32) {
     let [source, destination] = addresses;
     let three = source + destination + BigUint::from(ports[1]);
@@ -72,12 +72,12 @@ fn oracle(addresses: [BigUint; 2], ports: [u16; 2], protocol: u8, modulus: u32) 
     (remainder(three), remainder(five))
 }
 
-/// Any modulus, the awkward ones often.
+/// Any modulus, critical ones often.
 fn moduli() -> impl Strategy<Value = u32> {
     prop_oneof![1..=65_536_u32, Just(1), Just(2), Just(65_535), Just(65_536), Just(65_521)]
 }
 
-/// Any address, the widest ones often.
+/// Any address, extreme ones often.
 fn addresses() -> impl Strategy<Value = u128> {
     prop_oneof![
         any::<u128>(),
@@ -93,13 +93,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn ipv4_is_exact(from: u32, to: u32, ports: [u16; 2], protocol: u8, modulus in moduli()) {
+    fn ipv4_remainders_are_exact(from: u32, to: u32, ports: [u16; 2], protocol: u8, modulus in moduli()) {
         let found = slots(&flow(V4(from), ports[0], V4(to), ports[1], protocol), modulus);
         prop_assert_eq!(found, oracle([from.into(), to.into()], ports, protocol, modulus));
     }
 
     #[test]
-    fn ipv6_is_exact(
+    fn ipv6_remainders_are_exact(
         from in addresses(), to in addresses(), ports: [u16; 2], protocol: u8, modulus in moduli()
     ) {
         let found = slots(&flow(v6(from), ports[0], v6(to), ports[1], protocol), modulus);
@@ -107,13 +107,13 @@ proptest! {
     }
 
     #[test]
-    fn powers_are_those_of_two(modulus in moduli()) {
+    fn powers_of_two_are_exact(modulus in moduli()) {
         let power = |bits: u32| (BigUint::from(1_u32) << bits) % modulus;
         let found = powers(modulus).map(BigUint::from);
         prop_assert_eq!(found, [power(32), power(64), power(96)]);
     }
 
-    /// A refined table sends a flow to the copy of the server that the unrefined one names.
+    /// A refined table sends a flow to a copy of the server that the unrefined one names.
     #[test]
     fn refining_keeps_the_remainder(from in addresses(), to in addresses(), n in 1..=4_096_u32, times in 1..=16_u32) {
         let flow = flow(v6(from), 1, v6(to), 2, 6);
@@ -123,7 +123,7 @@ proptest! {
 }
 
 #[test]
-fn the_widest_sums_do_not_wrap() {
+fn the_largest_sums_do_not_wrap() {
     let flow = flow(v6(u128::MAX), u16::MAX, v6(u128::MAX), u16::MAX, u8::MAX);
     let widest = BigUint::from(u128::MAX);
     for modulus in [1, 2, 3, 65_535, 65_536] {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 const KINDS: [Kind; 4] = [Kind::Port, Kind::Protocol, Kind::Address, Kind::Fragment];
 
 #[test]
-fn tags_are_distinct_and_never_that_of_an_empty_cell() {
+fn tags_are_distinct_and_never_zero() {
     let mut seen = HashSet::new();
     for family in [4, 6] {
         for kind in KINDS {
@@ -28,16 +28,15 @@ fn tags_are_distinct_and_never_that_of_an_empty_cell() {
 
 proptest! {
     #[test]
-    fn a_place_is_within_the_table(address: [u32; 4], seed: u16, tag: u32, bits in 1..=24_u32) {
+    fn first_cells_are_within_the_table(address: [u32; 4], seed: u16, tag: u32, bits in 1..=24_u32) {
         for halves in [V6(address).halves(), V4(address[0]).halves()] {
             prop_assert!(first_cell(hash(hash_halves(halves), tag, seed), bits) < 1 << bits);
         }
     }
 
-    /// A seed is worth nothing if it leaves keys as far from each other as they were: those of one address as well as
-    /// those of neighbours.
+    /// A new seed must change the distances between keys, of one address as well as of neighbouring ones.
     #[test]
-    fn seeds_move_keys_apart(address: [u32; 4], seed: u16, port in 0..u16::MAX) {
+    fn seeds_change_the_distances_between_keys(address: [u32; 4], seed: u16, port in 0..u16::MAX) {
         let tag = |port| tag(4, Kind::Port, 6, port);
         let place = |address, port, seed| first_cell(hash(hash_halves(V4(address).halves()), tag(port), seed), 16);
         let (one, next) = (address[0], address[0] ^ 1);

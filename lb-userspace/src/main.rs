@@ -8,7 +8,7 @@ use lb_userspace::{
     cli::{Cli, Command},
     commands,
     net::namespaces,
-    output::error_text,
+    output::{error_text, print_error},
 };
 use log::LevelFilter;
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(error) => match error.downcast_ref() {
             Some(commands::ExitStatus(status)) => ExitCode::from(*status),
             None => {
-                eprintln!("error: {}", error_text(&error));
+                print_error(&format!("error: {}", error_text(&error)));
                 ExitCode::FAILURE
             }
         },

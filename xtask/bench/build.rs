@@ -1,4 +1,4 @@
-//! Builds the programs that the benchmark measures against, as `lb-userspace/build.rs` does with the datapath.
+//! Builds the programs that modlb is compared with, as `lb-userspace/build.rs` builds the datapath.
 
 use std::{env, process::Command};
 
@@ -17,8 +17,8 @@ fn main() -> Result<()> {
     }
     let toolchain = toolchain();
     if toolchain == LINKED {
-        // A release compiler is as good as a nightly one once it is told that unstable options are meant.
-        // SAFETY: nothing else runs in this process yet.
+        // With this variable a release compiler accepts unstable options as a nightly one does.
+        // SAFETY: this process has no other threads yet.
         unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
     }
     aya_build::build_ebpf(

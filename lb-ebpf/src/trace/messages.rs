@@ -50,7 +50,7 @@ fn word(event: &TraceEvent) {
 fn tuple4(event: &TraceEvent) {
     debug!(
         event,
-        "{:i} port {} to {:i} port {}, protocol {}, piece: {}",
+        "{:i} port {} to {:i} port {}, protocol {}, fragment: {}",
         event.source[1] as u32,
         event.source_port,
         event.destination[1] as u32,
@@ -64,7 +64,7 @@ fn tuple4(event: &TraceEvent) {
 fn tuple6(event: &TraceEvent) {
     debug!(
         event,
-        "{:i} port {} to {:i} port {}, protocol {}, piece: {}",
+        "{:i} port {} to {:i} port {}, protocol {}, fragment: {}",
         octets(event.source),
         event.source_port,
         octets(event.destination),

@@ -6,6 +6,6 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| lb_fuzz::targets::capture(input));
 
 #[cfg(not(fuzzing))]
 fn main() {
-    eprintln!("This was built without a fuzzer; run it by: cargo xtask fuzz 1 capture");
+    eprintln!("This was built without a fuzzer; run it with: cargo xtask fuzz 1 capture");
     std::process::exit(2);
 }

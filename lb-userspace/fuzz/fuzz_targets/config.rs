@@ -6,6 +6,6 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| lb_fuzz::targets::config(input));
 
 #[cfg(not(fuzzing))]
 fn main() {
-    eprintln!("This was built without a fuzzer; run it by: cargo xtask fuzz 1 config");
+    eprintln!("This was built without a fuzzer; run it with: cargo xtask fuzz 1 config");
     std::process::exit(2);
 }

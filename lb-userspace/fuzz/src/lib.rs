@@ -1,12 +1,12 @@
-//! Fuzz targets: what comes from outside meets modlb's parsers.
+//! Fuzz targets for modlb's parsers of untrusted input.
 //!
-//! Trap: everything that a target uses is instrumented, and a fuzzer of all that the command links (an asynchronous
-//! runtime, netlink, the loader) takes minutes to build. So the parsers' sources are compiled here once more, as they
-//! stand, without the rest; they need nothing of it, and must not. Their own tests run where they belong.
+//! Trap: everything that a target links is instrumented, and with all that the command links (an asynchronous runtime,
+//! netlink, the loader) a fuzzer takes minutes to build. So the parsers' sources are compiled again here, unchanged and
+//! without the rest, which they must not depend on. Their unit tests run in their own crate.
 
 #![cfg(not(test))]
 
-/// What of user space reads what comes from outside.
+/// The parts of user space that read untrusted input.
 #[path = "../../src"]
 mod user_space {
     pub mod config;
@@ -14,7 +14,7 @@ mod user_space {
     pub mod replay {
         pub mod capture;
     }
-    /// What is computed from a configuration.
+    /// Pure functions of a configuration.
     pub mod decide {
         pub mod slots;
     }
@@ -23,5 +23,5 @@ mod user_space {
 mod oracle;
 pub mod targets;
 
-// Where the sources themselves look for them.
+// The sources import these from the crate's root.
 pub use user_space::{config, decide, replay};

@@ -1,6 +1,6 @@
-//! The oracle's reading of frames, which shares no code with the datapath's.
+//! The oracle's parser of frames, which shares no code with the datapath's.
 
-#[expect(dead_code, reason = "some outcomes are not the parser's")]
+#[expect(dead_code, reason = "the parser does not use all outcomes")]
 #[path = "../../tests/oracle/outcome.rs"]
 pub mod outcome;
 #[path = "../../tests/oracle/packet.rs"]

@@ -1,5 +1,5 @@
-//! Every combination of headers, cut off at every length down to nothing, before the parser on the host. The kernel's
-//! own runs take no frame that is shorter than an Ethernet header.
+//! Feeds the parser on the host every combination of headers, truncated at every length down to 0. The kernel's test
+//! runs refuse frames shorter than an Ethernet header.
 
 #[path = "../../tests/oracle/combinations.rs"]
 mod combinations;
@@ -22,7 +22,7 @@ fn every_combination_of_headers_at_every_length() {
     for way in [way("198.51.100.7", "203.0.113.10"), way("2001:db8::7", "2001:db8:f00::10")] {
         combinations::all(way, |frame| {
             for length in 0..=frame.len() {
-                // Of its own, so that nothing follows its last byte.
+                // A copy, so that nothing follows its last byte.
                 let cut: Box<[u8]> = frame[..length].into();
                 lb_fuzz::targets::parse(&cut);
             }

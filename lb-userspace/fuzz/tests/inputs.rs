@@ -1,8 +1,8 @@
-//! Every target with every input that is kept: seeds, and what fuzzers found.
+//! Runs every target with every stored input: seeds, and inputs that fuzzers found.
 
 use std::{fs, path::Path};
 
-/// Hands each file of `seeds/TARGET` and `regressions/TARGET` to the target.
+/// Feeds each file of `seeds/TARGET` and `regressions/TARGET` to the target.
 fn feed(target: &str, run: impl Fn(&[u8])) {
     for kept in ["seeds", "regressions"] {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(kept).join(target);
@@ -13,7 +13,7 @@ fn feed(target: &str, run: impl Fn(&[u8])) {
         let mut count = 0;
         for file in files {
             let path = file.unwrap().path();
-            // Shown if it is the one that fails.
+            // Shown if this input fails.
             println!("{}", path.display());
             run(&fs::read(&path).unwrap());
             count += 1;

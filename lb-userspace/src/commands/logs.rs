@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::{
     cli::{self, Logs},
     datapath::{Datapath, tracing::TraceOutput},
-    output::emit_line,
+    output::{emit_line, print_error},
     trace::{
         clock,
         query::{Depth, TraceQuery, split},
@@ -36,10 +36,10 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let mut session = Session::start(instance, &options.interface, &filter, output).await?;
     let mut loggers = Vec::new();
     let closed = Arc::new(AtomicBool::new(false));
-    for teller in &mut session.tellers {
+    for tracer in &mut session.tracers {
         let lines =
-            Lines { interface: teller.interface.name.clone(), json: options.format.json, closed: Arc::clone(&closed) };
-        loggers.push(teller.messages(lines)?);
+            Lines { interface: tracer.interface.name.clone(), json: options.format.json, closed: Arc::clone(&closed) };
+        loggers.push(tracer.messages(lines)?);
     }
     let fetch = || {
         loggers.iter_mut().for_each(EbpfLogger::flush);
@@ -48,7 +48,8 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let result = session.watch(&datapath, FETCH, options.seconds, fetch).await;
     session.end()?;
     loggers.iter_mut().for_each(EbpfLogger::flush);
-    eprintln!("{} packets seen, {} matched", session.counters()?.seen, session.counters()?.fit);
+    let counters = session.counters()?;
+    print_error(&format!("{} packets seen, {} matched", counters.seen, counters.fit));
     Ok(result?)
 }
 

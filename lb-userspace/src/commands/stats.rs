@@ -16,31 +16,50 @@ use crate::{
 };
 
 pub async fn run(instance: &str, options: &Stats) -> Result<()> {
-    let datapath = Datapath::open(instance)?;
+    let now = read(instance)?;
     match options.watch {
-        None => Ok(print(&stats(&datapath.totals()?), options.format.json)?),
-        Some(interval) => watch(&datapath, interval, options.format.json).await,
+        None => Ok(print(&now, options.format.json)?),
+        Some(interval) => watch(instance, now, interval, options.format.json).await,
     }
 }
 
-/// Prints until it is interrupted or standard output is closed. Both are a success.
-async fn watch(datapath: &Datapath, interval: Duration, json: bool) -> Result<()> {
+/// The pins are opened each time: an instance may end and another take its place.
+fn read(instance: &str) -> Result<StatsView> {
+    Ok(stats(&Datapath::open(instance)?.totals()?))
+}
+
+/// Prints until it is interrupted or standard output is closed. Both are a success. While there is no instance it waits
+/// for one.
+async fn watch(instance: &str, first: StatsView, interval: Duration, json: bool) -> Result<()> {
     let mut ticks = tokio::time::interval(interval);
     ticks.tick().await;
     // One future for the whole loop: between two calls of `ctrl_c` a signal would be lost.
     let mut interrupted = pin!(tokio::signal::ctrl_c());
-    let (mut before, mut then) = (stats(&datapath.totals()?), Instant::now());
+    let mut before = Some((first, Instant::now()));
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             result = &mut interrupted => return Ok(result?),
         }
-        let (now, time) = (stats(&datapath.totals()?), Instant::now());
-        match show(&now, &before, time.duration_since(then).as_secs_f64(), json) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            result => result?,
+        let now = match read(instance) {
+            Ok(now) => (now, Instant::now()),
+            Err(error) if before.is_none() => {
+                log::debug!("{error:#}");
+                continue;
+            }
+            Err(error) => {
+                log::warn!("{error:#}; waiting for it");
+                before = None;
+                continue;
+            }
+        };
+        if let Some((before, then)) = &before {
+            match show(&now.0, before, now.1.duration_since(*then).as_secs_f64(), json) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                result => result?,
+            }
         }
-        (before, then) = (now, time);
+        before = Some(now);
     }
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
 use lb_common::{
     outcome::{Action, Outcome},
-    trace::TraceEvent as Event,
+    trace::TraceEvent,
 };
 
 use crate::{
@@ -20,12 +20,12 @@ use crate::{
     config::protocol::protocol_name,
     datapath::{Datapath, tracing::TraceOutput},
     net::Net,
-    output::{TraceLines, TraceSummary, TraceView, emit_line},
+    output::{TraceLines, TraceSummary, TraceView, emit_line, print_error},
     trace::{
         clock::{self, Clock},
-        event::TraceEvent,
         frame,
         names::{NameHistory, Takers},
+        packet::TracedPacket,
         pcapng::{Direction, Packet, Writer},
         query::{Depth, NameFilter, split},
         session::Session,
@@ -46,9 +46,16 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
         if options.pcap.is_some() { (Depth::Whole, FRAME_BUFFER) } else { (Depth::Headers, HEADER_BUFFER) };
     let snapshot = datapath.snapshot();
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
-    let sink = Sink::open(options)?;
     let mut session = Session::start(instance, &options.which.interface, &filter, TraceOutput::Events(room)).await?;
-    let events = session.tellers.iter_mut().map(|teller| teller.events()).collect::<Result<Vec<_>, _>>()?;
+    // Not before: a trace that is refused leaves the file as it is.
+    let sink = match Sink::open(options) {
+        Ok(sink) => sink,
+        Err(error) => {
+            session.end()?;
+            return Err(error);
+        }
+    };
+    let events = session.tracers.iter_mut().map(|tracer| tracer.events()).collect::<Result<Vec<_>, _>>()?;
     let interfaces = Net::open()?.interfaces().await?;
     let interfaces = interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect();
     let mut view = Viewer { events, interfaces, filter_names, sink, shown: 0, most: options.count };
@@ -58,7 +65,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     // Events that were emitted until then.
     let result = result.and_then(|()| view.fetch(&mut names).map(drop));
     let counters = session.counters()?;
-    eprintln!("{}", TraceSummary { seen: counters.seen, shown: view.shown, lost: counters.lost }.line());
+    print_error(&TraceSummary { seen: counters.seen, shown: view.shown, lost: counters.lost }.line());
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
@@ -83,7 +90,7 @@ impl Viewer {
         let mut all = Vec::new();
         for events in &mut self.events {
             while let Some(event) = events.next() {
-                all.extend(TraceEvent::read(&event));
+                all.extend(TracedPacket::read(&event));
             }
         }
         all.sort_by_key(|event| event.record.time);
@@ -114,8 +121,8 @@ impl Viewer {
         self.interfaces.get(&interface).cloned().unwrap_or_else(|| format!("#{interface}"))
     }
 
-    fn view(&self, event: &TraceEvent, outcome: Outcome, takers: &Takers<'_>, time: Duration) -> TraceView {
-        let Event { interface, egress, length, frames, slots, slot, action, .. } = event.record;
+    fn view(&self, event: &TracedPacket, outcome: Outcome, takers: &Takers<'_>, time: Duration) -> TraceView {
+        let TraceEvent { interface, egress, length, frames, slots, slot, action, .. } = event.record;
         let (bytes, whole) = (&event.before[..], length as usize);
         let link = frame::link_layer(bytes, whole);
         let tuple = event.tuple().or_else(|| frame::tuple(bytes, whole));
@@ -185,7 +192,7 @@ impl Sink {
         Ok(Self::Capture(Box::new(Writer::new(BufWriter::new(out)).with_context(|| path.display().to_string())?)))
     }
 
-    fn show(&mut self, event: &TraceEvent, view: &TraceView, time: Duration) -> io::Result<()> {
+    fn show(&mut self, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
         match self {
             Self::Lines(lines) => emit_line(&lines.line(view)),
             Self::Json => emit_line(&serde_json::to_string(view)?),
@@ -202,7 +209,7 @@ impl Sink {
 }
 
 /// Writes the frame as it came and, if it was changed, as it left.
-fn capture<W: Write>(writer: &mut Writer<W>, event: &TraceEvent, view: &TraceView, time: Duration) -> io::Result<()> {
+fn capture<W: Write>(writer: &mut Writer<W>, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
     let comment = view.comment();
     let egress = event.record.action == u32::MAX;
     let before = Packet {

@@ -6,12 +6,16 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use lb_common::mac::Mac;
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
-use super::model::{
-    Check, Config, Direction, Formula, Fragments, Group, Health, Kind, Role, Selection, Server, ServerMac, Service,
-    State, Vlan,
+use super::{
+    file,
+    model::{
+        Check, Config, Direction, Formula, Fragments, Group, Health, Kind, Role, Selection, Server, ServerMac, Service,
+        State, Vlan,
+    },
 };
 
 /// Any valid configuration.
@@ -43,6 +47,12 @@ fn restrict(service: &mut Service, balancer: bool) {
     }
 }
 
+/// A service with nothing but this name and address; every other key has its default.
+pub(crate) fn plain(name: &str, address: IpNet) -> Service {
+    let text = format!("[[service]]\nname = \"any\"\naddress = \"{address}\"\n");
+    Service { name: name.to_owned(), ..file::parse(&text).unwrap().services.remove(0) }
+}
+
 /// Any valid service with the name and the destination that belong to this index.
 pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
     let name = ["web", "dns", "\"é\\'#", "ipsec", "rest"][usize::from(index)].to_owned();
@@ -66,8 +76,6 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
     );
     (target, rest, check(six), servers(six, 6)).prop_map(
         move |((protocol, port), (formula, selection, fragments, direction), check, servers)| Service {
-            name: name.clone(),
-            address: address.into(),
             protocol,
             port,
             formula,
@@ -76,6 +84,7 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
             direction,
             check,
             servers,
+            ..plain(&name, address.into())
         },
     )
 }

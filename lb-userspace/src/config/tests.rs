@@ -61,32 +61,25 @@ fn every_key_is_read() {
         health: Health::default(),
     };
     let web = Service {
-        name: "web".to_owned(),
-        address: "203.0.113.10/32".parse().unwrap(),
         protocol: Some(6),
         port: Some(443),
         formula: Formula::ThreeTuple,
         selection: Selection::Modulo,
         fragments: Fragments::Pass,
         direction: Direction::Forward,
-        check: None,
         servers: vec![
             server(11, ServerMac::Given(Mac([2, 0, 0, 0, 0, 0x11])), None, 1, State::Up),
             server(12, ServerMac::Unresolved, Some(Vlan::Tagged(20)), 3, State::Down),
             server(13, ServerMac::Unresolved, Some(Vlan::Untagged), 1, State::Up),
         ],
+        ..testing::plain("web", "203.0.113.10/32".parse().unwrap())
     };
     let ipsec = Service {
-        name: "ipsec".to_owned(),
-        address: "2001:db8:f00::10/128".parse().unwrap(),
         protocol: Some(50),
-        port: None,
         formula: Formula::FiveTuple,
         selection: Selection::Resilient { slots: 251 },
         fragments: Fragments::Balance,
-        direction: Direction::Forward,
-        check: None,
-        servers: vec![],
+        ..testing::plain("ipsec", "2001:db8:f00::10/128".parse().unwrap())
     };
     let expected = Config {
         interfaces: vec!["eth0".to_owned()],

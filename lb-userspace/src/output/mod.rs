@@ -7,7 +7,7 @@
 pub use self::{
     counters::{OutcomesView, ServerStats, ServiceStats, StatsView, Traffic},
     doctor::DoctorView,
-    print::{emit, emit_line, error_text, print, print_text},
+    print::{emit, emit_line, error_text, print, print_error, print_text},
     rates::{Rate, Rates, ServiceRates, scaled},
     render::Render,
     replay::{ChangeView, CutView, JudgedView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},

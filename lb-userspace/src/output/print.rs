@@ -1,4 +1,4 @@
-//! Printing on standard output.
+//! Printing on standard output and standard error.
 
 use std::io::{self, Write};
 
@@ -47,14 +47,21 @@ fn forgive_broken_pipe(result: io::Result<()>) -> io::Result<()> {
 pub fn error_text(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain().map(ToString::to_string) {
+        // A cause may end with a line feed that the text before it leaves out.
+        let cause = cause.trim_end();
         if message.is_empty() {
-            message = cause;
-        } else if !message.contains(&cause) {
+            message += cause;
+        } else if !message.contains(cause) {
             message += ": ";
-            message += &cause;
+            message += cause;
         }
     }
     message
+}
+
+/// Prints a line on standard error. If that cannot be written to, the exit status must do.
+pub fn print_error(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 #[cfg(test)]
@@ -65,5 +72,14 @@ mod tests {
     fn a_broken_pipe_is_forgiven() {
         assert!(forgive_broken_pipe(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
         assert!(forgive_broken_pipe(Err(io::ErrorKind::StorageFull.into())).is_err());
+    }
+
+    #[test]
+    fn no_cause_is_printed_twice() {
+        let cause = io::Error::other("the cause\n");
+        let error = anyhow::Error::new(cause).context("what failed: the cause");
+        assert_eq!(error_text(&error), "what failed: the cause");
+        let error = anyhow::Error::new(io::Error::other("the cause\n")).context("what failed").context("a command");
+        assert_eq!(error_text(&error), "a command: what failed: the cause");
     }
 }

@@ -112,7 +112,7 @@ impl TraceView {
     fn kind(&self) -> String {
         let mut kind = self.protocol.clone().unwrap_or_else(|| "-".to_owned());
         if self.fragment {
-            kind += " piece";
+            kind += " fragment";
         }
         if self.icmp_error {
             kind += " error";

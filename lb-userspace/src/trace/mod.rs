@@ -3,14 +3,14 @@
 //! ```text
 //! session    programs swapped in and out            watchdog  swaps out when the command is killed
 //! query      which packets to trace                 names     services and servers as they were called
-//! event      an event as the program wrote it       frame     what the frame itself shows
+//! packet     what a program recorded of a packet     frame     what the frame itself shows
 //! clock      the kernel's time as wall-clock time   pcapng    a capture for Wireshark
 //! ```
 
 pub mod clock;
-pub mod event;
 pub mod frame;
 pub mod names;
+pub mod packet;
 pub mod pcapng;
 pub mod query;
 pub mod session;

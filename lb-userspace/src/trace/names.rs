@@ -10,7 +10,7 @@ use std::{
 
 use lb_common::key::{Kind, family_of};
 
-use super::event::TraceEvent;
+use super::packet::TracedPacket;
 use crate::{
     config::model::{Direction, Fragments, Service},
     datapath::{Datapath, Snapshot},
@@ -63,7 +63,7 @@ impl<'a> NameHistory<'a> {
     }
 
     /// The service and server that took the packet.
-    pub fn takers(&self, event: &TraceEvent) -> Takers<'_> {
+    pub fn takers(&self, event: &TracedPacket) -> Takers<'_> {
         let generation = event.control().generation();
         let found = self.generations.iter().find(|known| known.snapshot.control.generation() == generation);
         found.map(|found| found.takers(event)).unwrap_or_default()
@@ -86,7 +86,7 @@ impl Generation {
         Self { snapshot, counters }
     }
 
-    fn takers(&self, event: &TraceEvent) -> Takers<'_> {
+    fn takers(&self, event: &TracedPacket) -> Takers<'_> {
         let services = &self.snapshot.config.services;
         match event.counter().and_then(|counter| self.counters.get(&counter)) {
             Some((service, server)) => {
@@ -104,7 +104,7 @@ impl Generation {
 }
 
 /// Whether the matching cell belongs to this service.
-fn fits(service: &Service, event: &TraceEvent) -> bool {
+fn fits(service: &Service, event: &TracedPacket) -> bool {
     let (tag, Some(tuple)) = (event.record.tag, event.tuple()) else { return false };
     let (kind, protocol, port) = ((tag >> 4) & 0x0f, (tag >> 8) as u8, (tag >> 16) as u16);
     let net = service.address;

@@ -108,11 +108,11 @@ fn net(net: Option<IpNet>) -> Net {
 
 #[cfg(test)]
 mod tests {
-    use lb_common::trace::TraceEvent as Event;
+    use lb_common::trace::TraceEvent;
 
     use super::*;
 
-    fn event(source: &str, destination: &str) -> Event {
+    fn event(source: &str, destination: &str) -> TraceEvent {
         let halves = |text: &str| -> ([u64; 2], u8) {
             match text.parse().unwrap() {
                 IpAddr::V4(address) => ([0, address.to_bits().into()], 4),
@@ -120,7 +120,15 @@ mod tests {
             }
         };
         let ((source, family), (destination, _)) = (halves(source), halves(destination));
-        Event { source, destination, family, source_port: 5, destination_port: 80, protocol: 6, ..Event::default() }
+        TraceEvent {
+            source,
+            destination,
+            family,
+            source_port: 5,
+            destination_port: 80,
+            protocol: 6,
+            ..TraceEvent::default()
+        }
     }
 
     #[test]
@@ -157,7 +165,7 @@ mod tests {
         for (protocol, fit) in [(6, true), (17, false)] {
             assert_eq!(Filter { protocol, ..Filter::ALL }.takes(&event), fit, "{protocol}");
         }
-        let nothing = Event::default();
+        let nothing = TraceEvent::default();
         assert!(Filter::ALL.takes(&nothing) && !Filter { protocol: 0, ..Filter::ALL }.takes(&nothing));
     }
 }

@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Session {
     instance: String,
     /// The programs, one for each interface.
-    pub tellers: Vec<Tracer>,
+    pub tracers: Vec<Tracer>,
     /// For each program, whether another command has replaced it.
     replaced: Vec<bool>,
     /// SIGINT and SIGTERM. Registered for the whole session: a signal between two calls of `ctrl_c` would be lost.
@@ -50,7 +50,7 @@ impl Session {
         let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         let mut session = Self {
             instance: instance.to_owned(),
-            tellers: Vec::new(),
+            tracers: Vec::new(),
             replaced: Vec::new(),
             signals,
             watchdog: Watchdog::start(instance)?,
@@ -67,7 +67,7 @@ impl Session {
         writer.swap_out()?;
         let group = writer.snapshot().config.group;
         for interface in chosen(&writer, names).await? {
-            self.tellers.push(writer.swap_in(&interface, &group, filter, manner)?);
+            self.tracers.push(writer.swap_in(&interface, &group, filter, manner)?);
             self.replaced.push(false);
         }
         Ok(())
@@ -110,10 +110,10 @@ impl Session {
 
     /// Whether any program is still in place; warns about each that is not.
     fn is_live(&mut self, datapath: &Datapath) -> bool {
-        for (teller, replaced) in self.tellers.iter().zip(&mut self.replaced) {
-            if !*replaced && !datapath.has(teller.interface.index, teller.program) {
+        for (tracer, replaced) in self.tracers.iter().zip(&mut self.replaced) {
+            if !*replaced && !datapath.has(tracer.interface.index, tracer.program) {
                 *replaced = true;
-                let name = &teller.interface.name;
+                let name = &tracer.interface.name;
                 log::warn!("{name}: another command replaced the program or detached it; its trace ends");
             }
         }
@@ -143,8 +143,8 @@ impl Session {
     /// A map cannot be read.
     pub fn counters(&self) -> Result<TraceCounters> {
         let mut all = TraceCounters::default();
-        for teller in &self.tellers {
-            let TraceCounters { seen, fit, lost } = teller.counters()?;
+        for tracer in &self.tracers {
+            let TraceCounters { seen, fit, lost } = tracer.counters()?;
             all = TraceCounters { seen: all.seen + seen, fit: all.fit + fit, lost: all.lost + lost };
         }
         Ok(all)

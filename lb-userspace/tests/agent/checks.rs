@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, TcpStream},
     path::PathBuf,
     thread,
     time::Duration,
@@ -11,10 +11,11 @@ use std::{
 use crate::{
     load::{client_at, clients, undisturbed, until_received},
     need_root,
-    process::{Agent, becomes, on_eth0, replace, server, wait},
+    process::{Agent, becomes, on_eth0, replace, server},
     support::{
         namespace::Namespace,
         network::{Network, SERVICES, name, server_address},
+        wait::wait,
     },
 };
 
@@ -26,6 +27,9 @@ const ONE: u8 = 1;
 const INTERVAL: Duration = Duration::from_millis(400);
 const FALL: u32 = 2;
 
+/// By how much a busy machine may be late. Far less than what a check with its default settings takes to fail.
+const LATE: Duration = Duration::from_secs(5);
+
 fn check(kind: &str, more: &str) -> String {
     format!("check = {{ kind = \"{kind}\", interval = 0.4, timeout = 0.3, fall = {FALL}{more} }}")
 }
@@ -34,26 +38,26 @@ fn one(service: IpAddr) -> (&'static str, IpAddr) {
     (name(service), server_address(service.is_ipv6(), ONE))
 }
 
-/// An agent that checks all servers so, and its file.
+/// An agent that checks all servers in this way, and its file.
 fn checking(network: &Network, check: &str, arguments: &str) -> (PathBuf, Agent) {
     Agent::with_file(&network.modlb, &on_eth0(&network.configuration(SERVERS, check)), arguments)
 }
 
-/// Where the server is that fails.
+/// The namespace of the server that fails.
 fn failing_server(network: &Network) -> &Namespace {
     network.server_namespaces().nth(ONE.into()).unwrap()
 }
 
-/// Lets a server do this with what comes for the port that is checked.
+/// Lets a server reject or drop packets to the checked port.
 fn close(server: &Namespace, how: &str) {
     server.run("nft", "add table inet closed");
     server.run("nft", "add chain inet closed in { type filter hook input priority 0 ; }");
     server.run("nft", &format!("add rule inet closed in tcp dport 80 {how}"));
 }
 
-/// Only the flows of a server that is unplugged move, in time, and back.
+/// The flows of an unplugged server move in time, and return; no others do.
 #[test]
-fn a_server_is_unplugged() {
+fn only_flows_of_an_unplugged_server_move() {
     need_root!();
     for (kind, more) in [("tcp", ", port = 80"), ("icmp", "")] {
         let network = Network::new(SERVERS, 8);
@@ -67,12 +71,12 @@ fn a_server_is_unplugged() {
                 failing.ip("link set eth0 down");
                 let took = until_received(&network, client, service, &[0, 2]);
                 eprintln!("{kind}, {}: flows moved after {took:?}", name(service));
-                assert!(took <= INTERVAL * FALL + Duration::from_secs(1), "{took:?}\n{}", agent.log());
+                assert!(took <= INTERVAL * FALL + LATE, "{took:?}\n{}", agent.log());
                 let (service, address) = one(service);
                 let shown = server(&network.modlb, service, address);
                 assert_eq!(shown["state"], "failing", "{shown}");
                 assert!(shown["reason"].is_string() && shown["since"].is_u64(), "{shown}");
-                // A check is no decision of a person's.
+                // The state is exported only if it was set by hand.
                 assert!(!network.modlb.ok("export").contains("state"));
                 failing.ip("link set eth0 up");
                 failing.ip("addr replace fd00::c/64 dev eth0 nodad");
@@ -87,7 +91,7 @@ fn a_server_is_unplugged() {
     }
 }
 
-/// What fails stays down over the agent's end, until it passes again by the next one's checks.
+/// A failing server stays down when the agent ends, until it passes the checks of the next agent.
 #[test]
 fn failing_outlives_the_agent() {
     need_root!();
@@ -101,7 +105,7 @@ fn failing_outlives_the_agent() {
     assert_eq!(before["reason"], "connection refused");
     agent.stop();
     assert_eq!(server(&network.modlb, service, address), before);
-    // A command that changes something else keeps it.
+    // A command that changes something else keeps the state.
     network.modlb.ok(&format!("server down {service} {}", server_address(false, 0)));
     assert_eq!(server(&network.modlb, service, address), before);
     let agent = Agent::start(&network.modlb, &file, "");
@@ -109,7 +113,7 @@ fn failing_outlives_the_agent() {
     assert_eq!(server(&network.modlb, service, address), before, "{}", agent.log());
     failing.run("nft", "delete table inet closed");
     becomes(&network.modlb, service, address, "up");
-    // Without its check, nothing fails.
+    // Without a check, no server is failing.
     close(failing, "drop");
     becomes(&network.modlb, service, address, "failing");
     assert_eq!(server(&network.modlb, service, address)["reason"], "no answer in time");
@@ -117,9 +121,10 @@ fn failing_outlives_the_agent() {
     becomes(&network.modlb, service, address, "up");
 }
 
-/// Who was taken down by hand stays down whatever the check says; and up by hand is not up while the check fails.
+/// A server that was taken down by hand stays down whether its check passes or fails; and one that is taken up by hand
+/// is not up while its check fails.
 #[test]
-fn what_somebody_said_wins() {
+fn down_by_hand_wins_over_the_check() {
     need_root!();
     let network = Network::new(SERVERS, 1);
     let (_, agent) = checking(&network, &check("tcp", ", port = 80"), "");
@@ -132,19 +137,27 @@ fn what_somebody_said_wins() {
     thread::sleep(INTERVAL * 4);
     assert_eq!(server(&network.modlb, service, address)["state"], "down");
     assert!(network.modlb.ok("export").contains("state = \"down\""));
-    network.modlb.ok(&format!("server up {service} {address}"));
-    assert_eq!(server(&network.modlb, service, address)["state"], "failing");
+    // It is never up meanwhile. If the check has not failed yet on a busy machine, it is taken down again.
+    let is_failing = || {
+        network.modlb.ok(&format!("server up {service} {address}"));
+        let is_failing = server(&network.modlb, service, address)["state"] == "failing";
+        if !is_failing {
+            network.modlb.ok(&format!("server down {service} {address}"));
+        }
+        is_failing
+    };
+    wait(is_failing, || agent.log());
     failing.ip("link set eth0 up");
     becomes(&network.modlb, service, address, "up");
 }
 
-/// With too few left, all stay in: the check is more likely wrong.
+/// If too few servers are left, all stay up: more likely the check is wrong.
 #[test]
-fn too_many_fail() {
+fn all_servers_stay_up_when_too_many_fail() {
     need_root!();
     let network = Network::new(SERVERS, 4);
     let few = check("http", ", port = 80, min_up = 2");
-    // Nobody here speaks HTTP, so that every check fails.
+    // No server here speaks HTTP, so every check fails.
     let (file, agent) = checking(&network, &few, "--mode generic");
     agent.logs("its check fails (no whole answer), but too many do (min_up)");
     wait(
@@ -155,15 +168,15 @@ fn too_many_fail() {
     assert_eq!(shown["state"], "up");
     assert!(shown["reason"].as_str().unwrap().contains("too many do (min_up)"), "{shown}");
     assert!(clients(&network).iter().any(|client| client.home == ONE));
-    // Where nobody minds, all are down.
+    // Without a minimum, all are down.
     replace(&file, &on_eth0(&network.configuration(SERVERS, &few.replace("min_up = 2", "min_up = 0"))));
     becomes(&network.modlb, "web4", server_address(false, 0), "failing");
     assert_eq!(network.modlb.json("services")[0]["servers"][2]["state"], "failing");
 }
 
-/// TLS by a certificate that nobody vouches for, which counts only if it is asked for.
+/// The certificate is self-signed, which matters only if verification is asked for.
 #[test]
-fn pages_by_tls() {
+fn https_checks_verify_certificates_only_when_asked() {
     need_root!();
     let network = Network::new(1, 1);
     let secure = network.server_namespaces().next().unwrap();
@@ -177,11 +190,13 @@ fn pages_by_tls() {
         ),
     );
     let (four, six) = (server_address(false, 0), server_address(true, 0));
-    let mut servers_of_pages = [four, six].map(|address| {
+    let mut web_servers = [four, six].map(|address| {
         let mut command = secure.command("openssl");
         command.args(["s_server", "-quiet", "-www", "-accept", &SocketAddr::new(address, 8_443).to_string()]);
         command.args(["-key", &key.to_string(), "-cert", &certificate.to_string()]).spawn().unwrap()
     });
+    let listens = |address| secure.within(|| TcpStream::connect(SocketAddr::new(address, 8_443)).is_ok());
+    wait(|| listens(four) && listens(six), || "a web server does not start".to_owned());
     let text = |more: &str| {
         on_eth0(&network.configuration(1, &check("https", &format!(", port = 8443, expect = 200, min_up = 0{more}"))))
     };
@@ -197,7 +212,7 @@ fn pages_by_tls() {
     replace(&file, &text(", host = \"www.example.org\""));
     becomes(&network.modlb, "web4", four, "up");
     becomes(&network.modlb, "web6", six, "up");
-    for server in &mut servers_of_pages {
+    for server in &mut web_servers {
         server.kill().unwrap();
         server.wait().unwrap();
     }
@@ -205,9 +220,8 @@ fn pages_by_tls() {
     assert_eq!(server(&network.modlb, "web4", four)["reason"], "connection refused");
 }
 
-/// What the file says of a check is what is exported.
 #[test]
-fn checks_are_exported() {
+fn checks_are_exported_as_the_file_has_them() {
     need_root!();
     let network = Network::new(1, 1);
     let mut more = ", port = 8443, path = \"/up\", host = \"www.example.org\", expect = \"200-204\"".to_owned();

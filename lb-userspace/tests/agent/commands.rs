@@ -2,19 +2,22 @@
 
 use crate::{
     need_root,
-    process::{Agent, on_eth0, replace, server, wait},
-    support::network::{Network, server_address},
+    process::{Agent, on_eth0, replace, server},
+    support::{
+        network::{Network, server_address},
+        wait::wait,
+    },
 };
 
 const HTTP: &str = "protocol = \"tcp\"\nport = 80";
 
 #[test]
-fn they_keep_working_and_are_noticed() {
+fn commands_keep_working_and_the_agent_notices_them() {
     need_root!();
     let network = Network::new(3, 1);
     let modlb = &network.modlb;
     let (file, agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(2, HTTP)), "");
-    // A server that a command adds is kept true as well.
+    // The agent looks after a server that a command adds as well.
     let third = server_address(false, 2);
     modlb.ok(&format!("server add web4 {third}"));
     agent.logs("a command changed the configuration");
@@ -33,7 +36,7 @@ fn they_keep_working_and_are_noticed() {
     assert_eq!(modlb.json("status")["state"], "standby");
     modlb.ok("activate");
     modlb.ok("upgrade");
-    // Another interface, by hand, and back.
+    // Another interface is attached by hand, and detached.
     network.gateway.ip("link add eth9 address 02:00:00:00:09:09 type veth peer name peer9");
     network.gateway.ip("link set eth9 up");
     modlb.ok("attach eth9");
@@ -42,7 +45,7 @@ fn they_keep_working_and_are_noticed() {
     agent.logs("a command detached from eth9");
     assert_eq!(server(modlb, "web4", third)["state"], "up");
 
-    // The whole instance goes, and stays away until the file changes.
+    // The whole instance is removed, and stays so until the file changes.
     modlb.ok("detach");
     agent.logs("the instance was removed by a command");
     std::thread::sleep(std::time::Duration::from_secs(1));
@@ -50,7 +53,7 @@ fn they_keep_working_and_are_noticed() {
     replace(&file, &on_eth0(&network.configuration(1, HTTP)));
     wait(|| modlb.output("status").status.success(), || agent.log());
     assert_eq!(modlb.json("status")["services"][0]["n"], 1);
-    // One that is made by hand is followed, too.
+    // The agent also follows an instance that is made by hand.
     modlb.ok("detach");
     modlb.attach("eth0", &network.configuration(2, HTTP));
     agent.logs("another instance has replaced this one\n");

@@ -1,18 +1,21 @@
-//! The file, and what systemd is told of it.
+//! The agent's file, and what it reports to systemd.
 
 use nix::sys::signal::Signal;
 
 use crate::{
     need_root,
-    process::{Agent, becomes, on_eth0, replace, server, wait},
-    support::network::{Network, server_address},
+    process::{Agent, becomes, on_eth0, replace, server},
+    support::{
+        network::{Network, server_address},
+        wait::wait,
+    },
 };
 
 const HTTP: &str = "protocol = \"tcp\"\nport = 80";
 
-/// It makes the instance, keeps it to the file, and leaves it when it ends.
+/// The agent makes the instance, keeps it as the file says, and leaves it in place when it ends.
 #[test]
-fn from_beginning_to_end() {
+fn the_instance_follows_the_file() {
     need_root!();
     let network = Network::new(3, 1);
     let modlb = &network.modlb;
@@ -22,43 +25,42 @@ fn from_beginning_to_end() {
     assert_eq!(status["interfaces"][0]["name"], "eth0");
     assert_eq!((&status["services"][0]["n"], &status["state"]), (&2.into(), &"active".into()));
 
-    // The file changes, by a rename.
+    // The file is replaced by a rename.
     replace(&file, &on_eth0(&network.configuration(3, HTTP)));
-    agent.hears("RELOADING=1\nMONOTONIC_USEC=");
-    let said = agent.hears("READY=1");
+    agent.notifies("RELOADING=1\nMONOTONIC_USEC=");
+    let said = agent.notifies("READY=1");
     assert!(said.contains("STATUS=2 services, 6 servers: 6 take flows\n"), "{said}");
     assert_eq!(modlb.json("status")["services"][0]["n"], 3);
 
-    // An invalid one is refused whole.
+    // An invalid file is refused as a whole.
     let before = modlb.json("status");
     replace(&file, &on_eth0(&network.configuration(1, "protocol = \"tcp\"\nport = 0\nformula = \"2-tuple\"")));
-    let said = agent.hears("refused");
+    let said = agent.notifies("refused");
     assert!(said.contains("port 0 is not from 1 to 65535") && said.contains("2-tuple"), "{said}");
     agent.logs("is not put in force: service web4: formula \"2-tuple\" is not known");
     assert_eq!(modlb.json("status"), before);
-    // As is one that cannot be, though it is valid: there is no such capacity.
+    // So is a valid one that exceeds the capacity.
     replace(
         &file,
         "[[service]]\nname = \"a\"\naddress = \"203.0.113.9\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"b\"\naddress = \"203.0.113.8\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"c\"\naddress = \"203.0.113.7\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"d\"\naddress = \"203.0.113.6\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"e\"\naddress = \"203.0.113.5\"\n[[service.server]]\naddress = \"10.0.0.11\"\n",
     );
-    agent.hears("--max-slots 262145");
+    agent.notifies("--max-slots 262145");
     assert_eq!(modlb.json("status"), before);
     // The good one again.
     replace(&file, &text);
     wait(|| modlb.json("status")["services"][0]["n"] == 2, || agent.log());
-    agent.hears("STATUS=2 services, 4 servers: 4 take flows\n");
+    agent.notifies("STATUS=2 services, 4 servers: 4 take flows\n");
 
     let program = modlb.json("status")["interfaces"][0]["program_id"].clone();
     agent.stop();
     assert_eq!(modlb.json("status")["interfaces"][0]["program_id"], program);
-    // The program is not replaced by the next one either.
+    // Nor does the next agent replace the program.
     let agent = Agent::start(modlb, &file, "");
     assert!(agent.log().contains("is in force already"), "{}", agent.log());
     assert_eq!(modlb.json("status")["interfaces"][0]["program_id"], program);
 }
 
-/// What commands changed stays until the file says something new, or somebody asks for what it says; also when the
-/// agent is started again.
+/// Changes by commands stay until the file changes or SIGHUP asks for it; also when the agent is started again.
 #[test]
 fn changes_by_hand_stay() {
     need_root!();
@@ -74,7 +76,7 @@ fn changes_by_hand_stay() {
     agent.stop();
     let agent = Agent::start(modlb, &file, "");
     assert_eq!(server(modlb, "web4", first)["state"], "down");
-    // The same text written again says nothing new.
+    // Writing the same text again is no change.
     replace(&file, &text);
     std::thread::sleep(std::time::Duration::from_secs(1));
     assert_eq!(server(modlb, "web4", first)["state"], "down");
@@ -87,17 +89,16 @@ fn changes_by_hand_stay() {
     replace(&file, &other);
     becomes(modlb, "web4", second, "down");
     assert_eq!(server(modlb, "web4", first)["state"], "up");
-    // Started with another file than the one that is in force, it puts that in force.
+    // Started with another file than the one in force, the agent puts it in force.
     agent.stop();
     replace(&file, &text);
     let _agent = Agent::start(modlb, &file, "");
     assert_eq!(server(modlb, "web4", second)["state"], "up");
 }
 
-/// Without an instance there is nothing to go on with, so a bad file ends it; with one, the instance is kept true as it
-/// is.
+/// Without an instance a bad file ends the agent; with one, the agent keeps it as it is.
 #[test]
-fn a_bad_file_at_the_start() {
+fn a_bad_file_at_the_start_is_fatal_only_without_an_instance() {
     need_root!();
     let network = Network::new(1, 1);
     let modlb = &network.modlb;
@@ -111,24 +112,24 @@ fn a_bad_file_at_the_start() {
     assert_eq!(modlb.json("status")["services"][0]["name"], "web4");
 }
 
-/// Two agents with two files would undo what the other does.
+/// Two agents with two files would undo each other's changes.
 #[test]
-fn there_is_only_one() {
+fn a_second_agent_is_refused() {
     need_root!();
     let network = Network::new(1, 1);
     let modlb = &network.modlb;
     let (file, mut agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(1, HTTP)), "");
     let error = modlb.fails(&format!("agent --listen none --config {}", file.display()));
     assert!(error.starts_with(&format!("another agent manages instance {}", modlb.instance())), "{error}");
-    // One that is killed is in nobody's way.
+    // A killed agent does not block the next.
     agent.signal(Signal::SIGKILL);
     agent.end();
     Agent::start(modlb, &file, "").stop();
 }
 
-/// The listener's address is taken before anything is done.
+/// The agent listens before it does anything else.
 #[test]
-fn a_listener_that_cannot_be() {
+fn an_address_in_use_ends_the_agent_before_it_changes_anything() {
     need_root!();
     let network = Network::new(1, 1);
     let modlb = &network.modlb;

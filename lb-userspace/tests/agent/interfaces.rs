@@ -1,13 +1,13 @@
-//! Interfaces that come, go, and change.
+//! Interfaces that appear, disappear, and change.
 
 use crate::{
     load::clients,
     need_root,
-    process::{Agent, on_eth0, wait},
-    support::network::Network,
+    process::{Agent, on_eth0},
+    support::{network::Network, wait::wait},
 };
 
-/// Makes the gateway's interface anew, as a driver that is loaded again does.
+/// Makes the gateway's interface again, as a reloaded driver does.
 fn make(network: &Network) {
     let gateway = network.gateway.name();
     network
@@ -27,7 +27,7 @@ fn names(network: &Network) -> Vec<String> {
 }
 
 #[test]
-fn removed_and_made_again() {
+fn an_interface_that_is_made_again_is_attached_again() {
     need_root!();
     let network = Network::new(2, 2);
     let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&network.configuration(2, "")), "--mode generic");
@@ -44,9 +44,9 @@ fn removed_and_made_again() {
     agent.stop();
 }
 
-/// The attachment goes along with a new name, and with a new MAC the program knows it.
+/// The interface stays attached under a new name, and the program learns a new MAC.
 #[test]
-fn renamed_down_up_and_another_mac() {
+fn an_interface_stays_attached_when_it_changes() {
     need_root!();
     let network = Network::new(2, 2);
     let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&network.configuration(2, "")), "--mode generic");
@@ -69,25 +69,24 @@ fn renamed_down_up_and_another_mac() {
     // The file still says eth0, which does not make the agent leave wan0.
     agent.signal(nix::sys::signal::Signal::SIGHUP);
     agent.logs("interface eth0 does not exist yet");
-    agent.hears("READY=1");
+    agent.notifies("READY=1");
     assert_eq!(names(&network), ["wan0"]);
 }
 
-/// An interface that is not there yet is waited for; systemd hears that it is ready when there is something to be ready
-/// with.
+/// The agent waits for a missing interface, and reports to systemd that it is ready only when the interface appears.
 #[test]
-fn one_that_comes_later() {
+fn the_agent_waits_for_a_missing_interface() {
     need_root!();
     let network = Network::new(1, 1);
     network.gateway.ip("link del eth0");
     let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(1, "")));
     let agent = Agent::spawn(&network.modlb, &file, "--mode generic");
-    let said = agent.hears("waiting for eth0");
+    let said = agent.notifies("waiting for eth0");
     assert!(!said.contains("READY=1"), "{said}");
     assert!(!network.modlb.pins().exists());
     make(&network);
-    agent.hears("READY=1");
+    agent.notifies("READY=1");
     assert_eq!(names(&network), ["eth0"]);
-    // Its addresses came after it, and so the server could only be found later.
+    // The interface's addresses came after it, so the server could only be found later.
     wait(|| network.modlb.json("servers")[0]["state"] == "up", || agent.log());
 }

@@ -1,4 +1,4 @@
-//! Clients whose servers are known, and who notice when that changes.
+//! Clients whose servers are known, and that notice a change.
 
 use std::{
     net::IpAddr,
@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    process::wait,
-    support::network::{Network, SERVICES, datagrams_to, request},
+use crate::support::{
+    network::{Network, SERVICES, datagrams_to, request},
+    wait::{PATIENCE, wait},
 };
 
 /// A client of a service, and the number of its server.
@@ -50,14 +50,14 @@ pub fn client_at(network: &Network, servers: u8, server: u8, service: IpAddr) ->
     all.find(|client| datagrams_home(network, servers, *client, service) == server).expect("no client has this server")
 }
 
-/// Sends datagrams until one of the wanted servers receives some, and says how long that took.
+/// Sends datagrams until one of the wanted servers receives some; returns how long that took.
 pub fn until_received(network: &Network, address: IpAddr, service: IpAddr, wanted: &[u8]) -> Duration {
     let counts = || wanted.iter().map(|server| network.datagrams_of(*server)).sum::<u64>();
     let (before, start) = (counts(), Instant::now());
     network.client.within(|| {
         let socket = datagrams_to(address, service);
         while counts() == before {
-            assert!(start.elapsed() < Duration::from_secs(20), "{address} → {service}: nothing arrives");
+            assert!(start.elapsed() < PATIENCE, "{address} → {service}: nothing arrives");
             let _ = socket.send(b"?");
             thread::sleep(Duration::from_millis(2));
         }
@@ -65,7 +65,7 @@ pub fn until_received(network: &Network, address: IpAddr, service: IpAddr, wante
     start.elapsed()
 }
 
-/// While `work` goes on, all these clients keep asking; each must always be answered by its own server.
+/// All these clients keep asking during `work`; each must always be answered by its own server.
 pub fn undisturbed<T>(network: &Network, clients: &[Client], work: impl FnOnce() -> T) -> T {
     let (over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -86,7 +86,7 @@ pub fn undisturbed<T>(network: &Network, clients: &[Client], work: impl FnOnce()
         let enough = asked.load(Ordering::Relaxed) + 5 * clients.len() as u64;
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         let start = Instant::now();
-        while asked.load(Ordering::Relaxed) < enough && start.elapsed() < Duration::from_secs(10) {
+        while asked.load(Ordering::Relaxed) < enough && start.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(10));
         }
         over.store(true, Ordering::Relaxed);

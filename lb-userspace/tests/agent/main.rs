@@ -1,4 +1,4 @@
-//! The agent: what it follows, what it finds out, and that traffic does not notice when it ends.
+//! The agent: what it follows and finds out, and that its end does not disturb traffic.
 
 #[path = "../support/mod.rs"]
 mod support;

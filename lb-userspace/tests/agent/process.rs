@@ -1,4 +1,4 @@
-//! The agent as a process, with the test in systemd's place.
+//! The agent as a process; the test takes the place of systemd.
 
 use std::{
     fs::File,
@@ -16,17 +16,17 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::support::modlb::Modlb;
+use crate::support::{
+    modlb::Modlb,
+    wait::{PATIENCE, wait},
+};
 
-/// Longer than anything takes that is waited for here.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A running agent; killed when the value goes.
+/// A running agent; killed on drop.
 pub struct Agent {
     child: Child,
     directory: tempfile::TempDir,
     socket: UnixDatagram,
-    heard: Mutex<Vec<String>>,
+    messages: Mutex<Vec<String>>,
 }
 
 impl Agent {
@@ -39,17 +39,17 @@ impl Agent {
         let mut command = modlb.command("agent --listen none");
         command.arg("--config").arg(file).args(arguments.split_whitespace());
         command.env("NOTIFY_SOCKET", &path).stderr(File::create(directory.path().join("log")).unwrap());
-        Self { child: command.spawn().unwrap(), directory, socket, heard: Mutex::default() }
+        Self { child: command.spawn().unwrap(), directory, socket, messages: Mutex::default() }
     }
 
     /// Starts one and waits until it says that it is ready.
     pub fn start(modlb: &Modlb, file: &Path, arguments: &str) -> Self {
         let agent = Self::spawn(modlb, file, arguments);
-        agent.hears("READY=1");
+        agent.notifies("READY=1");
         agent
     }
 
-    /// The same with a file that says this. Returns the file, too.
+    /// The same with a file with this text. Returns the file as well.
     pub fn with_file(modlb: &Modlb, text: &str, arguments: &str) -> (PathBuf, Self) {
         let file = modlb.file("agent.toml", text);
         let agent = Self::start(modlb, &file, arguments);
@@ -61,18 +61,18 @@ impl Agent {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
-    /// Waits until it tells systemd something that contains this, and forgets what it told before.
-    pub fn hears(&self, what: &str) -> String {
+    /// Waits until it sends systemd a message that contains this, and drops earlier messages.
+    pub fn notifies(&self, what: &str) -> String {
         let start = Instant::now();
         loop {
-            let mut heard = self.heard.lock().unwrap();
-            if let Some(place) = heard.iter().position(|message| message.contains(what)) {
-                return heard.drain(..=place).next_back().unwrap();
+            let mut messages = self.messages.lock().unwrap();
+            if let Some(place) = messages.iter().position(|message| message.contains(what)) {
+                return messages.drain(..=place).next_back().unwrap();
             }
             let mut buffer = [0; 4_096];
             match self.socket.recv(&mut buffer) {
-                Ok(length) => heard.push(String::from_utf8_lossy(&buffer[..length]).into_owned()),
-                Err(_) => assert!(start.elapsed() < PATIENCE, "it did not say {what:?}: {heard:?}\n{}", self.log()),
+                Ok(length) => messages.push(String::from_utf8_lossy(&buffer[..length]).into_owned()),
+                Err(_) => assert!(start.elapsed() < PATIENCE, "no message {what:?}: {messages:?}\n{}", self.log()),
             }
         }
     }
@@ -92,7 +92,7 @@ impl Agent {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended.
     pub fn end(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
@@ -104,10 +104,10 @@ impl Agent {
         }
     }
 
-    /// Ends it as systemd does. It must say so and succeed.
+    /// Ends it as systemd does. It must notify systemd and succeed.
     pub fn stop(mut self) {
         self.signal(Signal::SIGTERM);
-        self.hears("STOPPING=1");
+        self.notifies("STOPPING=1");
         assert!(self.end().success());
     }
 }
@@ -117,18 +117,6 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Waits until something holds.
-pub fn wait(mut holds: impl FnMut() -> bool, otherwise: impl FnOnce() -> String) -> Duration {
-    let start = Instant::now();
-    while !holds() {
-        if start.elapsed() > PATIENCE {
-            panic!("{}", otherwise());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    start.elapsed()
 }
 
 /// A server as `modlb servers` shows it.
@@ -147,12 +135,12 @@ pub fn becomes(modlb: &Modlb, service: &str, address: impl ToString + Copy, stat
     )
 }
 
-/// The configuration with which interfaces are attached to.
+/// This configuration with the interface to attach to.
 pub fn on_eth0(configuration: &str) -> String {
     format!("interfaces = [\"eth0\"]\n{configuration}")
 }
 
-/// Writes a file as an editor does: beside the old one, and then in its place.
+/// Replaces a file as an editor does: by a rename.
 pub fn replace(path: &PathBuf, text: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, text).unwrap();

@@ -1,4 +1,4 @@
-//! An agent with much to look after. Not run by itself: `cargo test --release --test agent -- --ignored --nocapture
+//! An agent of a large instance. Runs only on request: `cargo test --release --test agent -- --ignored --nocapture
 //! scale`.
 
 use std::{
@@ -12,11 +12,11 @@ use crate::{need_root, process::Agent, support::network::Network};
 const SERVICES: u32 = 1_000;
 const SERVERS: u32 = 100;
 
-/// How long it is watched while there is nothing to do.
+/// For how long the idle agent is watched.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// The clock ticks that a process has used, its resident memory in MB, and how much of that is its own: the rest is the
-/// instance's maps and the program.
+/// The clock ticks that a process has used, its resident memory in MB, and the part of that in anonymous memory; the
+/// rest is the instance's maps and the executable.
 fn used(pid: i32) -> (u64, u64, u64) {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -29,10 +29,10 @@ fn used(pid: i32) -> (u64, u64, u64) {
     (ticks, megabytes("VmRSS:"), megabytes("RssAnon:"))
 }
 
-/// A hundred servers that all services share, of which a few are there; each is a neighbour that is kept true.
+/// All services share a hundred servers, of which a few exist; the agent looks after each as a neighbour.
 #[test]
-#[ignore = "takes long, and means something only in a release build"]
-fn idle() {
+#[ignore = "takes long, and its figures count only in a release build"]
+fn an_idle_agent_uses_little_cpu() {
     need_root!();
     let network = Network::new(8, 1);
     for number in 8..SERVERS {
@@ -65,7 +65,7 @@ fn idle() {
     let (before, ..) = used(agent.pid().as_raw());
     std::thread::sleep(IDLE);
     let (after, resident, own) = used(agent.pid().as_raw());
-    // Ticks are hundredths of a second for user space, whatever the kernel's are.
+    // User space sees ticks of a hundredth of a second, whatever the kernel's own are.
     let percent = (after - before) as f64 / IDLE.as_secs_f64();
     println!("idle: {percent:.2} % of a CPU, {resident} MB resident, {own} of them its own");
     assert!(cfg!(debug_assertions) || percent < 0.5, "{percent} %\n{}", agent.log());

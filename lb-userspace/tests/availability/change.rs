@@ -1,4 +1,4 @@
-//! Changes and upgrades of one balancer at a time, while both work.
+//! Changes and upgrades of one balancer after the other, while both are active.
 
 use std::{net::IpAddr, thread, time::Duration};
 
@@ -14,11 +14,11 @@ use crate::{
     },
 };
 
-/// The server that goes.
+/// The server that goes down.
 const DOWN: u8 = 1;
 
 #[test]
-fn upgrades() {
+fn upgrades_break_no_connection() {
     need_root!();
     let site = active_site();
     let gaps = site.survives("both are upgraded, one after the other", || {
@@ -27,7 +27,7 @@ fn upgrades() {
             thread::sleep(Duration::from_millis(200));
         }
     });
-    // No packet is lost, so nobody waits for a retransmission.
+    // No packet is lost, so no client waits for a retransmission.
     println!("longest silence {gaps:?}");
 }
 
@@ -41,9 +41,9 @@ fn home(client: IpAddr, service: IpAddr) -> u8 {
     (sum % SERVERS).iter_u32_digits().next().unwrap_or(0) as u8
 }
 
-/// While the balancers differ, and after, only flows of the server that they differ in are touched.
+/// A server goes down on one balancer, then on the other: only its own connections break, also while they differ.
 #[test]
-fn a_server_goes_down_on_one_and_then_on_the_other() {
+fn only_connections_of_the_server_that_goes_down_break() {
     need_root!();
     let site = active_site();
     let downloads = site.download();
@@ -60,13 +60,11 @@ fn a_server_goes_down_on_one_and_then_on_the_other() {
     for (service, mut downloads) in SERVICES.into_iter().zip(downloads) {
         let (all, clients) = (downloads.len(), clients(service));
         let touched = clients.iter().filter(|client| home(**client, service) == DOWN).count() * all / clients.len();
-        let tally = downloads.finish();
-        println!(
-            "{service}: {all} connections, {} broken, {touched} of them of the server that went",
-            tally.broken.len()
-        );
+        let outcome = downloads.finish();
+        let broken = &outcome.broken;
+        println!("{service}: {all} connections, {} broken, {touched} of the server that went down", broken.len());
         assert!(touched > 0 && touched < all / 2);
-        assert_eq!((tally.broken.len(), tally.complete), (touched, all - touched), "{service}: {:?}", tally.broken);
-        assert_eq!(tally.servers[usize::from(DOWN)], 0, "{service}");
+        assert_eq!((broken.len(), outcome.complete), (touched, all - touched), "{service}: {broken:?}");
+        assert_eq!(outcome.servers[usize::from(DOWN)], 0, "{service}");
     }
 }

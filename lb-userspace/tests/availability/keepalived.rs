@@ -1,14 +1,12 @@
-//! The real keepalived at a balancer, with the repository's configuration as it stands.
+//! The real keepalived on a balancer, with the repository's configuration unchanged.
 //!
-//! It sees /etc/keepalived and /run of its own, so that two of them, and this machine's, are not in each other's way;
-//! the BPF file system stays.
+//! Each has its own /etc/keepalived and /run, so that two of them, and the machine's own, do not get in each other's
+//! way; they share the BPF file system.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
 use nix::{
@@ -16,12 +14,12 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{site::Balancer, support::namespace::Namespace};
+use crate::{
+    site::Balancer,
+    support::{namespace::Namespace, wait::wait},
+};
 
-/// How long VRRP may take to settle on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// keepalived's processes at one balancer; dropped, they are gone.
+/// keepalived's processes on one balancer; killed on drop.
 pub struct Keepalived<'a> {
     namespace: &'a Namespace,
     child: Child,
@@ -29,7 +27,7 @@ pub struct Keepalived<'a> {
     _files: tempfile::TempDir,
 }
 
-/// What is in the repository for keepalived.
+/// A file of the repository's for keepalived.
 pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/keepalived").join(name)
 }
@@ -57,24 +55,24 @@ impl<'a> Keepalived<'a> {
         Self { namespace: &balancer.namespace, child, log, _files: files }
     }
 
-    /// `kill -9` for all of its processes, its notify script included: nothing is said, nothing is cleaned up.
+    /// `kill -9` for all of its processes, also its notify script: it announces nothing and cleans nothing up.
     pub fn kill(mut self) {
         self.end();
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Terminates it and waits for its end.
     pub fn stop(mut self) {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).unwrap();
         self.child.wait().unwrap();
     }
 
-    /// What it has said.
+    /// Its log.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     fn end(&mut self) {
-        // Trap: whoever sees its parent die first still has the time to end in an orderly way.
+        // Trap: a child that saw its parent die would still have time to end in an orderly way.
         for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
             for pid in self.namespace_pids() {
                 let _ = kill(Pid::from_raw(pid), signal);
@@ -83,7 +81,7 @@ impl<'a> Keepalived<'a> {
         let _ = self.child.wait();
     }
 
-    /// Nothing else runs in a balancer's namespace.
+    /// All processes in the balancer's namespace; nothing else runs there.
     fn namespace_pids(&self) -> Vec<i32> {
         let output = Command::new("ip").args(["netns", "pids", self.namespace.name()]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect()
@@ -96,7 +94,7 @@ impl Drop for Keepalived<'_> {
     }
 }
 
-/// keepalived at both, when the first is the master: the master's and the backup's.
+/// Starts keepalived on both and waits until the first is the master; returns the master's and the backup's.
 pub fn master_and_backup<'a>(balancers: &'a [Balancer; 2], configuration: &str) -> [Keepalived<'a>; 2] {
     let [first, second] = balancers;
     let backup = Keepalived::start(second, configuration);
@@ -107,14 +105,7 @@ pub fn master_and_backup<'a>(balancers: &'a [Balancer; 2], configuration: &str) 
 
 /// Waits until the balancers are in these states.
 pub fn settle(balancers: &[Balancer; 2], states: [&str; 2], keepalived: &[&Keepalived<'_>]) {
-    let start = Instant::now();
-    loop {
-        let now = [0, 1].map(|number| balancers[number].state());
-        if now == states {
-            return;
-        }
-        let logs = || keepalived.iter().map(|keepalived| keepalived.log()).collect::<Vec<_>>().join("\n");
-        assert!(start.elapsed() < PATIENCE, "{now:?} instead of {states:?}\n{}", logs());
-        thread::sleep(Duration::from_millis(20));
-    }
+    let now = || [0, 1].map(|number| balancers[number].state());
+    let logs = || keepalived.iter().map(|keepalived| keepalived.log()).collect::<Vec<_>>().join("\n");
+    wait(|| now() == states, || format!("{:?} instead of {states:?}\n{}", now(), logs()));
 }

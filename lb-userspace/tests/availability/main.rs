@@ -1,4 +1,4 @@
-//! Two balancers for one service: one at a time under keepalived, and both at once behind a router that spreads flows.
+//! Two balancers for the same services: one at a time under keepalived, or both behind a router that spreads flows.
 //! Whatever happens to one of them, no connection may break.
 
 #[path = "../support/mod.rs"]

@@ -1,11 +1,9 @@
-//! The script that keepalived calls, without keepalived.
+//! keepalived's notify script, without keepalived.
 
 use std::{
     fs::OpenOptions,
     io::Write as _,
     process::{Command, Output, Stdio},
-    thread,
-    time::Duration,
 };
 
 use nix::{
@@ -20,6 +18,7 @@ use crate::{
     keepalived::file,
     need_root,
     site::{Balancer, Site},
+    support::wait::wait,
 };
 
 fn command(balancer: &Balancer) -> Command {
@@ -38,7 +37,7 @@ fn code(output: &Output) -> Option<i32> {
 }
 
 #[test]
-fn states_on_the_command_line() {
+fn the_script_takes_states_from_its_arguments() {
     need_root!();
     let site = Site::new();
     site.attach("--standby");
@@ -70,7 +69,7 @@ fn states_on_the_command_line() {
 }
 
 #[test]
-fn modlb_that_is_not_there() {
+fn the_script_fails_without_modlb() {
     need_root!();
     let site = Site::new();
     let balancer = &site.balancers[0];
@@ -82,17 +81,16 @@ fn modlb_that_is_not_there() {
     let mut nowhere = command(balancer);
     let output = nowhere.args(["--modlb", "/does/not/exist", "GROUP", "modlb", "MASTER", "1"]).output().unwrap();
     assert_eq!(code(&output), Some(1));
-    // An interface that is gone takes nothing.
+    // An instance whose interface is gone receives nothing.
     site.attach("");
     balancer.namespace.ip("link del eth0");
     let output = notify(balancer, "--check");
     assert_eq!(code(&output), Some(1), "{output:?}");
 }
 
-/// What keepalived writes when it ends comes after SIGTERM; other groups are none of modlb's business; and a failure on
-/// the way does not end the script.
+/// The script handles what keepalived writes after SIGTERM, ignores other groups, and goes on after a failure.
 #[test]
-fn states_from_a_fifo() {
+fn the_script_takes_states_from_a_fifo() {
     need_root!();
     let site = Site::new();
     site.attach("--standby");
@@ -102,24 +100,18 @@ fn states_from_a_fifo() {
     mkfifo(&fifo, Mode::S_IRWXU).unwrap();
     let mut child = command(balancer).args(["--group", "modlb"]).arg(&fifo).stderr(Stdio::null()).spawn().unwrap();
     let mut write = OpenOptions::new().write(true).open(&fifo).unwrap();
-    let mut says = |lines: &str, expected: &str| {
+    let mut leads_to = |lines: &str, expected: &str| {
         write.write_all(lines.as_bytes()).unwrap();
-        for _ in 0..500 {
-            if balancer.state() == expected {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        panic!("{lines:?} did not lead to {expected}");
+        wait(|| balancer.state() == expected, || format!("{lines:?} did not lead to {expected}"));
     };
-    says("INSTANCE \"modlb4\" MASTER 150\nGROUP \"modlb\" MASTER 0\n", "active");
-    says("GROUP \"other\" BACKUP 0\nnonsense\n\nGROUP \"modlb\" WEIRD 0\nGROUP \"modlb\" FAULT 0\n", "standby");
-    // In this order and no other.
-    says("GROUP \"modlb\" MASTER 0\nGROUP \"modlb\" BACKUP 0\nGROUP \"modlb\" MASTER 0\n", "active");
+    leads_to("INSTANCE \"modlb4\" MASTER 150\nGROUP \"modlb\" MASTER 0\n", "active");
+    leads_to("GROUP \"other\" BACKUP 0\nnonsense\n\nGROUP \"modlb\" WEIRD 0\nGROUP \"modlb\" FAULT 0\n", "standby");
+    // In exactly this order.
+    leads_to("GROUP \"modlb\" MASTER 0\nGROUP \"modlb\" BACKUP 0\nGROUP \"modlb\" MASTER 0\n", "active");
     balancer.modlb.ok("standby");
-    says("INSTANCE \"other\" BACKUP 0\nGROUP \"modlb\" MASTER 0\n", "active");
+    leads_to("INSTANCE \"other\" BACKUP 0\nGROUP \"modlb\" MASTER 0\n", "active");
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
-    says("INSTANCE \"modlb4\" STOP 150\n", "standby");
+    leads_to("INSTANCE \"modlb4\" STOP 150\n", "standby");
     drop(write);
     assert!(child.wait().unwrap().success());
 }

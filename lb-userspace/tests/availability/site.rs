@@ -1,4 +1,4 @@
-//! A site with two balancers, as a value.
+//! A site with two balancers.
 //!
 //! ```text
 //!                                  br0 in `switch`
@@ -16,13 +16,13 @@ use crate::support::{
     paced::{Downloads, Probe, Server},
 };
 
-/// Servers, and so N.
+/// The number of servers, which is N.
 pub const SERVERS: u8 = 3;
 
 /// Client addresses of each family.
 const CLIENTS: u8 = 20;
 
-/// Downloads from each: with both families 400 at a time.
+/// Downloads from each client address: with both families 400 at a time.
 const EACH: usize = 10;
 
 /// One of the two.
@@ -30,7 +30,7 @@ pub struct Balancer {
     // Before the namespace, so that it is detached first.
     pub modlb: Modlb,
     pub namespace: Namespace,
-    /// The name by which keepalived's configuration calls it.
+    /// Its name in keepalived's configuration.
     pub label: &'static str,
     number: u8,
 }
@@ -48,13 +48,13 @@ impl Site {
     /// Builds one whose router has no route to the services yet.
     pub fn new() -> Self {
         let switch = Namespace::new("switch");
-        // Nobody asks the bridge who wants VRRP's multicast.
+        // Without snooping the bridge floods VRRP's multicast.
         switch.ip("link add br0 type bridge mcast_snooping 0");
         switch.ip("link set br0 up");
         let balancers = [("lb1", 1), ("lb2", 2)].map(|(label, number)| {
             let namespace = host(&switch, label, number);
             forward(&namespace);
-            // A kernel that forwards must not do so with what a balancer on standby passes to it.
+            // The kernel must not forward packets that a balancer on standby passes to it.
             SERVICES.into_iter().for_each(|service| namespace.ip(&format!("route add blackhole {service}")));
             Balancer { modlb: Modlb::new(&namespace), namespace, label, number }
         });
@@ -71,7 +71,7 @@ impl Site {
         }
     }
 
-    /// A veth takes frames that XDP sends back only if there is a program on its peer.
+    /// A veth takes frames that XDP sends back only if its peer has a program.
     fn pass(&self, balancer: &Balancer, remove: &str) {
         let mut modlb = Command::new(env!("CARGO_BIN_EXE_modlb"));
         modlb.args(["--netns", self.switch.name(), "dev", "pass", &format!("v-{}", balancer.label)]);
@@ -90,7 +90,7 @@ impl Site {
         SERVICES.map(|service| Downloads::start(&self.clients, &clients(service), service, EACH))
     }
 
-    /// Lets something happen while 400 connections are in mid-transfer, and asserts that none breaks. Returns how long
+    /// Runs `event` while 400 connections are in mid-transfer, and asserts that none breaks. Returns for how long
     /// clients of IPv4 and IPv6 had no service.
     pub fn survives(&self, what: &str, event: impl FnOnce()) -> [Duration; 2] {
         let downloads = self.download();
@@ -103,13 +103,14 @@ impl Site {
             let broken = downloads.map(|mut downloads| downloads.finish().broken);
             panic!("{what}: {} of {all} downloads broke meanwhile: {broken:?}", all - running);
         }
-        let tallies = downloads.map(|mut downloads| downloads.finish());
+        let outcomes = downloads.map(|mut downloads| downloads.finish());
         let gaps = probes.map(Probe::stop);
-        for (service, tally) in SERVICES.iter().zip(&tallies) {
-            assert!(tally.broken.is_empty(), "{what}: {service}: {} broke: {:?}", tally.broken.len(), tally.broken);
-            assert_eq!(tally.servers.len(), usize::from(SERVERS), "{what}: {service}: not all servers served");
+        for (service, outcome) in SERVICES.iter().zip(&outcomes) {
+            let broken = &outcome.broken;
+            assert!(broken.is_empty(), "{what}: {service}: {} broke: {broken:?}", broken.len());
+            assert_eq!(outcome.servers.len(), usize::from(SERVERS), "{what}: {service}: not all servers served");
         }
-        let complete = tallies.iter().map(|tally| tally.complete).sum::<usize>();
+        let complete = outcomes.iter().map(|outcome| outcome.complete).sum::<usize>();
         assert_eq!(complete, all, "{what}");
         let [four, six] = gaps.map(|gap| gap.as_millis());
         println!(
@@ -130,7 +131,7 @@ impl Drop for Site {
 }
 
 impl Balancer {
-    /// How many packets it has sent on to servers.
+    /// How many packets it has forwarded to servers.
     pub fn forwarded(&self) -> u64 {
         self.modlb.json("stats")["outcomes"]["forwarded"]["packets"].as_u64().unwrap()
     }
@@ -140,12 +141,12 @@ impl Balancer {
         self.modlb.json("status")["state"].as_str().unwrap().to_owned()
     }
 
-    /// The digest of what it decides.
+    /// The digest of its configuration.
     pub fn digest(&self) -> String {
         self.modlb.json("status")["digest"].as_str().unwrap().to_owned()
     }
 
-    /// The router's way to it.
+    /// Its address as the router's next hop.
     pub fn hop(&self, service: IpAddr) -> String {
         if service.is_ipv4() { format!("10.0.0.{}", self.number) } else { format!("fd00::{}", self.number) }
     }
@@ -155,14 +156,14 @@ impl Balancer {
         self.namespace.ip("link set eth0 down");
     }
 
-    /// Connects it again, with the addresses that it would have after a boot.
+    /// Connects it again, with the addresses that it would have after booting.
     pub fn link_up(&self) {
         self.namespace.ip("link set eth0 up");
         self.namespace.ip(&format!("addr replace {}/64 dev eth0 nodad", self.hop(SERVICES[1])));
     }
 }
 
-/// A service of each family: every protocol and port, so that downloads and echoes belong to it.
+/// A service of each family for all protocols and ports, so that downloads and echoes belong to it.
 pub fn configuration() -> String {
     let mut text = String::new();
     for service in SERVICES {
@@ -217,7 +218,7 @@ fn server(switch: &Namespace, number: u8) -> (Server, Namespace) {
     let namespace = host(switch, &format!("s{number}"), 11 + number);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/server-setup.sh");
     run(Command::new(script).args(["--netns", namespace.name()]).args(SERVICES.map(|service| service.to_string())));
-    // Nothing of it need be undone: the namespace goes.
+    // The script need not undo anything, since the namespace is removed.
     let _ = fs::remove_dir_all(Path::new("/run/modlb-server").join(namespace.name()));
     namespace.ip("route add 198.51.100.0/24 via 10.0.0.3");
     namespace.ip("route add 2001:db8:c::/64 via fd00::3");

@@ -1,4 +1,4 @@
-//! Split brain: both are active, both hold the address. It is harmless, for both compute the same.
+//! Split brain: both are active and hold the address. This is harmless, since both choose the same servers.
 
 use std::{thread, time::Duration};
 
@@ -8,9 +8,9 @@ use crate::{
     takeover::standby_site,
 };
 
-/// Only keepalived dies: the address stays where it was, too, and modlb goes on.
+/// Only keepalived dies: the old master keeps the address, and modlb goes on.
 #[test]
-fn keepalived_alone_is_killed() {
+fn split_brain_breaks_no_connection() {
     need_root!();
     let site = standby_site();
     let [master, backup] = master_and_backup(&site.balancers, "plain.conf");
@@ -19,8 +19,8 @@ fn keepalived_alone_is_killed() {
         settle(&site.balancers, ["active", "active"], &[&backup]);
     });
     let addresses = site.balancers[0].namespace.run("ip", "-brief addr show dev eth0");
-    assert!(addresses.contains("10.0.0.254/24"), "it was cleaned up");
-    // Whoever asks may be answered by either.
+    assert!(addresses.contains("10.0.0.254/24"), "the address was removed");
+    // Either balancer may answer for the address.
     site.survives("both answer for the address", || {
         for _ in 0..10 {
             site.router.ip("neigh flush dev eth0");

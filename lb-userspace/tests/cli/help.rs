@@ -109,6 +109,17 @@ fn a_broken_pipe_is_success() {
     assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
 }
 
+/// Where nobody can read the error, the exit status says that there was one.
+#[test]
+fn an_error_that_cannot_be_printed_is_no_panic() {
+    for arguments in [&["status"][..], &["check", "/no/such/file"], &["detach"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_modlb"));
+        let status = command.args(["--instance", "no-such"]).args(arguments).stderr(full).status().unwrap();
+        assert_eq!(status.code(), Some(1), "{arguments:?}");
+    }
+}
+
 #[test]
 fn without_an_instance_errors_name_the_remedy() {
     for arguments in [

@@ -1,4 +1,4 @@
-//! The server that the formula names, for every protocol with ports.
+//! Frames go to the server that the formula names, for every protocol with ports.
 
 use crate::*;
 
@@ -23,7 +23,7 @@ fn configuration() -> String {
 }
 
 #[test]
-fn both_formulas_both_families() {
+fn both_formulas_name_the_server_in_both_families() {
     need_root!();
     let bench = Bench::new(&configuration());
     for (index, (name, protocol)) in PROTOCOLS.into_iter().enumerate() {

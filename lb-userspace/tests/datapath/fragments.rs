@@ -1,11 +1,11 @@
-//! Pieces of packets, and packets cut off.
+//! Fragments, and truncated packets.
 
 use crate::*;
 
-/// Offsets in units of 8 bytes, and whether more follow: a first, a middle, a last one, and the farthest.
-const PIECES: [(u16, bool); 4] = [(0, true), (4, true), (8, false), (8_191, false)];
+/// Offsets in units of 8 bytes, and whether more fragments follow: the first, a middle one, the last, and the farthest.
+const FRAGMENTS: [(u16, bool); 4] = [(0, true), (4, true), (8, false), (8_191, false)];
 
-fn piece(service: &str, protocol: u8, (offset, more): (u16, bool)) -> Vec<u8> {
+fn fragment_of(service: &str, protocol: u8, (offset, more): (u16, bool)) -> Vec<u8> {
     let payload = ports(1, 443);
     let packet = match (clients(service)[0], service.parse().unwrap()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -23,22 +23,22 @@ fn piece(service: &str, protocol: u8, (offset, more): (u16, bool)) -> Vec<u8> {
 }
 
 fn all_pass(bench: &Bench, what: &str, service: &str, protocol: u8, outcome: Outcome) {
-    for at in PIECES {
-        passes(bench, &format!("{what}: {at:?}"), &piece(service, protocol, at), outcome);
+    for at in FRAGMENTS {
+        passes(bench, &format!("{what}: {at:?}"), &fragment_of(service, protocol, at), outcome);
     }
 }
 
-/// All pieces meet at the server that the addresses, and the rest, name.
+/// All fragments reach the server that the sum of the addresses and `rest` names.
 fn all_meet(bench: &Bench, what: &str, service: (&str, &str), protocol: u8, rest: &[u16], servers: Range<u8>) {
     let sum = sum(clients(service.1)[0], service.1.parse().unwrap(), rest);
-    for at in PIECES {
-        sent(bench, &format!("{what}: {at:?}"), &piece(service.1, protocol, at), service, &sum, servers.clone());
+    for at in FRAGMENTS {
+        sent(bench, &format!("{what}: {at:?}"), &fragment_of(service.1, protocol, at), service, &sum, servers.clone());
     }
 }
 
-/// Pieces pass unless a service takes them; which one does, the configuration says.
+/// Fragments pass unless a service balances them.
 #[test]
-fn who_takes_fragments() {
+fn fragments_go_to_services_that_take_them() {
     need_root!();
     for address in [WEB, WEB6] {
         let web = service("web", address, HTTPS, 11..14);
@@ -54,14 +54,14 @@ fn who_takes_fragments() {
         all_meet(&bench, "portless", ("tcp", address), TCP, &[], 21..23);
 
         bench.apply(&[web, service("all", address, "formula = \"5-tuple\"", 21..26)].concat());
-        all_meet(&bench, "any protocol, beside a port", ("all", address), TCP, &[TCP.into()], 21..26);
+        all_meet(&bench, "any protocol, besides a port", ("all", address), TCP, &[TCP.into()], 21..26);
         all_meet(&bench, "any protocol", ("all", address), UDP, &[UDP.into()], 21..26);
     }
 }
 
-/// A frame cut off at any place is never sent, nor read beyond its end.
+/// A truncated frame is never forwarded, nor read beyond its end.
 #[test]
-fn truncated_at_every_byte() {
+fn frames_truncated_at_any_byte_pass() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::new(&service("web", address, HTTPS, 11..12));

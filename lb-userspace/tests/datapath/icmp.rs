@@ -1,4 +1,4 @@
-//! ICMP errors reach the server whose packet caused them.
+//! ICMP errors reach the server that sent the packet that caused them.
 
 use crate::*;
 
@@ -25,12 +25,12 @@ fn kinds(service: &str) -> &'static [u8] {
     if service == WEB { &[3, 11, 12] } else { &[1, 2, 3, 4] }
 }
 
-/// What a server sends to a client.
+/// A packet from the service to a client.
 fn answer(service: &str, protocol: u8, payload: &[u8]) -> Vec<u8> {
     ip(service.parse().unwrap(), clients(service)[0], protocol, payload)
 }
 
-/// Where the quoted packet's flow belongs.
+/// The sum of the quoted packet's flow.
 fn sum_of(service: &str, rest: &[u16]) -> BigUint {
     sum(clients(service)[0], service.parse().unwrap(), rest)
 }
@@ -52,7 +52,7 @@ fn every_error_follows_its_quote() {
         for kind in kinds(service) {
             reaches(&bench, &format!("type {kind}"), service, &error(service, *kind, &quote));
         }
-        // Lengths within the quote are those of the packet that was sent, not of what is left of it.
+        // Lengths in quoted headers are those of the whole packet, not of the quote.
         let whole = if service == WEB { 20 } else { 40 };
         let enough = whole + 4;
         for length in enough..quote.len() {
@@ -71,7 +71,7 @@ fn every_error_follows_its_quote() {
 }
 
 #[test]
-fn other_messages_are_no_errors() {
+fn other_icmp_messages_are_ordinary_packets() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = bench(address);
@@ -80,7 +80,7 @@ fn other_messages_are_no_errors() {
         for kind in others {
             passes(&bench, &format!("type {kind}"), &error(address, *kind, &quote), Outcome::NoService);
         }
-        // A service without a port takes them like any other packet, but an error goes by its quote.
+        // A service without a port takes them like any other packet, but an error follows its quote.
         bench.apply(&[service("web", address, HTTPS, 11..18), service("all", address, "", 31..36)].concat());
         let router: IpAddr = if address == WEB { "192.0.2.1" } else { "2001:db8:9::1" }.parse().unwrap();
         for kind in others {
@@ -95,7 +95,7 @@ fn other_messages_are_no_errors() {
 }
 
 #[test]
-fn quotes_that_belong_to_nobody() {
+fn errors_whose_quote_matches_no_service_pass() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::new(&[service("web", address, HTTPS, 11..14), service("all", address, "", 31..36)].concat());
@@ -125,7 +125,7 @@ fn quotes_that_belong_to_nobody() {
 }
 
 #[test]
-fn quotes_with_options() {
+fn quotes_with_ipv4_options_are_read() {
     need_root!();
     let bench = bench(WEB);
     let IpAddr::V4(client) = clients(WEB)[0] else { unreachable!() };
@@ -135,13 +135,13 @@ fn quotes_with_options() {
         header.total_len = header.header_len() as u16 + 32;
         let quote = ipv4_with(&header, &ports(443, PORT));
         reaches(&bench, &format!("{words} words"), WEB, &error(WEB, 3, &quote));
-        // RFC 792 asks for the header and 8 bytes.
+        // RFC 792 requires the header and 8 bytes.
         reaches(&bench, &format!("{words} words, cut"), WEB, &error(WEB, 11, &quote[..header.header_len() + 8]));
     }
 }
 
 #[test]
-fn quotes_with_extension_headers() {
+fn quotes_with_ipv6_extension_headers_are_read() {
     need_root!();
     let bench = bench(WEB6);
     let (IpAddr::V6(client), to) = (clients(WEB6)[0], WEB6.parse().unwrap()) else { unreachable!() };
@@ -158,20 +158,20 @@ fn quotes_with_extension_headers() {
             passes(&bench, "nine headers", &frame, Outcome::NoService);
         }
     }
-    // The error's own extension headers are looked through before the quote's.
+    // The error's own extension headers are skipped before the quote's.
     let quote = ipv6(to, client, TCP, &ports(443, PORT));
     let outer = [extension(DESTINATION_OPTIONS, ICMPV6, 1), message(2, &quote)].concat();
     let frame = to_gateway(&ipv6("2001:db8:9::1".parse().unwrap(), to, DESTINATION_OPTIONS, &outer));
     reaches(&bench, "extension headers outside", WEB6, &frame);
 }
 
-/// A quoted first fragment goes by its ports, a later one by the rule for fragments.
+/// An error goes by the ports of a quoted first fragment; a later fragment follows the rule for fragments.
 #[test]
-fn quoted_fragments() {
+fn quoted_fragments_are_treated_like_fragments() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = bench(address);
-        let piece = |offset: u16, more: bool| {
+        let fragment_of = |offset: u16, more: bool| {
             let payload = ports(443, PORT);
             let packet = match (address.parse().unwrap(), clients(address)[0]) {
                 (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -187,18 +187,19 @@ fn quoted_fragments() {
             };
             error(address, kinds(address)[0], &packet)
         };
-        reaches(&bench, "the first piece", address, &piece(0, true));
-        passes(&bench, "a later piece", &piece(5, true), Outcome::Fragment);
-        passes(&bench, "the last piece", &piece(5, false), Outcome::Fragment);
+        reaches(&bench, "the first fragment", address, &fragment_of(0, true));
+        passes(&bench, "a later fragment", &fragment_of(5, true), Outcome::Fragment);
+        passes(&bench, "the last fragment", &fragment_of(5, false), Outcome::Fragment);
         bench.apply(&service("web", address, &format!("{HTTPS}\nfragments = \"balance\""), 11..18));
-        sent(&bench, "a later piece, balanced", &piece(5, true), ("web", address), &sum_of(address, &[]), 11..18);
-        sent(&bench, "the first piece", &piece(0, true), ("web", address), &sum_of(address, &[443]), 11..18);
+        let (first, later) = (fragment_of(0, true), fragment_of(5, true));
+        sent(&bench, "a later fragment, balanced", &later, ("web", address), &sum_of(address, &[]), 11..18);
+        sent(&bench, "the first fragment", &first, ("web", address), &sum_of(address, &[443]), 11..18);
     }
 }
 
-/// Behind tags, on standby, and cut off: an error is a packet like others.
+/// Behind VLAN tags, on standby, and truncated, an error is treated like any packet.
 #[test]
-fn errors_are_packets() {
+fn errors_are_treated_like_other_packets() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = bench(address);

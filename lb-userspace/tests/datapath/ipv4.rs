@@ -1,4 +1,4 @@
-//! IPv4 headers as they may be, and as they may not.
+//! Valid and invalid IPv4 headers.
 
 use crate::*;
 
@@ -6,7 +6,7 @@ fn addresses() -> (Ipv4Addr, Ipv4Addr) {
     ("198.51.100.7".parse().unwrap(), WEB.parse().unwrap())
 }
 
-/// A good frame, changed; `packet[0]` is the first byte of the IP header.
+/// A valid frame after a change; `packet[0]` is the first byte of the IP header.
 fn with(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     let (from, to) = addresses();
     let mut packet = ipv4_with(&ipv4_header(from, to, TCP, 32), &ports(1, 443));
@@ -15,24 +15,24 @@ fn with(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_not_looked_at() {
+fn fields_that_do_not_matter_are_not_checked() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..12));
     for (what, frame) in [
-        ("nothing odd", with(|_| ())),
+        ("unchanged", with(|_| ())),
         ("a bad checksum", with(|packet| packet[10] ^= 0xff)),
         ("TTL 0", with(|packet| packet[8] = 0)),
         ("don't fragment", with(|packet| packet[6] = 0x40)),
         ("the reserved flag", with(|packet| packet[6] = 0x80)),
         ("just enough for the ports", with(|packet| packet[3] = 24)),
-        ("padding behind, as short frames have it", [with(|_| ()), vec![0; 9]].concat()),
+        ("padding, as in short frames", [with(|_| ()), vec![0; 9]].concat()),
     ] {
         bench.check(what, &frame, Expect::Sent { service: "web", server: "10.0.0.11", mac: mac(11) });
     }
 }
 
 #[test]
-fn lengths_that_lie() {
+fn wrong_versions_and_lengths_are_malformed() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..12));
     let six = ip("::1".parse().unwrap(), "::2".parse().unwrap(), TCP, &ports(1, 443));
@@ -53,7 +53,7 @@ fn lengths_that_lie() {
 }
 
 #[test]
-fn options() {
+fn options_are_skipped() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, &format!("{HTTPS}\nformula = \"5-tuple\""), 11..14));
     let (from, to) = addresses();
@@ -67,9 +67,9 @@ fn options() {
     }
 }
 
-/// In IPv4 it is a protocol like others.
+/// In IPv4 the authentication header is a protocol like any other.
 #[test]
-fn the_authentication_header() {
+fn the_authentication_header_is_a_protocol() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..14));
     let frame = to_service(WEB, AH, &[extension(AH, TCP, 0), ports(51_234, 443)].concat());
@@ -80,7 +80,7 @@ fn the_authentication_header() {
 }
 
 #[test]
-fn icmp_cut_off() {
+fn truncated_icmp_is_malformed() {
     need_root!();
     let bench = Bench::new(&service("all", WEB, "", 11..12));
     for length in 0..8 {

@@ -1,4 +1,4 @@
-//! IPv6 extension headers, and what is never taken.
+//! IPv6 extension headers, and packets that no service takes.
 
 use crate::*;
 
@@ -13,7 +13,7 @@ fn whole_sum() -> BigUint {
     sum(from.into(), to.into(), &[51_234, 443, TCP.into()])
 }
 
-/// A chain of extension headers, of which each has so many 8-byte units more than it must, in front of TCP.
+/// A chain of extension headers before TCP; each is given with its number of extra 8-byte units.
 fn chain(kinds: &[(u8, u8)]) -> (u8, Vec<u8>) {
     kinds.iter().rev().fold((TCP, ports(51_234, 443)), |(next, rest), (kind, extra)| {
         (*kind, [extension(*kind, next, *extra), rest].concat())
@@ -27,7 +27,7 @@ fn chained(kinds: &[(u8, u8)]) -> Vec<u8> {
 }
 
 #[test]
-fn headers_that_are_looked_through() {
+fn extension_headers_are_skipped() {
     need_root!();
     let bench = Bench::new(&service("web", WEB6, FIVE_TUPLE, 11..14));
     let kinds = [HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS, AH];
@@ -41,9 +41,9 @@ fn headers_that_are_looked_through() {
     }
 }
 
-/// RFC 6946: a fragment that is the whole packet.
+/// RFC 6946: an atomic fragment is a fragment that is the whole packet.
 #[test]
-fn atomic_fragments() {
+fn atomic_fragments_are_treated_like_whole_packets() {
     need_root!();
     let bench = Bench::new(&service("web", WEB6, FIVE_TUPLE, 11..14));
     let (from, to) = addresses();
@@ -54,7 +54,7 @@ fn atomic_fragments() {
 }
 
 #[test]
-fn chains_cut_off() {
+fn truncated_chains_are_malformed() {
     need_root!();
     let bench = Bench::new(&service("web", WEB6, FIVE_TUPLE, 11..14));
     let kinds = [(ROUTING, 2), (AH, 1), (DESTINATION_OPTIONS, 3)];
@@ -62,7 +62,7 @@ fn chains_cut_off() {
     for length in 14..whole.len() {
         passes(&bench, &format!("{length} bytes"), &whole[..length], Outcome::Malformed);
     }
-    // A payload length that ends within a header, though the frame goes on.
+    // The payload length ends within a header, but the frame is longer.
     let before_ports = chain(&kinds).1.len() - 32;
     for length in 0..before_ports + 4 {
         let mut frame = whole.clone();
@@ -72,7 +72,7 @@ fn chains_cut_off() {
 }
 
 #[test]
-fn lengths_that_lie() {
+fn wrong_lengths_are_malformed() {
     need_root!();
     let bench = Bench::new(&service("web", WEB6, HTTPS, 11..12));
     let with = |length: u16| {
@@ -95,9 +95,9 @@ fn lengths_that_lie() {
     );
 }
 
-/// Neighbour discovery and MLD belong to the host, whatever a service says.
+/// Neighbour discovery and MLD belong to the host, even with a service for all protocols.
 #[test]
-fn what_is_never_taken() {
+fn neighbour_discovery_is_never_taken() {
     need_root!();
     let bench = Bench::new(&service("all", WEB6, "", 11..14));
     for kind in (130..=137).chain([143]) {
@@ -107,7 +107,7 @@ fn what_is_never_taken() {
     for length in 0..8 {
         passes(
             &bench,
-            "ICMPv6 cut off",
+            "truncated ICMPv6",
             &to_service(WEB6, ICMPV6, &[128, 0, 0, 0, 0, 0, 0][..length.min(7)]),
             Outcome::Malformed,
         );

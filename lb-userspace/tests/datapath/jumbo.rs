@@ -1,10 +1,10 @@
 //! Frames of up to 9,000 bytes, in the program for several buffers.
 //!
-//! A test's frame has about 3,500 bytes in its first buffer, as on a veth.
+//! In test runs the first buffer holds about 3,500 bytes of the frame, as on a veth.
 
 use crate::*;
 
-/// Padding behind a packet's headers, so that the frame has this length.
+/// A frame that is padded to this length behind its headers.
 fn padded(address: &str, length: usize) -> Vec<u8> {
     let headers = if address.contains(':') { 54 } else { 34 };
     let mut payload = ports(51_234, 443);
@@ -13,7 +13,7 @@ fn padded(address: &str, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn lengths_up_to_nine_thousand() {
+fn frames_of_up_to_nine_thousand_bytes_are_forwarded() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::jumbo(&service("web", address, HTTPS, 11..14));
@@ -22,23 +22,23 @@ fn lengths_up_to_nine_thousand() {
             let frame = padded(address, length);
             assert_eq!(frame.len(), length);
             sent(&bench, &format!("{length} bytes"), &frame, ("web", address), &sum, 11..14);
-            let lying = frame[..length - 1].to_vec();
-            passes(&bench, &format!("{length} bytes, the last missing"), &lying, Outcome::Malformed);
+            let truncated = frame[..length - 1].to_vec();
+            passes(&bench, &format!("{length} bytes, the last missing"), &truncated, Outcome::Malformed);
         }
         let mut other = padded(address, 9_014);
         other[0] = 6;
-        passes(&bench, "another host's", &other, Outcome::NotOurs);
+        passes(&bench, "for another host", &other, Outcome::NotOurs);
     }
 }
 
-/// Both programs say the same of everything that fits one buffer; a few of each kind here, the oracle has more.
+/// Both programs treat frames in one buffer alike: a few of each kind here, more in the oracle's tests.
 #[test]
-fn small_frames_as_ever() {
+fn small_frames_are_treated_as_by_the_other_program() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::jumbo(&service("web", address, HTTPS, 11..14));
         passes(&bench, "no service", &to_service(address, UDP, &ports(1, 443)), Outcome::NoService);
-        passes(&bench, "ports cut off", &to_service(address, TCP, &[0; 3]), Outcome::Malformed);
+        passes(&bench, "truncated ports", &to_service(address, TCP, &[0; 3]), Outcome::Malformed);
         bench.modlb.ok(&format!("server down web {}", server(address, 11)));
         bench.modlb.ok(&format!("server down web {}", server(address, 12)));
         bench.modlb.ok(&format!("server down web {}", server(address, 13)));
@@ -48,7 +48,7 @@ fn small_frames_as_ever() {
     }
 }
 
-/// Options of 2,048 bytes each, and TCP behind them.
+/// Extension headers of 2,048 bytes each, and TCP behind them.
 fn long_chain(headers: usize) -> Vec<u8> {
     let (from, to) = (clients(WEB6)[0], WEB6.parse().unwrap());
     let (next, payload) = (0..headers).fold((TCP, ports(51_234, 443)), |(next, rest), _| {
@@ -58,9 +58,9 @@ fn long_chain(headers: usize) -> Vec<u8> {
     to_gateway(&ipv6(from, to, next, &payload))
 }
 
-/// Headers in the first buffer are read, whatever there is behind; what lies beyond it counts as cut off.
+/// Headers in the first buffer are read, whatever follows; headers beyond it count as missing.
 #[test]
-fn headers_beyond_the_first_buffer() {
+fn headers_beyond_the_first_buffer_count_as_missing() {
     need_root!();
     let bench = Bench::jumbo(&service("web", WEB6, HTTPS, 11..14));
     let sum = sum(clients(WEB6)[0], WEB6.parse().unwrap(), &[443]);
@@ -75,9 +75,9 @@ fn headers_beyond_the_first_buffer() {
     }
 }
 
-/// The same for the packet that an ICMP error quotes: the error itself is in order, so it passes as nobody's.
+/// The same for the packet that an ICMP error quotes: the error itself is valid, so it passes as `no_service`.
 #[test]
-fn quotes_beyond_the_first_buffer() {
+fn quotes_beyond_the_first_buffer_match_no_service() {
     need_root!();
     let bench = Bench::jumbo(&service("web", WEB6, HTTPS, 11..14));
     let (client, web): (Ipv6Addr, Ipv6Addr) = ("2001:db8::7".parse().unwrap(), WEB6.parse().unwrap());

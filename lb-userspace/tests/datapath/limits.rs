@@ -1,8 +1,8 @@
-//! Everything that a table can hold, and one more.
+//! Configurations that just fit, and that exceed the capacities.
 
 use crate::*;
 
-/// A service of servers with these weights, at fd00::b and on.
+/// A service of servers with these weights, from fd00::b on.
 fn weighted(weights: &[u32]) -> String {
     let servers = (11_u8..).zip(weights).map(|(number, weight)| {
         let address = server(WEB6, number);
@@ -13,7 +13,7 @@ fn weighted(weights: &[u32]) -> String {
     service("web", WEB6, HTTPS, 11..11) + &servers.collect::<String>()
 }
 
-/// A client whose sum is `slot` modulo 2^16: the last 16 bits of the address decide.
+/// A client whose sum is `slot` modulo 2^16, by the last 16 bits of its address.
 fn client_of_slot(slot: u32, high: u128) -> IpAddr {
     let to: Ipv6Addr = WEB6.parse().unwrap();
     let low = u128::from(slot).wrapping_sub(to.to_bits()).wrapping_sub(443) & 0xffff;
@@ -21,7 +21,7 @@ fn client_of_slot(slot: u32, high: u128) -> IpAddr {
 }
 
 #[test]
-fn the_largest_table() {
+fn the_largest_table_works() {
     need_root!();
     let bench = Bench::new(&weighted(&[65_534, 1, 1]));
     let to = WEB6.parse().unwrap();
@@ -37,7 +37,7 @@ fn the_largest_table() {
 }
 
 #[test]
-fn what_does_not_fit_changes_nothing() {
+fn a_configuration_that_does_not_fit_changes_nothing() {
     need_root!();
     let bench = Bench::new(&weighted(&[1]));
     let before = (bench.modlb.ok("export"), bench.modlb.json("status"));
@@ -60,7 +60,7 @@ fn what_does_not_fit_changes_nothing() {
 }
 
 #[test]
-fn as_many_services_as_fit() {
+fn as_many_services_as_fit_all_work() {
     need_root!();
     let address = |number: u16| if number.is_multiple_of(2) { WEB } else { WEB6 };
     let what = |number: u16| format!("protocol = \"udp\"\nport = {}", 1_000 + number);

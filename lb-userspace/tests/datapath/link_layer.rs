@@ -1,4 +1,4 @@
-//! Whose frame it is, and what it carries.
+//! Destination MACs, EtherTypes, and VLAN tags.
 
 use crate::*;
 
@@ -7,7 +7,7 @@ const SERVICE_VLAN: u16 = 0x88a8;
 const ARP: u16 = 0x0806;
 
 #[test]
-fn whose_frame_it_is() {
+fn only_frames_to_own_and_virtual_router_macs_are_taken() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..12));
     let packet = ip(clients(WEB)[0], WEB.parse().unwrap(), TCP, &ports(1, 443));
@@ -32,7 +32,7 @@ fn whose_frame_it_is() {
 }
 
 #[test]
-fn what_is_not_ip() {
+fn frames_without_ip_pass() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..12));
     for (what, frame, outcome) in [
@@ -47,7 +47,7 @@ fn what_is_not_ip() {
 }
 
 #[test]
-fn vlan_tags() {
+fn up_to_two_vlan_tags_are_skipped() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::new(&service("web", address, HTTPS, 11..14));
@@ -66,7 +66,7 @@ fn vlan_tags() {
         let three = frame(&[(SERVICE_VLAN, 1), (VLAN, 2), (VLAN, 3)]);
         passes(&bench, "three tags", &three, Outcome::NotIp);
         passes(&bench, "ARP in a VLAN", &ethernet(GATEWAY, &[(VLAN, 1)], ARP, &[0; 28]), Outcome::NotIp);
-        passes(&bench, "a tag cut off", &ethernet(GATEWAY, &[], VLAN, &[0, 1]), Outcome::Malformed);
+        passes(&bench, "a truncated tag", &ethernet(GATEWAY, &[], VLAN, &[0, 1]), Outcome::Malformed);
         passes(&bench, "nothing after a tag", &ethernet(GATEWAY, &[(VLAN, 1)], 0x0800, &[]), Outcome::Malformed);
     }
 }

@@ -1,4 +1,4 @@
-//! The loaded program, frame by frame: the verdict, every byte, and every counter.
+//! The loaded program, frame by frame: verdict, every byte, and every counter.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -36,10 +36,10 @@ use support::{
 const WEB: &str = "203.0.113.10";
 const WEB6: &str = "2001:db8:f00::10";
 
-/// What makes a service a web server's.
+/// The protocol and port of a web service.
 const HTTPS: &str = "protocol = \"tcp\"\nport = 443";
 
-/// A service with these servers, numbered.
+/// A service with servers of these numbers.
 fn service(name: &str, address: &str, what: &str, servers: Range<u8>) -> String {
     let mut text = format!("[[service]]\nname = \"{name}\"\naddress = \"{address}\"\n{what}\n");
     for number in servers {
@@ -49,7 +49,7 @@ fn service(name: &str, address: &str, what: &str, servers: Range<u8>) -> String 
     text
 }
 
-/// The address of a server of the same family as the service.
+/// A server's address, of the same family as the service.
 fn server(service: &str, number: u8) -> String {
     if service.contains(':') { format!("fd00::{number:x}") } else { format!("10.0.0.{number}") }
 }
@@ -76,7 +76,7 @@ fn chosen(sum: &BigUint, servers: &Range<u8>) -> u8 {
     servers.start + remainder(sum, u32::from(servers.end - servers.start)) as u8
 }
 
-/// Expects a frame at the server that a sum names; `service` is a name and an address.
+/// Checks that a frame is sent to the server that a sum names; `service` is a name and an address.
 fn sent(bench: &Bench, what: &str, frame: &[u8], service: (&str, &str), sum: &BigUint, servers: Range<u8>) {
     let number = chosen(sum, &servers);
     let address = server(service.1, number);
@@ -87,7 +87,7 @@ fn passes(bench: &Bench, what: &str, frame: &[u8], outcome: Outcome) {
     bench.check(what, frame, Expect::Passed(outcome));
 }
 
-/// Addresses to send from, of the same family as the service.
+/// Client addresses of the same family as the service.
 fn clients(service: &str) -> Vec<IpAddr> {
     let texts: &[&str] = if service.contains(':') {
         &[
@@ -105,7 +105,7 @@ fn clients(service: &str) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-/// A frame to a service, from the first of its clients.
+/// A frame to a service from its first client.
 fn to_service(service: &str, protocol: u8, payload: &[u8]) -> Vec<u8> {
     to_gateway(&ip(clients(service)[0], service.parse().unwrap(), protocol, payload))
 }

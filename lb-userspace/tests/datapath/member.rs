@@ -1,4 +1,4 @@
-//! Role `member`: what is accepted, what is left to others, and what passes.
+//! Role `member`: which packets are accepted, left to others, or passed.
 
 use crate::*;
 
@@ -16,7 +16,7 @@ fn to_group(packet: &[u8]) -> Vec<u8> {
     ethernet(GROUP, &[], ether_type(packet), packet)
 }
 
-/// Expects the packet at the member that a sum names; `service` is a name and an address.
+/// Checks that the packet is accepted only by the member that a sum names; `service` is a name and an address.
 fn judged(bench: &Bench, what: &str, frame: &[u8], (name, address): (&str, &str), sum: &BigUint) {
     let number = chosen(sum, &MEMBERS);
     let server = server(address, number);
@@ -32,7 +32,7 @@ fn bench(services: &[String]) -> Bench {
 }
 
 #[test]
-fn each_packet_is_one_member_s() {
+fn exactly_one_member_takes_each_packet() {
     need_root!();
     for formula in ["3-tuple", "5-tuple"] {
         let what = format!("{HTTPS}\nformula = \"{formula}\"");
@@ -50,9 +50,9 @@ fn each_packet_is_one_member_s() {
     }
 }
 
-/// The table of every ending, each by IPv4 and IPv6 where both have it.
+/// Every outcome, by IPv4 and IPv6 where both have it.
 #[test]
-fn every_ending() {
+fn every_outcome_occurs() {
     need_root!();
     let bench = bench(&[
         service("web", WEB, HTTPS, MEMBERS),
@@ -76,7 +76,7 @@ fn every_ending() {
             ("another host's MAC", [2, 0, 0, 0, 0, 9]),
             ("another group's MAC", [1, 0, 0x5e, 0x7f, 0, 8]),
             ("broadcast", [0xff; 6]),
-            ("nobody", [0; 6]),
+            ("the zero MAC", [0; 6]),
         ] {
             passes(&bench, what, &frame(destination), Outcome::NotOurs);
         }
@@ -89,8 +89,8 @@ fn every_ending() {
         passes(&bench, "broken", &broken, Outcome::Malformed);
     }
     passes(&bench, "LLDP", &ethernet(GROUP, &[], 0x88cc, &[0; 46]), Outcome::NotIp);
-    let nobody = to_group(&ip(clients(WEB)[0], "203.0.113.99".parse().unwrap(), TCP, &ports(7, 443)));
-    bench.check("a service without servers", &nobody, Expect::Dropped(Outcome::NoServer));
+    let no_server = to_group(&ip(clients(WEB)[0], "203.0.113.99".parse().unwrap(), TCP, &ports(7, 443)));
+    bench.check("a service without servers", &no_server, Expect::Dropped(Outcome::NoServer));
     let many = [vec![extension(HOP_BY_HOP, HOP_BY_HOP, 0); 9].concat(), ports(7, 443)].concat();
     let many = to_group(&ip(clients(WEB6)[0], WEB6.parse().unwrap(), HOP_BY_HOP, &many));
     passes(&bench, "nine extension headers", &many, Outcome::TooManyHeaders);
@@ -100,9 +100,9 @@ fn every_ending() {
     passes(&bench, "on standby", &frame, Outcome::Standby);
 }
 
-/// Fragments and ICMP errors go where they go on a balancer, and neighbour discovery is nobody's.
+/// Fragments and ICMP errors go to the same server as on a balancer; neighbour discovery matches no service.
 #[test]
-fn pieces_errors_and_discovery() {
+fn fragments_and_errors_go_to_one_member_and_neighbour_discovery_passes() {
     need_root!();
     let bench = bench(&[
         service("web", WEB, &format!("{HTTPS}\nfragments = \"balance\""), MEMBERS),
@@ -112,10 +112,15 @@ fn pieces_errors_and_discovery() {
     let (from, to): (Ipv4Addr, Ipv4Addr) = ("198.51.100.7".parse().unwrap(), WEB.parse().unwrap());
     let mut header = ipv4_header(from, to, TCP, 32);
     header.more_fragments = true;
-    let piece = to_group(&ipv4_with(&header, &ports(7, 443)));
-    judged(&bench, "a piece", &piece, ("web", WEB), &sum(from.into(), to.into(), &[]));
+    let fragment = to_group(&ipv4_with(&header, &ports(7, 443)));
+    judged(&bench, "a fragment", &fragment, ("web", WEB), &sum(from.into(), to.into(), &[]));
     header.destination = [203, 0, 113, 11];
-    passes(&bench, "a piece nobody takes", &to_group(&ipv4_with(&header, &ports(7, 443))), Outcome::Fragment);
+    passes(
+        &bench,
+        "a fragment that no service takes",
+        &to_group(&ipv4_with(&header, &ports(7, 443))),
+        Outcome::Fragment,
+    );
     let quote = ip(to.into(), from.into(), TCP, &ports(443, 7));
     let error = ip("192.0.2.1".parse().unwrap(), to.into(), ICMP, &[&[3, 4, 0, 0, 0, 0, 0, 0][..], &quote].concat());
     judged(&bench, "an error", &to_group(&error), ("web", WEB), &sum(from.into(), to.into(), &[443]));
@@ -125,9 +130,9 @@ fn pieces_errors_and_discovery() {
     }
 }
 
-/// Down servers' entries are dealt as everywhere: what this host gets of another's, it accepts.
+/// The slots of a member that is down are dealt to the others, and this host accepts the packets of its part.
 #[test]
-fn the_share_of_a_member_that_is_down() {
+fn the_others_share_the_packets_of_a_member_that_is_down() {
     need_root!();
     let bench = bench(&[service("web", WEB, HTTPS, MEMBERS)]);
     bench.modlb.ok("server down web 10.0.0.11");
@@ -139,9 +144,9 @@ fn the_share_of_a_member_that_is_down() {
         let (action, _) = bench.run(&frame);
         let accepts = action == support::bench::XDP_PASS;
         match home {
-            SELF => assert!(accepts, "{from} is this host's own"),
+            SELF => assert!(accepts, "{from} belongs to this host"),
             11 => *(if accepts { &mut accepted } else { &mut left }) += 1,
-            _ => assert!(!accepts, "{from} is the third member's"),
+            _ => assert!(!accepts, "{from} belongs to the third member"),
         }
         let explained = bench.modlb.json(&format!("explain {from}:7 {WEB}:443"));
         assert_eq!(explained["outcome"] == "accepted", accepts, "{explained}");
@@ -149,9 +154,9 @@ fn the_share_of_a_member_that_is_down() {
     assert!(accepted > 20 && left > 20, "{accepted} accepted, {left} left to the third");
 }
 
-/// A session's two directions give one number.
+/// Both directions of a session have the same sum.
 #[test]
-fn both_directions_meet() {
+fn both_directions_reach_the_same_member() {
     need_root!();
     for (formula, name, net, near, far) in [
         ("3-tuple", "net", "203.0.113.0/24", WEB, "198.51.100.7"),
@@ -188,10 +193,9 @@ fn both_directions_meet() {
     }
 }
 
-/// A router says of a reply that it was too big, and a client that its port is closed: the errors follow their
-/// sessions.
+/// A router reports that a reply was too big, and a client that its port is closed: the errors follow their sessions.
 #[test]
-fn errors_in_both_directions() {
+fn errors_follow_their_session_in_both_directions() {
     need_root!();
     let bench = bench(&[service("net", "203.0.113.0/24", "direction = \"both\"", MEMBERS)]);
     let (client, near): (IpAddr, IpAddr) = (clients(WEB)[0], WEB.parse().unwrap());
@@ -206,9 +210,9 @@ fn errors_in_both_directions() {
     judged(&bench, "about a request", &request, ("net", WEB), &sum);
 }
 
-/// Of a mirrored port the frames are addressed to whoever they were for.
+/// Frames from a mirror port still have their original destinations.
 #[test]
-fn whatever_is_received() {
+fn a_promiscuous_member_takes_frames_to_any_mac() {
     need_root!();
     let bench = Bench::new(&format!(
         "role = \"member\"\nself = \"10.0.0.12\"\npromiscuous = true\n{}",

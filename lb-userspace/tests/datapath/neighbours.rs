@@ -1,4 +1,4 @@
-//! A member tells the group's MAC to who asks for a service's address; every other question passes.
+//! A member answers requests for a service's address with the group's MAC; all other requests pass.
 
 use etherparse::{Icmpv6Type, PacketHeaders, TransportHeader};
 
@@ -21,7 +21,7 @@ fn arp(destination: [u8; 6], operation: u8, sender: &str, target: &str) -> Vec<u
 }
 
 #[test]
-fn arp_requests() {
+fn arp_requests_for_services_are_answered() {
     need_root!();
     let bench = Bench::new(&configuration(&format!("{HEAD}answer_arp = true\n")));
     let octets = |text: &str| text.parse::<Ipv4Addr>().unwrap().octets();
@@ -40,7 +40,7 @@ fn arp_requests() {
         ("for this host", arp(broadcast, 1, "10.0.0.2", "10.0.0.1")),
         ("an announcement", arp(broadcast, 1, WEB, WEB)),
         ("an answer", arp(broadcast, 2, "10.0.0.2", WEB)),
-        ("cut off", arp(broadcast, 1, "10.0.0.2", WEB)[..41].to_vec()),
+        ("truncated", arp(broadcast, 1, "10.0.0.2", WEB)[..41].to_vec()),
     ] {
         passes(&bench, what, &frame, Outcome::NotOurs);
     }
@@ -49,7 +49,7 @@ fn arp_requests() {
     passes(&bench, "on standby", &arp(broadcast, 1, "10.0.0.2", WEB), Outcome::NotOurs);
     bench.modlb.ok("activate");
     bench.apply(&configuration(HEAD));
-    passes(&bench, "when it is not to", &arp(broadcast, 1, "10.0.0.2", WEB), Outcome::NotOurs);
+    passes(&bench, "without `answer_arp`", &arp(broadcast, 1, "10.0.0.2", WEB), Outcome::NotOurs);
 }
 
 /// A neighbour solicitation with the sender's MAC.
@@ -62,7 +62,7 @@ fn solicitation(destination: [u8; 6], source: &str, target: &str, hops: u8, opti
 }
 
 #[test]
-fn neighbour_solicitations() {
+fn neighbour_solicitations_for_services_are_answered() {
     need_root!();
     let bench = Bench::new(&configuration(&format!("{HEAD}answer_arp = true\n")));
     let option = [&[1, 1][..], &ROUTER].concat();
@@ -73,7 +73,7 @@ fn neighbour_solicitations() {
             let (action, answer) = bench.run(&question);
             assert_eq!(action, support::bench::XDP_TX, "{what} from {source}");
             assert_eq!(answer[..14], *[&ROUTER[..], &GATEWAY, &[0x86, 0xdd]].concat());
-            assert_eq!(answer[14..22], question[14..22], "the same but for the addresses");
+            assert_eq!(answer[14..22], question[14..22], "the same except for the addresses");
             let octets = |text: &str| text.parse::<Ipv6Addr>().unwrap().octets();
             assert_eq!(answer[22..54], *[octets(WEB6), octets(source)].concat());
             let rest = [&[0x60, 0, 0, 0][..], &octets(WEB6), &[2, 1], &GROUP].concat();
@@ -101,7 +101,7 @@ fn neighbour_solicitations() {
     passes(&bench, "to this host for another", &other, Outcome::NoService);
 }
 
-/// By a library that shares nothing with the datapath.
+/// Checked by a library that shares no code with the datapath.
 fn assert_checksum(frame: &[u8], to: [u8; 16]) {
     let parsed = PacketHeaders::from_ethernet_slice(frame).unwrap();
     let Some(TransportHeader::Icmpv6(header)) = parsed.transport else { panic!("{parsed:?}") };

@@ -1,10 +1,10 @@
-//! Odd packets: short frames, jumbograms, protocols that nobody knows, first pieces that overlap or say too little.
+//! Odd packets: short frames, jumbograms, unknown protocols, and first fragments that are too short or overlap.
 
 use crate::*;
 
-/// Frames need not have the 60 bytes that Ethernet asks for: what counts is that their headers are there.
+/// Frames shorter than Ethernet's 60 bytes are forwarded if their headers are complete.
 #[test]
-fn runts() {
+fn short_frames_are_forwarded() {
     need_root!();
     for (address, headers) in [(WEB, 34), (WEB6, 54)] {
         let bench = Bench::new(&service("web", address, HTTPS, 11..14));
@@ -24,10 +24,10 @@ fn runts() {
     }
 }
 
-/// IEEE 802.3 frames have a length where others have an EtherType; up to 1500 it is one (802.3, 3.2.6), and nothing
-/// that follows is looked at.
+/// IEEE 802.3 frames have a length, of at most 1500, where others have an EtherType (802.3, 3.2.6). What follows is not
+/// read.
 #[test]
-fn ieee_802_3_lengths() {
+fn ieee_802_3_frames_pass() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..12));
     let packet = ip(clients(WEB)[0], WEB.parse().unwrap(), TCP, &ports(1, 443));
@@ -35,16 +35,16 @@ fn ieee_802_3_lengths() {
         for tags in [&[][..], &[(0x8100, 7)], &[(0x88a8, 7), (0x8100, 8)]] {
             passes(&bench, &format!("length {length}"), &ethernet(GATEWAY, tags, length, &packet), Outcome::NotIp);
         }
-        // IPv4 in SNAP (RFC 1042) is none of ours either.
+        // IPv4 in SNAP (RFC 1042) passes as well.
         let snap = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0][..], &packet].concat();
         passes(&bench, "SNAP", &ethernet(GATEWAY, &[], length, &snap), Outcome::NotIp);
     }
 }
 
-/// A jumbogram has a payload length of 0 and says its own in a hop-by-hop option (RFC 2675). No frame that comes by
-/// Ethernet holds one, so by its payload length nothing follows the header.
+/// A jumbogram has a payload length of 0 and its real length in a hop-by-hop option (RFC 2675). No Ethernet frame can
+/// hold one, so modlb goes by the payload length, by which nothing follows the header.
 #[test]
-fn jumbograms() {
+fn jumbograms_are_malformed() {
     need_root!();
     let (from, to): (Ipv6Addr, Ipv6Addr) = ("2001:db8::7".parse().unwrap(), WEB6.parse().unwrap());
     let option = |length: u32| [&[TCP, 0, 0xc2, 4][..], &length.to_be_bytes()].concat();
@@ -58,15 +58,15 @@ fn jumbograms() {
         for length in [0, 40, 65_535, 65_536, u32::MAX] {
             passes(&bench, &format!("jumbo payload {length}"), &of(length), Outcome::Malformed);
         }
-        // Beside a payload length the option has no business (RFC 2675, 3), but it is an option like others.
+        // With a payload length the option is not allowed (RFC 2675, 3), but modlb skips options.
         let with_both = to_gateway(&ipv6(from, to, HOP_BY_HOP, &[option(65_536), ports(1, 443)].concat()));
         sent(&bench, "both lengths", &with_both, ("web", WEB6), &sum(from.into(), to.into(), &[443]), 11..14);
     }
 }
 
-/// A payload length of 0 without a jumbo option: there is no upper layer, so no ports; protocols without any are whole.
+/// Without a payload there are no ports; packets of protocols without ports are complete.
 #[test]
-fn no_payload() {
+fn an_empty_payload_is_malformed_only_with_ports() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::new(&service("all", address, "formula = \"5-tuple\"", 11..14));
@@ -87,13 +87,13 @@ fn no_payload() {
     }
 }
 
-/// What has no ports, or none that are known, counts 0 for them, whatever its first bytes are.
+/// Protocols without ports, and unknown ones, count 0 for them, whatever their first bytes are.
 #[test]
-fn protocols_without_ports() {
+fn protocols_without_ports_count_zero_for_them() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::new(&service("all", address, "formula = \"5-tuple\"", 11..14));
-        // Not those of IPv6 extension headers, nor ICMP, which have tests of their own.
+        // Except IPv6 extension headers and ICMP, which have their own tests.
         for protocol in (2..=255_u8).filter(|p| ![6, 17, 33, 43, 44, 51, 58, 60, 132, 136].contains(p)) {
             let frame = to_service(address, protocol, &ports(0xffff, 0xfffe));
             let sum = sum(clients(address)[0], address.parse().unwrap(), &[protocol.into()]);
@@ -109,17 +109,17 @@ fn protocols_without_ports() {
     }
 }
 
-/// A first piece that is too small for its ports (RFC 1858), and a later one that would overlap them: neither is read
-/// as if it had ports, and all meet.
+/// A first fragment that is too small for its ports (RFC 1858), and a later one that would overlap them: neither is
+/// read as if it had ports, and all reach the same server.
 #[test]
-fn first_pieces_that_say_too_little() {
+fn tiny_and_overlapping_fragments_reach_one_server() {
     need_root!();
     const BALANCE: &str = "protocol = \"tcp\"\nport = 443\nfragments = \"balance\"\nformula = \"5-tuple\"";
     for address in [WEB, WEB6] {
         let (client, to) = (clients(address)[0], address.parse().unwrap());
         let bench = Bench::new(&service("web", address, BALANCE, 11..14));
         let sum = sum(client, to, &[TCP.into()]);
-        let piece = |offset: u16, more: bool, payload: &[u8]| match (client, to) {
+        let fragment_of = |offset: u16, more: bool, payload: &[u8]| match (client, to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 let mut header = ipv4_header(from, to, TCP, payload.len());
                 (header.more_fragments, header.fragment_offset) = (more, offset.try_into().unwrap());
@@ -131,19 +131,19 @@ fn first_pieces_that_say_too_little() {
             (from, to) => panic!("{from} → {to}"),
         };
         for length in 0..=8 {
-            let first = piece(0, true, &ports(1, 443)[..length]);
-            sent(&bench, &format!("a first piece of {length} bytes"), &first, ("web", address), &sum, 11..14);
-            let other = piece(0, true, &ports(9, 9)[..length]);
+            let first = fragment_of(0, true, &ports(1, 443)[..length]);
+            sent(&bench, &format!("a first fragment of {length} bytes"), &first, ("web", address), &sum, 11..14);
+            let other = fragment_of(0, true, &ports(9, 9)[..length]);
             sent(&bench, "with other ports", &other, ("web", address), &sum, 11..14);
         }
-        // RFC 3128: offset 1 would overwrite what stands behind the ports.
+        // RFC 3128: offset 1 would overwrite the bytes after the ports.
         for (offset, more) in [(1, true), (1, false), (8_191, true)] {
-            let overlapping = piece(offset, more, &ports(1, 443));
-            sent(&bench, &format!("a piece at {offset}"), &overlapping, ("web", address), &sum, 11..14);
+            let overlapping = fragment_of(offset, more, &ports(1, 443));
+            sent(&bench, &format!("a fragment at {offset}"), &overlapping, ("web", address), &sum, 11..14);
         }
         bench.apply(&service("web", address, HTTPS, 11..14));
         for length in 0..=8 {
-            passes(&bench, "nobody's", &piece(0, true, &ports(1, 443)[..length]), Outcome::Fragment);
+            passes(&bench, "no service takes it", &fragment_of(0, true, &ports(1, 443)[..length]), Outcome::Fragment);
         }
     }
 }

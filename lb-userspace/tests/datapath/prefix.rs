@@ -1,4 +1,4 @@
-//! Prefix services: the longest that has a service for the packet, and what none of them takes.
+//! Prefix services: the longest matching prefix with a service for the packet, and addresses that none takes.
 
 use crate::*;
 
@@ -17,7 +17,7 @@ fn reaches(bench: &Bench, to: &str, name: &str, servers: Range<u8>) {
 }
 
 #[test]
-fn every_length() {
+fn prefixes_of_every_length_match() {
     need_root!();
     for (address, bits) in [("203.0.113.10", 32_u8), ("2001:db8:f00::10", 128)] {
         let to: IpAddr = address.parse().unwrap();
@@ -48,7 +48,7 @@ fn every_length() {
 }
 
 #[test]
-fn the_longest_that_fits_wins() {
+fn the_longest_matching_prefix_wins() {
     need_root!();
     let bench = Bench::new(
         &[
@@ -68,7 +68,7 @@ fn the_longest_that_fits_wins() {
         reaches(&bench, web, &name("web"), 11..14);
         reaches(&bench, near, &name("net"), 21..25);
         reaches(&bench, far, &name("world"), 31..36);
-        // What does not fit falls through to the next shorter prefix.
+        // A packet that a prefix has no service for falls through to the next shorter one.
         let udp = |to: &str, service: &str, servers| {
             sent(&bench, to, &frame_to(to, UDP, &ports(7, 53)), (&name(service), to), &sum_to(to, &[53]), servers);
         };
@@ -81,7 +81,7 @@ fn the_longest_that_fits_wins() {
 }
 
 #[test]
-fn what_no_prefix_takes() {
+fn special_addresses_match_no_prefix() {
     need_root!();
     let bench =
         Bench::new(&[service("world", "0.0.0.0/0", "", 11..14), service("world6", "::/0", "", 11..14)].concat());
@@ -116,40 +116,38 @@ fn what_no_prefix_takes() {
     }
     let discovery = frame_to("2600::1", ICMPV6, &[135, 0, 0, 0, 0, 0, 0, 0]);
     passes(&bench, "neighbour discovery", &discovery, Outcome::NoService);
-    // An exact service takes what it names, whatever it is.
+    // An exact service takes even such an address.
     bench.apply(&[service("world", "0.0.0.0/0", "", 11..14), service("own", "10.0.0.1", "", 21..24)].concat());
     reaches(&bench, "10.0.0.1", "own", 21..24);
 }
 
-/// The same bits in prefixes of several lengths are several services.
 #[test]
-fn nested_prefixes_with_the_same_bits() {
+fn prefixes_with_the_same_bits_and_other_lengths_are_separate_services() {
     need_root!();
     let nets: Vec<_> = (8..32_u8)
         .map(|length| service(&format!("n{length}"), &format!("64.0.0.0/{length}"), HTTPS, 11..12 + length))
         .collect();
     let bench = Bench::new(&nets.concat());
     for length in 8..31_u8 {
-        // In this prefix, but in none that is longer.
+        // In this prefix, but in no longer one.
         let to = Ipv4Addr::from_bits(0x4000_0000 | (1 << (31 - length))).to_string();
         reaches(&bench, &to, &format!("n{length}"), 11..12 + length);
     }
     reaches(&bench, "64.0.0.1", "n31", 11..43);
 }
 
-/// Fragments and ICMP errors find prefixes like everything else.
 #[test]
-fn pieces_and_errors() {
+fn fragments_and_errors_match_prefixes() {
     need_root!();
     let net = "203.0.113.0/24";
     let bench = Bench::new(&service("net", net, HTTPS, 11..14));
     let (from, to): (Ipv4Addr, Ipv4Addr) = ("198.51.100.7".parse().unwrap(), WEB.parse().unwrap());
     let mut header = ipv4_header(from, to, TCP, 32);
     header.more_fragments = true;
-    let piece = to_gateway(&ipv4_with(&header, &ports(7, 443)));
-    passes(&bench, "a piece", &piece, Outcome::Fragment);
+    let fragment = to_gateway(&ipv4_with(&header, &ports(7, 443)));
+    passes(&bench, "a fragment", &fragment, Outcome::Fragment);
     bench.apply(&service("net", net, &format!("{HTTPS}\nfragments = \"balance\""), 11..14));
-    sent(&bench, "a piece, balanced", &piece, ("net", net), &sum(from.into(), to.into(), &[]), 11..14);
+    sent(&bench, "a fragment, balanced", &fragment, ("net", net), &sum(from.into(), to.into(), &[]), 11..14);
     let quote = ip(to.into(), from.into(), TCP, &ports(443, 7));
     let error = ip("192.0.2.1".parse().unwrap(), to.into(), ICMP, &[&[3, 4, 0, 0, 0, 0, 0, 0][..], &quote].concat());
     sent(&bench, "an error", &to_gateway(&error), ("net", net), &sum(from.into(), to.into(), &[443]), 11..14);

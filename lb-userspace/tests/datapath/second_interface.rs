@@ -1,4 +1,4 @@
-//! Servers behind another interface: redirected, by the map of devices.
+//! Servers behind another interface: packets are redirected by the map of devices.
 
 use aya::maps::{Map, MapData, xdp::DevMapHash};
 
@@ -7,13 +7,14 @@ use crate::*;
 /// The MAC of the second interface.
 const SECOND: [u8; 6] = [2, 0, 0, 0, 2, 1];
 
-fn far(address: &str, vlan: &str) -> String {
-    let far = if address.contains(':') { "fd01::b" } else { "10.1.0.11" };
-    let near = server(address, 12);
+/// A service with a server behind each interface, the second interface's first.
+fn two_servers(address: &str, vlan: &str) -> String {
+    let behind_second = if address.contains(':') { "fd01::b" } else { "10.1.0.11" };
+    let behind_first = server(address, 12);
     format!(
         "[[service]]\nname = \"web\"\naddress = \"{address}\"\n{HTTPS}\n\
-         [[service.server]]\naddress = \"{far}\"\nmac = \"02:00:00:00:01:0b\"\n{vlan}\
-         [[service.server]]\naddress = \"{near}\"\nmac = \"02:00:00:00:01:0c\"\n"
+         [[service.server]]\naddress = \"{behind_second}\"\nmac = \"02:00:00:00:01:0b\"\n{vlan}\
+         [[service.server]]\naddress = \"{behind_first}\"\nmac = \"02:00:00:00:01:0c\"\n"
     )
 }
 
@@ -23,14 +24,14 @@ fn sent_by_second(frame: &[u8]) -> Vec<u8> {
 }
 
 fn up(bench: &Bench) {
-    // A route needs its interface up; what the kernel sends by itself goes to the peers, which are down.
+    // A route needs its interface up. Packets that the kernel sends by itself go to the peers, which are down.
     for interface in ["eth0", "eth1"] {
         bench.gateway.ip(&format!("link set {interface} up"));
     }
 }
 
 #[test]
-fn a_server_behind_each() {
+fn servers_behind_both_interfaces_are_reached() {
     need_root!();
     for (mtu, mode) in [(1_500, "generic"), (1_500, "native"), (9_000, "native")] {
         let bench = Bench::two(mtu, mode, "");
@@ -41,7 +42,7 @@ fn a_server_behind_each() {
             (WEB, "vlan = 20\n", Some((0x8100, 20))),
             (WEB6, "vlan = 20\n", Some((0x8100, 20))),
         ] {
-            bench.apply(&far(address, vlan));
+            bench.apply(&two_servers(address, vlan));
             for client in clients(address) {
                 let packet = ip(client, address.parse().unwrap(), TCP, &ports(1, 443));
                 let bytes = to_gateway(&packet);
@@ -50,10 +51,10 @@ fn a_server_behind_each() {
                     true => sent_by_second(&ethernet(GATEWAY, tags.as_slice(), ether_type(&packet), &packet)),
                     false => sent_to(mac(12), &bytes),
                 };
-                let far = if address == WEB { "10.1.0.11".to_owned() } else { "fd01::b".to_owned() };
+                let redirected = if address == WEB { "10.1.0.11".to_owned() } else { "fd01::b".to_owned() };
                 let expect = Expect::Out {
                     service: "web",
-                    server: &if first { far } else { server(address, 12) },
+                    server: &if first { redirected } else { server(address, 12) },
                     action: if first { XDP_REDIRECT } else { XDP_TX },
                     frame: &out,
                 };
@@ -63,13 +64,13 @@ fn a_server_behind_each() {
     }
 }
 
-/// What cannot be redirected is dropped under a name of its own, unchanged.
+/// A packet that cannot be redirected is dropped unchanged, as `unreachable`.
 #[test]
-fn a_device_that_is_missing() {
+fn a_packet_is_dropped_unchanged_if_its_device_is_missing() {
     need_root!();
     let bench = Bench::two(1_500, "native", "");
     up(&bench);
-    bench.apply(&far(WEB, "vlan = 20\n"));
+    bench.apply(&two_servers(WEB, "vlan = 20\n"));
     let client = clients(WEB).into_iter().find(|client| remainder(&sum(*client, WEB.parse().unwrap(), &[443]), 2) == 0);
     let bytes = to_gateway(&ip(client.unwrap(), WEB.parse().unwrap(), TCP, &ports(1, 443)));
     let mut devices = devices(&bench);
@@ -79,14 +80,13 @@ fn a_device_that_is_missing() {
         devices.remove(*key).unwrap();
     }
     bench.check("no device", &bytes, Expect::Dropped(Outcome::Unreachable));
-    // `attach` puts them in again.
+    // `attach` restores them.
     bench.modlb.ok("attach");
     let out = sent_by_second(&[&bytes[..12], &[0x81, 0, 0, 20], &bytes[12..]].concat());
     let expect = Expect::Out { service: "web", server: "10.1.0.11", action: XDP_REDIRECT, frame: &out };
     bench.check("again", &bytes, expect);
 }
 
-/// An interface that is detached is no place to send to any more.
 #[test]
 fn devices_come_and_go_with_interfaces() {
     need_root!();

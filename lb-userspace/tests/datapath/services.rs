@@ -1,10 +1,10 @@
-//! Which service a packet belongs to, and what becomes of it there.
+//! Which service a packet belongs to, and its outcome.
 
 use crate::*;
 
-/// The most specific service wins, and what does not fit falls through to the next.
+/// A packet belongs to the most specific service that matches it.
 #[test]
-fn match_order() {
+fn the_most_specific_service_wins() {
     need_root!();
     for address in [WEB, WEB6] {
         let (from, to) = (clients(address)[0], address.parse().unwrap());
@@ -33,7 +33,7 @@ fn match_order() {
 }
 
 #[test]
-fn nothing_matches() {
+fn packets_that_match_no_service_pass() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..14));
     let (from, to) = (clients(WEB)[0], WEB.parse().unwrap());
@@ -54,7 +54,7 @@ fn nothing_matches() {
 }
 
 #[test]
-fn no_server_is_a_drop() {
+fn packets_without_a_server_are_dropped() {
     need_root!();
     for address in [WEB, WEB6] {
         let frame = to_service(address, TCP, &ports(1, 443));
@@ -69,7 +69,7 @@ fn no_server_is_a_drop() {
 }
 
 #[test]
-fn standby_passes_everything_that_is_ours() {
+fn standby_passes_everything() {
     need_root!();
     let bench = Bench::new(&service("web", WEB, HTTPS, 11..12));
     let frame = to_service(WEB, TCP, &ports(1, 443));
@@ -87,7 +87,7 @@ fn standby_passes_everything_that_is_ours() {
 }
 
 #[test]
-fn a_server_that_is_this_host() {
+fn packets_pass_if_the_server_is_this_host() {
     need_root!();
     for address in [WEB, WEB6] {
         // Number 1 is the address of the gateway's own interface.

@@ -1,4 +1,4 @@
-//! Role `steer`: what this host sends, frame by frame.
+//! Role `steer`: frames that this host sends.
 
 use crate::*;
 
@@ -41,7 +41,7 @@ fn replies_go_where_requests_came_from() {
 }
 
 #[test]
-fn every_ending() {
+fn every_outcome_occurs() {
     need_root!();
     let what = format!("{HTTPS}\nformula = \"5-tuple\"\ndirection = \"both\"");
     let bench = Bench::with(
@@ -63,7 +63,7 @@ fn every_ending() {
         passes(&bench, "to a group", &ethernet(group, &[], 0x0800, &reply), Outcome::NotOurs);
     }
     let tagged = ethernet(NEXT_HOP, &[(0x8100, 5)], 0x0800, &reply);
-    // The kernel takes the tag out of the frame before it runs a program on it.
+    // The kernel removes the tag from the frame before it runs the program.
     let (action, _) = bench.run(&tagged);
     assert_eq!(action, support::bench::TC_NEXT);
     passes(&bench, "ARP", &ethernet(NEXT_HOP, &[], 0x0806, &[0; 46]), Outcome::NotIp);
@@ -76,14 +76,14 @@ fn every_ending() {
     bench.modlb.ok("standby");
     passes(&bench, "on standby", &sent_by_host(&reply), Outcome::Standby);
     bench.modlb.ok("activate");
-    // Nothing of this is lost with a new program.
+    // Role and mode stay with a new program.
     bench.modlb.ok("upgrade");
     let status = bench.modlb.json("status");
     assert_eq!((&status["role"], &status["interfaces"][0]["mode"]), (&"steer".into(), &"egress".into()));
 }
 
 #[test]
-fn what_a_steering_host_cannot() {
+fn a_steering_host_refuses_other_roles_and_modes() {
     need_root!();
     let bench = Bench::with("", HEAD);
     bench.gateway.ip("link add eth1 type veth peer name peer1");
@@ -94,7 +94,7 @@ fn what_a_steering_host_cannot() {
         ("attach eth0 --role member", "\"steer\", which stays"),
         (&format!("apply {}", file.display()), "\"steer\""),
     ] {
-        // Beside the error there are warnings: the interfaces are down.
+        // There are warnings besides the error, since the interfaces are down.
         let output = bench.modlb.output(arguments);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(1) && error.contains(reason), "{arguments}: {error}");

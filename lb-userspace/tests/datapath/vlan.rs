@@ -1,11 +1,11 @@
-//! Servers in a VLAN of their own: the outer tag is rewritten, put on or taken off.
+//! Servers with their own VLAN: the outer tag is rewritten, added or removed.
 
 use crate::*;
 
 const VLAN: u16 = 0x8100;
 const SERVICE_VLAN: u16 = 0x88a8;
 
-/// One server, whose frames are to go in this VLAN (0: untagged).
+/// A service with one server in this VLAN (0: untagged).
 fn in_vlan(address: &str, what: &str, vlan: u16) -> String {
     service("web", address, what, 11..12) + &format!("vlan = {vlan}\n")
 }
@@ -15,12 +15,12 @@ fn frame(destination: [u8; 6], tags: &[(u16, u16)], packet: &[u8]) -> Vec<u8> {
     ethernet(destination, tags, ether_type(packet), packet)
 }
 
-/// The same, sent on by the gateway.
+/// The same frame as the gateway forwards it.
 fn forwarded(tags: &[(u16, u16)], packet: &[u8]) -> Vec<u8> {
     sent_to(mac(11), &frame(GATEWAY, tags, packet))
 }
 
-/// What a frame with these tags has when it is sent to VLAN 20, and when it is sent untagged. A tag is a type and 16
+/// The tags of a frame, those when it is sent to VLAN 20, and those when it is sent untagged. A tag is a type and 16
 /// bits, of which the first four are priority and drop eligibility.
 type Case = (&'static [(u16, u16)], &'static [(u16, u16)], &'static [(u16, u16)]);
 
@@ -53,16 +53,16 @@ fn all_cases(bench: &Bench, address: &str, payload: &[u8]) {
 }
 
 #[test]
-fn tags_are_rewritten_put_on_and_taken_off() {
+fn tags_are_rewritten_added_and_removed() {
     need_root!();
     for address in [WEB, WEB6] {
         all_cases(&Bench::new(""), address, &ports(1, 443));
     }
 }
 
-/// The same in the program for several buffers, with frames in one and in three.
+/// With frames in one buffer and in three.
 #[test]
-fn in_several_buffers_too() {
+fn the_program_for_several_buffers_rewrites_tags_as_well() {
     need_root!();
     for address in [WEB, WEB6] {
         let bench = Bench::jumbo("");
@@ -71,24 +71,24 @@ fn in_several_buffers_too() {
     }
 }
 
-/// The shortest frame that there is, and the one that has a tag's four bytes more.
+/// The shortest frame to a service, and the same with a tag.
 #[test]
-fn the_least_that_a_frame_can_be() {
+fn the_shortest_frames_have_room_for_tags() {
     need_root!();
     let bench = Bench::new(&in_vlan(WEB, HTTPS, 20));
     let packet = ip(clients(WEB)[0], WEB.parse().unwrap(), TCP, &ports(1, 443)[..4]);
     let out = forwarded(&[(VLAN, 20)], &packet);
     let expect = Expect::Out { service: "web", server: "10.0.0.11", action: XDP_TX, frame: &out };
-    bench.check("put on", &frame(GATEWAY, &[], &packet), expect);
+    bench.check("added", &frame(GATEWAY, &[], &packet), expect);
     bench.apply(&in_vlan(WEB, HTTPS, 0));
     let out = forwarded(&[], &packet);
     let expect = Expect::Out { service: "web", server: "10.0.0.11", action: XDP_TX, frame: &out };
-    bench.check("taken off", &frame(GATEWAY, &[(VLAN, 4_095)], &packet), expect);
+    bench.check("removed", &frame(GATEWAY, &[(VLAN, 4_095)], &packet), expect);
 }
 
-/// Who says nothing of VLANs gets the frame as it came, also beside one who does.
+/// A server without a VLAN gets the frame with the tags that it came with, also when other servers have one.
 #[test]
-fn each_server_has_its_own() {
+fn each_server_has_its_own_vlan() {
     need_root!();
     for address in [WEB, WEB6] {
         let text = format!("{}vlan = 20\n", service("web", address, HTTPS, 11..13))
@@ -113,23 +113,22 @@ fn each_server_has_its_own() {
     }
 }
 
-/// Only frames that are sent are touched.
 #[test]
-fn what_passes_keeps_its_tags() {
+fn frames_that_pass_keep_their_tags() {
     need_root!();
     let bench = Bench::new(&in_vlan(WEB, HTTPS, 20));
     let udp = ip(clients(WEB)[0], WEB.parse().unwrap(), UDP, &ports(1, 443));
     let tcp = ip(clients(WEB)[0], WEB.parse().unwrap(), TCP, &ports(1, 443));
     for tags in [&[][..], &[(VLAN, 7)], &[(SERVICE_VLAN, 7), (VLAN, 8)]] {
         passes(&bench, "another protocol", &frame(GATEWAY, tags, &udp), Outcome::NoService);
-        passes(&bench, "another host's", &frame([2, 0, 0, 0, 0, 9], tags, &tcp), Outcome::NotOurs);
+        passes(&bench, "for another host", &frame([2, 0, 0, 0, 0, 9], tags, &tcp), Outcome::NotOurs);
         let whole = frame(GATEWAY, tags, &tcp);
-        passes(&bench, "cut off", &whole[..whole.len() - 1], Outcome::Malformed);
+        passes(&bench, "truncated", &whole[..whole.len() - 1], Outcome::Malformed);
     }
     passes(&bench, "three tags", &frame(GATEWAY, &[(VLAN, 1), (VLAN, 2), (VLAN, 3)], &tcp), Outcome::NotIp);
     bench.modlb.ok("server down web 10.0.0.11");
     bench.check("no server", &frame(GATEWAY, &[(VLAN, 7)], &tcp), Expect::Dropped(Outcome::NoServer));
-    // This host is a server as any other, and needs no tag.
+    // If the server is this host, the tag stays as well.
     bench.apply(&in_vlan(WEB, HTTPS, 20).replace("10.0.0.11", "10.0.0.1"));
     bench.check("local", &frame(GATEWAY, &[(VLAN, 7)], &tcp), Expect::Local { service: "web", server: "10.0.0.1" });
     bench.apply(&in_vlan(WEB, HTTPS, 20));
@@ -137,9 +136,8 @@ fn what_passes_keeps_its_tags() {
     passes(&bench, "standby", &frame(GATEWAY, &[(VLAN, 7)], &tcp), Outcome::Standby);
 }
 
-/// ICMP errors and fragments go where their flows go.
 #[test]
-fn errors_and_pieces_get_the_tag_as_well() {
+fn errors_and_fragments_get_the_tag_as_well() {
     need_root!();
     let bench = Bench::new(&in_vlan(WEB, &format!("{HTTPS}\nfragments = \"balance\""), 20));
     let (client, web): (Ipv4Addr, Ipv4Addr) = ("198.51.100.7".parse().unwrap(), WEB.parse().unwrap());
@@ -147,25 +145,25 @@ fn errors_and_pieces_get_the_tag_as_well() {
     let error = ip(clients(WEB)[1], web.into(), ICMP, &[&[3, 4, 0, 0, 0, 0, 5, 0][..], &quote[..28]].concat());
     let mut header = ipv4_header(client, web, TCP, 32);
     header.fragment_offset = 185.try_into().unwrap();
-    for (what, packet) in [("an error", error), ("a piece", ipv4_with(&header, &ports(0, 0)))] {
+    for (what, packet) in [("an error", error), ("a fragment", ipv4_with(&header, &ports(0, 0)))] {
         let out = forwarded(&[(VLAN, 20)], &packet);
         let expect = Expect::Out { service: "web", server: "10.0.0.11", action: XDP_TX, frame: &out };
         bench.check(what, &frame(GATEWAY, &[], &packet), expect);
     }
 }
 
-/// Without room for a tag the frame is dropped as it is, and nobody is said to have received it.
+/// A frame without room for a tag is dropped unchanged, and counted for no server.
 #[test]
-fn no_room_for_a_tag() {
+fn a_frame_is_dropped_unchanged_if_it_has_no_room_for_a_tag() {
     need_root!();
-    // The kernel keeps 40 of the 256 bytes before a frame to itself.
+    // The kernel reserves 40 of the 256 bytes before a frame.
     const METADATA: usize = 216;
     let bench = Bench::new(&in_vlan(WEB, HTTPS, 20));
     let packet = ip(clients(WEB)[0], WEB.parse().unwrap(), TCP, &ports(1, 443));
     let bytes = frame(GATEWAY, &[], &packet);
     let before = bench.counters();
     let Some((action, out)) = bench.run_with_metadata(&bytes, METADATA) else {
-        eprintln!("SKIPPED: this kernel takes no metadata of {METADATA} bytes, so a frame always has room");
+        eprintln!("SKIPPED: this kernel refuses metadata of {METADATA} bytes, so a frame always has room");
         return;
     };
     let mut wanted = before;
@@ -174,7 +172,7 @@ fn no_room_for_a_tag() {
     assert_eq!(action, XDP_DROP);
     assert!(out.ends_with(&bytes), "{out:02x?}");
     assert_eq!(bench.counters(), wanted);
-    // With a tag there is nothing to make room for.
+    // A frame that has a tag already needs no room.
     let bytes = frame(GATEWAY, &[(VLAN, 7)], &packet);
     let (action, out) = bench.run_with_metadata(&bytes, METADATA).unwrap();
     assert_eq!(action, XDP_TX);

@@ -68,6 +68,21 @@ fn a_server_set_up_by_the_script_is_healthy() {
     call(&["--undo"]);
 }
 
+/// `ip` would read 010.0.0.1 as 8.0.0.1.
+#[test]
+fn the_script_refuses_what_is_no_address() {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/server-setup.sh");
+    let dry_run = |address: &str| std::process::Command::new(&script).args(["--dry-run", address]).output().unwrap();
+    for address in ["010.0.0.1", "10.0.00.1", "10.0.0.01", "256.0.0.1", "10.0.0", "10.0.0.1.2", "10.0.0.x"] {
+        let output = dry_run(address);
+        assert!(!output.status.success(), "{address}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains(&format!("{address} is not an IP address")), "{error}");
+    }
+    let address = "10.0.0.1";
+    assert!(String::from_utf8_lossy(&dry_run(address).stdout).contains("ip address add 10.0.0.1/32 dev lo"));
+}
+
 #[test]
 fn a_missing_address_is_found() {
     need_root!();

@@ -1,25 +1,28 @@
-//! Attaching, what is refused, and what is left afterwards.
+//! Attaching and detaching: what is refused, and that nothing is left behind.
 
 use std::{fs, process::Command};
 
 use crate::{
     Gateway, need_root,
-    support::namespace::{Namespace, run},
+    support::{
+        namespace::{Namespace, run},
+        wait::wait,
+    },
     web,
 };
 
-/// The ids that bpftool knows of a kind of object that belongs to instance names used here.
+/// How many lines of `bpftool KIND show` contain `needle`.
 fn bpftool(what: &str, needle: &str) -> usize {
     let output = run(Command::new(bpftool_path()).args([what, "show"]));
     String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(needle)).count()
 }
 
-/// Debian keeps it where only root looks.
+/// Debian keeps it in a directory that only root's path has.
 fn bpftool_path() -> &'static str {
     if fs::exists("/usr/sbin/bpftool").unwrap_or(false) { "/usr/sbin/bpftool" } else { "bpftool" }
 }
 
-/// The ids of the maps that are pinned for an instance.
+/// The ids of the instance's pinned maps.
 fn map_ids(gateway: &Gateway) -> Vec<u32> {
     let pins = fs::read_dir(gateway.modlb.pins()).unwrap().map(|entry| entry.unwrap().path());
     let maps =
@@ -42,23 +45,19 @@ fn detach_leaves_nothing() {
     assert_eq!(bpftool("prog", &format!("{program}: ")), 1);
     assert_eq!(gateway.modlb.ok("detach"), "detached; nothing is left\n");
     assert!(!gateway.modlb.pins().exists());
-    assert!(!gateway.namespace.run("ip", "link show eth0").contains("xdp"));
-    // The kernel frees what nothing refers to any more a moment later.
+    // The kernel frees unreferenced objects a moment later.
     let gone = || {
-        bpftool("prog", &format!("{program}: ")) == 0
+        !gateway.namespace.run("ip", "link show eth0").contains("xdp")
+            && bpftool("prog", &format!("{program}: ")) == 0
             && maps.iter().all(|id| aya::maps::loaded_maps().filter_map(Result::ok).all(|map| map.id() != *id))
     };
-    let patience = (0..1_000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        gone()
-    });
-    assert!(patience, "the kernel still has a program or a map");
+    wait(gone, || "the kernel still has a link, a program or a map".to_owned());
     assert!(gateway.modlb.fails("status").starts_with("no instance"));
     assert!(gateway.modlb.fails("detach").starts_with("no instance"));
 }
 
 #[test]
-fn what_attach_refuses_leaves_nothing() {
+fn a_refused_attach_leaves_nothing() {
     need_root!();
     let gateway = Gateway::new();
     let bad = gateway.modlb.file("bad.toml", &web(&[11, 11]));
@@ -85,9 +84,9 @@ fn what_attach_refuses_leaves_nothing() {
     }
 }
 
-/// `--mode auto` takes what there is, and says so when that is the slow way.
+/// `--mode auto` takes the fastest mode that works, and warns when that is the slow one.
 #[test]
-fn modes() {
+fn auto_takes_the_fastest_mode_that_works() {
     need_root!();
     let gateway = Gateway::new();
     // A bridge has no native mode.
@@ -117,7 +116,7 @@ fn modes() {
 }
 
 #[test]
-fn several_interfaces_come_and_go() {
+fn interfaces_are_attached_and_detached_one_by_one() {
     need_root!();
     let gateway = Gateway::new();
     let names = || -> Vec<String> {
@@ -145,7 +144,7 @@ fn several_interfaces_come_and_go() {
 }
 
 #[test]
-fn capacities_stay() {
+fn capacities_cannot_be_changed() {
     need_root!();
     let gateway = Gateway::new();
     gateway.modlb.attach("eth0 --max-services 7", &web(&[11]));
@@ -156,7 +155,7 @@ fn capacities_stay() {
 }
 
 #[test]
-fn standby_from_the_start() {
+fn an_instance_can_start_on_standby() {
     need_root!();
     let gateway = Gateway::new();
     gateway.modlb.attach("eth0 --standby", &web(&[11]));
@@ -173,7 +172,7 @@ fn standby_from_the_start() {
 }
 
 #[test]
-fn another_program_is_not_pushed_away() {
+fn another_program_is_not_replaced() {
     need_root!();
     let gateway = Gateway::new();
     gateway.modlb.ok("dev pass eth0");
@@ -188,9 +187,8 @@ fn another_program_is_not_pushed_away() {
     gateway.modlb.attach("eth0", &web(&[11]));
 }
 
-/// Two instances on two interfaces know nothing of each other.
 #[test]
-fn two_instances() {
+fn two_instances_are_independent() {
     need_root!();
     let gateway = Gateway::new();
     let other = crate::support::modlb::Modlb::new(&gateway.namespace);
@@ -206,9 +204,8 @@ fn two_instances() {
     assert!(!output.status.success() && error.contains("works in another network namespace"), "{error}");
 }
 
-/// Where the BPF file system is not mounted, it is mounted.
 #[test]
-fn without_the_bpf_file_system() {
+fn attach_mounts_the_bpf_file_system() {
     need_root!();
     let gateway = Gateway::new();
     let output = unmounted(&gateway, |modlb, attach| {
@@ -221,16 +218,18 @@ fn without_the_bpf_file_system() {
     assert!(!gateway.modlb.pins().exists());
 }
 
-/// Of two that find it missing only one mounts it: the second would hide what the first has pinned. The first is a
-/// shell here, which is slow to do so.
+/// If two commands find it missing, only one mounts it: a second mount would hide what the first has pinned. Here a
+/// shell is the first, and mounts it when the other waits for the lock.
 #[test]
 fn the_bpf_file_system_is_mounted_once() {
     need_root!();
     let gateway = Gateway::new();
     let output = unmounted(&gateway, |modlb, attach| {
         format!(
-            "flock --close /sys/fs/bpf sh -c '{attach} & sleep 1; mount -t bpf bpf /sys/fs/bpf'; \
-             for try in $(seq 100); do {modlb} status && break; sleep 0.1; done; {modlb} detach; \
+            "flock --close /sys/fs/bpf sh -c '{attach} & \
+             for try in $(seq 600); do grep -q -e \"-> FLOCK.* $! \" /proc/locks && break; sleep 0.1; done; \
+             grep -e \"-> FLOCK.* $! \" /proc/locks && mount -t bpf bpf /sys/fs/bpf'; \
+             for try in $(seq 600); do {modlb} status && break; sleep 0.1; done; {modlb} detach; \
              grep -c ' /sys/fs/bpf bpf ' /proc/mounts"
         )
     });
@@ -238,8 +237,8 @@ fn the_bpf_file_system_is_mounted_once() {
     assert!(output.ends_with("\n1\n"), "{output}");
 }
 
-/// What a script prints in a mount namespace of its own, in which the BPF file system is not mounted. It is made of the
-/// command and of one that attaches.
+/// The output of a script in a new mount namespace, where the BPF file system is not mounted. `script` makes it from
+/// the call of modlb, and from one that attaches.
 fn unmounted(gateway: &Gateway, script: impl Fn(&str, &str) -> String) -> String {
     let [netns, instance] = [gateway.namespace.name(), gateway.modlb.instance()];
     let modlb = format!("{} --netns {netns} --instance {instance}", env!("CARGO_BIN_EXE_modlb"));

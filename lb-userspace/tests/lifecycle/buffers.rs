@@ -1,4 +1,4 @@
-//! Which of the two programs an interface gets: for frames in one buffer, or in several.
+//! Which of the two programs an interface gets: the one for frames in one buffer, or in several.
 
 use crate::{Gateway, need_root, web};
 
@@ -13,7 +13,7 @@ fn found(name: &str, mode: &str, several: bool) -> (String, String, bool) {
     (name.to_owned(), mode.to_owned(), several)
 }
 
-/// Both share one instance's maps, and keep their kind when they are replaced.
+/// Both programs share the instance's maps, and each is replaced by its own kind.
 #[test]
 fn each_interface_has_the_program_for_its_mtu() {
     need_root!();
@@ -34,9 +34,9 @@ fn each_interface_has_the_program_for_its_mtu() {
     }
 }
 
-/// The driver says what fits: a veth goes by its peer's MTU.
+/// The driver decides what fits: a veth by its peer's MTU.
 #[test]
-fn a_peer_s_mtu_counts() {
+fn a_peers_mtu_counts() {
     need_root!();
     let gateway = Gateway::new();
     gateway.namespace.ip("link set peer0 mtu 9000");
@@ -48,9 +48,9 @@ fn a_peer_s_mtu_counts() {
     assert_eq!(multi_buffer(&gateway), [found("eth0", "native", false)]);
 }
 
-/// The network stack hands over whole frames, however long; and what prefers the driver finds it able.
+/// In generic mode the network stack passes frames of any length in one buffer; in native mode the driver uses several.
 #[test]
-fn modes_with_a_large_mtu() {
+fn both_modes_work_with_a_large_mtu() {
     need_root!();
     let gateway = Gateway::new();
     for interface in ["eth0", "peer0"] {
@@ -61,7 +61,7 @@ fn modes_with_a_large_mtu() {
     gateway.modlb.ok("detach");
     gateway.modlb.attach("eth0", &web(&[11]));
     assert_eq!(multi_buffer(&gateway), [found("eth0", "native", true)]);
-    // The program that passes everything has both kinds as well.
+    // The program that passes everything exists for both as well.
     gateway.modlb.ok("dev pass peer0");
     gateway.modlb.ok("dev pass peer0 --remove");
 }

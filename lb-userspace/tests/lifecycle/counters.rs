@@ -1,4 +1,4 @@
-//! A server keeps its counter for as long as it is configured, whatever else changes.
+//! A server keeps its counter as long as it is configured, whatever else changes.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{need_root, packet, support::bench::Bench, web};
 
-/// Packets that each server counted, and the service.
+/// The packets of each server, and of the service.
 fn counted(bench: &Bench) -> (BTreeMap<String, u64>, u64) {
     let stats = bench.modlb.json("stats");
     let service = &stats["services"][0];
@@ -33,14 +33,14 @@ fn counters_follow_their_servers() {
     let ten = |address: &str| (format!("10.0.0.{address}"), 10);
     assert_eq!(counted(&bench), (BTreeMap::from([ten("11"), ten("12"), ten("13")]), 30));
 
-    // Another order, another formula, a server down: all keep what they have.
+    // Another order, another formula, a server down: all counters stay.
     bench.apply(&web(&[13, 11, 12]).replace("port = 80", "port = 80\nformula = \"5-tuple\""));
     bench.modlb.ok("server down web 10.0.0.12");
     bench.modlb.ok("server up web 10.0.0.12");
     bench.modlb.ok("upgrade");
     assert_eq!(counted(&bench), (BTreeMap::from([ten("11"), ten("12"), ten("13")]), 30));
 
-    // One leaves: its packets stay with the service. One comes: it starts at zero.
+    // A removed server's packets stay with the service. An added one starts at zero.
     bench.apply(&web(&[11, 13, 14]));
     let fresh = ("10.0.0.14".to_owned(), 0);
     assert_eq!(counted(&bench), (BTreeMap::from([ten("11"), ten("13"), fresh.clone()]), 30));
@@ -48,7 +48,7 @@ fn counters_follow_their_servers() {
     let back = ("10.0.0.12".to_owned(), 0);
     assert_eq!(counted(&bench), (BTreeMap::from([ten("11"), ten("13"), fresh, back]), 30));
 
-    // The service leaves, and comes back as a new one; what it forwarded was forwarded.
+    // The service is removed and added again as a new one; the sum over all services stays.
     bench.apply("");
     assert_eq!(bench.modlb.json("stats")["outcomes"]["forwarded"]["packets"], 30);
     bench.apply(&web(&[11]));
@@ -61,9 +61,9 @@ fn counters_follow_their_servers() {
     );
 }
 
-/// More changes than there are counters: they come back into use, and are zero then.
+/// With more changes than there are counters, old ones are reused, and start at zero.
 #[test]
-fn counters_are_used_again() {
+fn counters_are_reused_and_start_at_zero() {
     need_root!();
     let bench = Bench::new(&web(&[11]));
     let mut total = 0;

@@ -1,4 +1,4 @@
-//! Pins that this version did not make, or that nobody finished making.
+//! Pins of another version, of another program, or of an unfinished instance.
 
 use std::os::fd::AsFd as _;
 
@@ -45,7 +45,7 @@ fn another_abi_is_refused() {
 }
 
 #[test]
-fn somebody_else_s_map_is_refused() {
+fn a_map_of_another_program_is_refused() {
     need_root!();
     let gateway = Gateway::new();
     gateway.modlb.attach("eth0", &web(&[11]));
@@ -54,9 +54,9 @@ fn somebody_else_s_map_is_refused() {
     assert!(error.contains("its map INSTANCE is not a record of modlb"), "{error}");
 }
 
-/// A command that was killed while it made an instance leaves nothing in the way of the next.
+/// A command that is killed while it makes an instance does not get in the way of the next.
 #[test]
-fn an_unfinished_instance_is_no_instance() {
+fn an_unfinished_instance_counts_as_none() {
     need_root!();
     let gateway = Gateway::new();
     gateway.modlb.attach("eth0", &web(&[11]));

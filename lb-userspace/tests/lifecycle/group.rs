@@ -1,4 +1,4 @@
-//! What a member takes from its interface it gives back, however its commands end.
+//! A member restores its interface's state, however its commands end.
 
 use std::{fs, thread, time::Instant};
 
@@ -28,7 +28,7 @@ fn configuration(head: &str) -> String {
     format!("role = \"member\"\n{head}\n{services}")
 }
 
-/// The multicast MACs that somebody entered by hand or by command.
+/// The multicast MACs that were added by command.
 fn macs(host: &Namespace) -> Vec<String> {
     let text = host.run("ip", "maddr show dev eth0");
     let entered = text.lines().filter(|line| line.contains(" static"));
@@ -64,7 +64,7 @@ fn macs_follow_the_configuration() {
 }
 
 #[test]
-fn what_was_there_before_stays() {
+fn promiscuous_mode_that_was_on_before_stays_on() {
     need_root!();
     let host = host();
     host.ip("link set eth0 promisc on");
@@ -90,9 +90,9 @@ fn a_member_that_matches_no_server() {
     }
 }
 
-/// Killed at any moment, `attach` leaves nothing that the next `detach` does not find.
+/// Killed at any moment, `attach` leaves nothing that the next `detach` does not remove.
 #[test]
-fn killed_half_way() {
+fn detach_cleans_up_after_a_killed_attach() {
     need_root!();
     let host = host();
     let file = |modlb: &Modlb| {
@@ -109,7 +109,7 @@ fn killed_half_way() {
         let mut attach = modlb.command(&format!("attach eth0 --config {}", file(&modlb).display()));
         let mut attach =
             attach.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
-        // The last ones come when it has ended, or nearly so.
+        // In the last rounds it has ended, or nearly.
         thread::sleep(time * round / (ROUNDS - 4));
         let _ = attach.kill();
         attach.wait().unwrap();
@@ -118,12 +118,11 @@ fn killed_half_way() {
         assert_eq!(macs(&host), [""; 0], "round {round}");
         assert!(!modlb.pins().exists(), "round {round}: {:?}", fs::read_dir(modlb.pins()).map(Iterator::count));
     }
-    // Otherwise the kills came too soon to show anything.
-    assert!(joined > 0);
+    assert!(joined > 0, "every kill came too early to show anything");
 }
 
 #[test]
-fn a_filter_of_clsact_is_given_back() {
+fn a_clsact_filter_is_removed() {
     need_root!();
     let host = host();
     let modlb = Modlb::new(&host);
@@ -136,7 +135,7 @@ fn a_filter_of_clsact_is_given_back() {
     modlb.ok("upgrade");
     modlb.ok("attach eth0");
     assert!(program() > before && filters() == 1);
-    // Another instance's filter is another's.
+    // Another instance's filter is not touched.
     let other = Modlb::new(&host);
     other.attach("eth0 --clsact", text);
     assert_eq!(filters(), 2);

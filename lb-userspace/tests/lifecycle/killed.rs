@@ -13,16 +13,19 @@ use proptest::{
 
 use crate::{
     Gateway, need_root, packet,
-    support::bench::{Bench, XDP_TX},
+    support::{
+        bench::{Bench, XDP_TX},
+        wait::wait,
+    },
     web,
 };
 
 const KILLS: u32 = 1_000;
 
-/// How many packets tell which configuration is in force.
+/// As many packets show which configuration is in force.
 const CLIENTS: u8 = 12;
 
-/// Where packets of both services go: the servers' numbers.
+/// The numbers of the servers that packets of both services go to.
 fn followed(bench: &Bench) -> Vec<u8> {
     let clients = (1..=CLIENTS).map(packet);
     let other = |frame: Vec<u8>| -> Vec<u8> { [&frame[..36], &81_u16.to_be_bytes(), &frame[38..]].concat() };
@@ -43,9 +46,9 @@ fn both(servers: &[u8]) -> String {
     one + &other
 }
 
-/// After each kill packets follow the old configuration or the new one, entirely, and the next command succeeds.
+/// After each kill packets follow either the old configuration or the new one, and the next command succeeds.
 #[test]
-fn a_thousand_times() {
+fn a_killed_apply_takes_effect_wholly_or_not_at_all() {
     need_root!();
     let configurations = [both(&[11, 12, 13]), both(&[24, 23, 22, 21])];
     let bench = Bench::new(&configurations[0]);
@@ -76,18 +79,18 @@ fn a_thousand_times() {
         assert!(state.is_some(), "after kill {round}: neither the old nor the new configuration: {now:?}");
         made[usize::from(state == Some(wanted))] += 1;
         if round % 10 == 9 {
-            // The other one, so that something has to be done.
+            // The other configuration, so that there is something to change.
             let next = 1 - wanted;
             bench.modlb.ok(&format!("apply {}", files[next]));
             assert_eq!(followed(&bench), states[next], "after the command that followed kill {round}");
         }
     }
-    assert!(made.iter().all(|count| *count > KILLS / 50), "the moments were ill chosen: {made:?}");
+    assert!(made.iter().all(|count| *count > KILLS / 50), "the kills came all too early or all too late: {made:?}");
 }
 
 /// A command that is killed while it makes, replaces or removes an instance.
 #[test]
-fn attach_and_detach() {
+fn attach_works_after_a_killed_attach_or_detach() {
     need_root!();
     let gateway = Gateway::new();
     let file = gateway.modlb.file("web.toml", &web(&[11, 12]));
@@ -113,7 +116,9 @@ fn attach_and_detach() {
     gateway.modlb.ok(&attach);
     gateway.modlb.ok("detach");
     assert!(!gateway.modlb.pins().exists());
+    // The kernel frees unreferenced links a moment later.
     for interface in ["eth0", "eth1"] {
-        assert!(!gateway.namespace.run("ip", &format!("link show {interface}")).contains("xdp"));
+        let link = || gateway.namespace.run("ip", &format!("link show {interface}"));
+        wait(|| !link().contains("xdp"), link);
     }
 }

@@ -1,4 +1,4 @@
-//! An instance from its making to its end, with commands that are killed, that meet, and that are refused.
+//! An instance from its creation to its end, with commands that are killed, run at the same time, or are refused.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Services that would take what the host itself lives by.
+//! Services that would take the host's own management connections.
 
 use std::net::{TcpListener, TcpStream};
 
@@ -25,7 +25,7 @@ impl Session {
         Self(gateway)
     }
 
-    /// How the command ends that was given over this connection, and what it says.
+    /// Runs a command as if given over this SSH connection: whether it succeeds, and its messages.
     fn run(&self, connection: &str, arguments: &str) -> (bool, String) {
         let mut command = self.0.modlb.command(arguments);
         let output = command.env("SSH_CONNECTION", connection).output().unwrap();
@@ -37,7 +37,7 @@ const BY_ETH0: [(&str, &str); 2] =
     [("10.0.0.1", "10.0.0.7 51234 10.0.0.1 22"), ("fd00::1", "fd00::7 51234 fd00::1 22")];
 
 #[test]
-fn who_would_be_locked_out_is_refused() {
+fn a_change_that_would_lock_its_user_out_is_refused() {
     need_root!();
     for (address, connection) in BY_ETH0 {
         let session = Session::new();
@@ -47,9 +47,9 @@ fn who_would_be_locked_out_is_refused() {
         let (done, said) = session.run(connection, &attach);
         assert!(!done && said.starts_with("error: service own takes the SSH connection"), "{said}");
         assert!(said.contains("use --force"), "{said}");
-        assert!(!modlb.pins().exists(), "nothing is left of it");
+        assert!(!modlb.pins().exists(), "something is left of it");
 
-        // The other port is not that of the session.
+        // Another port than the session's.
         modlb.attach("eth0 --mode generic", &own(address, "protocol = \"tcp\"\nport = 443"));
         let before = modlb.json("status");
         let (done, said) = session.run(connection, &format!("apply {}", file.display()));
@@ -58,15 +58,15 @@ fn who_would_be_locked_out_is_refused() {
         let (done, said) = session.run(connection, &format!("apply {} --force", file.display()));
         assert!(done && said.is_empty(), "{said}");
         assert_eq!(modlb.json("status")["services"][0]["port"], 22);
-        // What is so already is no news.
+        // A service that is in force already is not reported again.
         let (done, said) = session.run(connection, &format!("apply {}", file.display()));
         assert!(done && said.is_empty(), "{said}");
     }
 }
 
-/// By another interface, in another namespace, or on standby, the session is not lost now.
+/// A session by another interface, in another namespace, or on standby is not lost now.
 #[test]
-fn what_may_not_meet_the_session_is_a_warning_at_most() {
+fn a_session_that_is_not_lost_now_is_a_warning_at_most() {
     need_root!();
     let session = Session::new();
     let file = session.0.modlb.file("own.toml", &own("10.0.0.1", SSH));
@@ -84,7 +84,7 @@ fn what_may_not_meet_the_session_is_a_warning_at_most() {
 }
 
 #[test]
-fn others_who_talk_to_this_host() {
+fn other_connections_to_this_host_cause_warnings() {
     need_root!();
     let session = Session::new();
     let Gateway { modlb, namespace } = &session.0;
@@ -101,12 +101,12 @@ fn others_who_talk_to_this_host() {
     };
     let prefix = modlb.file("prefix.toml", &own("0.0.0.0/0", ""));
     assert_eq!(said(format!("attach eth0 --mode generic --config {}", prefix.display())), "", "prefixes spare it");
-    let told = said(format!("apply -v {} --dry-run", prefix.display()))
+    let infos = said(format!("apply -v {} --dry-run", prefix.display()))
         + &{
             let other = modlb.file("other.toml", &own("10.0.0.0/24", ""));
             said(format!("-v apply {}", other.display()))
         };
-    assert!(told.contains("info: service own: 10.0.0.0/24 covers this host's address 10.0.0.1"), "{told}");
+    assert!(infos.contains("info: service own: 10.0.0.0/24 covers this host's address 10.0.0.1"), "{infos}");
     let file = modlb.file("own.toml", &own("10.0.0.1", SSH));
     let warnings = said(format!("apply {}", file.display()));
     assert!(warnings.contains("warn: service own takes the SSH connection 10.0.0.1:"), "{warnings}");

@@ -1,13 +1,19 @@
-//! Servers whose MAC nobody gave.
+//! Servers whose MAC the configuration does not give.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     need_root,
-    support::network::{Network, SERVICES, host, name, request, server_address},
+    support::{
+        network::{Network, SERVICES, host, name, request, server_address},
+        wait::wait,
+    },
 };
 
 const HTTP: &str = "protocol = \"tcp\"\nport = 80";
+
+/// Servers of a service that are missing. To wait a second for each would take far longer than anything else may.
+const MISSING: u8 = 30;
 
 #[test]
 fn macs_come_from_the_neighbour_table() {
@@ -23,26 +29,25 @@ fn macs_come_from_the_neighbour_table() {
     assert!(!network.modlb.ok("export").contains("mac"));
 }
 
-/// Servers that do not answer are named, with where and what helps, and marked; the others serve. Also by `attach`.
+/// Servers that do not answer are marked, and named with their interface and what to do; the others serve. So it is
+/// with `attach` and `apply`.
 #[test]
-fn a_server_that_does_not_answer_does_not_keep_others_from_serving() {
+fn missing_servers_do_not_keep_others_from_serving() {
     need_root!();
     let network = Network::new(1, 1);
-    let text = network.configuration(4, HTTP);
+    let text = network.configuration(1 + MISSING, HTTP);
     let file = network.modlb.file("more.toml", &text);
     for command in ["attach eth0 --mode generic --config", "apply"] {
         let start = Instant::now();
         let output = network.modlb.output(&format!("{command} {}", file.display()));
         assert!(output.status.success(), "{output:?}");
-        // Loading a program takes its time as well.
-        let most = if command == "apply" { 3 } else { 6 };
-        assert!(start.elapsed() < Duration::from_secs(most), "one second for all of them, not for each");
+        let most = Duration::from_secs(u64::from(MISSING));
+        assert!(start.elapsed() < most, "it waited for each, not for all of them at once");
         let said = String::from_utf8(output.stderr).unwrap();
         let lines: Vec<_> = said.lines().filter(|line| line.contains("unresolved")).collect();
-        assert_eq!(lines.len(), 6, "{said}");
-        for (line, (service, number)) in
-            lines.iter().zip(SERVICES.into_iter().flat_map(|service| (1..4).map(move |n| (service, n))))
-        {
+        assert_eq!(lines.len(), 2 * usize::from(MISSING), "{said}");
+        let missing = SERVICES.into_iter().flat_map(|service| (1..=MISSING).map(move |n| (service, n)));
+        for (line, (service, number)) in lines.iter().zip(missing) {
             let (name, server) = (name(service), server_address(service.is_ipv6(), number));
             assert_eq!(
                 *line,
@@ -55,38 +60,43 @@ fn a_server_that_does_not_answer_does_not_keep_others_from_serving() {
     }
     let servers = network.modlb.json("servers");
     let states: Vec<_> = servers.as_array().unwrap().iter().map(|server| server["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["up", "unresolved", "unresolved", "unresolved"].repeat(2));
+    assert_eq!(states, [&["up"][..], &["unresolved"; MISSING as usize]].concat().repeat(2));
     let (since, reason) = (&servers[1]["since"], &servers[1]["reason"]);
     assert!(since.is_u64() && *reason == "no answer on eth0", "{}", servers[1]);
     for service in SERVICES {
         let client = network.client_addresses(service)[0];
         assert_eq!(network.client.within(|| request(client, service)).unwrap().1, 0);
     }
-    // Another change does not wait for them again, nor forget since when they are lost.
-    let start = Instant::now();
-    network.modlb.ok("server down web4 10.0.0.11");
-    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
-    network.modlb.ok("server up web4 10.0.0.11");
+    // Another change does not wait a second for them again, and keeps since when they are unresolved. On a busy machine
+    // not every command is that fast.
+    let takes_less_than_a_second = (0..20).any(|_| {
+        let start = Instant::now();
+        network.modlb.ok("server down web4 10.0.0.11");
+        let took = start.elapsed();
+        network.modlb.ok("server up web4 10.0.0.11");
+        took < Duration::from_millis(900)
+    });
+    assert!(takes_less_than_a_second, "it waited for them again");
     assert_eq!(network.modlb.json("servers")[1], servers[1]);
-    // What nobody decided is not exported.
+    // The state is exported only if it was set by hand.
     assert!(!network.modlb.ok("export").contains("state"));
 
     // Once it is there, `server up` finds it.
     let late = host(&network.switch, "late", 12);
-    // Its port of the switch may not forward yet.
-    let there = (0..10).any(|_| {
+    // At first its port of the switch may not forward yet.
+    let is_found = || {
         network.modlb.ok("server up web4 10.0.0.12");
         network.modlb.json("servers")[1]["state"] == "up"
-    });
-    assert!(there, "{}", network.modlb.json("servers")[1]);
+    };
+    wait(is_found, || network.modlb.json("servers")[1].to_string());
     let found = &network.modlb.json("servers")[1];
     assert_eq!((&found["state"], &found["mac"]), (&"up".into(), &"02:00:00:00:00:0c".into()));
     drop(late);
 }
 
-/// Who names one server wants to hear that it is not there.
+/// A command about one server fails if that server is missing.
 #[test]
-fn a_server_that_is_added_must_be_found() {
+fn an_added_server_must_be_found() {
     need_root!();
     let network = Network::new(1, 1);
     network.attach("native", &network.configuration(1, HTTP));
@@ -110,9 +120,8 @@ fn a_server_behind_a_router_is_refused() {
     assert!(error.starts_with("service web4: server 192.0.2.1: it is behind the router 10.0.0.2"), "{error}");
 }
 
-/// A server that moved is found again; one that went silent keeps the MAC that it had, with a warning.
 #[test]
-fn apply_looks_again() {
+fn apply_finds_a_server_that_moved() {
     need_root!();
     let network = Network::new(2, 1);
     let configuration = network.configuration(2, HTTP);

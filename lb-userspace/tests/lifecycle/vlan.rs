@@ -1,11 +1,11 @@
-//! A server's VLAN, from the command line to what the commands say of it.
+//! A server's VLAN, from the command line to the commands that show it.
 
 use serde_json::json;
 
 use crate::{Gateway, need_root, web};
 
 #[test]
-fn a_vlan_is_kept_and_told() {
+fn a_vlan_is_kept_and_shown() {
     need_root!();
     let gateway = Gateway::new();
     let modlb = &gateway.modlb;
@@ -20,7 +20,7 @@ fn a_vlan_is_kept_and_told() {
     let text = modlb.ok("servers");
     assert!(text.contains("02:00:00:00:02:0c        20       1  up"), "{text}");
 
-    // What is exported is what is in force.
+    // The export equals what is in force.
     let exported = modlb.ok("export");
     assert!(exported.contains("vlan = 20\n") && exported.contains("vlan = 0\n"), "{exported}");
     assert_eq!(modlb.apply(&exported), "nothing to change\n");
@@ -31,7 +31,7 @@ fn a_vlan_is_kept_and_told() {
         "~ server web 10.0.0.13: vlan untagged → as it comes\n"
     );
 
-    // 198.51.100.0 and on: each of three servers is named by one of three addresses that follow each other.
+    // Of three consecutive addresses each names another of the three servers.
     let explained: Vec<_> = (0..3)
         .map(|host| modlb.json(&format!("explain 198.51.100.{host}:1 203.0.113.10:80")))
         .filter(|explained| explained["server"] == "10.0.0.12")
@@ -39,7 +39,7 @@ fn a_vlan_is_kept_and_told() {
     assert_eq!(explained.len(), 1);
     assert_eq!(explained[0]["vlan"], 21);
 
-    // They outlive the program, and a server that is down.
+    // A VLAN outlives the program, and stays while its server is down.
     modlb.ok("server down web 10.0.0.12");
     modlb.ok("server up web 10.0.0.12");
     modlb.ok("upgrade");
@@ -47,7 +47,7 @@ fn a_vlan_is_kept_and_told() {
 }
 
 #[test]
-fn numbers_that_no_vlan_has_change_nothing() {
+fn an_invalid_vlan_changes_nothing() {
     need_root!();
     let gateway = Gateway::new();
     gateway.modlb.attach("eth0", &web(&[11]));
@@ -58,9 +58,9 @@ fn numbers_that_no_vlan_has_change_nothing() {
     assert_eq!(gateway.modlb.json("status"), before);
 }
 
-/// A server in a VLAN is asked for where the kernel's route leads, be modlb attached there or not.
+/// modlb looks for a server in a VLAN where the kernel's route leads, whether it is attached there or not.
 #[test]
-fn macs_of_servers_in_a_vlan() {
+fn macs_of_servers_in_a_vlan_are_found() {
     need_root!();
     let gateway = Gateway::new();
     let modlb = &gateway.modlb;
@@ -79,7 +79,7 @@ fn macs_of_servers_in_a_vlan() {
     let error = modlb.fails("server add web 192.0.2.1 --vlan 20");
     assert!(error.contains("there is no route to 192.0.2.1") && error.contains("give its mac"), "{error}");
 
-    // With several interfaces it must be known which of them leads to the VLAN.
+    // With several interfaces modlb must know which of them leads to the VLAN.
     modlb.ok("attach eth1");
     gateway.namespace.ip("addr add 10.0.9.1/24 dev peer1");
     let error = modlb.fails("server add web 10.0.9.5 --vlan 20");

@@ -1,13 +1,13 @@
-//! Every combination of headers, in a frame of each.
+//! Frames with every combination of headers.
 //!
-//! What a random generator meets by chance is met here for certain: tags, options, pieces, chains of extension headers,
-//! transports, ICMP messages, and the same once more in what errors quote.
+//! Random frames meet these only by chance: tags, options, fragments, chains of extension headers, transports, ICMP
+//! messages, and all of that again in the packets that errors quote.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::support::frame::*;
 
-/// Where all packets go.
+/// The destination of all packets.
 #[derive(Clone, Copy)]
 pub struct Way {
     pub client: IpAddr,
@@ -25,12 +25,12 @@ impl Way {
     }
 }
 
-/// Hands out every frame.
+/// Calls a function with every frame.
 pub fn all(way: Way, mut frame: impl FnMut(&[u8])) {
     let ether_type = if way.is_v6() { 0x86dd } else { 0x0800 };
     for (upper, payload) in uppers(way) {
         for (number, packet) in packets(way, upper, &payload).into_iter().enumerate() {
-            // Tags have nothing to do with what is behind the IP header: the first packets will do for them.
+            // Tags do not depend on what follows the IP header, so the first packets suffice for them.
             let some_tags = if number < 3 { tags() } else { vec![Vec::new()] };
             for tags in some_tags {
                 frame(&ethernet(GATEWAY, &tags, ether_type, &packet));
@@ -44,7 +44,7 @@ pub fn all(way: Way, mut frame: impl FnMut(&[u8])) {
     }
 }
 
-/// None to three tags of either kind.
+/// Zero to three tags of either type.
 fn tags() -> Vec<Vec<(u16, u16)>> {
     let mut all = vec![Vec::new()];
     let mut last = all.clone();
@@ -58,7 +58,7 @@ fn tags() -> Vec<Vec<(u16, u16)>> {
     all
 }
 
-/// Every protocol, with what it starts with.
+/// Every protocol, with the start of its header.
 fn uppers(way: Way) -> Vec<(u8, Vec<u8>)> {
     let with_ports = [TCP, UDP, UDP_LITE, SCTP, DCCP].map(|protocol| (protocol, ports(40_000, way.port)[..8].to_vec()));
     let without = [ESP, 47, 59, 255, if way.is_v6() { ICMP } else { ICMPV6 }, if way.is_v6() { 135 } else { AH }]
@@ -69,7 +69,7 @@ fn uppers(way: Way) -> Vec<(u8, Vec<u8>)> {
     with_ports.into_iter().chain(without).chain(messages).collect()
 }
 
-/// ICMP errors of every kind, with every combination in what they quote.
+/// ICMP errors of every type, with every combination in their quotes.
 fn errors(way: Way) -> Vec<(u8, Vec<u8>)> {
     let (icmp, kinds): (u8, &[u8]) = if way.is_v6() { (ICMPV6, &[1, 2, 3, 4]) } else { (ICMP, &[3, 11, 12]) };
     let message = |kind: u8, quote: &[u8]| (icmp, [&[kind, 0, 0, 0, 0, 0, 5, 0xdc], quote].concat());
@@ -81,13 +81,13 @@ fn errors(way: Way) -> Vec<(u8, Vec<u8>)> {
         all.extend(packets.iter().map(|quote| message(kinds[1], quote)));
         all.extend(kinds.iter().map(|kind| message(*kind, &packets[0])));
     }
-    // From the client, which no service caused.
+    // The quoted packet is from the client, so no service sent it.
     all.push(message(kinds[0], &packets(way, TCP, &ports(40_000, way.port))[0]));
     all.push(message(kinds[0], &[]));
     all
 }
 
-/// IP packets with every combination of options, extension headers and pieces; the first has none.
+/// IP packets with every combination of options, extension headers and fragments; the first has none.
 fn packets(way: Way, upper: u8, payload: &[u8]) -> Vec<Vec<u8>> {
     match (way.client, way.service) {
         (IpAddr::V4(from), IpAddr::V4(to)) => fours(from, to, upper, payload),
@@ -98,7 +98,7 @@ fn packets(way: Way, upper: u8, payload: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// Some of them.
+/// Some of these packets.
 fn few(way: Way, upper: u8, payload: &[u8]) -> Vec<Vec<u8>> {
     match (way.client, way.service) {
         (IpAddr::V6(from), IpAddr::V6(to)) => {
@@ -130,7 +130,7 @@ enum Header {
     Plain(u8),
     /// 8 bytes more.
     Longer(u8),
-    /// Offset, and whether more follow.
+    /// Offset, and whether more fragments follow.
     Fragment(u16, bool),
 }
 
@@ -163,7 +163,7 @@ impl Header {
     }
 }
 
-/// None, one or two headers of each kind; seven, eight and nine.
+/// Zero, one or two headers of each kind; and chains of seven, eight and nine.
 fn chains() -> Vec<Vec<Header>> {
     let mut chains = vec![Vec::new()];
     for first in Header::EACH {

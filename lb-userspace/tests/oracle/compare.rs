@@ -1,4 +1,4 @@
-//! The program and the oracle side by side.
+//! The program and the oracle, compared frame by frame.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +29,7 @@ pub struct Subject {
     seed: u64,
 }
 
-/// What a comparison has come across: it proves nothing about anything else.
+/// What a comparison has met: it proves nothing about anything else.
 #[derive(Default)]
 struct Met {
     outcomes: BTreeMap<Outcome, u64>,
@@ -60,10 +60,9 @@ impl Subject {
         &self.judge.config
     }
 
-    /// Puts a configuration in force. What is counted from now on is counted from zero. The seed that led to it is for
-    /// messages.
+    /// Puts a configuration in force, with all counters at zero. The seed that led to it is only for messages.
     pub fn configure(&mut self, config: Config, seed: u64) {
-        // In between there is none, so that no server keeps a counter.
+        // An empty configuration in between, so that no server keeps a counter.
         self.bench.apply("");
         self.bench.apply(&file::write(&config));
         self.met.numbers_of_slots.extend(config.services.iter().map(|service| service.n()));
@@ -73,7 +72,7 @@ impl Subject {
         self.seed = seed;
     }
 
-    /// Gives a frame to both.
+    /// Gives both a frame.
     pub fn run(&mut self, frame: &[u8]) {
         let expected = self.judge.judge(frame);
         let (action, out) = self.bench.run(frame);
@@ -86,7 +85,7 @@ impl Subject {
         self.frames.push(frame.to_vec());
     }
 
-    /// The counters that a verdict moves.
+    /// The counters that a verdict changes.
     fn counters(&self, verdict: &Verdict) -> Vec<String> {
         let mut names = vec![format!("outcome {}", verdict.outcome)];
         if let Some((service, server)) = verdict.server {
@@ -101,12 +100,12 @@ impl Subject {
         self.bench.counters().into_iter().map(|(name, counter)| (name, (counter.packets, counter.bytes))).collect()
     }
 
-    /// Every counter, after all frames of a configuration.
+    /// Compares every counter after all frames of a configuration.
     pub fn compare_counters(&mut self) {
         if self.found() == self.expected {
             return;
         }
-        // One of them was counted wrongly: run them again, one by one.
+        // A frame was counted wrongly: run them again, one by one.
         if let Some(frame) = self.frames.iter().find(|frame| !self.agree(frame)) {
             self.report(frame);
         }
@@ -132,12 +131,12 @@ impl Subject {
         Answer { action, frame: out, counted }
     }
 
-    /// Whether both agree on a frame in everything.
+    /// Whether both agree on everything about a frame.
     fn agree(&self, frame: &[u8]) -> bool {
         self.by_the_oracle(frame) == self.by_the_datapath(frame)
     }
 
-    /// Makes the frame as small as it gets, and fails with both answers.
+    /// Shrinks the frame as far as possible, and fails with both answers.
     fn report(&self, frame: &[u8]) -> ! {
         let small = self.shrink(frame);
         panic!(
@@ -151,7 +150,7 @@ impl Subject {
         );
     }
 
-    /// Cuts and zeroes what does not matter to the difference.
+    /// Cuts and zeroes bytes that do not matter for the difference.
     fn shrink(&self, frame: &[u8]) -> Vec<u8> {
         let mut small = frame.to_vec();
         loop {
@@ -172,7 +171,7 @@ impl Subject {
         }
     }
 
-    /// How many packets came to each outcome.
+    /// How many packets had each outcome.
     pub fn met(&self) -> String {
         let met: Vec<_> = self.met.outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
         met.join(", ")
@@ -189,7 +188,7 @@ impl Subject {
         }
     }
 
-    /// Nor does one that never met the smallest and the largest N.
+    /// Nor does one that never met the smallest and the largest N prove anything about them.
     pub fn assert_n_was(&self, numbers: &[u32]) {
         for n in numbers {
             assert!(self.met.numbers_of_slots.contains(n), "N was never {n}");

@@ -1,4 +1,4 @@
-//! Configurations of every kind.
+//! Random configurations.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,13 +11,13 @@ use lb_userspace::config::model::{
 
 use crate::random::Random;
 
-/// Ports that services have and packets are sent to.
+/// Ports of services and packets.
 pub const PORTS: [u16; 4] = [80, 443, 53, 65_535];
 
-/// Protocols that services name and packets have.
+/// Protocols of services and packets.
 pub const PROTOCOLS: [u8; 12] = [6, 17, 132, 33, 136, 1, 58, 50, 51, 47, 89, 0];
 
-/// Addresses that services have, few enough that several share one.
+/// Addresses of services, few enough that several services share one.
 pub fn address(six: bool, number: usize) -> IpAddr {
     match (six, number) {
         (false, 3) => Ipv4Addr::BROADCAST.into(),
@@ -33,13 +33,13 @@ pub fn address(six: bool, number: usize) -> IpAddr {
     }
 }
 
-/// What N is now and then: the most there can be, and where the number of times that a table is refined changes.
+/// Special values of N: the largest, and those where the factor changes by which a table is refined.
 const LARGE: [u32; 9] = [4_095, 4_096, 4_097, 32_768, 32_769, 65_535, MAX_N, MAX_N, MAX_N];
 
-/// The most that N can be.
+/// The largest N.
 pub const MAX_N: u32 = 65_536;
 
-/// What prefixes are of.
+/// Addresses that prefixes contain.
 const NETS: [&str; 4] = ["203.0.113.0", "10.0.0.0", "2001:db8:f00::", "fd00::"];
 
 /// A prefix around some address, of any length.
@@ -55,14 +55,14 @@ fn prefix(random: &mut Random, six: bool) -> IpNet {
     IpNet::new(near, length).unwrap().trunc()
 }
 
-/// Some services, valid together.
+/// Some services that are valid together.
 pub fn any(random: &mut Random, role: Role) -> Config {
     let mut services: Vec<Service> = Vec::new();
     let mut slots = 0;
     for number in 0..random.below(9) {
         let service = service(random, number, role);
         let needed = match service.selection {
-            // Refined tables have up to this many.
+            // Refined tables have up to this many slots.
             Selection::Modulo => service.n().max(8_192),
             Selection::Resilient { slots } => slots,
         };

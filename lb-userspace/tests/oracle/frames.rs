@@ -1,4 +1,4 @@
-//! Frames of every kind: whole ones of every combination of headers, and what becomes of them by accident.
+//! Random frames: whole ones with all kinds of headers, and damaged ones.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,9 +11,9 @@ use crate::{
     support::frame::*,
 };
 
-/// A frame that has to do with this configuration, as a rule.
+/// A frame, in most cases for a service of this configuration.
 pub fn any(random: &mut Random, config: &Config) -> Vec<u8> {
-    // Most frames are for a service that there is.
+    // Most frames are for an existing service.
     let six = match config.services.is_empty() || random.once_in(6) {
         true => random.once_in(2),
         false => random.pick(&config.services).address.addr().is_ipv6(),
@@ -24,7 +24,7 @@ pub fn any(random: &mut Random, config: &Config) -> Vec<u8> {
     frame
 }
 
-/// The same, some of them with so much behind the packet that they need several buffers.
+/// The same, but some frames have so much padding that they need several buffers.
 #[cfg_attr(test, allow(dead_code, reason = "tests of captures use only some of these"))]
 pub fn any_length(random: &mut Random, config: &Config) -> Vec<u8> {
     let mut frame = any(random, config);
@@ -56,14 +56,14 @@ fn link(random: &mut Random, packet: &[u8], six: bool) -> Vec<u8> {
     ethernet(destination, &tags, kind, packet)
 }
 
-/// An IP packet from a client, or, where it is quoted (`depth` > 0), as often from a service.
+/// An IP packet from a client. If it is quoted (`depth` > 0), half of them are from a service.
 fn packet(random: &mut Random, config: &Config, six: bool, depth: usize) -> Vec<u8> {
     let (client, mut service) = (client(random, six), destination(random, six));
     let (mut protocol, mut port) = (random.pick(&PROTOCOLS), random.pick(&PORTS));
     let family: Vec<_> = config.services.iter().filter(|service| service.address.addr().is_ipv6() == six).collect();
     if !family.is_empty() && !random.once_in(6) {
         let wanted = random.pick(&family);
-        // A prefix is more than its first address.
+        // Any address of a prefix, not just its first.
         service = if wanted.is_prefix() && !random.once_in(8) {
             within(random, wanted.address)
         } else {
@@ -78,7 +78,7 @@ fn packet(random: &mut Random, config: &Config, six: bool, depth: usize) -> Vec<
     let any = random.port();
     let mine = random.pick(&[any, 0, 65_535, port]);
     let backwards = match depth {
-        // Members have services of both directions.
+        // Members have services for both directions.
         0 => config.role == Role::Member && random.once_in(2),
         _ => !random.once_in(5),
     };
@@ -96,7 +96,7 @@ fn destination(random: &mut Random, six: bool) -> IpAddr {
     if random.once_in(6) { client(random, six) } else { address(six, random.below(9)) }
 }
 
-/// Some address of a network.
+/// An address of a network.
 fn within(random: &mut Random, net: IpNet) -> IpAddr {
     match (net.network(), net.hostmask()) {
         (IpAddr::V4(first), IpAddr::V4(mask)) => {
@@ -174,7 +174,7 @@ fn sixes(random: &mut Random, from: Ipv6Addr, to: Ipv6Addr, protocol: u8, payloa
     ipv6(from, to, next, &payload)
 }
 
-/// One frame of four meets with an accident.
+/// Damages one frame in four.
 fn damage(random: &mut Random, frame: &mut Vec<u8>) {
     if !random.once_in(4) {
         return;
@@ -188,7 +188,7 @@ fn damage(random: &mut Random, frame: &mut Vec<u8>) {
                 frame[place] = random.byte();
             }
             3 => {
-                // Headers are at the front.
+                // Near the front, where headers are.
                 let place = random.below(frame.len().min(64));
                 frame[place] ^= 1 << random.below(8);
             }

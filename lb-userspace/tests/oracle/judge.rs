@@ -1,4 +1,4 @@
-//! What must become of a frame.
+//! The oracle's verdict on a frame.
 
 use std::net::IpAddr;
 
@@ -18,17 +18,17 @@ use crate::{
 /// The gateway's own addresses.
 const OWN: [&str; 2] = ["10.0.0.1", "fd00::1"];
 
-/// A verdict, with what is counted for it.
+/// A verdict, with the service and server that count it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verdict {
     pub action: u32,
     pub frame: Vec<u8>,
     pub outcome: Outcome,
-    /// The service's and the server's place in the configuration.
+    /// The service's and the server's index in the configuration.
     pub server: Option<(usize, usize)>,
 }
 
-/// A configuration, with its tables made.
+/// A configuration with its tables.
 pub struct Judge {
     pub config: Config,
     tables: Vec<Table>,
@@ -76,7 +76,7 @@ impl Judge {
         }
     }
 
-    /// The service that a packet goes to or comes from, and the tuple with the client first.
+    /// The service that a packet goes to or comes from, and the tuple with the client as source.
     fn oriented(&self, tuple: &Tuple) -> Result<(usize, Tuple), Outcome> {
         match self.service(tuple, Direction::Reply) {
             Err(Outcome::NoService) => {
@@ -93,19 +93,19 @@ impl Judge {
         }
     }
 
-    /// The service that a packet belongs to, or why it passes: an exact one, or that of the longest prefix that has
-    /// one.
+    /// The service that a packet belongs to, or the outcome with which it passes: an exact service, or else that of the
+    /// longest prefix with a matching one.
     ///
-    /// Services of the direction `not` do not count.
+    /// Services of the direction `not` are ignored.
     fn service(&self, tuple: &Tuple, not: Direction) -> Result<usize, Outcome> {
         let services = || {
             let all = self.config.services.iter().enumerate();
             all.filter(|(_, s)| s.direction != not && s.address.contains(&tuple.destination))
         };
-        // What comes from the gateway's own addresses no prefix is kept from.
+        // Packets from the gateway's own addresses do match prefixes.
         let kept = |address| match not {
             Direction::Forward => special(address),
-            Direction::Reply | Direction::Both => nobody_s(address),
+            Direction::Reply | Direction::Both => is_excluded(address),
         };
         let mut lengths: Vec<_> = services().map(|(_, service)| service.address.prefix_len()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
@@ -143,7 +143,7 @@ impl Judge {
     }
 }
 
-/// What stands behind the addresses, with the server's VLAN in the outer tag.
+/// The frame after its MACs, with the server's VLAN in the outer tag.
 fn tagged(rest: &[u8], vlan: Option<Vlan>) -> Vec<u8> {
     let has_tag = [[0x81, 0x00], [0x88, 0xa8]].iter().any(|kind| rest.starts_with(kind));
     match (vlan, has_tag) {
@@ -158,15 +158,15 @@ fn tagged(rest: &[u8], vlan: Option<Vlan>) -> Vec<u8> {
     }
 }
 
-/// What no prefix takes: special addresses, the gateway's own, and its network's broadcast address.
-fn nobody_s(address: IpAddr) -> bool {
+/// Whether no prefix takes an address: special ones, the gateway's own, and its network's broadcast address.
+fn is_excluded(address: IpAddr) -> bool {
     if OWN.iter().chain(&["10.0.0.255"]).any(|own| own.parse::<IpAddr>().unwrap() == address) {
         return true;
     }
     special(address)
 }
 
-/// The same but for the gateway's.
+/// The same without the gateway's.
 fn special(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

@@ -1,5 +1,5 @@
-//! The loaded program against a second implementation of everything that it does: written from the design alone, on big
-//! integers and with etherparse's headers, sharing no code with the datapath or with the tables' maker.
+//! The loaded program against a second implementation of everything that it does: written only from the design, with
+//! big integers and etherparse's headers, and without any code of the datapath or of slot tables.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -29,7 +29,7 @@ use lb_userspace::config::{
 use random::Random;
 use support::bench::Bench;
 
-/// How many packets are compared unless `MODLB_ORACLE_PACKETS` says otherwise.
+/// How many packets are compared unless `MODLB_ORACLE_PACKETS` sets another number.
 const PACKETS: u64 = 1_000_000;
 
 /// How many of them for each configuration.
@@ -39,7 +39,7 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable}: {text} is not a number")))
 }
 
-/// Says something whether the test runner captures output or not.
+/// Prints a line even if the test runner captures output.
 fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -77,21 +77,21 @@ fn run(role: Role, packets: u64) {
     }
 }
 
-/// The program for several buffers is the same code with other bounds; a tenth of the packets will do, some of them
+/// The program for several buffers is the same code with other bounds, so a tenth of the packets suffices, some of them
 /// long.
 #[test]
-fn so_does_the_program_for_several_buffers() {
+fn the_program_for_several_buffers_does_what_the_oracle_says() {
     need_root!();
     let packets = number("MODLB_ORACLE_PACKETS").unwrap_or(PACKETS) / 10;
     let mut subject = Subject::new(Role::Balancer, Bench::jumbo(""));
     compare(&mut subject, number("MODLB_ORACLE_SEED").unwrap_or(1), packets, frames::any_length);
-    // In a shorter run than usual some outcome may not come up.
+    // A shorter run may not meet every outcome.
     if packets >= PACKETS / 10 {
         subject.assert_every_outcome_was_met();
     }
 }
 
-/// Compares so many packets, chosen by a seed.
+/// Compares this many packets, chosen by a seed.
 fn compare(subject: &mut Subject, seed: u64, packets: u64, frame: impl Fn(&mut Random, &Config) -> Vec<u8>) {
     let start = Instant::now();
     let mut random = Random::new(seed);
@@ -112,8 +112,8 @@ fn compare(subject: &mut Subject, seed: u64, packets: u64, frame: impl Fn(&mut R
     say(&format!("oracle: {}", subject.met()));
 }
 
-/// Services for the addresses of both families: one with a port, one without that takes what the first leaves, and a
-/// prefix for what is not addressed to either.
+/// Services of both families: one with a port, one without a port that takes the rest at the same address, and a prefix
+/// for other addresses.
 const SERVICES: &str = r#"
     [[service]]
     name = "tcp4"
@@ -156,8 +156,8 @@ const SERVICES: &str = r#"
     server = [{ address = "fd00::14", mac = "02:00:00:00:00:24" }, { address = "fd00::15", mac = "02:00:00:00:00:25" }]
 "#;
 
-/// Every combination of headers, whole and cut off at every length; fewer lengths where `MODLB_ORACLE_PACKETS` asks for
-/// fewer packets, and none where random packets are to be compared for a while.
+/// Every combination of headers, whole and truncated at every length; at fewer lengths if `MODLB_ORACLE_PACKETS` asks
+/// for fewer packets, and skipped if `MODLB_ORACLE_MINUTES` asks for random packets.
 #[test]
 fn every_combination_of_headers_at_every_length() {
     need_root!();
@@ -178,7 +178,7 @@ fn every_combination_of_headers_at_every_length() {
         subject.configure(file::parse(SERVICES).unwrap(), 0);
         combinations::all(way, |frame| {
             frames += 1;
-            // The kernel runs programs on no less than an Ethernet header.
+            // The kernel refuses to run programs on less than an Ethernet header.
             let lengths = (14 + frames as usize % each..frame.len()).step_by(each);
             for length in lengths.chain([frame.len()]) {
                 packets += 1;

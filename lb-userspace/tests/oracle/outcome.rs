@@ -1,4 +1,4 @@
-//! What may become of a packet, in the design's own words: by these names the counters are compared.
+//! The possible outcomes, named as in the design; counters are compared by these names.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! What a frame says, read as the design's section 5 wants it read.
+//! The oracle's parser of frames, written from section 5 of the design.
 //!
-//! Headers are etherparse's affair. Where one ends and what follows is not: its parsers of whole packets know more
-//! protocols than the design does (they look through AH in IPv4, through shim6 and mobility headers, and refuse
-//! hop-by-hop options that are not the first header), and take the length of a frame for that of a packet.
+//! etherparse reads each header, but not where one ends and what follows: its parsers of whole packets differ from the
+//! design. They skip AH in IPv4, and shim6 and mobility headers; they refuse hop-by-hop options that are not the first
+//! header; and they take the length of a frame for that of a packet.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use etherparse::{
 
 use super::outcome::Outcome;
 
-/// What the formula and the services want to know.
+/// What the formula and the services need.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tuple {
     pub source: IpAddr,
@@ -21,11 +21,11 @@ pub struct Tuple {
     pub protocol: u8,
     pub source_port: u16,
     pub destination_port: u16,
-    /// The ports do not count.
+    /// A fragment, whose ports do not count.
     pub piece: bool,
 }
 
-/// The tuple of a frame that came to an interface with the MAC `own`.
+/// The tuple of a frame that arrived at an interface with the MAC `own`.
 pub fn read(frame: &[u8], own: [u8; 6]) -> Result<Tuple, Outcome> {
     let ethernet = Ethernet2HeaderSlice::from_slice(frame).or(Err(Outcome::Malformed))?;
     let is_vrrp = |destination: [u8; 6]| matches!(destination, [0, 0, 0x5e, 0, 1 | 2, _]);
@@ -33,7 +33,7 @@ pub fn read(frame: &[u8], own: [u8; 6]) -> Result<Tuple, Outcome> {
         return Err(Outcome::NotOurs);
     }
     let (mut kind, mut rest) = (ethernet.ether_type().0, &frame[14..]);
-    // Not 0x9100, which etherparse would take for a tag as well.
+    // Not 0x9100, which etherparse would read as a tag as well.
     for _ in 0..2 {
         if ![0x8100, 0x88a8].contains(&kind) {
             break;
@@ -57,7 +57,7 @@ pub fn read(frame: &[u8], own: [u8; 6]) -> Result<Tuple, Outcome> {
     }
 }
 
-/// The tuple of the packet that an ICMP error quotes, seen from the client.
+/// The tuple of the packet that an ICMP error quotes, with the client as source.
 fn quoted(quote: &[u8], family: Family, destination: IpAddr) -> Option<Tuple> {
     let ip = family.read(quote, Extent::Quote).ok()?;
     let message = ip.message(family).ok()?;
@@ -75,12 +75,12 @@ fn quoted(quote: &[u8], family: Family, destination: IpAddr) -> Option<Tuple> {
     })
 }
 
-/// How much of a packet there has to be.
+/// How much of a packet must be present.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Extent {
-    /// All that its header claims. Each of its pieces counts as one.
+    /// All that its header claims. Every fragment is treated as one, also the first.
     Whole,
-    /// It may end anywhere. A first piece is read like a packet.
+    /// It may be truncated anywhere. A first fragment is read like a whole packet.
     Quote,
 }
 
@@ -105,7 +105,7 @@ impl Family {
         }
     }
 
-    /// Unreachable, too big, time exceeded, parameter problem.
+    /// Errors: unreachable, too big, time exceeded, parameter problem.
     const fn is_error(self, kind: u8) -> bool {
         match self {
             Self::Four => matches!(kind, 3 | 11 | 12),
@@ -131,10 +131,10 @@ struct Ip<'a> {
 }
 
 impl Ip<'_> {
-    /// The type of the ICMP message that this is, if it is one.
+    /// The type of the ICMP message, if this is one.
     ///
-    /// `Icmpv4Slice` would refuse timestamps (RFC 792) of another length than 20; the design asks for the 8 bytes that
-    /// all messages have.
+    /// `Icmpv4Slice` would refuse timestamps (RFC 792) that are not 20 bytes long; the design requires only the 8 bytes
+    /// that all messages have.
     fn message(&self, family: Family) -> Result<Option<u8>, Outcome> {
         if self.piece || self.protocol != family.icmp() {
             return Ok(None);
@@ -146,8 +146,8 @@ impl Ip<'_> {
         kind.map(Some).ok_or(Outcome::Malformed)
     }
 
-    /// Ports are the first four bytes, and no more has to be there: etherparse's slices want whole headers, and there
-    /// are none for SCTP, DCCP and UDP-Lite.
+    /// Ports are the first four bytes, and no more is required: etherparse's slices need whole headers, and do not
+    /// exist for SCTP, DCCP and UDP-Lite.
     fn tuple(&self) -> Result<Tuple, Outcome> {
         let (mut source_port, mut destination_port) = (0, 0);
         if !self.piece && [6, 17, 136, 132, 33].contains(&self.protocol) {
@@ -209,17 +209,17 @@ fn ipv6(bytes: &[u8], extent: Extent) -> Result<Ip<'_>, Outcome> {
     Ok(ip)
 }
 
-/// An IPv6 extension header that is looked through.
+/// An IPv6 extension header that is skipped.
 #[derive(Default)]
 struct Extension {
     next: u8,
     length: usize,
-    /// A fragment header says that others follow, or go before.
+    /// Whether a fragment header says that other fragments follow or precede.
     more: bool,
     starts_later: bool,
 }
 
-/// The header of this kind at the start of `bytes`, if there are headers of this kind.
+/// The extension header of this kind at the start of `bytes`; `None` if this kind is not skipped.
 fn extension(kind: u8, bytes: &[u8]) -> Option<Result<Extension, Outcome>> {
     let header = match kind {
         0 | 43 | 60 => Ipv6RawExtHeaderSlice::from_slice(bytes).ok().map(|header| Extension {
@@ -233,8 +233,7 @@ fn extension(kind: u8, bytes: &[u8]) -> Option<Result<Extension, Outcome>> {
             more: header.more_fragments(),
             starts_later: header.fragment_offset().value() > 0,
         }),
-        // `IpAuthHeaderSlice` refuses one without any of its fields behind the length, and thereby judges what is not
-        // looked at here.
+        // `IpAuthHeaderSlice` refuses a header that lacks fields after the length, which the design does not read.
         51 => bytes.get(..2).and_then(|start| {
             let length = 4 * (usize::from(start[1]) + 2);
             (bytes.len() >= length).then(|| Extension { next: start[0], length, ..Extension::default() })

@@ -1,11 +1,11 @@
-//! Who owns a sum: the design's section 3 once more, with the hashes as docs/decisions tells of them.
+//! Which server a sum leads to: section 3 of the design again, with the hashes of docs/decisions.
 
 use std::net::IpAddr;
 
 use lb_userspace::config::model::{Selection, Server, Service, State};
 use num_bigint::BigUint;
 
-/// A service's table, ready to be asked.
+/// A service's table.
 pub struct Table {
     slots: Vec<Option<usize>>,
 }
@@ -33,7 +33,7 @@ impl Table {
         Self { slots: slots.collect() }
     }
 
-    /// The server that a sum leads to, by its place in the list.
+    /// The index of the server that a sum leads to.
     pub fn owner(&self, sum: &BigUint) -> Option<usize> {
         if self.slots.is_empty() {
             return None;
@@ -46,7 +46,7 @@ impl Table {
 const TWO_64: u128 = 1 << 64;
 const GOLDEN: u128 = 0x9e37_79b9_7f4a_7c15;
 
-/// SplitMix64's finalizer, in wider numbers.
+/// SplitMix64's finalizer, computed in wider numbers.
 fn mix(x: u128) -> u128 {
     let x = ((x ^ (x / (1 << 30))) * 0xbf58_476d_1ce4_e5b9) % TWO_64;
     let x = ((x ^ (x / (1 << 27))) * 0x94d0_49bb_1331_11eb) % TWO_64;
@@ -62,7 +62,7 @@ fn hash(address: IpAddr) -> u128 {
     mix(high ^ (bits % TWO_64))
 }
 
-/// The server that is up whose best ticket beats all others'.
+/// The server that is up and has the best of all tickets.
 fn dealt(servers: &[Server], slot: u128) -> Option<usize> {
     let slot = mix((slot + 1) * GOLDEN % TWO_64);
     let mut best = None;

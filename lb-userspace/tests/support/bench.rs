@@ -1,4 +1,5 @@
-//! A gateway whose program is given frames by `BPF_PROG_TEST_RUN`: attached by the command, read through its maps.
+//! A gateway whose program runs frames by `BPF_PROG_TEST_RUN`. The modlb command attaches it; counters are read from
+//! its maps.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -14,7 +15,7 @@ pub const XDP_PASS: u32 = 2;
 pub const XDP_TX: u32 = 3;
 pub const XDP_REDIRECT: u32 = 4;
 
-/// Name, MAC and addresses of the gateway's interfaces; most have the first alone.
+/// Name, MAC and addresses of the gateway's interfaces; most gateways have only the first.
 const INTERFACES: [[&str; 4]; 2] = [
     ["eth0", "02:00:00:00:00:01", "10.0.0.1/24", "fd00::1/64"],
     ["eth1", "02:00:00:00:02:01", "10.1.0.1/24", "fd01::1/64"],
@@ -37,7 +38,7 @@ enum Program {
     Steer(SchedClassifier),
 }
 
-/// What should become of a frame.
+/// What must become of a frame.
 #[derive(Clone, Copy, Debug)]
 pub enum Expect<'a> {
     /// Sent to the server with this MAC.
@@ -49,7 +50,7 @@ pub enum Expect<'a> {
         /// The server's MAC.
         mac: [u8; 6],
     },
-    /// Sent to a server in some other way: what becomes of the frame is said in full.
+    /// Sent to a server in another way: verdict and frame are given in full.
     Out {
         /// The service's name.
         service: &'a str,
@@ -60,14 +61,14 @@ pub enum Expect<'a> {
         /// The frame as it leaves.
         frame: &'a [u8],
     },
-    /// Passed to this host, addressed to it: it is the member that the formula names.
+    /// Passed to this host, with its MAC: it is the member that the formula names.
     Accepted {
         /// The service's name.
         service: &'a str,
         /// The server's address.
         server: &'a str,
     },
-    /// Dropped for another member, which accepts it.
+    /// Dropped, because another member accepts it.
     Others {
         /// The service's name.
         service: &'a str,
@@ -83,7 +84,7 @@ pub enum Expect<'a> {
         /// The router's MAC.
         mac: [u8; 6],
     },
-    /// Sent back as this frame.
+    /// Answered with this frame.
     Answered(&'a [u8]),
     /// Passed because the server is this host.
     Local {
@@ -102,8 +103,8 @@ pub enum Expect<'a> {
 pub type Counters = BTreeMap<String, Counter>;
 
 impl Bench {
-    /// Attaches to an interface with the MAC [`frame::GATEWAY`]. It stays down, so that nothing but the test's frames
-    /// is counted.
+    /// Attaches to an interface with the MAC [`frame::GATEWAY`]. It stays down, so that only the test's frames are
+    /// counted.
     pub fn new(configuration: &str) -> Self {
         Self::with("--mode generic", configuration)
     }
@@ -144,7 +145,7 @@ impl Bench {
         self.modlb.apply(configuration);
     }
 
-    /// Goes on with the program that eth0 has now, which need not be the one that is pinned.
+    /// Switches to the program that eth0 has now, which may differ from the pinned one.
     pub fn follow(&mut self) {
         let status = self.modlb.json("status");
         let id = status["interfaces"][0]["program_id"].as_u64().unwrap();
@@ -158,12 +159,12 @@ impl Bench {
         };
     }
 
-    /// Goes back to the program that is pinned.
+    /// Switches back to the pinned program.
     pub fn follow_pin(&mut self) {
         self.program = program(&self.modlb, self.datapath.role(), "eth0");
     }
 
-    /// Gives the program a frame; returns its verdict and what it made of the frame.
+    /// Runs the program on a frame; returns its verdict and the frame afterwards.
     pub fn run(&self, frame: &[u8]) -> (u32, Vec<u8>) {
         let mut out = vec![0; frame.len() + 64];
         let mut options = TestRunOptions::new();
@@ -178,31 +179,33 @@ impl Bench {
         (result.return_value, out)
     }
 
-    /// Gives the program the same frame again and again: from the second time on what it made of it.
+    /// Runs the program on a frame, then on its own output, `times` times in all.
     pub fn repeat(&self, frame: &[u8], times: u32) {
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.repeat = times;
-        let Program::Xdp(program) = &self.program else { panic!("repeated is only XDP's") };
+        let Program::Xdp(program) = &self.program else { panic!("only XDP programs repeat") };
         program.test_run(options).unwrap();
     }
 
-    /// Gives the program what is sent as so many frames.
+    /// Runs the program on a packet that the kernel will send as `frames` frames.
     pub fn run_segments(&self, packet: &[u8], frames: u32) {
-        /// Where `struct __sk_buff` has `gso_segs`.
+        /// The offset of `gso_segs` in `struct __sk_buff`.
         const SEGMENTS: usize = 164;
         let context = [&[0; SEGMENTS], &frames.to_ne_bytes()[..]].concat();
         let mut options = TestRunOptions::new();
         options.data_in = Some(packet);
         options.ctx_in = Some(&context);
-        let Program::Steer(program) = &self.program else { panic!("only what is sent is cut behind the program") };
+        let Program::Steer(program) = &self.program else {
+            panic!("only sent packets are segmented behind the program")
+        };
         program.test_run(options).unwrap_or_else(|error| panic!("{frames} frames: {error}"));
     }
 
-    /// Gives the program a frame with so many bytes of metadata before it; `None`: the kernel allows no such number.
+    /// Runs the program on a frame with `metadata` bytes of metadata before it; `None` if the kernel refuses that many.
     pub fn run_with_metadata(&self, frame: &[u8], metadata: usize) -> Option<(u32, Vec<u8>)> {
         let data = [&vec![0; metadata], frame].concat();
-        // `struct xdp_md`: where the frame starts and ends in what is given, and four more.
+        // `struct xdp_md`: where the frame starts and ends in the data, and four more fields.
         let context: Vec<u8> =
             [metadata as u32, data.len() as u32, 0, 0, 0, 0].iter().flat_map(|field| field.to_ne_bytes()).collect();
         let mut out = vec![0; data.len() + 64];
@@ -210,13 +213,13 @@ impl Bench {
         options.data_in = Some(&data);
         options.ctx_in = Some(&context);
         options.data_out = Some(&mut out);
-        let Program::Xdp(program) = &self.program else { panic!("metadata is XDP's") };
+        let Program::Xdp(program) = &self.program else { panic!("only XDP has metadata") };
         let result = program.test_run(options).ok()?;
         out.truncate(result.data_size_out as usize);
         Some((result.return_value, out))
     }
 
-    /// Gives the program a frame, and looks at the verdict, at every byte, and at every counter.
+    /// Runs the program on a frame and checks the verdict, every byte, and every counter.
     pub fn check(&self, what: &str, frame: &[u8], expect: Expect<'_>) {
         let before = self.counters();
         let (action, out) = self.run(frame);
@@ -245,14 +248,14 @@ impl Bench {
             Expect::Dropped(outcome) => (drop, frame.to_vec(), vec![format!("outcome {outcome}")]),
         };
         let found = difference(&before, &after);
-        assert_eq!(action, action_wanted, "{what}: verdict, having counted {found}");
+        assert_eq!(action, action_wanted, "{what}: verdict; counted: {found}");
         assert_eq!(out, frame_wanted, "{what}: frame");
         let one = Counter { packets: 1, bytes: frame.len() as u64 };
         let wanted: Counters = moved.into_iter().map(|name| (name, one)).collect();
         assert_eq!(found, difference(&Counters::new(), &wanted), "{what}: counters");
     }
 
-    /// All of them, as they are now.
+    /// All counters as they are now.
     pub fn counters(&self) -> Counters {
         let totals = self.datapath.totals().unwrap();
         let mut counters = Counters::new();
@@ -273,7 +276,7 @@ fn counted(outcome: &str, service: &str, server: &str) -> Vec<String> {
     vec![format!("outcome {outcome}"), format!("service {service}"), format!("server {server} of {service}")]
 }
 
-/// The counters that moved, and by how much.
+/// The counters that changed, and by how much.
 fn difference(before: &Counters, after: &Counters) -> String {
     let mut text = String::new();
     for (name, now) in after {
@@ -285,7 +288,7 @@ fn difference(before: &Counters, after: &Counters) -> String {
     text
 }
 
-/// The program that the command attached to an interface, by its pin.
+/// The program that modlb attached to an interface, by its pin.
 fn program(modlb: &Modlb, role: Role, interface: &str) -> Program {
     let status = modlb.json("status");
     let mut interfaces = status["interfaces"].as_array().unwrap().iter();

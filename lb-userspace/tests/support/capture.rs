@@ -1,6 +1,6 @@
-//! Capture files of every kind, written byte by byte.
+//! Capture files of every format, written byte by byte.
 
-/// What a file is written as.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
     Pcap { big_endian: bool, nanoseconds: bool },
@@ -25,7 +25,7 @@ pub struct File {
 }
 
 impl File {
-    /// A file of Ethernet frames, without any yet.
+    /// A file of Ethernet frames, still without any.
     pub fn new(format: Format) -> Self {
         Self::of(format, ETHERNET)
     }
@@ -47,7 +47,7 @@ impl File {
         file
     }
 
-    /// A file of these whole frames.
+    /// A file of these frames, all captured whole.
     pub fn with<'a>(format: Format, frames: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
         let mut file = Self::new(format);
         frames.into_iter().for_each(|frame| file.frame(frame));
@@ -58,7 +58,7 @@ impl File {
         self.cut(frame, frame.len() as u32);
     }
 
-    /// A frame of which not all was captured.
+    /// A frame of which only a part was captured.
     pub fn cut(&mut self, captured: &[u8], length: u32) {
         match self.format {
             Format::Pcap { .. } => {
@@ -71,7 +71,7 @@ impl File {
         }
     }
 
-    /// A section header block, from which on interfaces are numbered anew.
+    /// A section header block; interfaces are numbered from 0 again after it.
     pub fn section(&mut self) {
         let mut body = File { format: self.format, bytes: Vec::new() };
         body.number(0x1a2b_3c4d);
@@ -109,7 +109,7 @@ impl File {
         self.block(3, &body.bytes);
     }
 
-    /// Any block; the body fills whole words.
+    /// Any block; the body's length is a multiple of 4.
     pub fn block(&mut self, kind: u32, body: &[u8]) {
         let length = body.len() as u32 + 12;
         self.number(kind);

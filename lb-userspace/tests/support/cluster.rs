@@ -29,11 +29,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Builds one with so many members, and so many client addresses in each family.
+    /// Builds one with this many members, and this many client addresses in each family.
     pub fn new(members: u8, clients: u8) -> Self {
         let switch = Namespace::new("switch");
-        // Without a querier on the segment snooping would flood as well, but a test should not depend on there being
-        // none.
+        // With snooping the bridge floods only as long as no querier is on the segment; a test must not depend on that.
         switch.ip("link add br0 type bridge mcast_snooping 0");
         switch.ip("link set br0 up");
         let client = host(&switch, "client", 2);
@@ -56,7 +55,7 @@ impl Cluster {
         }
     }
 
-    /// The configuration of every member: `head`, and a service for each address.
+    /// The members' configuration: `head`, and a service for each address.
     pub fn configuration(&self, head: &str, what: &str) -> String {
         let mut text = format!("role = \"member\"\n{head}\n");
         for service in SERVICES {

@@ -1,4 +1,4 @@
-//! Configurations out of the documents, so that what they print is what is tested.
+//! Configurations from the documents, so that the tests run what readers see.
 
 use std::{fs, path::Path};
 

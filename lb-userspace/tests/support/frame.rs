@@ -1,4 +1,4 @@
-//! Frames, byte by byte: what etherparse can build it builds, the odd rest is written here.
+//! Frames, byte by byte: built by etherparse where it can, by hand where it cannot.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -42,12 +42,12 @@ pub fn to_gateway(packet: &[u8]) -> Vec<u8> {
     ethernet(GATEWAY, &[], ether_type(packet), packet)
 }
 
-/// That of an IP packet.
+/// The EtherType of an IP packet.
 pub fn ether_type(packet: &[u8]) -> u16 {
     if packet[0] >> 4 == 6 { 0x86dd } else { 0x0800 }
 }
 
-/// An IPv4 header that can still be changed.
+/// An IPv4 header, for the caller to change.
 pub fn ipv4_header(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, payload: usize) -> Ipv4Header {
     let mut header = Ipv4Header::new(payload as u16, 64, protocol.into(), from.octets(), to.octets()).unwrap();
     header.header_checksum = header.calc_header_checksum();
@@ -61,7 +61,7 @@ pub fn ipv4_with(header: &Ipv4Header, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// An IPv6 packet; `next` is what the payload begins with.
+/// An IPv6 packet; `next` is the protocol of the payload's first header.
 pub fn ipv6(from: Ipv6Addr, to: Ipv6Addr, next: u8, payload: &[u8]) -> Vec<u8> {
     let header = Ipv6Header {
         traffic_class: 0,
@@ -86,14 +86,14 @@ pub fn ip(from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The start of any transport header with ports, and some bytes more.
+/// The start of any transport header with ports, and a few more bytes.
 pub fn ports(source: u16, destination: u16) -> Vec<u8> {
     let mut bytes = [source.to_be_bytes(), destination.to_be_bytes()].concat();
     bytes.extend([0xab; 28]);
     bytes
 }
 
-/// An IPv6 extension header of 8·(1 + `extra`) bytes, but for AH, which counts in another unit.
+/// An IPv6 extension header of 8·(1 + `extra`) bytes, except for AH, which counts in another unit.
 pub fn extension(kind: u8, next: u8, extra: u8) -> Vec<u8> {
     let (length, bytes) = match kind {
         // RFC 4302, 2.2: in 32-bit words, minus 2.
@@ -113,7 +113,7 @@ pub fn fragment(next: u8, offset: u16, more: bool) -> Vec<u8> {
     header
 }
 
-/// The frame as the gateway sends it on.
+/// The frame as the gateway forwards it.
 pub fn sent_to(server: [u8; 6], frame: &[u8]) -> Vec<u8> {
     [&server[..], &GATEWAY, &frame[12..]].concat()
 }

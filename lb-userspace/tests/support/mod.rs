@@ -1,4 +1,4 @@
-//! What the privileged tests share: network namespaces, frames, and the command itself.
+//! What the privileged tests share: network namespaces, frames, and the modlb command.
 #![allow(dead_code, reason = "every test crate uses its own part of this")]
 
 pub mod bench;
@@ -13,9 +13,9 @@ pub mod nft;
 pub mod paced;
 pub mod routers;
 pub mod vlan_switch;
+pub mod wait;
 
-/// Whether tests that load programs can run here. They must where `CI` is true; elsewhere leaving them out is said
-/// aloud.
+/// Whether tests that load programs can run here. Where `CI` is true they must; elsewhere skipping them prints why.
 pub fn privileged() -> bool {
     let reason = if cfg!(without_datapath) {
         "this was built with AYA_BUILD_SKIP"

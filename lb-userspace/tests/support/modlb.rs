@@ -1,4 +1,4 @@
-//! The command, in a namespace, with an instance of its own that is gone when the value is.
+//! The modlb command in a namespace, with its own instance, which is removed on drop.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ pub struct Modlb {
 }
 
 impl Modlb {
-    /// For an instance that does not exist yet.
+    /// The command for an instance that does not exist yet.
     pub fn new(namespace: &Namespace) -> Self {
         let instance = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self { netns: namespace.name().to_owned(), instance, files: tempfile::tempdir().unwrap() }
@@ -32,19 +32,19 @@ impl Modlb {
         &self.instance
     }
 
-    /// Where it is pinned.
+    /// Where the instance is pinned.
     pub fn pins(&self) -> PathBuf {
         Path::new("/sys/fs/bpf/modlb").join(&self.instance)
     }
 
-    /// A call of the command, split at spaces.
+    /// The command with these arguments, split at spaces.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_modlb"));
         command.args(["--netns", &self.netns, "--instance", &self.instance]).args(arguments.split_whitespace());
         command
     }
 
-    /// Runs it, however it ends.
+    /// Runs it, whether it succeeds or fails.
     pub fn output(&self, arguments: &str) -> Output {
         self.command(arguments).output().unwrap()
     }

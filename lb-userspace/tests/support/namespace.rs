@@ -1,4 +1,4 @@
-//! Network namespaces that go away with the value.
+//! Network namespaces that are removed on drop.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, setns};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A namespace of its own, with loopback up.
+/// A network namespace, with loopback up.
 pub struct Namespace {
     name: String,
 }
@@ -33,7 +33,7 @@ impl Namespace {
         &self.name
     }
 
-    /// Where it can be opened.
+    /// The file by which it can be entered.
     pub fn path(&self) -> PathBuf {
         PathBuf::from("/run/netns").join(&self.name)
     }
@@ -43,7 +43,7 @@ impl Namespace {
         run(Command::new("ip").args(["-netns", &self.name]).args(arguments.split_whitespace()));
     }
 
-    /// A program in it. File systems stay as they are, unlike with `ip netns exec`.
+    /// A program in it. Unlike `ip netns exec`, this does not change file systems.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path().display())).arg("--").arg(program);
@@ -56,7 +56,7 @@ impl Namespace {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Does something on a thread that has entered it.
+    /// Does something on a thread inside it.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let entered = scope.spawn(|| {
@@ -70,7 +70,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // What still runs in it would keep it alive.
+        // Processes that still run in it would keep it alive.
         let pids = Command::new("ip").args(["netns", "pids", &self.name]).output();
         for pid in pids
             .iter()

@@ -1,4 +1,4 @@
-//! A client, a gateway and servers on one Ethernet segment, as a value.
+//! A client, a gateway and servers on one Ethernet segment.
 //!
 //! ```text
 //!              br0 in `switch`
@@ -26,32 +26,30 @@ use socket2::{Domain, Socket, Type};
 use super::{
     modlb::Modlb,
     namespace::{Namespace, run},
+    wait::PATIENCE,
 };
 
 /// The services' addresses.
 pub const SERVICES: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xf00, 0, 0, 0, 0, 0x10))];
 
-/// Where every server says its number to whoever connects.
+/// The port on which every server answers with its number.
 pub const TCP_PORT: u16 = 80;
 
-/// Where every server counts datagrams.
+/// The port on which every server counts datagrams.
 pub const UDP_PORT: u16 = 9_000;
 
-/// Where every server sends [`BULK`] bytes to whoever connects.
+/// The port on which every server sends [`BULK`] bytes.
 pub const BULK_PORT: u16 = 81;
 
-/// Many times what a path may hold.
+/// Many times what a path can hold in flight.
 pub const BULK: usize = 2 << 20;
-
-/// How long a request may take.
-const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a server waits for a client's request. Longer than a client waits for the answer: a server that gave up
 /// first would reset a connection whose client was only slow, which looks as if the flow had moved.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SERVER_PATIENCE: Duration = Duration::from_secs(2 * PATIENCE.as_secs());
 
-/// How often servers look whether they are still wanted, in milliseconds.
+/// How often servers check whether to stop, in milliseconds.
 const LOOK: u8 = 20;
 
 /// The network.
@@ -68,13 +66,13 @@ pub struct Network {
 pub struct Host {
     pub namespace: Namespace,
     stop: Arc<AtomicBool>,
-    /// How many it received.
+    /// How many datagrams it has received.
     pub datagrams: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Network {
-    /// Builds one with so many servers, and so many client addresses in each family.
+    /// Builds one with this many servers, and this many client addresses in each family.
     pub fn new(servers: u8, clients: u8) -> Self {
         let switch = Namespace::new("switch");
         switch.ip("link add br0 type bridge");
@@ -94,7 +92,7 @@ impl Network {
         Self { modlb, gateway, client, servers, switch, clients }
     }
 
-    /// Attaches in this mode, with everything that a veth needs for it.
+    /// Attaches in this mode and does everything that a veth needs for it.
     pub fn attach(&self, mode: &str, configuration: &str) {
         if mode == "native" {
             self.pass(true);
@@ -107,7 +105,7 @@ impl Network {
         self.servers[usize::from(server)].datagrams.load(Ordering::SeqCst)
     }
 
-    /// Lets the gateway's veth take frames that XDP sends back, or no longer.
+    /// Lets the gateway's veth take frames that XDP sends back, or ends that.
     pub fn pass(&self, on: bool) {
         let remove = if on { "" } else { "--remove" };
         let mut modlb = Command::new(env!("CARGO_BIN_EXE_modlb"));
@@ -116,7 +114,7 @@ impl Network {
         assert!(!on || output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// A configuration of a service for each address, with the first so many servers.
+    /// A configuration with a service for each address, each with the first `servers` servers.
     pub fn configuration(&self, servers: u8, what: &str) -> String {
         let mut text = String::new();
         for service in SERVICES {
@@ -185,7 +183,7 @@ pub fn host(switch: &Namespace, label: &str, number: u8) -> Namespace {
     host.ip("link set eth0 up");
     host.ip(&format!("addr add 10.0.0.{number}/24 dev eth0"));
     host.ip(&format!("addr add fd00::{number:x}/64 dev eth0 nodad"));
-    // A veth leaves checksums to hardware that is not there once XDP hands the frame on.
+    // A veth leaves checksums to hardware, and frames that XDP forwards never meet any.
     host.run("ethtool", "-K eth0 tx off");
     host
 }
@@ -199,7 +197,7 @@ impl Host {
         Self::serving(namespace, number)
     }
 
-    /// A server that is there already, and starts to serve.
+    /// Starts to serve on a host that exists already.
     pub fn serving(namespace: Namespace, number: u8) -> Self {
         let (stop, datagrams) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut threads = Vec::new();
@@ -246,13 +244,13 @@ fn listen(any: IpAddr, port: u16) -> TcpListener {
 
 fn count(any: IpAddr) -> UdpSocket {
     let socket = socket(any, Type::DGRAM, UDP_PORT);
-    // Enough for whatever arrives while the thread sleeps.
+    // Holds everything that arrives while the thread sleeps.
     socket.set_recv_buffer_size(8 << 20).unwrap();
     socket.into()
 }
 
-/// Serves everyone who connects, each on a thread of its own: a connection that changed servers half-way says nothing,
-/// and must not make others wait.
+/// Serves each connection on its own thread: one that changed servers half-way stays silent, and must not make others
+/// wait.
 fn accept<F>(listener: &TcpListener, stop: &AtomicBool, serve: F)
 where
     F: Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
@@ -263,8 +261,8 @@ where
                 let serve = serve.clone();
                 let ready = stream
                     .set_nonblocking(false)
-                    .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
-                    .and_then(|()| stream.set_write_timeout(Some(TIMEOUT)));
+                    .and_then(|()| stream.set_read_timeout(Some(SERVER_PATIENCE)))
+                    .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
                 drop(thread::spawn(move || ready.and_then(|()| serve(stream))));
             }
             Err(_) => wait(listener),
@@ -272,7 +270,7 @@ where
     }
 }
 
-/// Says the server's number to who asks.
+/// Answers a request with the server's number.
 fn say(mut stream: TcpStream, number: u8) -> io::Result<()> {
     stream.read_exact(&mut [0])?;
     stream.write_all(&[number])
@@ -287,25 +285,25 @@ fn receive(socket: &UdpSocket, datagrams: &AtomicU64, stop: &AtomicBool) {
     }
 }
 
-/// Sleeps until there is something, or it is time to look around.
+/// Sleeps until something arrives or it is time to check whether to stop.
 fn wait(socket: &impl std::os::fd::AsFd) {
     let _ = poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(LOOK));
 }
 
-/// A socket of `client`'s that is connected to a service, in the current namespace.
+/// Connects from `client` to a service, in the current namespace.
 pub fn connect(client: IpAddr, service: IpAddr, port: u16) -> io::Result<TcpStream> {
     let to = SocketAddr::new(service, port);
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
-    // The client's own TIME_WAIT must not run it out of ports.
+    // Connections in TIME_WAIT must not use up the client's ports.
     socket.set_linger(Some(Duration::ZERO))?;
     socket.bind(&SocketAddr::new(client, 0).into())?;
-    socket.connect_timeout(&to.into(), TIMEOUT)?;
+    socket.connect_timeout(&to.into(), PATIENCE)?;
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 
-/// A connection from `client` to a service, in the current namespace: the source port and the number of the server.
+/// Makes a request from `client` to a service, in the current namespace: the source port and the server's number.
 pub fn request(client: IpAddr, service: IpAddr) -> io::Result<(u16, u8)> {
     let mut stream = connect(client, service, TCP_PORT)?;
     let port = stream.local_addr()?.port();

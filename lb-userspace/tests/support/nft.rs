@@ -1,4 +1,4 @@
-//! Rule sets of nftables, and what their counters say.
+//! nftables rules, and their counters.
 
 use std::process::Stdio;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::namespace::Namespace;
 
-/// Puts a rule set in force.
+/// Loads rules.
 pub fn load(namespace: &Namespace, rules: &str) {
     use std::io::Write as _;
     let mut nft = namespace.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -14,7 +14,7 @@ pub fn load(namespace: &Namespace, rules: &str) {
     assert!(nft.wait().unwrap().success(), "{rules}");
 }
 
-/// The packets that a named counter has.
+/// The packets of a named counter.
 pub fn packets(namespace: &Namespace, counter: &str) -> u64 {
     let json: Value = serde_json::from_str(&namespace.run("nft", "-j list counters")).unwrap();
     let counters = json["nftables"].as_array().unwrap().iter().map(|object| &object["counter"]);

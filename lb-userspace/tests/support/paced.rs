@@ -1,9 +1,8 @@
-//! Downloads that take as long as one likes, for what must not break connections in mid-transfer; and a probe that sees
-//! for how long there was no service.
+//! Downloads of any length, to show that an event breaks no connection in mid-transfer; and a probe that measures for
+//! how long there was no service.
 //!
-//! Trap: a server's data goes to the client directly, so a download alone would hardly notice a dead balancer. The
-//! client therefore answers each piece with a byte, and the server sends no piece before it has that byte for the last
-//! one.
+//! Trap: a server's data goes to the client directly, so a download alone would hardly notice a dead balancer. So the
+//! client acknowledges each piece with a byte, and the server waits for that byte before it sends the next piece.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -18,31 +17,31 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use super::{namespace::Namespace, network::SERVICES};
+use super::{
+    namespace::Namespace,
+    network::SERVICES,
+    wait::{PATIENCE, wait},
+};
 
-/// Where downloads are.
+/// The port of downloads.
 pub const PORT: u16 = 80;
 
-/// Where datagrams are sent back.
+/// The port on which datagrams are echoed.
 pub const ECHO_PORT: u16 = 7;
 
 /// Bytes in a piece of a download.
 const PIECE: usize = 1_024;
 
-/// How many pieces a download receives after it is told that there is enough.
+/// How many more pieces a download receives after it is told to end.
 const LAST_PIECES: u32 = 5;
 
 /// Between two pieces.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Longer than any takeover, shorter than TCP's own patience: a connection that moved to another server is reset or
-/// silent.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How often the probe asks.
 const PROBE: Duration = Duration::from_millis(2);
 
-/// How often servers look whether they are still wanted.
+/// How often servers check whether to stop.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A server of downloads and echoes in both families.
@@ -52,7 +51,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that says `number` in everything it sends.
+    /// Starts one whose data carries `number`.
     pub fn start(namespace: &Namespace, number: u8) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
@@ -99,7 +98,7 @@ fn echo_socket(service: IpAddr) -> UdpSocket {
 fn accept(listener: &TcpListener, number: u8, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         match listener.accept() {
-            // On a thread of its own; a client that goes away ends it.
+            // Its own thread ends when the client goes away.
             Ok((stream, _)) => drop(thread::spawn(move || send(stream, number))),
             Err(_) => thread::sleep(LOOK),
         }
@@ -126,7 +125,7 @@ fn send(mut stream: TcpStream, number: u8) -> io::Result<()> {
 const MORE: u8 = 0;
 const ENOUGH: u8 = 1;
 
-/// What a server sends: nobody else's, and no other piece's.
+/// What a server sends: different for each server and each piece.
 fn content(number: u8, piece: u32) -> [u8; PIECE] {
     let mut bytes = [number; PIECE];
     bytes[1..5].copy_from_slice(&piece.to_be_bytes());
@@ -149,12 +148,12 @@ pub struct Downloads {
     enough: Arc<AtomicBool>,
 }
 
-/// What came of them.
+/// How the downloads ended.
 #[derive(Debug, Default)]
-pub struct Tally {
-    /// Complete, every byte right and from one server.
+pub struct Outcome {
+    /// Complete: every byte is right and from one server.
     pub complete: usize,
-    /// Anything else, with what the client saw.
+    /// The others, with the error that the client saw.
     pub broken: Vec<String>,
     /// How many downloads each server served.
     pub servers: Vec<usize>,
@@ -186,36 +185,36 @@ impl Downloads {
         self.threads.len()
     }
 
-    /// How many have not ended: before there is enough, only a broken one ends.
+    /// How many have not ended: before they are told to, only broken ones end.
     pub fn running(&self) -> usize {
         self.threads.iter().filter(|thread| !thread.is_finished()).count()
     }
 
-    /// How many pieces all have received.
+    /// How many pieces all downloads have received together.
     pub fn pieces(&self) -> u64 {
         self.pieces.load(Ordering::Relaxed)
     }
 
-    /// Lets each receive a few pieces more, and waits until all have ended.
-    pub fn finish(&mut self) -> Tally {
+    /// Lets each receive a few more pieces, and waits until all have ended.
+    pub fn finish(&mut self) -> Outcome {
         self.enough.store(true, Ordering::Relaxed);
-        let mut tally = Tally::default();
+        let mut outcome = Outcome::default();
         for thread in self.threads.drain(..) {
             match thread.join().unwrap() {
                 Ok(server) => {
-                    tally.complete += 1;
+                    outcome.complete += 1;
                     let server = usize::from(server);
-                    tally.servers.resize(tally.servers.len().max(server + 1), 0);
-                    tally.servers[server] += 1;
+                    outcome.servers.resize(outcome.servers.len().max(server + 1), 0);
+                    outcome.servers[server] += 1;
                 }
-                Err(error) => tally.broken.push(error.to_string()),
+                Err(error) => outcome.broken.push(error.to_string()),
             }
         }
-        tally
+        outcome
     }
 }
 
-/// A connection whose port is left to the kernel, in the current namespace.
+/// A connection from a port that the kernel chooses, in the current namespace.
 fn connect(client: IpAddr, service: IpAddr) -> io::Result<TcpStream> {
     let to = SocketAddr::new(service, PORT);
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
@@ -227,7 +226,7 @@ fn connect(client: IpAddr, service: IpAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Returns which server sent it.
+/// Returns the number of the server that sent it.
 fn download(mut stream: TcpStream, pieces: &AtomicU64, enough: &AtomicBool) -> io::Result<u8> {
     let mut bytes = [0; PIECE];
     let (mut server, mut left) = (None, LAST_PIECES);
@@ -235,7 +234,7 @@ fn download(mut stream: TcpStream, pieces: &AtomicU64, enough: &AtomicBool) -> i
         stream.read_exact(&mut bytes).map_err(|error| io::Error::other(format!("after {piece} pieces: {error}")))?;
         let number = *server.get_or_insert(bytes[0]);
         if bytes != content(number, piece) {
-            return Err(io::Error::other(format!("piece {piece} is not server {number}'s")));
+            return Err(io::Error::other(format!("piece {piece} is not from server {number}")));
         }
         pieces.fetch_add(1, Ordering::Relaxed);
         left -= u32::from(enough.load(Ordering::Relaxed));
@@ -244,18 +243,22 @@ fn download(mut stream: TcpStream, pieces: &AtomicU64, enough: &AtomicBool) -> i
             break;
         }
     }
-    // The server has no more, and says so.
+    // The server closes the connection now.
     if stream.read(&mut bytes)? != 0 {
-        return Err(io::Error::other("more than there is"));
+        return Err(io::Error::other("data after the last piece"));
     }
     Ok(server.unwrap_or_default())
 }
 
-/// Asks a service's echo again and again.
+/// Sends to a service's echo again and again.
 pub struct Probe {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<(Duration, u64)>,
+    answers: Arc<AtomicU64>,
+    thread: JoinHandle<Duration>,
 }
+
+/// A probe with fewer answers has measured nothing.
+const PROBE_ANSWERS: u64 = 50;
 
 impl Probe {
     /// Starts asking from a client's address.
@@ -264,29 +267,31 @@ impl Probe {
         let socket = namespace.within(|| UdpSocket::bind(SocketAddr::new(client, 0)).unwrap());
         socket.connect(SocketAddr::new(service, ECHO_PORT)).unwrap();
         socket.set_read_timeout(Some(PROBE)).unwrap();
-        let stopped = Arc::clone(&stop);
-        Self { stop, thread: thread::spawn(move || longest_silence(&socket, &stopped)) }
+        let answers = Arc::new(AtomicU64::new(0));
+        let (stopped, answered) = (Arc::clone(&stop), Arc::clone(&answers));
+        let thread = thread::spawn(move || longest_silence(&socket, &stopped, &answered));
+        Self { stop, answers, thread }
     }
 
-    /// The longest time without an answer. There must have been answers.
+    /// The longest time without an answer. Waits until there have been answers.
     pub fn stop(self) -> Duration {
+        let answers = || self.answers.load(Ordering::Relaxed);
+        wait(|| answers() > PROBE_ANSWERS, || format!("the probe had {} answers", answers()));
         self.stop.store(true, Ordering::Relaxed);
-        let (longest, answers) = self.thread.join().unwrap();
-        assert!(answers > 50, "the probe had {answers} answers");
-        longest
+        self.thread.join().unwrap()
     }
 }
 
-fn longest_silence(socket: &UdpSocket, stop: &AtomicBool) -> (Duration, u64) {
-    let (mut last, mut longest, mut answers) = (Instant::now(), Duration::ZERO, 0);
+fn longest_silence(socket: &UdpSocket, stop: &AtomicBool, answers: &AtomicU64) -> Duration {
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
     while !stop.load(Ordering::Relaxed) {
         let _ = socket.send(b"?");
         if socket.recv(&mut [0; 8]).is_ok() {
             longest = longest.max(last.elapsed());
             last = Instant::now();
-            answers += 1;
+            answers.fetch_add(1, Ordering::Relaxed);
             thread::sleep(PROBE);
         }
     }
-    (longest.max(last.elapsed()), answers)
+    longest.max(last.elapsed())
 }

@@ -1,4 +1,4 @@
-//! Routers side by side between a client's network and a servers' network, each with a stateful rule set.
+//! Routers side by side between a client's network and a servers' network, each with stateful firewall rules.
 //!
 //! ```text
 //!            left (br0)                           right (br0)
@@ -22,16 +22,14 @@ use super::{
     namespace::Namespace,
     network::{BULK_PORT, Host, TCP_PORT},
     nft,
+    wait::PATIENCE,
 };
 
 pub const ROUTERS: u8 = 3;
 pub const SERVERS: u8 = 2;
 const CLIENTS: u8 = 25;
 
-/// How long a request may take.
-const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// What a router forwards: nothing that its connection tracking has not seen the start of.
+/// What a router forwards: only connections whose start its connection tracking has seen.
 const STATEFUL: &str = "
 table inet stateful {
     counter invalid { }
@@ -159,13 +157,13 @@ impl Routers {
         self.servers.iter().for_each(|server| send_to(&server.namespace, 2, 254, Some(GROUP)));
     }
 
-    /// Servers send to the first router, as far as their kernel knows.
+    /// The servers' kernels route by the first router.
     pub fn servers_send_to_a_router(&self) {
         self.servers.iter().for_each(|server| send_to(&server.namespace, 2, 11, None));
     }
 
-    /// A configuration of a service for the servers' network of each family, whose servers are the routers. They are
-    /// called by the same addresses on either side, since a table's deal while one is down depends on addresses.
+    /// A configuration with a service for the servers' network of each family, whose servers are the routers. Both
+    /// sides use the same addresses for them, since the slots of a router that is down are dealt by addresses.
     pub fn configuration(head: &str, what: &str, side: Option<u8>) -> String {
         Self::configuration_of(head, &[network(2, false), network(2, true)], what, side)
     }
@@ -189,45 +187,46 @@ impl Routers {
         (0..CLIENTS).map(|number| address(1, six, 100 + number)).collect()
     }
 
-    /// A counter of each router's rule set.
+    /// A counter from each router's rules.
     pub fn counters(&self, name: &str) -> Vec<u64> {
         self.routers.iter().map(|router| nft::packets(router, name)).collect()
     }
 
-    /// Resets that the client received, which is how a connection is broken that a router or a server knows nothing of.
+    /// Resets that the client received: a connection that its router or server does not know is broken by one.
     ///
-    /// Those that servers receive tell nothing: the client resets what a late duplicate of its first packet opens anew.
+    /// Resets that servers receive mean nothing: the client sends them when a late duplicate of its first packet opens
+    /// a connection again.
     pub fn resets(&self) -> u64 {
         nft::packets(&self.client, "resets")
     }
 }
 
-/// A connection from `client` to a server that both end in peace: a reset would leave nothing to be seen of a packet
-/// that went astray. The source port and the number of the server; in the current namespace.
-pub fn converse(client: IpAddr, to: IpAddr) -> io::Result<(u16, u8)> {
-    let mut stream = open(client, SocketAddr::new(to, TCP_PORT))?;
+/// Makes a connection from `client` to a server, in the current namespace, and closes it in an orderly way: a reset
+/// would hide packets that went astray. Returns the source port and the server's number.
+pub fn converse(client: IpAddr, to: IpAddr, patience: Duration) -> io::Result<(u16, u8)> {
+    let mut stream = open(client, SocketAddr::new(to, TCP_PORT), patience)?;
     let port = stream.local_addr()?.port();
     stream.write_all(b"?")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     match answer[..] {
         [number] => Ok((port, number)),
-        _ => Err(io::Error::other(format!("strange answer {answer:?}"))),
+        _ => Err(io::Error::other(format!("unexpected answer {answer:?}"))),
     }
 }
 
-/// As many bytes as a server sends in bulk.
+/// Downloads what a server sends in bulk and returns the number of bytes.
 pub fn download(client: IpAddr, to: IpAddr) -> io::Result<usize> {
     let mut bytes = Vec::new();
-    open(client, SocketAddr::new(to, BULK_PORT))?.read_to_end(&mut bytes)
+    open(client, SocketAddr::new(to, BULK_PORT), PATIENCE)?.read_to_end(&mut bytes)
 }
 
-fn open(client: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+fn open(client: IpAddr, to: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(client, 0).into())?;
-    socket.connect_timeout(&to.into(), TIMEOUT)?;
+    socket.connect_timeout(&to.into(), patience)?;
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(patience))?;
     Ok(stream)
 }
 
@@ -243,7 +242,7 @@ fn plug(switch: &Namespace, side: u8, host: &Namespace, interface: &str, number:
     host.run("ethtool", &format!("-K {interface} tx off"));
 }
 
-/// Sends everything to the other side by a router's number, at a MAC that is no router's own if one is given.
+/// Routes everything for the other side by the router with this number, optionally at another MAC than its own.
 fn send_to(host: &Namespace, side: u8, router: u8, mac: Option<&str>) {
     for six in [false, true] {
         let via = address(side, six, router);

@@ -1,6 +1,6 @@
-//! An Ethernet switch that knows VLANs, in a namespace: not every kernel's bridge does.
+//! An Ethernet switch with VLANs, in a namespace: not every kernel's bridge has them.
 //!
-//! Trap: the kernel takes a frame's outer tag off before a packet socket sees it, and tells of it beside the frame.
+//! Trap: the kernel removes a frame's outer tag before a packet socket sees it, and reports it as auxiliary data.
 
 use std::{
     io, mem,
@@ -22,19 +22,19 @@ use super::namespace::Namespace;
 /// What a port is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Port {
-    /// One VLAN, whose frames have no tag here.
+    /// One VLAN, untagged.
     Access(u16),
-    /// Every VLAN, tagged but for [`NATIVE`].
+    /// Every VLAN, tagged except for [`NATIVE`].
     Trunk,
 }
 
 /// The VLAN of untagged frames on a trunk.
 pub const NATIVE: u16 = 1;
 
-/// More than any frame of the tests has.
+/// Longer than any frame of the tests.
 const LARGEST: usize = 16_384;
 
-/// The switch: it floods each frame to the other ports of its VLAN, until the value is gone.
+/// The switch floods each frame to the other ports of its VLAN until it is dropped.
 pub struct VlanSwitch {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -85,7 +85,7 @@ fn forward(sockets: &[(OwnedFd, Port)], from: usize, frame: &[u8], tag: Option<u
             Port::Trunk if vlan == NATIVE => send(socket, frame),
             Port::Trunk => send(socket, &[&frame[..12], &[0x81, 0], &vlan.to_be_bytes(), &frame[12..]].concat()),
         };
-        // A host that is gone receives nothing.
+        // A host may have gone away meanwhile.
         let _ = sent;
     }
 }
@@ -94,7 +94,7 @@ fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
     let protocol = (libc::ETH_P_ALL as u16).to_be();
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(i32::from(protocol).into()))?;
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-    // SAFETY: all of it are numbers.
+    // SAFETY: zeroes are valid for all fields, which are numbers.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_protocol = protocol;
@@ -137,28 +137,28 @@ fn send(socket: &OwnedFd, frame: &[u8]) -> io::Result<()> {
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// A frame and the 16 bits of the tag that it came with; `None`: there was none for a while.
+/// A frame and the 16 bits of the tag that it came with; `None` if the socket's read timed out.
 fn receive(socket: &OwnedFd) -> Option<(Vec<u8>, Option<u16>)> {
     let mut frame = vec![0; LARGEST];
     let mut control = [0_u64; 16];
     let mut vector = libc::iovec { iov_base: frame.as_mut_ptr().cast(), iov_len: frame.len() };
-    // SAFETY: all of it are numbers and pointers that may be null.
+    // SAFETY: zeroes are valid for all fields, which are numbers and pointers.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     (message.msg_iov, message.msg_iovlen) = (&raw mut vector, 1);
     (message.msg_control, message.msg_controllen) = (control.as_mut_ptr().cast(), mem::size_of_val(&control));
-    // SAFETY: the message's pointers are valid, and as long as it says.
+    // SAFETY: the message's pointers are valid for the lengths that it gives.
     let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
     frame.truncate(usize::try_from(length).ok()?);
-    // SAFETY: the kernel filled the message; the pointer is null where there is no part.
+    // SAFETY: the kernel filled the message; the pointer is null if there is no control data.
     let part = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
     // SAFETY: as before.
     let header = unsafe { part.as_ref() }?;
     if (header.cmsg_level, header.cmsg_type) != (libc::SOL_PACKET, libc::PACKET_AUXDATA) {
         return None;
     }
-    // SAFETY: that is what such a part holds.
-    let beside: libc::tpacket_auxdata =
+    // SAFETY: control data of this level and type is a `tpacket_auxdata`.
+    let auxiliary: libc::tpacket_auxdata =
         unsafe { libc::CMSG_DATA(part).cast::<libc::tpacket_auxdata>().read_unaligned() };
-    let tagged = beside.tp_status & libc::TP_STATUS_VLAN_VALID != 0;
-    Some((frame, tagged.then_some(beside.tp_vlan_tci)))
+    let tagged = auxiliary.tp_status & libc::TP_STATUS_VLAN_VALID != 0;
+    Some((frame, tagged.then_some(auxiliary.tp_vlan_tci)))
 }

@@ -7,7 +7,7 @@ use crate::{
 
 const CLIENTS: u8 = 30;
 
-/// Requests from every client address to both services, each answer checked.
+/// Makes requests from every client address to both services and checks each answer.
 fn every_answer(mode: &str, requests: usize) {
     let network = Network::new(7, CLIENTS);
     let mut attached = false;
@@ -53,13 +53,13 @@ fn ask(network: &Network, servers: u8, formula: &str, requests: usize) {
 }
 
 #[test]
-fn native() {
+fn native_answers_come_from_the_right_server() {
     need_root!();
     every_answer("native", 100);
 }
 
 #[test]
-fn generic() {
+fn generic_answers_come_from_the_right_server() {
     need_root!();
     every_answer("generic", 20);
 }

@@ -1,4 +1,4 @@
-//! Servers that all receive everything: each request is answered once, by the member that the formula names.
+//! Servers that all receive every packet: each request is answered once, by the member that the formula names.
 
 use std::{net::IpAddr, path::Path, process::Command};
 
@@ -18,7 +18,7 @@ use crate::{
 const MEMBERS: u8 = 3;
 const CLIENTS: u8 = 60;
 
-/// What a client's host sends to the services, and resets that it receives.
+/// Counts what the client's host sends to the services, and resets that it receives.
 const COUNT: &str = "
 table inet count {
     counter web4 { }
@@ -35,7 +35,7 @@ table inet count {
     }
 }";
 
-/// Ten requests from every address to both services. Returns who answered each address.
+/// Makes ten requests from every address to both services. Returns the server that answered each address.
 fn ask(cluster: &Cluster, what: &str) -> Vec<(IpAddr, u8)> {
     cluster.client.within(|| {
         let mut answers = Vec::new();
@@ -57,7 +57,7 @@ fn service<'a>(stats: &'a Value, name: &str) -> &'a Value {
     stats["services"].as_array().unwrap().iter().find(|service| service["name"] == name).unwrap()
 }
 
-/// Every member saw every packet, and the accepted ones of all are all of them, each once.
+/// Every member saw every packet, and together they accepted each packet once.
 fn counters_add_up(cluster: &Cluster, client: &Namespace) {
     let all: Vec<_> = cluster.members.iter().map(|member| member.json("stats")).collect();
     let sent: u64 = SERVICES.iter().map(|service| nft::packets(client, name(*service))).sum();
@@ -65,7 +65,7 @@ fn counters_add_up(cluster: &Cluster, client: &Namespace) {
         let sent = nft::packets(client, name(address));
         for (number, stats) in all.iter().enumerate() {
             let service = service(stats, name(address));
-            assert_eq!(service["packets"], sent, "member {number} saw others than were sent to {address}");
+            assert_eq!(service["packets"], sent, "member {number} saw other packets than were sent to {address}");
             assert_eq!(service["servers"], self::service(&all[0], name(address))["servers"], "members disagree");
         }
     }
@@ -85,10 +85,12 @@ fn counters_add_up(cluster: &Cluster, client: &Namespace) {
     }
 }
 
-fn each_request_is_answered_once(mode: &str) {
+#[test]
+fn each_request_is_answered_once() {
+    need_root!();
     let cluster = Cluster::new(MEMBERS, CLIENTS);
     nft::load(&cluster.client, COUNT);
-    cluster.attach(mode, &documents::toml("CLUSTER.md", "cluster: servers"));
+    cluster.attach("auto", &documents::toml("CLUSTER.md", "cluster: servers"));
     let before = ask(&cluster, "before");
     let home = |client: IpAddr| {
         let service = if client.is_ipv4() { SERVICES[0] } else { SERVICES[1] };
@@ -98,7 +100,7 @@ fn each_request_is_answered_once(mode: &str) {
     counters_add_up(&cluster, &cluster.client);
     for member in &cluster.members {
         let stats = member.json("stats");
-        assert!(stats["outcomes"]["answered"]["packets"].as_u64() > Some(1), "nobody asked for a MAC: {stats}");
+        assert!(stats["outcomes"]["answered"]["packets"].as_u64() > Some(1), "no one asked for a MAC: {stats}");
     }
 
     group(&cluster, "down");
@@ -109,17 +111,16 @@ fn each_request_is_answered_once(mode: &str) {
         assert!(if *was == 1 { *is != 1 } else { is == was }, "{client}: {was} → {is}");
     }
     assert!(before.iter().any(|(_, was)| *was == 1));
-    // The member that is down sees its packets go to the others.
     group(&cluster, "up");
     assert_eq!(ask(&cluster, "after"), before);
     counters_add_up(&cluster, &cluster.client);
     assert_eq!(nft::packets(&cluster.client, "resets"), 0);
 }
 
-/// Takes the second member down or up in both services, by the script that does so over ssh.
+/// Takes the second member down or up in both services, by the script that does this over ssh.
 fn group(cluster: &Cluster, verb: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/group.sh");
-    // A host is called by its network namespace and its instance; the script adds `modlb` and what it is to do.
+    // A host is named by its network namespace and its instance; the script appends `modlb` and its arguments.
     let via = cluster.members[0].file(
         "via",
         &format!(
@@ -139,9 +140,9 @@ fn group(cluster: &Cluster, verb: &str) {
         assert_eq!(lines.len(), cluster.members.len() + 1, "{said}");
         assert!(lines[lines.len() - 1].starts_with("all members agree: digest "), "{said}");
     }
-    let mut nobody = Command::new(&script);
-    nobody.args(["--via", "false", verb, "web4", "10.0.0.12", "nobody"]);
-    assert!(verb == "down" || !nobody.status().unwrap().success());
+    let mut unreachable = Command::new(&script);
+    unreachable.args(["--via", "false", verb, "web4", "10.0.0.12", "host"]);
+    assert!(verb == "down" || !unreachable.status().unwrap().success());
 }
 
 fn digests(status: &Value) -> Vec<String> {
@@ -149,13 +150,7 @@ fn digests(status: &Value) -> Vec<String> {
 }
 
 #[test]
-fn one_answer_each() {
-    need_root!();
-    each_request_is_answered_once("auto");
-}
-
-#[test]
-fn a_veth_cannot_do_it_natively() {
+fn a_member_on_a_veth_cannot_be_native() {
     need_root!();
     let cluster = Cluster::new(1, 1);
     let file = cluster.members[0].file("modlb.toml", &cluster.configuration("", HTTP));
@@ -164,9 +159,9 @@ fn a_veth_cannot_do_it_natively() {
     assert!(!cluster.members[0].pins().exists());
 }
 
-/// A port that mirrors: the frames are addressed to somebody else, here to a MAC that nobody has.
+/// As on a mirror port: the frames are addressed to another host, here to a MAC that no host has.
 #[test]
-fn promiscuous() {
+fn promiscuous_members_answer_mirrored_requests() {
     need_root!();
     let cluster = Cluster::new(MEMBERS, 6);
     cluster.attach("generic", &cluster.configuration("promiscuous = true", HTTP));

@@ -1,4 +1,4 @@
-//! While members disagree for a moment a packet may be taken by two or by none. How many are, by the order of commands.
+//! While members disagree for a moment, a packet may be taken by two or by none. The order of commands decides which.
 
 use std::{
     io::{self, Write as _},
@@ -15,27 +15,31 @@ use crate::{
     support::{
         cluster::{Cluster, GROUP},
         network::{SERVICES, datagrams_to, name, server_address},
+        wait::wait,
     },
 };
 
 const MEMBERS: u8 = 3;
 
-/// Between two rounds of datagrams, one from each client.
+/// The pause between two rounds of datagrams, one from each client.
 const PACE: Duration = Duration::from_millis(1);
 
 /// The member that goes down and comes up.
 const DOWN: usize = 1;
 
-/// How long the last datagrams may be on their way.
-const SETTLE: Duration = Duration::from_millis(300);
+/// For how long datagrams are sent after a change.
+const AFTER: Duration = Duration::from_millis(300);
 
-/// What became of the datagrams around one change.
+/// When nothing has arrived for this long, everything has arrived that will.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The datagrams around one change.
 #[derive(Debug)]
 struct Window {
     sent: u64,
-    /// Datagrams that nobody took.
+    /// Datagrams that no member took.
     none: u64,
-    /// Datagrams that two took.
+    /// Datagrams that two members took.
     two: u64,
     /// From the first member's change to the last's.
     time: Duration,
@@ -43,8 +47,8 @@ struct Window {
 
 /// Sends to both services while a change is made on one member after the other.
 ///
-/// Datagrams of members whose tables agree are taken once, so that what is missing or too much belongs to the window;
-/// in one order of commands only one of both can happen.
+/// While the members' tables agree, each datagram is taken once, so every missing or extra one belongs to the window.
+/// With one order of commands datagrams can only be missing, with the other only be taken twice.
 fn window(cluster: &Cluster, verb: &str, order: &[usize]) -> Window {
     let over = Arc::new(AtomicBool::new(false));
     let received = || cluster.hosts.iter().map(|host| host.datagrams.load(Ordering::SeqCst)).sum::<u64>();
@@ -52,7 +56,8 @@ fn window(cluster: &Cluster, verb: &str, order: &[usize]) -> Window {
     let (sent, time) = thread::scope(|scope| {
         let over = &over;
         let sender = scope.spawn(move || cluster.client.within(|| send(cluster, over)));
-        thread::sleep(SETTLE);
+        // All clients have sent then, and neighbours are resolved.
+        wait(|| received() > before + 100, || "hardly anything arrives".to_owned());
         let start = Instant::now();
         for member in order {
             for service in SERVICES {
@@ -61,11 +66,16 @@ fn window(cluster: &Cluster, verb: &str, order: &[usize]) -> Window {
             }
         }
         let time = start.elapsed();
-        thread::sleep(SETTLE);
+        thread::sleep(AFTER);
         over.store(true, Ordering::Relaxed);
         (sender.join().unwrap(), time)
     });
-    thread::sleep(SETTLE);
+    let is_quiet = || {
+        let earlier = received();
+        thread::sleep(QUIET);
+        received() == earlier
+    };
+    wait(is_quiet, || "datagrams do not stop arriving".to_owned());
     let received = received() - before;
     Window { sent, none: sent.saturating_sub(received), two: received.saturating_sub(sent), time }
 }
@@ -86,10 +96,10 @@ fn send(cluster: &Cluster, over: &AtomicBool) -> u64 {
     sent
 }
 
-/// Who loses flows is told first, then nobody takes a packet twice, which would end connections; who gains them first,
-/// then no packet is lost.
+/// If the member that loses flows changes first, no packet is taken twice, which would break connections. If the
+/// members that gain flows change first, no packet is lost.
 #[test]
-fn the_order_decides_between_none_and_two() {
+fn the_order_of_commands_decides_between_loss_and_duplicates() {
     need_root!();
     let cluster = Cluster::new(MEMBERS, 12);
     for service in SERVICES {
@@ -116,7 +126,7 @@ fn the_order_decides_between_none_and_two() {
         let (never, some) = if losing_first { (found.two, found.none) } else { (found.none, found.two) };
         assert!(never == 0, "{verb}, {order}: {found:?}");
         assert!(some > 0, "the members never disagreed, so that nothing was measured: {found:?}");
-        // Only flows of the one member are concerned, and only in the meantime.
+        // Only flows of one member are affected, and only for a moment.
         assert!(some < found.sent / 2, "{verb}, {order}: {found:?}");
     }
 }

@@ -1,21 +1,19 @@
-//! Datagrams that no frame holds arrive whole: all their pieces meet at one server.
-
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+//! Datagrams larger than a frame arrive whole: all their fragments reach the same server.
 
 use crate::{
     need_root,
-    support::network::{Network, SERVICES, datagrams_to},
+    support::{
+        network::{Network, SERVICES, datagrams_to},
+        wait::wait,
+    },
 };
 
 const CLIENTS: u8 = 6;
 const EACH: u64 = 40;
 
-/// Three pieces of at most 1,500 bytes.
+/// Three fragments of at most 1,500 bytes.
 const BYTES: usize = 4_000;
-const PIECES: u64 = 3;
+const FRAGMENTS: u64 = 3;
 
 #[test]
 fn large_datagrams_arrive_whole() {
@@ -31,7 +29,8 @@ fn large_datagrams_arrive_whole() {
                 for _ in 0..EACH {
                     socket.send(&[7; BYTES]).unwrap();
                     sent += 1;
-                    wait_for(&network, sent);
+                    // One datagram after the other, so that a lost fragment shows at once.
+                    wait(|| network.datagrams() >= sent, || format!("datagram {sent} did not arrive whole"));
                 }
             }
         }
@@ -40,15 +39,6 @@ fn large_datagrams_arrive_whole() {
     let stats = network.modlb.json("stats");
     let packets =
         stats["services"].as_array().unwrap().iter().map(|service| service["packets"].as_u64().unwrap()).sum::<u64>();
-    assert_eq!(packets, sent * PIECES);
+    assert_eq!(packets, sent * FRAGMENTS);
     assert_eq!(stats["outcomes"]["fragment"]["packets"], 0);
-}
-
-/// One after the other: a lost piece shows at once.
-fn wait_for(network: &Network, sent: u64) {
-    let start = Instant::now();
-    while network.datagrams() < sent {
-        assert!(start.elapsed() < Duration::from_secs(3), "datagram {sent} did not arrive whole");
-        thread::sleep(Duration::from_micros(200));
-    }
 }

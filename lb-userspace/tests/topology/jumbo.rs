@@ -1,15 +1,17 @@
-//! A path of 9,000 bytes, natively: uploads, so that the large frames are those that the balancer sends on.
+//! A path with an MTU of 9,000, in native mode: uploads, so that the balancer forwards the large frames.
 
 use std::{
     io::{Read as _, Write as _},
     net::{IpAddr, Shutdown, SocketAddr, TcpListener},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use crate::{
     need_root,
-    support::network::{Network, SERVICES, connect},
+    support::{
+        network::{Network, SERVICES, connect},
+        wait::PATIENCE,
+    },
 };
 
 const MTU: u16 = 9_000;
@@ -19,9 +21,6 @@ const CLIENTS: u8 = 3;
 
 /// Bytes of one upload.
 const UPLOAD: usize = 8 << 20;
-
-/// What one transfer may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn network() -> Network {
     let network = Network::new(SERVERS, CLIENTS);
@@ -35,7 +34,7 @@ fn network() -> Network {
     network
 }
 
-/// Every server swallows what it is sent and says how much that was, to as many clients as will come to it.
+/// Every server discards what it receives and answers with the number of bytes, for one client of each service.
 fn swallow(network: &Network) -> Vec<JoinHandle<u64>> {
     let mut threads = Vec::new();
     for server in network.server_namespaces() {
@@ -72,7 +71,7 @@ fn upload(client: IpAddr, service: IpAddr) -> u64 {
 }
 
 #[test]
-fn uploads_of_nine_thousand_bytes_a_packet() {
+fn uploads_in_packets_of_nine_thousand_bytes_arrive_whole() {
     need_root!();
     let network = network();
     network.attach("native", &network.configuration(SERVERS, &format!("protocol = \"tcp\"\nport = {PORT}")));
@@ -80,10 +79,10 @@ fn uploads_of_nine_thousand_bytes_a_packet() {
     assert_eq!((&interface()["mode"], &interface()["multi_buffer"]), (&"native".into(), &true.into()));
     let servers = swallow(&network);
     for service in SERVICES {
-        // Addresses that follow each other, as many as there are servers: one for each.
+        // Consecutive addresses, as many as servers: one for each.
         for client in network.client_addresses(service) {
             assert_eq!(network.client.within(|| upload(client, service)), UPLOAD as u64, "{client}");
-            // A program that is replaced is replaced by its like.
+            // The new program is for several buffers as well.
             network.modlb.ok("upgrade");
             assert_eq!(interface()["multi_buffer"], true);
         }
@@ -97,7 +96,7 @@ fn uploads_of_nine_thousand_bytes_a_packet() {
         for server in service["servers"].as_array().unwrap() {
             let [packets, bytes] = ["packets", "bytes"].map(|what| server[what].as_u64().unwrap());
             assert!(bytes >= UPLOAD as u64, "{server}");
-            // The handshake and the end are small, so what carries the data is larger still.
+            // Packets of the handshake and the end are small, so packets with data are larger still.
             assert!(bytes / packets > 4_096, "{server}: {} bytes a packet", bytes / packets);
         }
     }

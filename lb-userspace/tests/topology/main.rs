@@ -1,4 +1,4 @@
-//! Real clients and servers on a real segment, through a gateway that is attached natively and generically.
+//! Real clients and servers on a real segment, through a gateway in native and in generic mode.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use num_bigint::BigUint;
 use support::network::TCP_PORT;
 
-/// What makes a service that of the servers' TCP port.
+/// The protocol and port of the servers' TCP service.
 const HTTP: &str = "protocol = \"tcp\"\nport = 80";
 
 /// The number of the server that the formula names, by big integers.

@@ -1,5 +1,5 @@
-//! Path MTU discovery through direct server return: the router's errors go to the service's address, and must reach the
-//! server whose packet was too big.
+//! Path MTU discovery with direct server return: the router's errors go to the service's address, and must reach the
+//! server that sent the packet that was too big.
 
 use std::{io::Read as _, net::IpAddr};
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// What the link to the clients carries.
+/// The MTU of the link to the clients.
 const MTU: u16 = 1_300;
 
 /// Clients in each family.
@@ -27,7 +27,7 @@ impl Far {
     fn new(network: &Network) -> Self {
         let router = host(&network.switch, "router", 3);
         let clients = Namespace::new("far");
-        // Only the router knows how narrow the link is; the clients announce what a whole frame holds.
+        // Only the router has the small MTU; the clients announce the segment size of a full Ethernet frame.
         router.ip(&format!("link add eth1 mtu {MTU} type veth peer name eth0 netns {}", clients.name()));
         clients.ip("link set eth0 mtu 1500 up");
         router.ip("link set eth1 up");
@@ -86,7 +86,7 @@ fn a_large_download_completes() {
                 received.len()
             });
             assert_eq!(received, BULK, "{client}");
-            // Exactly one server sent it, and has learnt.
+            // Exactly one server sent it, and has learnt the path's MTU.
             let learnt = network
                 .server_namespaces()
                 .filter(|server| {

@@ -1,6 +1,6 @@
-//! Several stateful routers side by side: a session's two directions pass through one of them, and that one only.
+//! Several stateful routers side by side: both directions of a session pass through the same router.
 
-use std::thread;
+use std::{thread, time::Duration};
 
 use crate::{
     expected, need_root,
@@ -10,13 +10,17 @@ use crate::{
         modlb::Modlb,
         network::BULK,
         routers::{self, ROUTERS, Routers, SERVERS, address, converse, server},
+        wait::PATIENCE,
     },
 };
 
-/// Of each of the client's addresses to each server of its family.
+/// Connections from each of the client's addresses to each server of its family.
 const CONNECTIONS: usize = 3;
 
-/// Connections from every client to every server. How many each router should open, by the formula.
+/// How long connections are tried that routers drop.
+const DROPPED: Duration = Duration::from_secs(3);
+
+/// Makes connections from every client to every server. Returns how many each router should open, by the formula.
 fn ask(routers: &Routers, formula: &str) -> Vec<u64> {
     let mut opened = vec![0; usize::from(ROUTERS)];
     routers.client.within(|| {
@@ -25,7 +29,7 @@ fn ask(routers: &Routers, formula: &str) -> Vec<u64> {
                 for (number, _) in (0..SERVERS).flat_map(|number| (0..CONNECTIONS).map(move |time| (number, time))) {
                     let to = server(six, number);
                     let (port, answer) =
-                        converse(client, to).unwrap_or_else(|error| panic!("{client} → {to}: {error}"));
+                        converse(client, to, PATIENCE).unwrap_or_else(|error| panic!("{client} → {to}: {error}"));
                     assert_eq!(answer, number);
                     opened[usize::from(expected(client, port, to, formula, ROUTERS))] += 1;
                 }
@@ -35,7 +39,7 @@ fn ask(routers: &Routers, formula: &str) -> Vec<u64> {
     opened
 }
 
-/// Downloads, which are cut into many packets.
+/// Makes downloads, which take many packets.
 fn download(routers: &Routers) {
     routers.client.within(|| {
         let pairs = [false, true].map(|six| routers.clients(six).into_iter().take(3).map(move |c| (c, server(six, 0))));
@@ -67,7 +71,7 @@ fn each_session_has_one_router() {
     routers.clients_send_to_the_group();
     routers.servers_send_to_the_group();
     let everything = ["0.0.0.0/0".to_owned(), "::/0".to_owned()];
-    // By symmetry; and by swapping where the packet comes from the servers' network.
+    // The 5-tuple sum is symmetric; with the 3-tuple modlb swaps packets that come from the servers' network.
     let symmetric = Routers::configuration_of(&head(""), &everything, "formula = \"5-tuple\"", None);
     let swapped = documents::toml("CLUSTER.md", "cluster: routers");
     for (number, (formula, configuration)) in [("5-tuple", &symmetric), ("3-tuple", &swapped)].iter().enumerate() {
@@ -90,19 +94,19 @@ fn each_session_has_one_router() {
         assert_eq!(stats["outcomes"]["accepted"]["packets"], forwarded, "router {number} forwards what it accepts");
     }
 
-    // Without a direction replies are added up as they are, and reach routers that know nothing of them.
+    // Without a direction, replies are added up as they are, and reach routers that do not know their connections.
     let wrong = Routers::configuration_of(&head(""), &everything, "", None);
     routers.members.iter().for_each(|member| drop(member.apply(&wrong)));
     thread::scope(|scope| {
         for client in routers.clients(false) {
             let namespace = &routers.client;
-            scope.spawn(move || namespace.within(|| drop(converse(client, server(false, 0)))));
+            scope.spawn(move || namespace.within(|| drop(converse(client, server(false, 0), DROPPED))));
         }
     });
-    assert!(routers.counters("invalid").iter().sum::<u64>() > 0, "the rule sets would not have noticed");
+    assert!(routers.counters("invalid").iter().sum::<u64>() > 0, "the firewall rules would not have noticed");
 }
 
-/// Replies leave by the router that brought the request, whoever brings requests to the routers.
+/// Replies leave by the router that forwarded the request, whether members or a balancer choose that router.
 fn servers_steer(front: &str, options: &str) {
     let routers = Routers::new();
     routers.servers_send_to_a_router();
@@ -118,7 +122,7 @@ fn servers_steer(front: &str, options: &str) {
     routers.steering.iter().for_each(|server| drop(server.attach(&format!("eth0 {options}"), &steering)));
     check(&routers);
 
-    // The same with a router down everywhere: only its sessions move, and both directions to the same router.
+    // The same with a router down everywhere: only its sessions move, and both directions move to the same router.
     let down = |modlb: &Modlb| {
         for (name, six) in [("net4", false), ("net6", true)] {
             modlb.ok(&format!("server down {name} {}", address(1, six, 12)));
@@ -140,7 +144,7 @@ fn check(routers: &Routers) {
     assert_opened(routers, &before, &wanted);
     download(routers);
     assert_eq!(routers.counters("invalid"), vec![0; usize::from(ROUTERS)]);
-    // What servers sent to each router is what each router had to forward.
+    // Each router had to forward what the servers sent to it.
     let mut steered = vec![0; usize::from(ROUTERS)];
     for server in &routers.steering {
         let stats = server.json("stats");
@@ -154,19 +158,19 @@ fn check(routers: &Routers) {
 }
 
 #[test]
-fn steered_behind_members() {
+fn replies_are_steered_behind_members() {
     need_root!();
     servers_steer("member", "");
 }
 
 #[test]
-fn steered_behind_a_balancer() {
+fn replies_are_steered_behind_a_balancer() {
     need_root!();
     servers_steer("balancer", "");
 }
 
 #[test]
-fn steered_by_clsact() {
+fn replies_are_steered_by_clsact() {
     need_root!();
     servers_steer("balancer", "--clsact");
 }

@@ -1,4 +1,4 @@
-//! Servers behind another interface than the one that clients come in by.
+//! Servers behind another interface than the clients.
 
 use std::{
     fs,
@@ -6,12 +6,11 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     process::Command,
     thread,
-    time::Duration,
 };
 
 use crate::{
     HTTP, need_root,
-    support::{modlb::Modlb, namespace::Namespace, network::request},
+    support::{modlb::Modlb, namespace::Namespace, network::request, wait::PATIENCE},
 };
 
 /// A client, a gateway with two interfaces, and one server on the far side.
@@ -55,7 +54,7 @@ impl Line {
             server.ip(&format!("addr add {server_s} dev eth0"));
             server.ip(&format!("addr add {service} dev lo"));
             client.ip(&format!("route add {service} via {}", bare(near)));
-            // Answers go through the gateway as through any router.
+            // The gateway routes the answers like any router.
             let family = if bare(far).is_ipv4() { "-4" } else { "-6" };
             server.ip(&format!("{family} route add default via {}", bare(far)));
         }
@@ -65,7 +64,7 @@ impl Line {
         Self { modlb: Modlb::new(&gateway), _gateway: gateway, client, server }
     }
 
-    /// A veth takes frames from XDP only if there is a program behind it.
+    /// A veth takes frames from XDP only if its peer has a program.
     fn pass(&self, arguments: &str) {
         for host in [&self.server, &self.client] {
             let mut modlb = Command::new(env!("CARGO_BIN_EXE_modlb"));
@@ -74,14 +73,14 @@ impl Line {
         }
     }
 
-    /// Answers the number 7 to one who asks, for as many requests as there will be.
+    /// Answers this many requests with the number 7.
     fn serve(&self, requests: usize) -> Vec<thread::JoinHandle<()>> {
         PLAN.map(|[.., service]| {
             let listener = self.server.within(|| TcpListener::bind(SocketAddr::new(bare(service), 80)).unwrap());
             thread::spawn(move || {
                 for _ in 0..requests {
                     let (mut stream, _): (TcpStream, _) = listener.accept().unwrap();
-                    stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
                     stream.read_exact(&mut [0]).unwrap();
                     stream.write_all(&[7]).unwrap();
                 }
@@ -126,13 +125,13 @@ fn through_two_interfaces(mode: &str) {
 }
 
 #[test]
-fn native() {
+fn native_forwarding_by_a_second_interface() {
     need_root!();
     through_two_interfaces("native");
 }
 
 #[test]
-fn generic() {
+fn generic_forwarding_by_a_second_interface() {
     need_root!();
     through_two_interfaces("generic");
 }

@@ -3,21 +3,21 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
     need_root,
-    support::network::{Network, SERVICES, datagrams_to},
+    support::{
+        network::{Network, SERVICES, datagrams_to},
+        wait::wait,
+    },
 };
 
 const UPGRADES: u32 = 10;
 
-/// Between two datagrams of a family.
+/// The pause between two datagrams.
 const PACE: Duration = Duration::from_micros(200);
-
-/// How long the last datagrams may be on their way.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 fn no_datagram_is_lost(mode: &str) {
     let network = Network::new(3, 6);
@@ -28,7 +28,7 @@ fn no_datagram_is_lost(mode: &str) {
     let sent: u64 = thread::scope(|scope| {
         let (network, over, warm) = (&network, &over, &warm);
         let sender = scope.spawn(move || network.client.within(|| send(network, over, warm)));
-        while !warm.load(Ordering::Relaxed) {
+        while !warm.load(Ordering::Relaxed) && !sender.is_finished() {
             thread::sleep(Duration::from_millis(10));
         }
         for round in 0..UPGRADES {
@@ -40,17 +40,14 @@ fn no_datagram_is_lost(mode: &str) {
         over.store(true, Ordering::Relaxed);
         sender.join().unwrap()
     });
-    let start = Instant::now();
-    while network.datagrams() < sent && start.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait(|| network.datagrams() >= sent, || format!("{} of {sent} datagrams arrived", network.datagrams()));
     assert_eq!(network.datagrams(), sent, "received and sent differ");
     assert_eq!(network.modlb.ok("export"), before, "the configuration changed");
     let stats = network.modlb.json("stats");
     assert_eq!(stats["outcomes"]["forwarded"]["packets"], sent, "counters did not survive");
 }
 
-/// Sends until it is over; the first datagrams wait until neighbours are resolved, and are sent one by one.
+/// Sends until it is over. The first datagrams are sent one by one, since each may wait until a neighbour is resolved.
 fn send(network: &Network, over: &AtomicBool, warm: &AtomicBool) -> u64 {
     let sockets: Vec<_> = SERVICES
         .into_iter()
@@ -62,11 +59,7 @@ fn send(network: &Network, over: &AtomicBool, warm: &AtomicBool) -> u64 {
     for socket in &sockets {
         socket.send(b"first").unwrap();
         sent += 1;
-        let start = Instant::now();
-        while network.datagrams() < sent {
-            assert!(start.elapsed() < PATIENCE, "the first datagrams do not arrive");
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait(|| network.datagrams() >= sent, || "the first datagrams do not arrive".to_owned());
     }
     warm.store(true, Ordering::Relaxed);
     while !over.load(Ordering::Relaxed) {
@@ -80,13 +73,13 @@ fn send(network: &Network, over: &AtomicBool, warm: &AtomicBool) -> u64 {
 }
 
 #[test]
-fn native() {
+fn a_native_upgrade_loses_no_datagram() {
     need_root!();
     no_datagram_is_lost("native");
 }
 
 #[test]
-fn generic() {
+fn a_generic_upgrade_loses_no_datagram() {
     need_root!();
     no_datagram_is_lost("generic");
 }

@@ -1,4 +1,4 @@
-//! Clients in one VLAN, servers in another and in none: real TCP through a trunk to the gateway.
+//! Clients in one VLAN, servers in another and in none: TCP through a trunk to the gateway.
 //!
 //! ```text
 //!                       switch
@@ -13,7 +13,6 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener},
     process::Command,
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use crate::{
@@ -23,6 +22,7 @@ use crate::{
         namespace::Namespace,
         network::{SERVICES, name, request},
         vlan_switch::{NATIVE, Port, VlanSwitch},
+        wait::PATIENCE,
     },
 };
 
@@ -31,7 +31,7 @@ const SERVERS_VLAN: u16 = 20;
 const CLIENTS: u8 = 4;
 const REQUESTS: usize = 5;
 
-/// The MAC of a host, by the last byte.
+/// The MAC of a host, by its last byte.
 fn mac(number: u8) -> String {
     format!("02:00:00:00:00:{number:02x}")
 }
@@ -104,14 +104,14 @@ impl Trunk {
         text
     }
 
-    /// Lets the trunk's veth take frames that XDP sends back, or no longer.
+    /// Lets the trunk's veth take frames that XDP sends back, or ends that.
     fn pass(&self, arguments: &str) {
         let mut modlb = Command::new(env!("CARGO_BIN_EXE_modlb"));
         modlb.args(["--netns", self.segment.name(), "dev", "pass", "gateway"]).args(arguments.split_whitespace());
         assert!(modlb.status().unwrap().success());
     }
 
-    /// Each server says its number to whoever asks.
+    /// Each server answers requests with its number.
     fn serve(&self, requests: [usize; 2]) -> Vec<JoinHandle<()>> {
         let mut threads = Vec::new();
         for ((number, server), requests) in (0_u8..).zip(&self.servers).zip(requests) {
@@ -120,7 +120,7 @@ impl Trunk {
                 threads.push(thread::spawn(move || {
                     for _ in 0..requests {
                         let (mut stream, _) = listener.accept().unwrap();
-                        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                        stream.set_read_timeout(Some(PATIENCE)).unwrap();
                         stream.read_exact(&mut [0]).unwrap();
                         stream.write_all(&[number]).unwrap();
                     }
@@ -164,7 +164,7 @@ fn through_a_trunk(mode: &str) {
         trunk.pass("");
     }
     let clients = |service: IpAddr| (0..CLIENTS).map(move |host| address(service.is_ipv6(), CLIENTS_VLAN, 100 + host));
-    // Half of the clients, whose addresses follow each other, have an even sum.
+    // The clients' addresses are consecutive, so half of the sums are even.
     let each = usize::from(CLIENTS) / 2 * REQUESTS;
     let servers = trunk.serve([each, each]);
     trunk.client.within(|| {
@@ -191,13 +191,13 @@ fn through_a_trunk(mode: &str) {
 }
 
 #[test]
-fn native() {
+fn native_forwarding_through_a_trunk() {
     need_root!();
     through_a_trunk("native");
 }
 
 #[test]
-fn generic() {
+fn generic_forwarding_through_a_trunk() {
     need_root!();
     through_a_trunk("generic");
 }

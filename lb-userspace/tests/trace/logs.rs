@@ -46,7 +46,7 @@ fn levels_select_messages() {
     let debug = messages(&mut bench, "--level debug");
     let said: Vec<_> = debug.iter().map(|(_, message)| message.as_str()).collect();
     let sum = 0xc633_6407_u64 + 0xcb00_710a + 80;
-    assert_eq!(said[0], "198.51.100.7 port 51234 to 203.0.113.10 port 80, protocol 6, piece: 0");
+    assert_eq!(said[0], "198.51.100.7 port 51234 to 203.0.113.10 port 80, protocol 6, fragment: 0");
     assert!(said[1].starts_with("a service's cell takes it: tag ") && said[1].ends_with(", 3 slots"), "{}", said[1]);
     assert!(said[2].starts_with(&format!("slot {} of 3: the server with counter ", sum % 3)), "{}", said[2]);
     assert_eq!(said[3], "forwarded: 66 bytes sent to the server");

@@ -18,8 +18,15 @@ fn only_one_trace_at_a_time() {
         let error = bench.modlb.fails(command);
         assert!(error.contains("is being traced by another `modlb trace` or `modlb logs`"), "{error}");
     }
+    // What is refused changes nothing, a file of an earlier trace included.
+    let file = bench.modlb.file("earlier.pcapng", "an earlier capture");
+    bench.modlb.fails(&format!("trace --pcap {}", file.display()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "an earlier capture");
     assert!(is_traced(&bench.modlb) && program_id(&bench.modlb) != program);
     tracing.end(&bench.modlb);
+    assert_eq!(program_id(&bench.modlb), program);
+    // A file that cannot be made ends the trace; the regular program is back.
+    assert!(bench.modlb.fails("trace --pcap /no/such/directory/a.pcapng").contains("/no/such/directory/a.pcapng"));
     assert_eq!(program_id(&bench.modlb), program);
     Tracing::start(&bench.modlb, "logs").end(&bench.modlb);
     assert_eq!(program_id(&bench.modlb), program);

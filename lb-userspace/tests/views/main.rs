@@ -9,6 +9,7 @@ mod metrics;
 mod page;
 mod prometheus;
 mod top;
+mod watch;
 
 use std::net::IpAddr;
 

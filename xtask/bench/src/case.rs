@@ -1,8 +1,8 @@
-//! What is timed, and what it is compared with.
+//! Programs that are timed, and those that they are compared with.
 //!
-//! Trap: most of a test run is not the program's: the kernel's loop, the driver, and a tail call that mitigations make
-//! dear. Times and ratios are of whole repeats, packets included, since a program never runs without a packet coming
-//! and going; beside them stands what is left net of an empty program.
+//! Trap: most of a test run is not spent in the program but in the kernel's loop, the driver, and a tail call that
+//! mitigations make expensive. Times and ratios are of whole repeats with their packets, since a program never runs
+//! without receiving and handing over a packet; net figures without an empty program's time are given as well.
 
 use anyhow::Result;
 
@@ -14,36 +14,36 @@ use crate::{
     rounds::{self, Length, Subject, Times},
 };
 
-/// One row to be.
+/// A future row of the table.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its name.
+    /// The row's name.
     pub name: String,
     /// What is timed.
     pub subject: Subject,
-    /// What it is compared with, and what that is called.
+    /// What it is compared with, and its name.
     pub against: Option<(&'static str, Subject)>,
-    /// What is aimed at.
+    /// The target.
     pub target: Option<Target>,
-    /// Its place in a chart: what grows, how much there is of it.
+    /// Its place in a chart: the axis and the value on it.
     pub point: Option<(&'static str, f64)>,
 }
 
 impl Case {
-    /// Compared with nothing.
+    /// Without a comparison.
     pub fn new(name: &str, subject: Subject) -> Self {
         let name = format!("{name}, {}", subject.spread.name());
         Self { name, subject, against: None, target: None, point: None }
     }
 
-    /// Compared with something.
+    /// With a comparison.
     #[must_use]
     pub fn against(mut self, name: &'static str, subject: Subject) -> Self {
         self.against = Some((name, subject));
         self
     }
 
-    /// With something to aim at.
+    /// With a target.
     #[must_use]
     pub const fn at_most(mut self, ratio: f64) -> Self {
         self.target = Some(Target::AtMost(ratio));
@@ -51,7 +51,7 @@ impl Case {
     }
 }
 
-/// Times all cases, each net of the empty program as well.
+/// Times all cases, also net of the empty program.
 pub fn measure(
     group: Group,
     cases: &[Case],
@@ -69,7 +69,7 @@ pub fn measure(
     Ok(cases.iter().map(|case| row(group, case, &times, floors)).collect())
 }
 
-/// The same packets, and the program that does nothing with them.
+/// The same packets with the empty program.
 fn nothing(subject: &Subject, floors: &Floors) -> Subject {
     Subject { slot: floors.empty_beside(subject.slot), shape: subject.shape.plain(), ..*subject }
 }

@@ -1,4 +1,4 @@
-//! Running other programs, out of reach of the terminal's Ctrl-C, which this process answers for all of them.
+//! Running other programs, out of reach of the terminal's Ctrl-C, which this process handles.
 
 use std::{
     os::unix::process::CommandExt as _,

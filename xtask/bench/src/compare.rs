@@ -1,8 +1,8 @@
 //! What got slower since an earlier run, beyond noise.
 //!
-//! Trap: absolute times differ from run to run for reasons that are nobody's fault, so rows that have a ratio are
-//! compared by it alone. A difference counts when the medians are further apart than both runs' quartiles together, and
-//! than what two runs of the same program show: with a hundred rows, a milder rule finds something in every run.
+//! Trap: absolute times differ from run to run for no reason in the program, so rows with a ratio are compared only by
+//! it. A difference counts if the medians are further apart than both runs' quartiles together, and than two runs of
+//! the same program may be: with a hundred rows, a milder rule finds something in every run.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::{
     result::Row,
 };
 
-/// What the medians of two runs of the same program may differ by.
+/// By how much the medians of two runs of the same program may differ.
 const NOISE_OF_RATIOS: f64 = 0.03;
 
 /// The same for figures without a ratio, which drift.
@@ -24,7 +24,7 @@ pub struct Comparison {
     pub slower: Vec<String>,
     /// A line for each row that got faster.
     pub faster: Vec<String>,
-    /// The rows that the earlier run has and this one should have, but has not.
+    /// The rows that the earlier run has and this one lacks, though it ran their part.
     pub missing: Vec<String>,
     /// How many were compared.
     pub compared: usize,
@@ -61,7 +61,7 @@ impl Comparison {
         if (is[1] > was[1]) == new.more_is_worse() { self.slower.push(line) } else { self.faster.push(line) }
     }
 
-    /// For people.
+    /// As text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for (what, lines) in [("slower", &self.slower), ("faster", &self.faster), ("not measured", &self.missing)] {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_count_and_times_do_not() {
+    fn rows_with_ratios_are_compared_only_by_them() {
         let before = report(vec![timed("a", &[50.0], &[1.20, 1.21, 1.22]), timed("b", &[50.0], &[1.20, 1.21, 1.22])]);
         let now = report(vec![timed("a", &[90.0], &[1.20, 1.21, 1.22]), timed("b", &[40.0], &[1.30, 1.31, 1.32])]);
         let comparison = compare(&before, &now);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_is_noise() {
+    fn overlapping_quartiles_are_noise() {
         let before = report(vec![timed("a", &[50.0], &[1.0, 1.2, 1.6])]);
         let now = report(vec![timed("a", &[50.0], &[1.3, 1.5, 1.7])]);
         assert!(compare(&before, &now).slower.is_empty());
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_did_not_run_are_not_missed() {
+    fn rows_of_parts_that_did_not_run_are_not_missing() {
         let before = report(vec![
             timed("a", &[1.0], &[1.0]),
             timed("b", &[1.0], &[1.0]),

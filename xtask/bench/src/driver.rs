@@ -1,11 +1,11 @@
-//! Test runs: a packet that the driver writes afresh for each repeat, and the program that it calls.
+//! Test runs: for each repeat the driver writes a new packet and calls the program.
 //!
-//! Trap: the kernel reports whole nanoseconds for a repeat, far too coarse for programs that take twenty, so the time
-//! of the system call is taken: this thread's CPU time, which counts nothing while something else has the CPU.
+//! Trap: the kernel reports whole nanoseconds for a repeat, too coarse for programs that take twenty. So the system
+//! call is timed, by this thread's CPU time, which stands still while something else has the CPU.
 //!
-//! Trap: for every test run of a program that is attached nowhere the kernel rewrites the code that calls XDP programs,
-//! and waits for a grace period each time. So the driver is attached to an interface, where it sees nothing. The one
-//! for egress need not be.
+//! Trap: for every test run of an unattached program the kernel rewrites the code that calls XDP programs, and waits
+//! for a grace period each time. So the driver is attached to an interface without traffic. The egress driver need not
+//! be.
 
 use std::time::{Duration, Instant};
 
@@ -24,16 +24,16 @@ use crate::{
     namespace::Namespace,
 };
 
-/// Where a program runs. Each has a driver of its own, since a program can only call those of its own type.
+/// Where a program runs. Each has its own driver, since a program can only call programs of the same type.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Hook {
-    /// XDP, on what comes.
+    /// XDP, on received frames.
     Xdp,
-    /// TC, on what is sent.
+    /// TC, on sent frames.
     Egress,
 }
 
-/// A program's place in its driver's table, or the first of several places whose programs are alike.
+/// A program's place in its driver's table, or the first of several places with equivalent programs.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Slot {
     hook: Hook,
@@ -47,7 +47,7 @@ impl Slot {
         self.hook
     }
 
-    /// With the next place, whose program does the same.
+    /// With one more place, whose program does the same.
     #[must_use]
     pub const fn and_next(self) -> Self {
         Self { alike: self.alike + 1, ..self }
@@ -59,13 +59,13 @@ impl Slot {
         Self { number: self.number + (round % self.alike as usize) as u32, alike: 1, ..self }
     }
 
-    /// As the driver knows it.
+    /// Its number in the driver's table.
     pub const fn number(self) -> u32 {
         self.number
     }
 }
 
-/// What became of a frame.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The program's verdict.
@@ -86,19 +86,19 @@ pub struct Driver {
     _namespace: Namespace,
 }
 
-/// A [`Load`], as words that aya knows how to write.
+/// A [`Load`] as words, which aya can write.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug)]
 struct Words(Load);
 
-// SAFETY: a `Load` is numbers without padding.
+// SAFETY: a `Load` consists of numbers without padding.
 unsafe impl aya::Pod for Words {}
 
-/// Any number but 0 will do; the same for each run, so that all runs see the same packets.
+/// Any number but 0; the same for each run, so that all runs see the same packets.
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Driver {
-    /// Loads the drivers and what is measured against. Frames come to `interface` and are sent to `server`.
+    /// Loads the drivers and the benchmark's own programs. Frames come to `interface` and are sent to `server`.
     pub fn new(interface: Mac, server: Mac) -> Result<Self> {
         let (interface, server) = (number(interface), number(server));
         let mut ebpf = EbpfLoader::new()
@@ -126,7 +126,7 @@ impl Driver {
         self.add(hook, &fd)
     }
 
-    /// One of the benchmark's own programs, loaded, to be attached.
+    /// One of the benchmark's own programs, loaded but not attached.
     pub fn own(&mut self, name: &str) -> Result<&mut Xdp> {
         let program: &mut Xdp =
             self.ebpf.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
@@ -141,12 +141,12 @@ impl Driver {
         self.ebpf.map(name).with_context(|| format!("no map {name}"))
     }
 
-    /// Sends so many frames by an interface of this thread's network namespace, on this CPU, in batches of `batch`;
+    /// Sends this many frames by an interface of this thread's network namespace, on this CPU, in batches of `batch`;
     /// returns how long it took.
     pub fn send(&mut self, load: &Load, frame: &[u8], interface: u32, batch: u32, repeat: u32) -> Result<Duration> {
         self.load.set(0, Words(*load), 0)?;
-        // A `struct xdp_md`: where the data is, and what it came in by. A live frame whose verdict is XDP_TX goes out
-        // there.
+        // A `struct xdp_md`: where the data is, and the interface that received it. A live frame with the verdict
+        // XDP_TX leaves by that interface.
         let context = [0, frame.len() as u32, 0, interface, 0, 0].map(u32::to_ne_bytes).concat();
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
@@ -155,11 +155,11 @@ impl Driver {
         options.attrs = TestRunAttrs::new().xdp_live_frames(batch);
         let driver = self.driver()?;
         let start = Instant::now();
-        driver.test_run(options).context("the kernel does not send live frames, which it does since 5.18")?;
+        driver.test_run(options).context("the kernel cannot send live frames, which takes Linux 5.18")?;
         Ok(start.elapsed())
     }
 
-    /// A program of somebody else's.
+    /// Adds a program that is not the benchmark's own.
     pub fn add(&mut self, hook: Hook, program: &ProgramFd) -> Result<Slot> {
         let number = self.next;
         let programs = match hook {
@@ -171,7 +171,7 @@ impl Driver {
         Ok(Slot { hook, number, alike: 1 })
     }
 
-    /// Gives a program one frame of many, chosen by `seed`, which must not be 0.
+    /// Runs a program on one frame, which `seed` selects; it must not be 0.
     pub fn once(&mut self, slot: Slot, frame: &Frame, spread: Spread, echo: Slot, seed: u64) -> Result<Run> {
         let (_, before) = self.look(echo, frame, spread, seed)?;
         let (action, after) = self.look(slot, frame, spread, seed)?;
@@ -189,7 +189,7 @@ impl Driver {
         Ok((result.return_value, out))
     }
 
-    /// Gives a program so many frames; returns nanoseconds of CPU time for each.
+    /// Runs a program on this many frames; returns the nanoseconds of CPU time for each.
     pub fn time(&mut self, slot: Slot, frame: &Frame, spread: Spread, repeat: u32) -> Result<f64> {
         self.load.set(0, Words(frame.load(spread, slot.number, SEED)), 0)?;
         let mut options = TestRunOptions::new();
@@ -247,7 +247,7 @@ fn object() -> &'static [u8] {
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench"))
 }
 
-/// There is none; loading it says so.
+/// There is none; loading it fails with an error that explains why.
 #[cfg(without_datapath)]
 fn object() -> &'static [u8] {
     &[]

@@ -1,4 +1,4 @@
-//! The benchmark's own programs: what modlb is measured against.
+//! The benchmark's own programs, which modlb is compared with.
 
 use anyhow::{Result, ensure};
 use lb_common::mac::Mac;
@@ -9,7 +9,7 @@ use crate::{
     gateway::{TC_NEXT, XDP_PASS, XDP_TX},
 };
 
-/// Where they send everything.
+/// The MAC that they send everything to.
 const SERVER: Mac = Mac([0x02, 0xff, 0, 0, 0, 0x09]);
 
 /// Their places in the drivers' tables.
@@ -19,7 +19,7 @@ pub struct Floors {
     pub empty: Slot,
     /// Checks bounds, rewrites both MACs, and returns `XDP_TX`.
     pub rewrite: Slot,
-    /// Reads what modlb reads, then does the same.
+    /// Reads what modlb reads, then rewrites both MACs and returns `XDP_TX`.
     pub parse_and_rewrite: Slot,
     /// Reads what modlb reads, and returns `XDP_PASS`.
     pub parse_and_pass: Slot,
@@ -29,7 +29,7 @@ pub struct Floors {
     pub egress_rewrite: Slot,
 }
 
-/// The driver, with the floors in it.
+/// The driver with these programs.
 pub fn load() -> Result<(Driver, Floors)> {
     let mut driver = Driver::new(INTERFACE, SERVER)?;
     let floors = Floors {
@@ -44,7 +44,7 @@ pub fn load() -> Result<(Driver, Floors)> {
 }
 
 impl Floors {
-    /// The empty program that runs where this one does.
+    /// The empty program of the same hook.
     pub const fn empty_beside(&self, slot: Slot) -> Slot {
         match slot.hook() {
             Hook::Xdp => self.empty,
@@ -52,7 +52,7 @@ impl Floors {
         }
     }
 
-    /// Checks that each does with these packets what it is there for.
+    /// Checks that each program works as intended with these packets.
     pub fn check(&self, driver: &mut Driver, shape: &Shape, spread: Spread) -> Result<()> {
         let both = [SERVER.0, INTERFACE.0].concat();
         for (slot, action, head) in [

@@ -1,15 +1,15 @@
 //! Frames, and where in them the driver writes the addresses of each packet.
 //!
-//! Clients are 198.19.0.0/16 and 2001:2:c::/112, services 198.18.0.0/16 and 2001:2:5::/48: the networks that RFC 2544
-//! and RFC 5180 set aside for benchmarks. Trap: the driver adds byte by byte, so client 0's and service 0's addresses
-//! have zeros where they vary.
+//! Clients are 198.19.0.0/16 and 2001:2:c::/112, services 198.18.0.0/16 and 2001:2:5::/48, in the networks that RFC
+//! 2544 and RFC 5180 reserve for benchmarks. Trap: the driver adds byte by byte, so the varying bytes of client 0's and
+//! service 0's addresses must be zero.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use lb_common::mac::Mac;
 use lb_ebpf::load::{Load, Write};
 
-/// The MAC of every interface that is measured; each has a namespace of its own.
+/// The MAC of every measured interface; each is in its own namespace.
 pub const INTERFACE: Mac = Mac([0x02, 0xff, 0, 0, 0, 0x01]);
 
 /// The MAC of the router that frames come from.
@@ -37,7 +37,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// As one writes it.
+    /// Its usual name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::V4 => "IPv4",
@@ -54,7 +54,7 @@ impl Family {
     }
 }
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Shape {
     /// The address family.
@@ -87,18 +87,18 @@ impl Shape {
         Self { family, protocol: TCP, port: 443, stride, first, tags, extensions, reply: false, error: false }
     }
 
-    /// What the driver has the same work with.
+    /// What makes the same work for the driver.
     pub const fn plain(self) -> Self {
         Self { stride: self.stride, reply: self.reply, error: self.error, ..Self::tcp(self.family) }
     }
 }
 
-/// Which packets come.
+/// Which flows packets belong to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Spread {
-    /// Of these the client's 16 bits are taken at random.
+    /// Random values of the client's 16 bits are below this.
     pub clients: u16,
-    /// Of these the service's.
+    /// Random values of the service's are below this.
     pub services: u16,
 }
 
@@ -108,7 +108,7 @@ impl Spread {
     /// 65,536 sources and 256 services.
     pub const MANY: Self = Self { clients: 0xffff, services: 0xff };
 
-    /// As in the table.
+    /// Its name in the table.
     pub const fn name(self) -> &'static str {
         if self.clients == 0 { "hot" } else { "many" }
     }
@@ -119,9 +119,9 @@ impl Spread {
 pub struct Frame {
     /// The frame of client 0 and the first service.
     pub bytes: Vec<u8>,
-    /// Where the packet's flow has the client's 16 bits that vary.
+    /// Where the client's varying 16 bits are in the packet.
     pub client_at: usize,
-    /// Where it has those of the service.
+    /// Where the service's are.
     pub service_at: usize,
     writes: Vec<Write>,
 }
@@ -141,7 +141,7 @@ impl Frame {
         frame
     }
 
-    /// What the driver is told.
+    /// The driver's parameters.
     pub fn load(&self, spread: Spread, program: u32, random: u64) -> Load {
         let mut writes = [Write::default(); Load::WRITES];
         for (place, write) in writes.iter_mut().zip(&self.writes) {
@@ -243,13 +243,13 @@ impl Frame {
         self.bytes.extend(destination.octets());
     }
 
-    /// The client's address stands at `at`.
+    /// The client's address is at `at`.
     fn ipv6_client(&mut self, at: usize) {
         self.write(at + 8, Some(48), None);
         self.client_at = at + 14;
     }
 
-    /// The service's address stands at `at`; strides are below 16 or 64.
+    /// The service's address is at `at`; strides are below 16 or 64.
     fn ipv6_service(&mut self, at: usize, stride: u32) {
         let half = if stride == 64 { at } else { at + 8 };
         let left = stride % 64;
@@ -257,7 +257,7 @@ impl Frame {
         self.service_at = half + 6 - left as usize / 8;
     }
 
-    /// What TCP and UDP have in common, and some bytes more.
+    /// The fields that TCP and UDP share, and a few more bytes.
     fn transport(&mut self, source: u16, destination: u16) {
         self.bytes.extend(source.to_be_bytes());
         self.bytes.extend(destination.to_be_bytes());

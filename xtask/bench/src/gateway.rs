@@ -1,4 +1,4 @@
-//! Instances that the command attached alike, each to an interface that stays down, and their programs.
+//! Equal instances, each attached to an interface that stays down, and their programs.
 
 use std::{
     fs,
@@ -33,9 +33,9 @@ const CHECKS: u64 = 50;
 
 /// The instances.
 pub struct Gateway {
-    /// What each was configured with.
+    /// The configuration of each.
     pub table: Table,
-    /// Where the driver finds their programs.
+    /// Their programs in the driver's table.
     pub slot: Slot,
     instances: Vec<Instance>,
 }
@@ -49,16 +49,16 @@ struct Instance {
 }
 
 impl Gateway {
-    /// Attaches so many, and gives the driver the programs.
+    /// Attaches this many, and gives the driver their programs.
     pub fn new(modlb: &Path, driver: &mut Driver, table: Table, instances: usize) -> Result<Self> {
         let instances: Vec<_> = (0..instances).map(|_| Instance::new(modlb, driver, &table)).collect::<Result<_>>()?;
-        let (first, more) = instances.split_first().context("no instances are asked for")?;
+        let (first, more) = instances.split_first().context("no instance is asked for")?;
         let slot = more.iter().fold(first.slot, |slot, _| slot.and_next());
         Ok(Self { table, slot, instances })
     }
 
-    /// Checks that the program forwards these packets, or on egress addresses them: the verdict, every byte, and every
-    /// outcome's counter.
+    /// Checks that the program forwards these packets, or on egress rewrites their destination: the verdict, every
+    /// byte, and every outcome's counter.
     pub fn check_forwards(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
         self.check(|slot, seed| {
@@ -89,7 +89,7 @@ impl Gateway {
         .with_context(|| format!("the program does not pass {shape:?}, {spread:?}"))
     }
 
-    /// Checks that a member's program takes of these packets those that the formula gives it, and drops the others.
+    /// Checks that a member's program accepts the packets that the formula gives it, and drops the others.
     pub fn check_takes(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
         self.check(|slot, seed| {
@@ -102,7 +102,7 @@ impl Gateway {
             ensure!(run.after == run.before, "{:02x?} became {:02x?}", run.before, run.after);
             Ok(outcome)
         })
-        .with_context(|| format!("the program does not take what it should of {shape:?}, {spread:?}"))
+        .with_context(|| format!("the program does not accept the right packets of {shape:?}, {spread:?}"))
     }
 
     fn check(&self, mut packet: impl FnMut(Slot, u64) -> Result<Outcome>) -> Result<()> {
@@ -125,7 +125,7 @@ impl Instance {
         Ok(Self { slot, datapath, _modlb: modlb, _namespace: namespace })
     }
 
-    /// Hands packets to the program by `packet`, which returns how each is to be counted.
+    /// Runs the program on packets by `packet`, which returns the outcome that must count each.
     fn check(&self, mut packet: impl FnMut(u64) -> Result<Outcome>) -> Result<()> {
         let before = self.datapath.totals()?.outcomes;
         let outcomes: Vec<_> =
@@ -140,7 +140,7 @@ impl Instance {
     }
 }
 
-/// The XDP program that the command attached, by its pin.
+/// The program that the command attached, by its pin.
 pub fn program(modlb: &Modlb) -> Result<Xdp> {
     Ok(Xdp::from_pin(pin(modlb)?, XdpAttachType::Interface)?)
 }

@@ -1,4 +1,4 @@
-//! Where and when figures were taken: they mean nothing without.
+//! Where and when figures were measured; they mean nothing without it.
 
 use std::{collections::BTreeMap, fs, process::Command};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::capture;
 
-/// What figures depend on.
+/// The machine's properties that figures depend on.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Machine {
     /// The kernel's release.
@@ -16,18 +16,18 @@ pub struct Machine {
     pub cpu: String,
     /// How many CPUs there are.
     pub cpus: usize,
-    /// What the kernel does against each vulnerability of the CPU, where it does something.
+    /// The kernel's mitigation of each vulnerability of the CPU, if it has one.
     pub mitigations: BTreeMap<String, String>,
     /// When the run began, in UTC.
     pub date: String,
-    /// The commit, with `-dirty` where files differed from it.
+    /// The commit, with `-dirty` if files differed from it.
     pub commit: String,
 }
 
 const VULNERABILITIES: &str = "/sys/devices/system/cpu/vulnerabilities";
 
 impl Machine {
-    /// This one, now.
+    /// This machine, now.
     pub fn here() -> Result<Self> {
         Ok(Self {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
@@ -60,9 +60,9 @@ fn mitigations() -> BTreeMap<String, String> {
     entries.filter_map(|entry| state(entry.ok()?)).collect()
 }
 
-/// Unknown where there is no repository, as in an unpacked archive.
+/// Unknown without a repository, as in an unpacked archive.
 fn commit() -> String {
-    // sudo runs this as somebody to whom git would not trust the repository.
+    // Under sudo another user owns the repository, which git does not trust.
     let mut git = Command::new("git");
     git.args(["-c", "safe.directory=*", "describe", "--always", "--dirty", "--exclude=*"]);
     capture(&mut git).map_or_else(|_| "unknown".to_owned(), |commit| commit.trim().to_owned())
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_model_is_told_from_the_model_name() {
+    fn the_model_and_the_model_name_are_not_confused() {
         let text = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n";
         assert_eq!(cpu(text), "AMD EPYC, cpu family 25, model 1");
     }

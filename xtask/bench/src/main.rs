@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: how fast modlb is.
 //!
-//! Trap: absolute times drift, here by 15 % within minutes, so everything that is compared is measured in turn within
-//! each of many rounds, and what counts is the ratio within a round.
+//! Trap: absolute times drift, here by 15 % within minutes. So everything that is compared is measured in turn within
+//! each of many rounds, and only the ratio within a round counts.
 //!
 //! ```text
-//! program    how long the program takes for a packet       result     what a measurement yields
+//! program    how long the program takes for a packet       result     a measurement's figures
 //! scaling    how that grows                                 report     all of them: the table, the JSON
 //! packets    packets per second from end to end             chart      the charts
 //! control    what commands take                             compare    what got slower
@@ -13,9 +13,9 @@
 //! frame      the packets                                    progress   what is going on, on stderr
 //! table      the configurations                             interrupt  Ctrl-C, so that nothing is left behind
 //! gateway    an instance, its program checked               namespace  network namespaces
-//! floor      what modlb is measured against                 modlb      the command
+//! floor      programs that modlb is compared with           modlb      the command
 //! rounds     interleaved measuring                          command    other programs
-//! case       what is timed, and compared with what          wire       a generator, a gateway, and a sink
+//! case       what is timed, and its comparison              wire       a generator, a gateway, and a sink
 //! ```
 
 mod case;
@@ -50,7 +50,7 @@ use clap::Parser as _;
 
 use self::{compare::compare, machine::Machine, options::Options, progress::Progress, report::Report, result::Group};
 
-/// Where a run of everything at full length is written unless the user says where.
+/// Where a full run of everything is written unless the user names another place.
 const DIRECTORY: &str = "docs/benchmarks";
 
 fn main() -> ExitCode {
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
             }
         }
         Err(_) if interrupt::happened() => {
-            eprintln!("\ninterrupted; everything has been removed");
+            eprintln!("\ninterrupted; everything was removed");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -73,10 +73,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns whether nothing is slower than what the user wants it compared with.
+/// Returns false if something is slower than in the run to compare with.
 fn run(options: &Options) -> Result<bool> {
     interrupt::install()?;
-    // What cannot be read or written is better found before minutes of measuring.
+    // Files that cannot be read or written should be found before minutes of measuring.
     let before = options.compare.as_deref().map(Report::read).transpose()?;
     let directory = directory(options);
     if let Some(directory) = directory {
@@ -95,7 +95,7 @@ fn run(options: &Options) -> Result<bool> {
     Ok(comparison.slower.is_empty())
 }
 
-/// A part of it, or a shorter run, is not written over a whole one unless the user says so.
+/// A partial or shorter run does not overwrite a full one unless the user names that place.
 fn directory(options: &Options) -> Option<&Path> {
     let whole = !options.quick && options.only.is_none() && options.compare.is_none();
     options.out.as_deref().or(whole.then_some(Path::new(DIRECTORY)))

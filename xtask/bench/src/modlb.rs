@@ -1,4 +1,4 @@
-//! The command that is measured, in a namespace, with an instance of its own that is gone when the value is.
+//! The measured command in a namespace, with its own instance, which is removed on drop.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ pub struct Modlb {
 }
 
 impl Modlb {
-    /// For an instance that does not exist yet.
+    /// The command for an instance that does not exist yet.
     pub fn new(binary: &Path, namespace: &Namespace) -> Result<Self> {
         let instance = format!("bench-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let netns = namespace.name().to_owned();
@@ -35,12 +35,12 @@ impl Modlb {
         &self.instance
     }
 
-    /// Where it is pinned.
+    /// Where the instance is pinned.
     pub fn pins(&self) -> PathBuf {
         Path::new("/sys/fs/bpf/modlb").join(&self.instance)
     }
 
-    /// A call of the command, its arguments split at spaces.
+    /// The command with these arguments, split at spaces.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(["--netns", &self.netns, "--instance", &self.instance]).args(arguments.split_whitespace());

@@ -1,4 +1,4 @@
-//! Network namespaces that go away with the value.
+//! Network namespaces that are removed on drop.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use crate::command::capture;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A namespace of its own, with loopback up.
+/// A network namespace, with loopback up.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
@@ -37,7 +37,7 @@ impl Namespace {
         &self.name
     }
 
-    /// Where it is.
+    /// The file by which it can be entered.
     pub fn path(&self) -> PathBuf {
         Path::new("/run/netns").join(&self.name)
     }
@@ -53,14 +53,14 @@ impl Namespace {
         self.within(|| fs::write(&path, value).with_context(|| format!("cannot write {}", path.display())))
     }
 
-    /// A program in it. Unlike `ip netns exec`, this leaves the file systems as they are, so that pins stay.
+    /// A program in it. Unlike `ip netns exec`, this does not change file systems, so pins stay.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path().display())).arg("--").arg(program);
         command
     }
 
-    /// Does something in it, on a thread of its own, since only the calling thread enters a namespace.
+    /// Does something in it on a new thread, since a thread enters a namespace only for itself.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let file = File::open(self.path()).with_context(|| format!("cannot open {}", self.path().display()))?;
         let enter = || {

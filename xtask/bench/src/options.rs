@@ -1,4 +1,4 @@
-//! What the user asked for.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -6,23 +6,23 @@ use clap::Parser;
 
 use crate::result::Group;
 
-/// The command line, as `cargo xtask bench` hands it on.
+/// The command line, as `cargo xtask bench` passes it.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 pub struct Options {
     /// Fewer and shorter rounds
     #[arg(long)]
     pub quick: bool,
-    /// This part alone
+    /// Only this part
     #[arg(long, value_name = "GROUP")]
     pub only: Option<Group>,
-    /// Where the JSON and the charts are written
+    /// Where to write the JSON and the charts
     #[arg(long, value_name = "DIRECTORY")]
     pub out: Option<PathBuf>,
-    /// An earlier run's JSON
+    /// The JSON of an earlier run to compare with
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
-    /// The command that is measured
+    /// The command to measure
     #[arg(long, value_name = "PATH")]
     pub modlb: PathBuf,
 }

@@ -48,10 +48,10 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     case::measure(Group::Program, &cases, &mut driver, &floors, length, progress)
 }
 
-/// What most ratios are to.
+/// The reference of most ratios.
 const FLOOR: &str = "floor";
 
-/// What those of role `steer` are to.
+/// The reference of ratios of role `steer`.
 const EGRESS_FLOOR: &str = "egress floor";
 
 struct Work<'a> {
@@ -62,7 +62,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// What modlb is measured against.
+    /// The programs that modlb is compared with.
     fn bare(&mut self, family: Family) -> Result<Vec<Case>> {
         let (shape, name, floors) = (Shape::tcp(family), family.name(), self.floors);
         let mut cases = Vec::new();
@@ -82,7 +82,7 @@ impl Work<'_> {
         Ok(cases)
     }
 
-    /// Instances of their own for each kind of services, since a kind that is in use costs those that come after it.
+    /// Each kind of services has its own instances, since a kind in use costs those that are looked up after it.
     fn gateway(&mut self, family: Family, kind: Kind) -> Result<(Gateway, Vec<Case>)> {
         let table = Table::usual(family, kind);
         let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
@@ -98,7 +98,7 @@ impl Work<'_> {
             }
         }
         if kind == Kind::Port {
-            // Beyond all services' addresses.
+            // Addresses after those of all services.
             let shape = Shape { first: 0x8000, ..Shape::tcp(family) };
             for (spread, target) in SPREADS.into_iter().zip([1.20, 1.35]) {
                 gateway.check_passes(self.driver, self.floors.empty, &shape, spread)?;
@@ -111,7 +111,7 @@ impl Work<'_> {
         Ok((gateway, cases))
     }
 
-    /// A member of a group of 101, of whose packets nearly all are others'.
+    /// A member of a group of 101, so nearly all packets belong to others.
     fn member(&mut self, family: Family) -> Result<(Gateway, Vec<Case>)> {
         let table = Table { role: Role::Member, ..Table::usual(family, Kind::Port) };
         let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
@@ -126,7 +126,7 @@ impl Work<'_> {
         Ok((gateway, cases))
     }
 
-    /// A server that chooses one of 101 routers for what it sends, compared with what runs on egress as well.
+    /// A server that chooses one of 101 routers for its packets, compared with another program on egress.
     fn steer(&mut self, family: Family) -> Result<(Gateway, Vec<Case>)> {
         let table = Table { role: Role::Steer, ..Table::usual(family, Kind::Port) };
         let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
@@ -143,7 +143,7 @@ impl Work<'_> {
     }
 }
 
-/// What packets are forwarded by services of a kind, and the ratios that are aimed at, hot and many.
+/// The packets to measure with services of a kind, and target ratios, hot and many.
 fn forwarded(family: Family, table: &Table) -> Vec<(&'static str, Shape, Option<[f64; 2]>)> {
     let tcp = Shape { stride: table.stride(), ..Shape::tcp(family) };
     let target = match family {

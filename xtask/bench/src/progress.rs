@@ -1,9 +1,8 @@
-//! What is going on, on stderr: one line that is written over where there is a terminal, a line for each step
-//! elsewhere.
+//! Progress on stderr: in a terminal one line that is overwritten, elsewhere a line for each step.
 
 use std::io::{IsTerminal as _, Write as _};
 
-/// Shows what is going on.
+/// Shows progress.
 #[derive(Debug)]
 pub struct Progress {
     terminal: bool,
@@ -16,7 +15,7 @@ impl Progress {
         Self { terminal: std::io::stderr().is_terminal(), step: String::new() }
     }
 
-    /// Something begins.
+    /// A step begins.
     pub fn step(&mut self, what: impl Into<String>) {
         self.step = what.into();
         if self.terminal {
@@ -26,14 +25,14 @@ impl Progress {
         }
     }
 
-    /// So much of it is done.
+    /// This much of the step is done.
     pub fn done(&mut self, done: usize, of: usize) {
         if self.terminal {
             self.write(&format!(": {done} of {of}"));
         }
     }
 
-    /// Nothing more is going on.
+    /// All steps are done.
     pub fn finish(&mut self) {
         self.step.clear();
         if self.terminal {
@@ -42,7 +41,7 @@ impl Progress {
     }
 
     fn write(&self, rest: &str) {
-        // Back to the start of the line, and whatever stood there is erased. Progress that cannot be shown is no error.
+        // Returns to the start of the line and erases it. It is no error if progress cannot be shown.
         let mut stderr = std::io::stderr().lock();
         let _ = write!(stderr, "\r\x1b[2K{}{rest}", self.step);
         let _ = stderr.flush();

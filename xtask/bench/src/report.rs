@@ -11,10 +11,10 @@ use crate::{
     result::{Group, Ratio, Row, Target},
 };
 
-/// The file with the figures, beside the charts.
+/// The file with the figures, next to the charts.
 pub const JSON: &str = "results.json";
 
-/// Everything that was measured, and where.
+/// All measurements, and where they were made.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Report {
     /// Where and when.
@@ -29,7 +29,7 @@ impl Report {
     /// Reads what [`Report::write`] wrote.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is not what the benchmark writes", path.display()))
+        serde_json::from_str(&text).with_context(|| format!("{} is not a report of the benchmark", path.display()))
     }
 
     /// Writes it as JSON.
@@ -39,7 +39,7 @@ impl Report {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// A table for each group that has rows, and what they were taken on.
+    /// A table for each group that has rows, and the machine.
     pub fn table(&self) -> String {
         let Machine { kernel, cpu, cpus, mitigations, date, commit } = &self.machine;
         let mut text = format!("{date} UTC, commit {commit}\nLinux {kernel}, {cpus} × {cpu}\n");
@@ -72,7 +72,7 @@ impl Group {
     }
 }
 
-/// Columns that no row has anything for are left out.
+/// Leaves out columns that are empty in all rows.
 fn table(rows: &[&Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -126,7 +126,7 @@ fn spread(low: f64, high: f64) -> String {
     format!("{}–{}", figure(low), figure(high))
 }
 
-/// With as many decimals as mean something.
+/// A figure with only significant decimals.
 pub fn figure(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 1_000.0 => format!("{value:.0}"),

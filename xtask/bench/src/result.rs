@@ -1,4 +1,4 @@
-//! What a measurement yields.
+//! The figures of a measurement.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub enum Group {
     Scaling,
     /// Packets per second from end to end.
     Packets,
-    /// What commands take, and what traffic notices of them.
+    /// The cost of commands, and their effect on traffic.
     Control,
 }
 
@@ -20,7 +20,7 @@ impl Group {
     /// In the order in which they run and are shown.
     pub const ALL: [Self; 4] = [Self::Program, Self::Scaling, Self::Packets, Self::Control];
 
-    /// As in the JSON.
+    /// Its name in the JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Program => "program",
@@ -36,9 +36,9 @@ impl Group {
 pub struct Row {
     /// The part of the benchmark.
     pub group: Group,
-    /// What was measured; names a row within its group, from run to run.
+    /// The subject of the measurement; it identifies a row within its group from run to run.
     pub name: String,
-    /// Of `median`, `low` and `high`, such as "ns", "Mpps", "ms", "packets" or "MiB". More is worse, but for "Mpps".
+    /// The unit of `median`, `low` and `high`: "ns", "Mpps", "ms", "packets" or "MiB". More is worse except for "Mpps".
     pub unit: String,
     /// The median over the rounds.
     pub median: f64,
@@ -46,19 +46,19 @@ pub struct Row {
     pub low: f64,
     /// The upper quartile over the rounds.
     pub high: f64,
-    /// Against another program, taken within each round, since absolute times drift.
+    /// The ratio to another program, within each round, since absolute times drift.
     pub ratio: Option<Ratio>,
-    /// What is aimed at: judged by the ratio if there is one, else by the median.
+    /// The target for the ratio if there is one, or else for the median.
     pub target: Option<Target>,
-    /// The same without what the measurement itself takes, where that is known.
+    /// The same without the measurement's own share, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub net: Option<Net>,
-    /// Where it stands in a chart.
+    /// Its place in a chart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
 }
 
-/// A time without what an empty program took in the same round.
+/// A time minus that of an empty program in the same round.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Net {
     /// The median over the rounds.
@@ -67,7 +67,7 @@ pub struct Net {
     pub low: f64,
     /// The upper quartile over the rounds.
     pub high: f64,
-    /// Against the other program's, also without.
+    /// The ratio to the other program's, both net.
     pub ratio: Option<Ratio>,
 }
 
@@ -76,16 +76,16 @@ pub struct Net {
 pub struct Point {
     /// What grows, such as "services".
     pub axis: String,
-    /// How much of it there is.
+    /// Its value.
     pub x: f64,
     /// Which curve, such as "hot".
     pub series: String,
 }
 
-/// A ratio that was taken within each round.
+/// A ratio, taken within each round.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Ratio {
-    /// What it is a ratio to.
+    /// What it is relative to.
     pub against: String,
     /// The median over the rounds.
     pub median: f64,
@@ -95,7 +95,7 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// What is aimed at.
+/// A target.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
@@ -114,7 +114,7 @@ impl Ratio {
 }
 
 impl Target {
-    /// Whether a figure is good enough.
+    /// Whether a figure meets it.
     pub fn is_met(self, figure: f64) -> bool {
         match self {
             Self::AtMost(most) => figure <= most,
@@ -138,7 +138,7 @@ impl Row {
         self
     }
 
-    /// With what remains without the measurement's own share, one value for each round, and the ratio of that.
+    /// With the net times, one value for each round, and their ratio.
     #[must_use]
     pub fn with_net(mut self, rounds: &[f64], ratio: Option<Ratio>) -> Self {
         let [low, median, high] = quartiles(rounds);
@@ -153,25 +153,25 @@ impl Row {
         self
     }
 
-    /// With something to aim at.
+    /// With a target.
     #[must_use]
     pub const fn with_target(mut self, target: Target) -> Self {
         self.target = Some(target);
         self
     }
 
-    /// Whether a larger figure is a worse one: of all but rates, and of ratios of all but rates.
+    /// Whether more is worse: for everything except rates, and ratios of rates.
     pub fn more_is_worse(&self) -> bool {
         !self.unit.ends_with("pps")
     }
 
-    /// What the target is judged by.
+    /// The figure that the target applies to.
     pub fn figure(&self) -> f64 {
         self.ratio.as_ref().map_or(self.median, |ratio| ratio.median)
     }
 }
 
-/// Lower quartile, median and upper quartile, between neighbours where the number of values asks for it; NaN for none.
+/// Lower quartile, median and upper quartile, interpolated if needed; NaN without values.
 pub fn quartiles(values: &[f64]) -> [f64; 3] {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ratio_is_judged_where_there_is_one() {
+    fn the_target_applies_to_the_ratio_if_there_is_one() {
         let row =
             Row::new(Group::Program, "x", "ns", &[30.0]).with_ratio("floor", &[1.5]).with_target(Target::AtMost(2.0));
         assert_eq!(row.figure(), 1.5);

@@ -1,10 +1,10 @@
-//! Interleaved rounds: every subject once in each, so that what drifts meets all of them alike.
+//! Interleaved rounds with every subject once in each, so that drift affects all of them equally.
 //!
-//! Trap: instances that are alike differ in speed for as long as they live, probably by the memory that the kernel
-//! happened to give their tables: lines of it may meet in the caches, or not. So a subject is several instances, which
-//! take turns from round to round.
+//! Trap: equal instances differ in speed as long as they live, probably by the memory that their tables happened to
+//! get, whose lines may or may not collide in the caches. So a subject has several instances, which take turns from
+//! round to round.
 //!
-//! Trap: between two turns of a subject the others fill the caches. Before each turn it is given packets that are not
+//! Trap: between two turns of a subject, the others fill the caches. So before each turn it gets packets that are not
 //! timed, enough to touch what many flows touch.
 
 use anyhow::Result;
@@ -19,11 +19,11 @@ use crate::{
 /// A program with the packets that it is given.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Subject {
-    /// The program, or several that are alike.
+    /// The program, or several equivalent ones.
     pub slot: Slot,
     /// The packets.
     pub shape: Shape,
-    /// Which of them come.
+    /// Which flows they belong to.
     pub spread: Spread,
 }
 
@@ -32,14 +32,14 @@ pub struct Subject {
 pub struct Length {
     /// How many rounds.
     pub rounds: usize,
-    /// How long each subject runs in each, about.
+    /// About how long each subject runs in each round.
     pub nanoseconds: f64,
     /// How many instances of modlb take turns.
     pub instances: usize,
 }
 
 impl Length {
-    /// As the user wants it. Each instance has as many turns as any other.
+    /// Quick or full. All instances have the same number of turns.
     pub const fn new(quick: bool) -> Self {
         if quick {
             Self { rounds: 12, nanoseconds: 4e6, instances: 3 }
@@ -57,14 +57,14 @@ pub struct Times {
 }
 
 impl Times {
-    /// Those of one subject, round by round; empty if it was not measured.
+    /// The times of one subject, round by round; empty if it was not measured.
     pub fn of(&self, subject: &Subject) -> &[f64] {
         let place = self.subjects.iter().position(|measured| measured == subject);
         place.map_or(&[], |place| &self.times[place])
     }
 }
 
-/// Measures all subjects; those that are listed twice once.
+/// Measures all subjects, each only once even if it is listed twice.
 pub fn measure(
     driver: &mut Driver,
     subjects: impl IntoIterator<Item = Subject>,
@@ -85,7 +85,7 @@ pub fn measure(
     let mut times = vec![Vec::with_capacity(length.rounds); distinct.len()];
     for round in 0..length.rounds {
         progress.done(round, length.rounds);
-        // Each round starts elsewhere, lest one subject always follow the same other.
+        // Each round starts with another subject, so that none always follows the same one.
         for place in 0..distinct.len() {
             interrupt::check()?;
             let place = (place + round * distinct.len() / length.rounds) % distinct.len();
@@ -103,7 +103,7 @@ fn warm_up(subject: &Subject) -> u32 {
     if subject.spread == Spread::HOT { 1_000 } else { 40_000 }
 }
 
-/// How many repeats last so long.
+/// How many repeats take this long.
 fn repeat(driver: &mut Driver, subject: &Subject, frame: &Frame, length: Length) -> Result<u32> {
     const FIRST: u32 = 20_000;
     let time = driver.time(subject.slot, frame, subject.spread, FIRST)?;

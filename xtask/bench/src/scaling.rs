@@ -15,13 +15,13 @@ use crate::{
     table::{Kind, Role, Table},
 };
 
-/// Numbers of services, each at an address of its own.
+/// Numbers of services, each with its own address.
 const SERVICES: [u32; 5] = [1, 16, 256, 1_024, 4_096];
 
 /// Numbers of servers of one service.
 const SERVERS: [u32; 5] = [1, 16, 256, 4_096, 65_536];
 
-/// IPv6 extension headers; with one more the packet would be passed.
+/// Numbers of IPv6 extension headers; with one more the packet would be passed.
 const DEPTHS: usize = 8;
 
 /// Measures this part.
@@ -65,7 +65,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     rows
 }
 
-/// Hot and many, for so much of something.
+/// Cases of both loads at one point of an axis.
 fn loads(
     gateway: &Gateway,
     driver: &mut Driver,
@@ -93,7 +93,7 @@ fn depths(gateway: &Gateway, driver: &mut Driver, floors: &Floors) -> Result<Vec
     (0..=DEPTHS).map(one).collect()
 }
 
-/// Each compared with the least of its curve.
+/// Compares each case with the first of its curve.
 fn compared(cases: Vec<Case>) -> Vec<Case> {
     let mut least: Vec<Case> = Vec::new();
     let mut compared = Vec::with_capacity(cases.len());
@@ -109,7 +109,7 @@ fn compared(cases: Vec<Case>) -> Vec<Case> {
         };
         let against = if case.point.is_some_and(|(axis, _)| axis == "extension headers") { "none" } else { "one" };
         let case = case.clone().against(against, first.subject);
-        // Nothing that a hot packet touches depends on how many services there are.
+        // Nothing that a hot packet touches depends on the number of services.
         let flat = case.name == format!("services: {}, hot", SERVICES[SERVICES.len() - 1]);
         compared.push(if flat { case.at_most(1.05) } else { case });
     }

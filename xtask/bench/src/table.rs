@@ -1,4 +1,4 @@
-//! Configurations to measure with, and which server of them the formula names.
+//! Configurations to measure with, and the servers that the formula names.
 
 use std::fmt::Write as _;
 
@@ -6,42 +6,42 @@ use lb_common::mac::Mac;
 
 use crate::frame::{Family, SERVICE, Shape, TCP, UDP};
 
-/// What kind of services.
+/// The kind of services.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     /// Address, protocol, and port.
     Port,
-    /// Address and protocol for the services that are measured, the others with ports.
+    /// Address and protocol for measured services, the others with ports.
     Portless,
     /// A prefix with protocol and port.
     Prefix,
 }
 
-/// So many services with so many servers each.
+/// A number of services, each with the same number of servers.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
     /// The address family.
     pub family: Family,
-    /// What kind.
+    /// The kind of the services.
     pub kind: Kind,
-    /// How many.
+    /// How many services.
     pub services: u32,
-    /// At how many addresses: there are several services at an address when there are fewer of these.
+    /// At how many addresses: with fewer than services, several services share one.
     pub addresses: u32,
     /// How many servers each has.
     pub servers: u32,
-    /// What the host is.
+    /// The host's role.
     pub role: Role,
 }
 
-/// What the host is.
+/// The host's role.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
     /// The gateway.
     Balancer,
-    /// Server 0 of each service, of a group in which all receive every packet.
+    /// Server 0 of each service, in a group whose members receive every packet.
     Member,
-    /// A server that chooses the router, which stands in the place of a server in each service.
+    /// A server that chooses a router; routers take the place of servers in each service.
     Steer,
 }
 
@@ -74,7 +74,7 @@ impl Table {
         for number in 0..self.services {
             let (place, variant) = (number % self.addresses, (number / self.addresses) as usize);
             let (protocol, port, formula) = VARIANTS[variant % VARIANTS.len()];
-            // Nothing can go wrong in writing to a string.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "[[service]]\nname = \"s{number}\"\naddress = \"{}\"", self.address(place));
             let _ = writeln!(text, "protocol = {protocol}\nformula = \"{formula}\"");
             if self.kind != Kind::Portless || variant > 0 {
@@ -90,7 +90,7 @@ impl Table {
         text
     }
 
-    /// The options of `attach` that make room for it.
+    /// The options of `attach` for its capacities.
     pub fn capacity(&self) -> String {
         // Tables with all servers up have one slot for each.
         let entries = (self.services * self.servers).max(65_536);
@@ -103,8 +103,8 @@ impl Table {
         mac(service, server)
     }
 
-    /// The numbers of the service that a packet of this shape, client and address belongs to, and of the server that
-    /// the formula names, in the plainest arithmetic.
+    /// The number of the service that a packet of this shape, client and address belongs to, and of the server that the
+    /// formula names, by plain arithmetic.
     pub fn named(&self, shape: &Shape, client: u16, service: u16) -> (u32, u32) {
         let (client_base, service_base) = shape.family.bases();
         let variant = match self.kind {
@@ -150,7 +150,7 @@ impl Table {
     }
 }
 
-/// That of a server of a service; no two have the same.
+/// The MAC of a server; no two servers of all services share one.
 pub fn mac(service: u32, server: u32) -> Mac {
     let ([.., a, b], [.., c, d]) = (service.to_be_bytes(), server.to_be_bytes());
     Mac([2, 0, a, b, c, d])

@@ -7,9 +7,8 @@
 //!   sink ────────────────── exit       for a gateway that must not send back where a packet came from
 //! ```
 //!
-//! All of it happens on the CPU that the generator runs on: a veth hands frames over by a ring that is emptied on the
-//! same CPU, right after each batch and before the next. So a ring never overflows as long as a batch fits in (256
-//! frames).
+//! Everything happens on the generator's CPU: a veth hands frames over by a ring that is emptied on the same CPU after
+//! each batch and before the next. So a ring never overflows if a batch fits (256 frames).
 
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ use crate::{
 /// The gateway's end.
 pub const GATEWAY: &str = "gateway";
 
-/// The gateway's way out, where it has another.
+/// The gateway's second interface, if it has one.
 pub const EXIT: &str = "exit";
 
 /// Frames in a batch, as many as a driver handles at once; a ring holds 256.
@@ -45,17 +44,17 @@ pub const FLOOR_SERVER: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
 /// The cable.
 pub struct Wire {
-    // Before the namespace, so that what is attached goes first.
+    // Before the namespace, so that it is detached first.
     driver: Driver,
     transmit: Slot,
     near: u32,
     sinks: (&'static str, Vec<XdpLinkId>),
-    /// Both ends are in it.
+    /// It contains both ends.
     pub namespace: Namespace,
 }
 
 impl Wire {
-    /// A cable on which nothing is connected at the gateway's end yet, with a second one to leave by if `exit` says so.
+    /// A cable with nothing attached at the gateway's end yet; with `exit`, a second one for packets to leave by.
     pub fn new(label: &str, exit: bool) -> Result<Self> {
         let namespace = Namespace::new(label)?;
         namespace.ip(&format!("link add near type veth peer name {GATEWAY} address {INTERFACE}"))?;
@@ -65,7 +64,7 @@ impl Wire {
             ends.push("sink");
         }
         for end in &ends {
-            // What the kernel itself would send from there is not wanted.
+            // Otherwise the kernel would send its own packets.
             namespace.set(&format!("net/ipv6/conf/{end}/disable_ipv6"), "1")?;
         }
         let mut driver = Driver::new(INTERFACE, FLOOR_SERVER)?;
@@ -92,12 +91,12 @@ impl Wire {
         self.namespace.within(|| program.attach(interface, XdpMode::Driver).map(drop).map_err(Into::into))
     }
 
-    /// Sends so many frames from a thread in the namespace; see [`Sender::send`].
+    /// Sends this many frames from a thread in the namespace; see [`Sender::send`].
     pub fn send(&mut self, load: &Load, frame: &[u8], count: u32) -> Result<Duration> {
         self.with_sender(|sender| sender.send(load, frame, count))
     }
 
-    /// Lets a thread in the namespace, that has the CPU for itself, send.
+    /// Sends from a thread in the namespace that has the CPU to itself.
     pub fn with_sender<T: Send>(&mut self, work: impl FnOnce(&mut Sender<'_>) -> Result<T> + Send) -> Result<T> {
         let Self { namespace, driver, near, .. } = self;
         let near = *near;
@@ -107,12 +106,12 @@ impl Wire {
         })
     }
 
-    /// Where the driver finds what sends a frame off.
+    /// The program in the driver's table that sends a frame.
     pub const fn transmit(&self) -> Slot {
         self.transmit
     }
 
-    /// How many frames came to the sinks so far that a balancer had sent to some server.
+    /// How many frames the sinks have received so far that were forwarded to a server.
     pub fn arrived(&self) -> Result<u64> {
         let counters: PerCpuArray<_, u64> = self.driver.map("ARRIVED")?.try_into()?;
         let mut arrived = 0;
@@ -122,7 +121,7 @@ impl Wire {
         Ok(arrived)
     }
 
-    /// Sends frames one by one, and returns what the sinks got to see.
+    /// Sends frames one by one, and returns what the sinks recorded.
     pub fn record(&mut self, load: &Load, frame: &[u8], count: u32) -> Result<Vec<Record>> {
         ensure!(count as usize <= RECORDS, "too many records");
         self.replace_sinks("record")?;
@@ -134,7 +133,7 @@ impl Wire {
         (before..after).map(|place| Ok(records.get(&place, 0)?)).collect()
     }
 
-    /// Puts a program in the place of the one that all sinks have.
+    /// Replaces the program of all sinks.
     fn replace_sinks(&mut self, name: &'static str) -> Result<()> {
         let (was, links) = std::mem::replace(&mut self.sinks, (name, Vec::new()));
         for id in links {
@@ -150,14 +149,14 @@ impl Wire {
     }
 }
 
-/// What sends, on the one CPU.
+/// The generator, on the one CPU.
 pub struct Sender<'a> {
     driver: &'a mut Driver,
     near: u32,
 }
 
 impl Sender<'_> {
-    /// Sends so many frames; returns when all of them have gone all the way, and how long that took.
+    /// Sends this many frames; returns when all of them have arrived, and how long that took.
     pub fn send(&mut self, load: &Load, frame: &[u8], count: u32) -> Result<Duration> {
         self.driver.send(load, frame, self.near, BATCH, count)
     }

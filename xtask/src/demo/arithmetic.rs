@@ -1,4 +1,4 @@
-//! The formula once more, with big integers and nothing of modlb's own.
+//! The formula again, with big integers and without any of modlb's code.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ pub fn sum(client: IpAddr) -> BigUint {
     number(client) + number(Family::of(client).service_address()) + BigUint::from(PORT)
 }
 
-/// Which server that means: the sum modulo their number.
+/// The number of the server: the sum modulo the number of servers.
 pub fn server(client: IpAddr) -> usize {
     let remainder = sum(client) % SERVERS.len();
     remainder.iter_u64_digits().next().unwrap_or_default() as usize

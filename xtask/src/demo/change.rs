@@ -1,4 +1,4 @@
-//! One server goes down and up again while all clients ask: nobody but its own clients may notice.
+//! One server goes down and up again while all clients make requests: only its own clients may notice.
 
 use std::{
     collections::BTreeMap,
@@ -19,10 +19,10 @@ use super::{
 /// How long each part of the stream of requests lasts.
 const PART: Duration = Duration::from_millis(1_500);
 
-/// The server that goes.
+/// The server that goes down.
 const DOWNED: usize = 1;
 
-/// Takes the server down and up again, and judges every request made meanwhile.
+/// Takes the server down and up again, and checks every request made meanwhile.
 pub fn check(gateway: &Gateway) -> Result<()> {
     let stream = Stream::start();
     pause(PART)?;
@@ -34,11 +34,11 @@ pub fn check(gateway: &Gateway) -> Result<()> {
     let answers = stream.stop()?;
 
     let judge = Judge { down, up, stand_ins };
-    let mut tally = Tally::default();
+    let mut counts = Counts::default();
     for answer in &answers {
-        judge.judge(answer, &mut tally)?;
+        judge.judge(answer, &mut counts)?;
     }
-    tally.report()
+    counts.report()
 }
 
 /// Sets the server's state in both services, and returns how long that took.
@@ -52,36 +52,38 @@ fn change(gateway: &Gateway, verb: &str) -> Result<Span> {
     Ok((before, Instant::now()))
 }
 
-/// Knows who should have answered.
+/// Knows which server should have answered.
 struct Judge {
     down: Span,
     up: Span,
-    /// Who answers a client while the server is down, as `modlb explain` said then.
+    /// The server of each client while the server is down, by `modlb explain`.
     stand_ins: BTreeMap<IpAddr, usize>,
 }
 
 impl Judge {
-    fn judge(&self, answer: &Answer, tally: &mut Tally) -> Result<()> {
+    fn judge(&self, answer: &Answer, counts: &mut Counts) -> Result<()> {
         let home = arithmetic::server(answer.client);
         let stand_in = *self.stand_ins.get(&answer.client).context("a client was never explained")?;
         if home != DOWNED {
             ensure!(stand_in == home, "{}: explain moves a client whose server is up", answer.client);
             expect(answer, home)?;
-            tally.others += 1;
+            counts.others += 1;
         } else if answer.overlaps(self.down) || answer.overlaps(self.up) {
-            // A connection that begins with one server and goes on with another ends.
+            // A connection breaks if its packets reach one server and then another.
             match answer.server {
-                None => tally.interrupted += 1,
-                Some(server) if server == home || server == stand_in => tally.at_the_change += 1,
-                Some(server) => bail!("{}: {} answered, of all", answer.client, SERVERS[server]),
+                None => counts.interrupted += 1,
+                Some(server) if server == home || server == stand_in => counts.at_the_change += 1,
+                Some(server) => {
+                    bail!("{}: {} answered, neither its server nor the stand-in", answer.client, SERVERS[server])
+                }
             }
         } else if self.down.1 < answer.start && answer.end < self.up.0 {
             ensure!(stand_in != DOWNED, "{}: explain names a server that is down", answer.client);
             expect(answer, stand_in)?;
-            tally.elsewhere[stand_in] += 1;
+            counts.elsewhere[stand_in] += 1;
         } else {
             expect(answer, home)?;
-            tally.at_home += 1;
+            counts.at_home += 1;
         }
         Ok(())
     }
@@ -96,9 +98,9 @@ fn expect(answer: &Answer, wanted: usize) -> Result<()> {
     }
 }
 
-/// What came of the requests.
+/// How the requests were answered.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     others: usize,
     at_home: usize,
     elsewhere: [usize; SERVERS.len()],
@@ -106,7 +108,7 @@ struct Tally {
     interrupted: usize,
 }
 
-impl Tally {
+impl Counts {
     fn report(&self) -> Result<()> {
         let Self { others, at_home, elsewhere, at_the_change, interrupted } = self;
         let (name, moved) = (SERVERS[DOWNED], elsewhere.iter().sum::<usize>());
@@ -116,9 +118,9 @@ impl Tally {
         for (server, count) in SERVERS.iter().zip(elsewhere).filter(|(_, count)| **count > 0) {
             println!("         {count:>6} by {server}");
         }
-        println!("  {at_the_change:>6} requests of {name}'s clients under way at the very change: answered");
-        println!("  {interrupted:>6} of those: cut off, and to be made again");
-        ensure!(*others > 0 && *at_home > 0 && moved > 0, "the stream did not run through all of it");
+        println!("  {at_the_change:>6} requests of {name}'s clients in progress at the change: answered");
+        println!("  {interrupted:>6} of {name}'s clients in progress at the change: broken, to be made again");
+        ensure!(*others > 0 && *at_home > 0 && moved > 0, "there were no requests before, during or after the change");
         Ok(())
     }
 }

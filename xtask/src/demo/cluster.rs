@@ -56,9 +56,9 @@ pub fn perform(modlb: &Path) -> Result<()> {
     for host in SERVERS {
         group.attach(host, "", &configuration())?;
     }
-    step("one request from each client: what the formula says, who says that it accepts, who answered");
+    step("one request from each client: which server the formula names, which accepts, which answered");
     requests(&group, None)?;
-    step("what each member counted");
+    step("each member's counters");
     counters(&group)?;
     step(&format!("{} is taken down on every member", SERVERS[DOWNED]));
     for host in [DOWNED, 0, 2].map(|number| SERVERS[number]) {
@@ -89,7 +89,7 @@ fn configuration() -> String {
     text
 }
 
-/// A request for every client. While a member is `down` its clients, and no others, are another's.
+/// Makes a request for every client. While a member is `down`, only its clients go to other members.
 fn requests(group: &Group, down: Option<usize>) -> Result<()> {
     println!("  {:<20} {:<9} {:<9} {:<9}", "client", "formula", "accepted", "answered");
     let mut moved = 0;
@@ -98,12 +98,12 @@ fn requests(group: &Group, down: Option<usize>) -> Result<()> {
         let (home, accepts, answered) = (arithmetic::server(client), accepted_by(group, client)?, curl(client)?);
         println!("  {client:<20} {:<9} {:<9} {answered:<9}", SERVERS[home], accepts.join(" "));
         ensure!(accepts.len() == 1, "{client}: not exactly one member accepts");
-        ensure!(answered == accepts[0], "{client}: another member answered than the one that accepts");
+        ensure!(answered == accepts[0], "{client}: the member that answered is not the one that accepts");
         let stays = accepts[0] == SERVERS[home];
         ensure!(stays != (down == Some(home)), "{client}: the wrong member accepts");
         moved += usize::from(!stays);
     }
-    println!("  {moved} of {} clients are not where the formula alone would have them", all_clients().count());
+    println!("  {moved} of {} clients are not at the member that the formula names", all_clients().count());
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Who has which address, in both families.
+//! The addresses of all hosts, in both families.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,7 +24,7 @@ impl Family {
     /// Both.
     pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
 
-    /// That of an address.
+    /// The family of an address.
     pub const fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
     }
@@ -66,7 +66,7 @@ impl Family {
         }
     }
 
-    /// The length of the prefix of the segment, and of that of the clients.
+    /// The prefix length of the segment and of the clients' network.
     pub const fn prefix(self) -> u8 {
         match self {
             Self::V4 => 24,
@@ -74,7 +74,7 @@ impl Family {
         }
     }
 
-    /// Where the clients are.
+    /// The clients' network.
     pub const fn clients_net(self) -> &'static str {
         match self {
             Self::V4 => "198.51.100.0/24",

@@ -19,15 +19,15 @@ use crate::process::capture;
 /// The gateway's name.
 pub const GATEWAY: &str = "gw";
 
-/// Where modlb keeps what belongs to the demonstration's instance.
+/// Where modlb pins the demonstration's instance.
 pub const PINS: &str = "/sys/fs/bpf/modlb/demo";
 
 const INSTANCE: &str = "demo";
 
-/// No command takes longer, in seconds.
+/// No command takes this many seconds.
 const LIMIT: &str = "20";
 
-/// A source port to ask `explain` about: the 3-tuple does not look at it.
+/// A source port for `explain`; the 3-tuple ignores it.
 const SOURCE_PORT: u16 = 40_000;
 
 /// The command.
@@ -46,7 +46,7 @@ impl Gateway {
         self.modlb_in(GATEWAY, arguments)
     }
 
-    /// The same, for JSON.
+    /// The same with `--json`.
     pub fn json(&self, arguments: &[&str]) -> Result<Value> {
         Ok(serde_json::from_str(&self.modlb(arguments)?)?)
     }
@@ -57,7 +57,7 @@ impl Gateway {
         capture(modlb.args(["--netns", &namespace::name(host)]).args(arguments))
     }
 
-    /// What `modlb explain` says of a client's request.
+    /// The output of `modlb explain` for a client's request.
     pub fn explain(&self, client: IpAddr) -> Result<Explained> {
         let family = Family::of(client);
         let (source, service) = (endpoint(client, SOURCE_PORT), endpoint(family.service_address(), PORT));
@@ -69,7 +69,7 @@ impl Gateway {
         Ok(Explained { sum: sum.to_owned(), server: server.context("explain names an unknown server")? })
     }
 
-    /// Detaches, and removes what an instance may have left that was killed on the way.
+    /// Detaches, and removes what a killed command may have left.
     pub fn clean_up(&self) {
         if Path::new(PINS).exists() {
             let _ = capture(self.command().arg("detach"));
@@ -84,7 +84,7 @@ impl Gateway {
     }
 }
 
-/// What `modlb explain` says.
+/// The output of `modlb explain`.
 pub struct Explained {
     /// The sum, decimal.
     pub sum: String,
@@ -92,7 +92,7 @@ pub struct Explained {
     pub server: usize,
 }
 
-/// The configuration: the MAC of the first server is given, the others' are left to modlb.
+/// The configuration. It gives the first server's MAC; modlb finds the others'.
 pub fn configuration() -> String {
     let mut text = String::from("interfaces = [\"eth0\"]\n");
     for family in Family::BOTH {

@@ -1,4 +1,4 @@
-//! Hosts that each run modlb, as a value: dropped, they are gone with all that they ran.
+//! Hosts that each run modlb. On drop they are removed with everything that they run.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::process::capture;
 
-/// No command takes longer, in seconds.
+/// No command takes this many seconds.
 const LIMIT: &str = "20";
 
 /// The hosts of a story.
@@ -29,7 +29,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Claims these hosts; what an earlier demonstration left of them is removed.
+    /// Claims these hosts, and removes what an earlier demonstration left of them.
     pub fn claim(modlb: &Path, hosts: &[&'static str]) -> Result<Self> {
         let claim = Claim::take()?;
         let mut group = Self { modlb: modlb.to_owned(), hosts: hosts.to_vec(), servers: Vec::new(), _claim: claim };
@@ -51,12 +51,12 @@ impl Group {
         capture(command.args(arguments.split_whitespace()))
     }
 
-    /// The same, for JSON.
+    /// The same with `--json`.
     pub fn json(&self, host: &str, arguments: &str) -> Result<Value> {
         Ok(serde_json::from_str(&self.modlb(host, &format!("{arguments} --json"))?)?)
     }
 
-    /// Attaches a host by a configuration, and shows what modlb says.
+    /// Attaches on a host with a configuration, and prints modlb's output.
     pub fn attach(&self, host: &str, arguments: &str, configuration: &str) -> Result<()> {
         let file = Path::new(DIRECTORY).join(format!("{host}.toml"));
         fs::write(&file, configuration)?;
@@ -67,7 +67,7 @@ impl Group {
         Ok(())
     }
 
-    /// Detaches everywhere; nothing may be left.
+    /// Detaches everywhere, and checks that nothing is left.
     pub fn detach(&self) -> Result<()> {
         for host in &self.hosts {
             if pins(host).exists() {
@@ -96,19 +96,19 @@ impl Drop for Group {
     }
 }
 
-/// The packets of one of modlb's outcomes.
+/// The packets of one outcome.
 pub fn outcome(stats: &Value, name: &str) -> u64 {
     stats["outcomes"][name]["packets"].as_u64().unwrap_or_default()
 }
 
-/// Puts a rule set of nftables in force.
+/// Loads rules into nftables.
 pub fn nft(host: &str, rules: &str) -> Result<()> {
     let file = Path::new(DIRECTORY).join(format!("{host}.nft"));
     fs::write(&file, rules)?;
     capture(within(host, "nft").arg("-f").arg(file)).map(drop)
 }
 
-/// The packets that a named counter of nftables has.
+/// The packets of a named counter in nftables.
 pub fn nft_packets(host: &str, counter: &str) -> Result<u64> {
     let json: Value = serde_json::from_str(&capture(within(host, "nft").args(["-j", "list", "counters"]))?)?;
     let objects = json["nftables"].as_array().context("nft lists no counters")?;
@@ -116,7 +116,7 @@ pub fn nft_packets(host: &str, counter: &str) -> Result<u64> {
     found.and_then(|found| found["packets"].as_u64()).with_context(|| format!("nft has no counter {counter}"))
 }
 
-/// Writes a setting of a host's kernel.
+/// Writes a kernel setting of a host.
 pub fn setting(host: &str, name: &str, value: &str) -> Result<()> {
     let mut sh = within(host, "sh");
     sh.args(["-c", &format!("echo {value} >/proc/sys/net/{name}")]).stdin(Stdio::null());

@@ -33,7 +33,7 @@ use crate::{
 
 use self::{family::Family, gateway::PINS, step::step, topology::Topology};
 
-/// What is shown.
+/// The demonstrations.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Story {
     /// The main job: a gateway in front of servers.
@@ -76,7 +76,7 @@ pub fn run(story: Story, modlb: Option<PathBuf>) -> Result<()> {
     if !is_root() {
         println!("The demonstration needs root for its network namespaces; sudo may ask for your password.");
         let mut again = as_root(env::current_exe()?)?;
-        // In place of this process, so that sudo hands signals on.
+        // sudo replaces this process, so that it receives signals and passes them on.
         return Err(again.arg("demo").args(story.option()).arg("--modlb").arg(modlb).exec()).context("cannot run sudo");
     }
     interrupt::install()?;
@@ -86,8 +86,8 @@ pub fn run(story: Story, modlb: Option<PathBuf>) -> Result<()> {
             println!("\nEverything was as expected ({:.0?}); nothing is left behind.", start.elapsed());
             Ok(())
         }
-        Err(_) if interrupt::happened() => Err(anyhow!("interrupted; everything has been removed")),
-        Err(error) => Err(error.context("the demonstration failed, and nothing of it is left")),
+        Err(_) if interrupt::happened() => Err(anyhow!("interrupted; everything was removed")),
+        Err(error) => Err(error.context("the demonstration failed; everything was removed")),
     }
 }
 

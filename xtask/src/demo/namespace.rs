@@ -1,7 +1,7 @@
 //! Network namespaces of the demonstration, all called `modlb-demo-…`.
 //!
-//! Trap: `ip netns exec` gives its child a file system for /sys of its own, and pins made there die with it; `nsenter`
-//! and modlb's `--netns` do not.
+//! Trap: `ip netns exec` mounts another /sys for its child, and pins made there are lost with it; `nsenter` and modlb's
+//! `--netns` do not.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -22,7 +22,7 @@ pub fn name(host: &str) -> String {
     format!("modlb-demo-{host}")
 }
 
-/// Where it is.
+/// The file by which it can be entered.
 pub fn path(host: &str) -> PathBuf {
     Path::new("/run/netns").join(name(host))
 }
@@ -33,7 +33,7 @@ pub fn add(host: &str) -> Result<()> {
     ip(host, "link set lo up")
 }
 
-/// Removes one, with what still runs in it.
+/// Removes one and kills what still runs in it.
 pub fn remove(host: &str) {
     if !path(host).exists() {
         return;
@@ -45,8 +45,8 @@ pub fn remove(host: &str) {
     }
 }
 
-/// Kills what runs in one, all at once: who saw its parent die first would still have the time to end in an orderly
-/// way.
+/// Kills everything that runs in one, at once: a child that saw its parent die would still have time to end in an
+/// orderly way.
 pub fn kill_all(host: &str) {
     let pids = capture(Command::new("ip").args(["netns", "pids", &name(host)]).process_group(0)).unwrap_or_default();
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {

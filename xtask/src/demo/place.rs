@@ -1,4 +1,4 @@
-//! What a demonstration takes of this machine: a lock, files, and hosts.
+//! What a demonstration uses on this machine: a lock, files, and hosts.
 
 use std::{fs, path::Path};
 
@@ -7,15 +7,15 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::namespace;
 
-/// Files; only root can write here, so nobody can have prepared it.
+/// Files. Only root can write here, so no other user can have planted any.
 pub const DIRECTORY: &str = "/run/modlb-demo";
 
-/// What `scripts/server-setup.sh` remembers.
+/// The state of `scripts/server-setup.sh`.
 const SERVER_STATE: &str = "/run/modlb-server";
 
 const LOCK: &str = "/run/modlb-demo.lock";
 
-/// While this is held, no other demonstration runs.
+/// While this is locked, no other demonstration runs.
 pub struct Claim {
     _lock: Flock<fs::File>,
 }
@@ -35,7 +35,7 @@ impl Drop for Claim {
     }
 }
 
-/// Removes hosts, with what runs in them, and all files.
+/// Removes hosts with everything that runs in them, and all files.
 pub fn remove<'a>(hosts: impl IntoIterator<Item = &'a &'static str>) {
     for host in hosts {
         namespace::remove(host);

@@ -1,4 +1,4 @@
-//! `cargo xtask demo --routers`: three stateful routers side by side, and both directions of each session through one.
+//! `cargo xtask demo --routers`: three stateful routers side by side; both directions of each session pass through one.
 //!
 //! ```text
 //!            left                             right
@@ -32,7 +32,7 @@ const GROUP_MAC: &str = "01:00:5e:7f:00:09";
 /// Client addresses in each family.
 const CLIENTS: u8 = 25;
 
-/// What routers forward: only what their connection tracking has seen the start of.
+/// What routers forward: only connections whose start their connection tracking has seen.
 const STATEFUL: &str = "
 table inet demo {
     counter opened { }
@@ -50,23 +50,23 @@ table inet demo {
 /// Shows the story; returns when everything is removed.
 pub fn perform(modlb: &Path) -> Result<()> {
     step(
-        "building a network: a client, three routers that drop what is no connection of theirs, two servers with nginx",
+        "building a network: a client, three routers that drop packets of unknown connections, two servers with nginx",
     );
     let hosts: Vec<_> = SIDES.into_iter().chain([CLIENT]).chain(ROUTERS).chain(SERVERS).collect();
     let mut group = Group::claim(modlb, &hosts)?;
     build(&mut group)?;
     let members = |direction| configuration(&member_head(), direction, false);
-    step("members for what clients send; the servers choose the router for their replies themselves (role steer)");
+    step("routers as members for clients' packets; the servers choose the router for their replies (role steer)");
     send_to_group(CLIENT, 1)?;
     ROUTERS.iter().try_for_each(|router| group.attach(router, "eth0", &members("")))?;
     steered(&group)?;
-    step("modlb on every router, for what comes from either side: 3-tuple, both directions");
+    step("modlb on every router, for packets from either side: 3-tuple, both directions");
     group.detach()?;
     let both = members("direction = \"both\"");
     ROUTERS.iter().try_for_each(|router| group.attach(router, "eth0 eth1", &both))?;
     SERVERS.iter().try_for_each(|server| send_to_group(server, 2))?;
     session_by_session()?;
-    step("the same without a direction: replies are added up as they are");
+    step("the same without a direction: the sum of a reply is not swapped");
     let undirected = members("").replace("10.2.0.0/24", "0.0.0.0/0").replace("fd02::/64", "::/0");
     let file = Path::new(DIRECTORY).join("undirected.toml");
     std::fs::write(&file, undirected)?;
@@ -165,7 +165,7 @@ fn send_to_group(host: &str, side: u8) -> Result<()> {
     Ok(())
 }
 
-/// Routers have the same names on either side; the servers' side is told their MACs there.
+/// Routers have the same addresses in both configurations; the servers' one gives their MACs on the servers' side.
 fn configuration(head: &str, what: &str, macs: bool) -> String {
     let mut text = format!("{head}\n");
     for six in [false, true] {
@@ -181,7 +181,7 @@ fn configuration(head: &str, what: &str, macs: bool) -> String {
     text
 }
 
-/// A request from each client to each server, each of which must succeed through the one router that the formula names.
+/// Makes a request from each client to each server; each must succeed through the router that the formula names.
 fn session_by_session() -> Result<()> {
     let (before, before_invalid) = (counters("opened")?, counters("invalid")?);
     let mut wanted = vec![0; ROUTERS.len()];
@@ -199,12 +199,12 @@ fn session_by_session() -> Result<()> {
         println!("  {router:<8} {:>8} {:>8} {:>8}", wanted[number], opened[number], invalid[number]);
     }
     println!("  {} requests, all answered", pairs().count());
-    ensure!(opened == wanted, "a connection was opened elsewhere than the formula says");
+    ensure!(opened == wanted, "a connection was opened by another router than the formula names");
     ensure!(invalid.iter().all(|count| *count == 0), "a router saw packets of others' connections");
     Ok(())
 }
 
-/// Some requests that are not expected to succeed.
+/// Makes some requests that are expected to fail.
 fn control() -> Result<()> {
     let before: u64 = counters("invalid")?.iter().sum();
     let some: Vec<_> = pairs().take(12).collect();

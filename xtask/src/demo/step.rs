@@ -9,12 +9,12 @@ use anyhow::Result;
 
 use crate::interrupt;
 
-/// Says what comes next.
+/// Prints the next step.
 pub fn step(what: &str) {
     println!("\n== {what}");
 }
 
-/// Lets time go by, until the user wants to stop.
+/// Waits, but not longer than until Ctrl-C.
 pub fn pause(duration: Duration) -> Result<()> {
     let end = Instant::now() + duration;
     while Instant::now() < end {

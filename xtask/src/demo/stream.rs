@@ -1,4 +1,4 @@
-//! A steady stream of HTTP requests from all clients at once, each over a connection of its own.
+//! A steady stream of HTTP requests from all clients at once, each over its own connection.
 
 use std::{
     fs::File,
@@ -28,36 +28,36 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client rests between two requests.
 const REST: Duration = Duration::from_millis(10);
 
-/// A time, from and to.
+/// A span of time, from and to.
 pub type Span = (Instant, Instant);
 
-/// What came of a request.
+/// The result of a request.
 pub struct Answer {
-    /// Who asked.
+    /// The client.
     pub client: IpAddr,
     /// When it began.
     pub start: Instant,
-    /// When it was over.
+    /// When it ended.
     pub end: Instant,
-    /// Who answered; `None`: nobody.
+    /// The server that answered; `None` if it failed.
     pub server: Option<usize>,
 }
 
 impl Answer {
-    /// Whether it was going on within this time or touched it.
+    /// Whether it overlaps or touches this span.
     pub fn overlaps(&self, (from, to): Span) -> bool {
         self.start <= to && from <= self.end
     }
 }
 
-/// All clients, asking.
+/// All clients, making requests.
 pub struct Stream {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<io::Result<Vec<Answer>>>>,
 }
 
 impl Stream {
-    /// Sets all clients to asking.
+    /// Starts all clients.
     pub fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = all_clients().map(|client| {
@@ -68,7 +68,7 @@ impl Stream {
         Self { stop, clients }
     }
 
-    /// Lets every client finish, and returns what they were told.
+    /// Lets every client finish, and returns the results.
     pub fn stop(mut self) -> Result<Vec<Answer>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut answers = Vec::new();
@@ -79,7 +79,7 @@ impl Stream {
     }
 }
 
-/// Trap: the network must not go away under clients that still ask.
+/// Trap: the network must not be removed while clients make requests.
 impl Drop for Stream {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -90,7 +90,7 @@ impl Drop for Stream {
 }
 
 fn ask_on(namespace: &Path, client: IpAddr, stop: &AtomicBool) -> io::Result<Vec<Answer>> {
-    // This thread alone enters the namespace.
+    // Only this thread enters the namespace.
     setns(File::open(namespace)?, CloneFlags::CLONE_NEWNET)?;
     let mut answers = Vec::new();
     while !stop.load(Ordering::Relaxed) {
@@ -116,5 +116,5 @@ fn ask(client: IpAddr) -> io::Result<usize> {
     SERVERS
         .iter()
         .position(|server| *server == body)
-        .ok_or_else(|| io::Error::other(format!("strange answer {answer:?}")))
+        .ok_or_else(|| io::Error::other(format!("unexpected answer {answer:?}")))
 }

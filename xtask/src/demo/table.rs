@@ -1,4 +1,4 @@
-//! One request from each client, and three opinions on who answers.
+//! One request from each client, and three ways to determine which server answers.
 
 use anyhow::{Result, ensure};
 
@@ -10,7 +10,8 @@ use super::{
 };
 use crate::interrupt;
 
-/// Asks for every client of a family: the formula, `modlb explain`, and the network. All three must agree.
+/// Determines the server of every client of a family: by the formula, by `modlb explain`, and by a request. All three
+/// must agree.
 pub fn check(gateway: &Gateway, family: Family) -> Result<()> {
     println!("\n  sum = client + {} + {PORT}", family.service_address());
     println!("  {:<20} {:>40} {:>5}  {:<9} {:<9} {:<9}", "client", "sum", "sum%3", "expected", "explained", "answered");
@@ -24,8 +25,8 @@ pub fn check(gateway: &Gateway, family: Family) -> Result<()> {
             SERVERS[expected], SERVERS[explained.server]
         );
         ensure!(explained.sum == sum, "modlb explain has another sum: {}", explained.sum);
-        ensure!(explained.server == expected, "modlb explain names another server than the formula");
-        ensure!(answered == SERVERS[expected], "another server answered than the formula names");
+        ensure!(explained.server == expected, "modlb explain and the formula name different servers");
+        ensure!(answered == SERVERS[expected], "the server that answered is not the one that the formula names");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The network of the demonstration, as a value: dropped, it is gone.
+//! The network of the demonstration, removed on drop.
 //!
 //! ```text
 //!                        one Ethernet segment (a bridge)
@@ -50,11 +50,11 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Builds it, web servers included.
+    /// Builds it, including web servers.
     pub fn build(modlb: &Path) -> Result<Self> {
         let claim = Claim::take()?;
         let mut topology = Self { gateway: Gateway::new(modlb), servers: Vec::new(), _claim: claim };
-        // What an earlier demonstration left that was killed.
+        // An earlier demonstration that was killed may have left something.
         topology.remove();
         fs::create_dir_all(DIRECTORY)?;
         make_segment()?;
@@ -66,16 +66,16 @@ impl Topology {
         Ok(topology)
     }
 
-    /// Attaches modlb to the gateway and returns what it says.
+    /// Attaches modlb to the gateway's interface and returns its output.
     pub fn attach(&self) -> Result<String> {
-        // A veth takes frames that a native program sends back only if there is a program on its peer, too.
+        // A veth takes frames that a native program sends back only if its peer has a program as well.
         self.gateway.modlb_in(SWITCH, &["dev", "pass", &port(GATEWAY)])?;
         let file = Path::new(DIRECTORY).join("modlb.toml");
         fs::write(&file, configuration())?;
         self.gateway.modlb(&["attach", "eth0", "--config", &file.display().to_string(), "--mode", "native"])
     }
 
-    /// Removes everything, whatever there is of it.
+    /// Removes everything, also if it is incomplete.
     fn remove(&mut self) {
         self.servers.clear();
         self.gateway.clean_up();
@@ -97,7 +97,7 @@ pub fn client_namespace() -> PathBuf {
     namespace::path(CLIENT)
 }
 
-/// A request with curl from one of the client's addresses: which server answered?
+/// Makes a request with curl from one of the client's addresses; returns the server that answered.
 pub fn curl(client: IpAddr) -> Result<String> {
     let url = format!("http://{}/", endpoint(Family::of(client).service_address(), PORT));
     let mut curl = within(CLIENT, "curl");
@@ -106,12 +106,12 @@ pub fn curl(client: IpAddr) -> Result<String> {
     Ok(answer.trim().to_owned())
 }
 
-/// The segment's end of a host's cable.
+/// The switch's port for a host.
 pub fn port(host: &str) -> String {
     format!("v-{host}")
 }
 
-/// The segment, with nobody on it.
+/// The segment, without hosts.
 pub fn make_switch() -> Result<()> {
     namespace::add(SWITCH)?;
     ip(SWITCH, "link add br0 type bridge")?;
@@ -125,8 +125,8 @@ fn make_segment() -> Result<()> {
 
 /// Makes a host and plugs it in.
 ///
-/// Trap: until duplicate address detection is through with a link-local address, after a second or two, a host cannot
-/// ask for its neighbours' MACs, and a server's answer waits. Nothing is duplicate here.
+/// Trap: duplicate address detection takes a second or two; until then a host cannot ask for its neighbours' MACs, and
+/// a server's answer waits. No address here is duplicate.
 pub fn connect(host: &str, number: u8) -> Result<()> {
     interrupt::check()?;
     namespace::add(host)?;
@@ -138,17 +138,17 @@ pub fn connect(host: &str, number: u8) -> Result<()> {
     for family in Family::BOTH {
         ip(host, &address_add(family.host(number), family.prefix()))?;
     }
-    // A veth leaves checksums to hardware that is not there once XDP hands the frame on.
+    // A veth leaves checksums to hardware, and frames that XDP forwards never meet any.
     capture(within(host, "ethtool").args(["-K", "eth0", "tx", "off"]))?;
     Ok(())
 }
 
-/// A way to a family's service by the host with this number.
+/// The route to a family's service by the host with this number.
 pub fn by_gateway(number: u8) -> impl Fn(Family) -> String {
     move |family| format!("via {}", family.host(number))
 }
 
-/// The clients, and their way to each service.
+/// The clients, and their route to each service.
 pub fn make_client(way: impl Fn(Family) -> String) -> Result<()> {
     connect(CLIENT, CLIENT_HOST)?;
     for family in Family::BOTH {

@@ -1,4 +1,4 @@
-//! A web server that says its name.
+//! A web server that answers with its name.
 
 use std::{
     fs,
@@ -14,13 +14,13 @@ use crate::process::find;
 /// Bytes of `/download`, which nginx sends slowly: it takes twelve seconds.
 pub const DOWNLOAD_BYTES: usize = 250_000;
 
-/// nginx in a host's namespace; dropped, it is gone.
+/// nginx in a host's namespace; stopped on drop.
 pub struct WebServer(Child);
 
 impl WebServer {
-    /// Starts it, with its files in a directory of its own.
+    /// Starts it with its own directory for files.
     ///
-    /// It dies with this program, even when that is killed.
+    /// It ends with this program, even if that is killed.
     pub fn start(host: &str, directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)?;
         fs::write(directory.join("download"), vec![b'.'; DOWNLOAD_BYTES])?;
@@ -43,7 +43,7 @@ impl Drop for WebServer {
     }
 }
 
-/// One process, which a signal ends for good, and no file outside the directory.
+/// A single process, which one signal ends, and no file outside the directory.
 fn configuration(host: &str, directory: &Path) -> String {
     let at = directory.display();
     format!(

@@ -47,11 +47,12 @@ pub fn install_without_service(packages: &[&str], service: &str) -> Result<()> {
     run(as_root("systemctl")?.args(["disable", service]))
 }
 
-/// Trap: sudo may clear the environment, so what apt is to see is set behind it.
+/// Traps: sudo may clear the environment, so what apt is to see is set behind it. And `--yes` alone lets apt remove
+/// what conflicts, such as a user's rustc.
 fn apt() -> Result<Command> {
     ensure!(is_root() || find("sudo").is_some(), "packages can only be installed by root, and there is no sudo");
     let mut apt = as_root("env")?;
-    apt.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--quiet", "--yes"]);
+    apt.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--quiet", "--yes", "--no-remove"]);
     Ok(apt)
 }
 

@@ -14,7 +14,10 @@ use lb_ebpf::{
     packet::{Context, Packet, store},
 };
 
-use crate::{Programs, SERVER_MAC, hand_over};
+use super::{
+    driver::{Programs, hand_over},
+    macs::SERVER_MAC,
+};
 
 /// The programs that are measured.
 #[btf_map]

@@ -7,13 +7,13 @@
 #![no_main]
 #![expect(missing_docs, reason = "the entry points are documented; what the macro makes of them is not")]
 
+mod driver;
 mod egress;
+mod macs;
 mod sink;
 
 use aya_ebpf::{
-    EbpfContext, Global,
-    bindings::{BPF_F_MMAPABLE, xdp_action},
-    btf_maps::{Array, ProgramArray},
+    bindings::xdp_action,
     macros::{btf_map, xdp},
     programs::XdpContext,
 };
@@ -25,46 +25,20 @@ use lb_ebpf::{
     ethernet,
     fast_path::{self, Untagged},
     headers::Ethernet,
-    load::Load,
-    packet::{Context, Packet, Wire, store},
+    packet::{Context, Packet, store},
     parse::{self, Parsed},
+};
+
+use self::{
+    driver::{Programs, hand_over},
+    macs::{INTERFACE_MAC, SERVER_MAC},
 };
 
 lb_ebpf::object!();
 
-const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
-
-/// The furthest offset that the driver writes to: the verifier must see a bound.
-const LONGEST: usize = 0xff;
-
-/// What the driver writes at the frame's start.
-#[repr(C)]
-struct Start {
-    head: [u8; 8],
-    tail: [u8; 4],
-}
-
-// SAFETY: all of its fields are bytes.
-unsafe impl Wire for Start {}
-
-/// Programs that a driver can call.
-type Programs = ProgramArray<256>;
-
 /// The programs that are measured.
 #[btf_map]
 static PROGRAMS: Programs = Programs::new();
-
-/// What the drivers write, and which program they call.
-#[btf_map]
-static LOAD: Array<Load, 1, MMAPABLE> = Array::new();
-
-/// The MAC that frames come to, in the first six bytes.
-#[unsafe(no_mangle)]
-static INTERFACE_MAC: Global<u64> = Global::new(0);
-
-/// The MAC that they are sent to, in the first six bytes.
-#[unsafe(no_mangle)]
-static SERVER_MAC: Global<u64> = Global::new(0);
 
 /// Makes the next packet and hands it to the program.
 #[xdp]
@@ -109,43 +83,6 @@ pub fn parse_and_pass(context: XdpContext) -> u32 {
         Ok(()) => xdp_action::XDP_PASS,
         Err(_) => xdp_action::XDP_ABORTED,
     }
-}
-
-/// Makes the next packet and hands it to one of `programs`. Returns only if that cannot be done.
-#[inline(always)]
-fn hand_over(packet: &mut Packet<impl Context>, context: &impl EbpfContext, programs: &Programs) {
-    let Some(load) = LOAD.get_ptr_mut(0) else { return };
-    // SAFETY: the pointer is to a live value, and one run at a time touches it.
-    let load = unsafe { &mut *load };
-    if make(packet, load).is_ok() {
-        // SAFETY: nothing here needs to be dropped. If there is no program, the call returns.
-        unsafe { programs.tail_call(context, load.program) };
-    }
-}
-
-/// Writes the next packet's addresses.
-#[inline(always)]
-fn make(packet: &mut Packet<impl Context>, load: &mut Load) -> Result<(), Outcome> {
-    // Marsaglia's xorshift, 2003: fast, and without a pattern that branch prediction or caches could follow.
-    let mut random = load.random;
-    random ^= random << 13;
-    random ^= random >> 7;
-    random ^= random << 17;
-    load.random = random;
-    let client = (((random >> 32) as u32 & load.clients) as u16).to_be() as u64;
-    let service = (((random >> 48) as u32 & load.services) as u16).to_be() as u64;
-
-    let mut start = packet.header_mut::<Start>(0)?;
-    store(&mut start.head, load.head);
-    store(&mut start.tail, load.tail);
-    for write in &load.writes {
-        if write.offset == 0 {
-            break;
-        }
-        let mut words = packet.header_mut::<[u8; 8]>(write.offset as usize & LONGEST)?;
-        store(&mut *words, write.base + client * write.client + service * write.service);
-    }
-    Ok(())
 }
 
 #[inline(always)]

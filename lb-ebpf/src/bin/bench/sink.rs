@@ -13,7 +13,7 @@ use lb_ebpf::{
     packet::{Context, Packet, load},
 };
 
-use crate::INTERFACE_MAC;
+use super::macs::INTERFACE_MAC;
 
 /// How many frames arrived for each server, and in the last place how many that no balancer sent to a server.
 #[btf_map]

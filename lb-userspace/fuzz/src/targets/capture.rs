@@ -1,23 +1,23 @@
-//! A file → the reader of captures.
+//! Feeds a file to the reader of captures.
 
 use std::io::{self, Read};
 
 use crate::replay::capture::Capture;
 
-/// No format takes less for a packet.
+/// No format has a smaller header for a packet.
 const MIN_RECORD: usize = 16;
 
-/// Reads a capture to its end or to what is wrong with it, at once and in small pieces.
+/// Reads a capture to its end or to the first error, at once and in small pieces.
 ///
 /// # Panics
 ///
-/// There is more in it than the file has bytes, or it depends on how the file is read. Memory and time are the fuzzer's
-/// to watch.
+/// If the capture has more data than the file, or depends on how the file is read. The fuzzer itself watches memory and
+/// time.
 pub fn capture(file: &[u8]) {
-    assert_eq!(read(file, file.len()), read(Slow(file), file.len()), "what is read at once and slowly");
+    assert_eq!(read(file, file.len()), read(Slow(file), file.len()), "read at once and in small pieces");
 }
 
-/// Captured bytes and length of each packet, and what ended the capture.
+/// Captured bytes and length of each packet, and the error that ended the capture.
 type Contents = (Vec<(Vec<u8>, u32)>, Option<String>);
 
 fn read(file: impl Read, size: usize) -> Contents {

@@ -1,4 +1,4 @@
-//! A text → the configuration's parser, and what follows from a configuration that was accepted.
+//! Feeds a text to the parser of configurations, and uses a configuration that it accepts.
 
 use crate::{
     config::{
@@ -9,19 +9,19 @@ use crate::{
 };
 use lb_common::limits::MAX_SLOTS_PER_SERVICE;
 
-/// Dealing slots takes their number times the servers' weights; what takes longer than this is not tried.
+/// Dealing slots takes their number times the servers' weights; products larger than this are skipped.
 const MAX_WORK: u64 = 1 << 18;
 
 /// Reads a configuration, writes it, reads it once more, and deals the slots.
 ///
 /// # Panics
 ///
-/// Something is accepted that cannot be, or is not what is read back.
+/// If an impossible configuration is accepted, or one reads back differently.
 pub fn config(text: &[u8]) {
     let Ok(text) = str::from_utf8(text) else { return };
     let config = match file::parse(text) {
         Ok(config) => config,
-        Err(error) => return assert!(!error.to_string().is_empty(), "an error without words: {error:?}"),
+        Err(error) => return assert!(!error.to_string().is_empty(), "an error without a message: {error:?}"),
     };
     config.validate().unwrap_or_else(|error| panic!("accepted from a file, refused in memory: {error}\n{config:?}"));
     let written = file::write(&config);
@@ -43,13 +43,16 @@ fn deal(service: &Service) {
     }
     let table = SlotTable::build(service);
     match service.selection {
-        _ if n == 0 => assert!(table.is_empty(), "{} slots of nobody", table.len()),
+        _ if n == 0 => assert!(table.is_empty(), "{} slots without servers", table.len()),
         Selection::Modulo => assert!(table.len().is_multiple_of(n), "{} slots for N = {n}", table.len()),
         Selection::Resilient { slots } => assert_eq!(table.len(), slots),
     }
     assert!(table.len() <= MAX_SLOTS_PER_SERVICE, "{} slots", table.len());
     let servers = service.servers.len();
-    assert!(table.iter().flatten().all(|server| usize::from(server) < servers), "a slot of a server that is none");
-    assert!(table.all_down() || table.iter().all(|server| server.is_some()), "a slot of nobody");
+    assert!(
+        table.iter().flatten().all(|server| usize::from(server) < servers),
+        "a slot of a server that does not exist"
+    );
+    assert!(table.all_down() || table.iter().all(|server| server.is_some()), "an empty slot");
     table.digest(service);
 }

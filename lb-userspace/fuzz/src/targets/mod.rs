@@ -1,7 +1,6 @@
-//! What the fuzzers call, and the tests with every input that is kept in `seeds` and `regressions`.
+//! The targets. Fuzzers call them, and so do tests with every input in `seeds` and `regressions`.
 //!
-//! A target returns if all is well and panics if not. Whatever it is handed comes from outside: nothing that is wrong
-//! with it is a reason to panic.
+//! A target panics if modlb does something wrong. Wrong input is never a reason to panic.
 
 mod capture;
 mod config;

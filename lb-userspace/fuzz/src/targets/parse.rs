@@ -1,4 +1,4 @@
-//! A frame → the datapath's own parser, compiled for the host, against the oracle's.
+//! Feeds a frame to the datapath's parser, compiled for the host, and compares it with the oracle's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,14 +14,14 @@ use lb_ebpf::{
 
 use crate::oracle::packet::{Tuple, read};
 
-/// The MAC of the interface that the frames come to; that of the tests' gateway.
+/// The MAC of the interface that receives the frames, the same as the tests' gateway has.
 const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 /// Reads a frame as the datapath does.
 ///
 /// # Panics
 ///
-/// The oracle reads it differently.
+/// If the oracle reads it differently.
 pub fn parse(frame: &[u8]) {
     let datapath = by_the_datapath(frame).map_err(Outcome::name);
     let oracle = read(frame, OWN).map_err(|outcome| outcome.name());

@@ -4,25 +4,20 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::config::{
-    model::{Direction, Failing, Failure, Formula, Fragments, Health, Missing, ServerMac, State, Unresolved},
+    model::{Failing, Failure, Health, Missing, ServerMac, State, Unresolved},
     testing,
 };
 
 fn service(selection: Selection, servers: &[(&str, u32, State)]) -> Service {
     Service {
-        name: "web".to_owned(),
-        address: IpAddr::from([203, 0, 113, 10]).into(),
         protocol: Some(6),
         port: Some(80),
-        formula: Formula::ThreeTuple,
         selection,
-        fragments: Fragments::Pass,
-        direction: Direction::Forward,
-        check: None,
         servers: servers
             .iter()
             .map(|(address, weight, state)| server(address.parse().unwrap(), *weight, *state))
             .collect(),
+        ..testing::plain("web", IpAddr::from([203, 0, 113, 10]).into())
     }
 }
 

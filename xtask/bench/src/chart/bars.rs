@@ -1,4 +1,4 @@
-//! Horizontal bars, one below the other, with whiskers from quartile to quartile.
+//! Horizontal bars, with whiskers from quartile to quartile.
 
 use super::{
     svg::{Anchor, Svg, class, ticks},
@@ -11,7 +11,7 @@ use crate::report::figure;
 pub struct Bars {
     pub title: String,
     pub unit: String,
-    /// What each bar's values are called.
+    /// The names of each label's bars.
     pub series: Vec<String>,
     pub bars: Vec<Bar>,
 }
@@ -68,7 +68,7 @@ impl Bars {
     }
 }
 
-/// Without decimals that are not there.
+/// A figure without trailing zeros.
 pub fn figure_of_tick(tick: f64) -> String {
     let text = format!("{tick:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,4 +1,4 @@
-//! Curves over numbers that grow: by powers of two where they span more than a hundred, step by step otherwise.
+//! Curves over numbers, on a logarithmic axis if they span a factor of more than a hundred, else on a linear one.
 
 use super::{
     bars::figure_of_tick,
@@ -11,7 +11,7 @@ use crate::report::figure;
 #[derive(Debug)]
 pub struct Lines {
     pub title: String,
-    /// What grows.
+    /// The label of the horizontal axis.
     pub x: String,
     pub unit: String,
     pub curves: Vec<Curve>,
@@ -31,7 +31,7 @@ const RIGHT: f64 = 40.0;
 const TOP: f64 = 75.0;
 const BOTTOM: f64 = 60.0;
 
-/// From here on a linear axis would crowd most points together.
+/// Beyond this factor a linear axis would crowd most points together.
 const WIDE: f64 = 100.0;
 
 impl Lines {
@@ -80,7 +80,7 @@ impl Lines {
     }
 }
 
-/// Where each place stands.
+/// The position of each value.
 fn scale(places: &[f64]) -> impl Fn(f64) -> f64 + use<> {
     let (least, most) = (places.first().copied().unwrap_or(0.0), places.last().copied().unwrap_or(1.0));
     let logarithmic = least > 0.0 && most / least >= WIDE;

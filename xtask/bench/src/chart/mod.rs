@@ -1,4 +1,4 @@
-//! The charts that a report yields.
+//! The charts of a report.
 
 mod bars;
 mod lines;
@@ -19,7 +19,7 @@ use crate::{
     result::{Group, Row},
 };
 
-/// The loads, as rows' names end.
+/// The loads, as suffixes of rows' names.
 const LOADS: [&str; 2] = ["hot", "many"];
 
 /// Writes a chart for every group and curve that has rows; returns the files' names.

@@ -1,8 +1,8 @@
-//! As much of SVG as the charts need, readable on a light ground and on a dark one.
+//! The part of SVG that the charts need, readable on light and dark backgrounds.
 
 use std::fmt::Write as _;
 
-/// A picture in the making; lengths are in pixels.
+/// An unfinished picture; lengths are in pixels.
 #[derive(Debug)]
 pub struct Svg {
     body: String,
@@ -10,7 +10,7 @@ pub struct Svg {
     height: f64,
 }
 
-/// Where a text's given point is.
+/// Which point of a text its position is.
 #[derive(Clone, Copy, Debug)]
 pub enum Anchor {
     Start,
@@ -18,8 +18,8 @@ pub enum Anchor {
     End,
 }
 
-/// Colours that can be told apart by colour-blind readers (Okabe and Ito, "Color Universal Design", 2008), and greys. A
-/// picture that a page embeds follows the reader's colour scheme by itself.
+/// Colours that colour-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008), and greys. An
+/// embedded picture follows the reader's colour scheme by itself.
 const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-size:16px;font-weight:600}.small{font-size:12px;fill:#57606a}\
 .ground{fill:#fff}.grid{stroke:#d0d7de}.whisker{stroke:#24292f;stroke-width:1.5}\
@@ -52,7 +52,7 @@ impl Svg {
         self.push(format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"));
     }
 
-    /// The tip is what a browser shows while the mouse is there.
+    /// A browser shows the tip under the mouse.
     pub fn rectangle(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), tip: &str) {
         let tip = escape(tip);
         self.push(format!(
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_break_out() {
+    fn names_are_escaped() {
         let mut svg = Svg::new(10.0, 10.0);
         svg.text("small", (0.0, 0.0), Anchor::Start, "a<b> & \"c\"");
         assert!(svg.finish().contains("a&lt;b> &amp; &quot;c&quot;"));

@@ -1,15 +1,15 @@
-//! What a chart draws.
+//! A value in a chart.
 
 use crate::result::Row;
 
 /// A figure with its quartiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Value {
-    /// A quarter is below.
+    /// The lower quartile.
     pub low: f64,
-    /// Half is below.
+    /// The median.
     pub median: f64,
-    /// A quarter is above.
+    /// The upper quartile.
     pub high: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What it takes to start the command, and how much memory it wants.
+//! How long the command takes to start, and how much memory it needs.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     command::capture, interrupt, modlb::Modlb, namespace::Namespace, options::Options, progress::Progress, result::Row,
 };
 
-/// Services of the large configuration, and servers of each.
+/// Services of the large configuration, and servers of each service.
 const SERVICES: u32 = 4_000;
 const SERVERS: u32 = 8;
 
@@ -67,17 +67,17 @@ fn time(command: &mut Command) -> Result<f64> {
     Ok(milliseconds(start.elapsed()))
 }
 
-/// Runs a command; returns the most memory that it held, in MiB.
+/// Runs a command; returns its peak memory in MiB.
 ///
-/// Trap: what wait4(2) says includes what this process held when it was copied to become the other, and afterwards
-/// there is nothing left to look at. So the command is stopped when it is about to be gone.
+/// Trap: wait4(2) includes the memory of this process at the fork, and afterwards /proc has no entry any more. So the
+/// command is stopped when it is about to exit.
 fn peak(command: &mut Command) -> Result<f64> {
     let name = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     let mut child = command.spawn().with_context(|| format!("cannot run {name}"))?;
     let process = child.id() as libc::pid_t;
     let at_exit = libc::PTRACE_O_TRACEEXIT as libc::c_ulong;
-    // SAFETY: takes numbers; the process is this one's child, which nobody has waited for.
+    // SAFETY: takes numbers; the process is a child that has not been waited for.
     let seized = unsafe { libc::ptrace(libc::PTRACE_SEIZE, process, 0_usize, at_exit) };
     Errno::result(seized).with_context(|| format!("cannot watch {name}"))?;
     let stop = stopped(process)?;
@@ -89,12 +89,13 @@ fn peak(command: &mut Command) -> Result<f64> {
     // SAFETY: as above.
     Errno::result(unsafe { libc::ptrace(libc::PTRACE_CONT, process, 0_usize, 0_usize) })?;
     ensure!(child.wait()?.success(), "{name} failed");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("the kernel does not tell VmHWM")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("the kernel does not report VmHWM")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }
 
-/// Waits until a child is stopped, or gone; returns its status.
+/// Waits until a child is stopped or has ended; returns its status.
 fn stopped(process: libc::pid_t) -> Result<libc::c_int> {
     let mut status = 0;
     loop {

@@ -1,8 +1,8 @@
-//! Packets that are lost while commands change an instance under a stream.
+//! Packets that are lost when commands change an instance under a stream.
 //!
-//! Trap: a stream that comes faster than a ring is emptied loses packets by itself. Here all of a packet's way is done
-//! on the CPU that sends it before the next batch is sent (see `wire`), so none can pile up; a first stream without any
-//! command proves it.
+//! Trap: a stream that fills a ring faster than it is emptied loses packets by itself. Here the sending CPU carries
+//! each batch all the way before it sends the next (see `wire`), so none can pile up; a first stream without commands
+//! proves it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -26,19 +26,19 @@ use crate::{
     wire::{GATEWAY, Wire},
 };
 
-/// Each stream has at least so many packets.
+/// Each stream has at least this many packets.
 const PACKETS: u64 = 1_000_000;
 
-/// They are sent so many at once …
+/// This many are sent at once …
 const BURST: u32 = 2_048;
 
-/// … with so much time between, in which this CPU does other things: about half of what it could send.
+/// … with a pause between, in which this CPU does other things: about half of the rate that it could send.
 const PAUSE: Duration = Duration::from_micros(700);
 
-/// Of each kind at least so many commands meet the stream.
+/// At least this many commands of each kind run under the stream.
 const COMMANDS: usize = 6;
 
-/// Nothing may be lost.
+/// No packet may be lost.
 const NOTHING: Target = Target::AtMost(0.0);
 
 /// A gateway under a stream.
@@ -50,7 +50,7 @@ struct Bed {
     wire: Wire,
 }
 
-/// What became of a stream.
+/// The packets of a stream, by outcome.
 #[derive(Clone, Copy, Debug)]
 struct Fate {
     sent: u64,
@@ -99,7 +99,7 @@ fn name_of(what: &str, fate: &Fate) -> String {
 
 type Change = fn(&Modlb, &Table) -> Result<()>;
 
-/// What is done again and again while packets come.
+/// A change that is repeated under the stream.
 const COMMANDS_UNDER_TRAFFIC: [(&str, Change); 4] = [
     ("`modlb attach` over a running instance", |modlb, table| modlb.attach(GATEWAY, &table.configuration()).map(drop)),
     ("`modlb upgrade`", |modlb, _| modlb.run("upgrade").map(drop)),
@@ -117,8 +117,8 @@ const COMMANDS_UNDER_TRAFFIC: [(&str, Change); 4] = [
 impl Bed {
     fn new(options: &Options) -> Result<Self> {
         let wire = Wire::new("loss", false)?;
-        // Packets that modlb passes are counted, and end there. And once there is no program, the veth still takes
-        // frames.
+        // The kernel counts and drops packets that modlb passes. With this setting the veth takes frames even without a
+        // program.
         wire.namespace.set(&format!("net/ipv6/conf/{GATEWAY}/disable_ipv6"), "1")?;
         capture(wire.namespace.command("ethtool").args(["-K", GATEWAY, "gro", "on"]))?;
         let table = one_service(Family::V4);
@@ -129,7 +129,7 @@ impl Bed {
         Ok(Self { table, stream, modlb, wire })
     }
 
-    /// Sends while `change` is done again and again.
+    /// Sends while `change` is repeated.
     fn stream(&mut self, change: Change) -> Result<Fate> {
         self.under_traffic(|modlb, table, enough| {
             let mut commands = 0;
@@ -142,7 +142,7 @@ impl Bed {
         })
     }
 
-    /// Sends before, while and after the instance is detached. `Drop` of the command then finds nothing left to do.
+    /// Sends before, while and after the instance is detached. The command's `Drop` then has nothing left to do.
     fn detach(&mut self) -> Result<Fate> {
         self.under_traffic(|modlb, _, enough| {
             while !enough.load(Ordering::Acquire) {
@@ -155,7 +155,7 @@ impl Bed {
         })
     }
 
-    /// Sends until `work` ends, which is told when enough has been sent.
+    /// Sends until `work` ends, which learns when enough has been sent.
     fn under_traffic(&mut self, work: impl FnOnce(&Modlb, &Table, &AtomicBool) -> Result<usize>) -> Result<Fate> {
         let Self { table, stream, modlb, wire } = self;
         let before = wire.arrived()?;
@@ -176,7 +176,7 @@ impl Bed {
                     Ok(sent)
                 })
             });
-            // If nobody sends, nothing will ever be enough.
+            // If the sender has failed, there will never be enough.
             let commands = if sender.is_finished() { Ok(0) } else { work(modlb, table, &enough) };
             end.store(true, Ordering::Release);
             let sent = sender.join().map_err(|_| anyhow!("the sender panicked"))??;
@@ -187,7 +187,7 @@ impl Bed {
     }
 }
 
-/// Packets that came to the kernel's IP layer at the gateway.
+/// Packets that reached the kernel's IP layer at the gateway.
 fn passed(wire: &Wire) -> Result<u64> {
     wire.namespace.within(|| {
         let text = std::fs::read_to_string("/proc/thread-self/net/snmp")?;

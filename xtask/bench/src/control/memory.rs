@@ -11,7 +11,7 @@ use aya::maps::MapData;
 use super::{publish::configuration, row::row};
 use crate::{modlb::Modlb, namespace::Namespace, options::Options, progress::Progress, result::Row};
 
-/// A name for each capacity, and the options of `attach` that ask for it.
+/// A name for each capacity, and the options of `attach` for it.
 const CAPACITIES: [(&str, &str); 3] = [
     ("for 64 services, 65,536 slots, 1,024 servers", "--max-services 64 --max-slots 65536 --max-servers 1024"),
     ("by default: 4,096 services, 262,144 slots, 65,536 servers", ""),
@@ -35,12 +35,12 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// What the kernel says that all pinned maps take, in bytes.
+/// The memory of all pinned maps in bytes, as the kernel reports it.
 fn memory(modlb: &Modlb) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(modlb.pins())? {
         let path = entry?.path();
-        // Links and programs are there, too, and are named in small letters.
+        // Links and programs are pinned as well, with names in lower case.
         if path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with(|first: char| first.is_ascii_uppercase()))
@@ -49,7 +49,7 @@ fn memory(modlb: &Modlb) -> Result<u64> {
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.fd().as_fd().as_raw_fd()))?;
             let line = text.lines().find_map(|line| line.strip_prefix("memlock:"));
             bytes += line
-                .with_context(|| format!("the kernel does not say what {} takes", path.display()))?
+                .with_context(|| format!("the kernel does not report the memory of {}", path.display()))?
                 .trim()
                 .parse::<u64>()?;
         }

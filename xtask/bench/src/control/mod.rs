@@ -1,4 +1,4 @@
-//! What commands take, and what traffic notices of them.
+//! The cost of commands, and their effect on traffic.
 
 mod commands;
 mod loss;

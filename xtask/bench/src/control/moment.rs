@@ -23,10 +23,10 @@ use crate::{
     result::Row,
 };
 
-/// How long to wait between two packets: short against what is measured, and the command needs a CPU, too.
+/// The pause between two packets: short compared with what is measured, but the command needs a CPU as well.
 const PAUSE: Duration = Duration::from_micros(20);
 
-/// No command takes so long.
+/// No command takes this long.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
 /// Measures this part.

@@ -1,5 +1,5 @@
-//! How long it takes to put a configuration in force: by the library, so that starting a process is left out, and by
-//! the command, so that nothing is.
+//! How long it takes to put a configuration in force: by the library, without starting a process, and by the command,
+//! with everything.
 
 use std::{
     fmt::Write as _,
@@ -23,10 +23,10 @@ use crate::{
     result::{Row, Target},
 };
 
-/// From the first byte that is written to the store that puts 65,536 slots in force.
+/// From the first byte written to the store that puts 65,536 slots in force.
 const VISIBLE: Target = Target::AtMost(5.0);
 
-/// What is put in force.
+/// A configuration to put in force.
 struct Size {
     name: &'static str,
     services: u32,
@@ -53,7 +53,7 @@ pub fn configuration(services: u32, servers: u32, weight: u32, variant: u8) -> S
     let mut text = String::new();
     for service in 0..services {
         let [.., high, low] = service.to_be_bytes();
-        // Nothing can go wrong in writing to a string.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "[[service]]\nname = \"s{service}\"\naddress = \"198.18.{high}.{low}\"");
         text += "protocol = \"tcp\"\nport = 443\nserver = [";
         for server in 0..servers {
@@ -68,7 +68,7 @@ pub fn configuration(services: u32, servers: u32, weight: u32, variant: u8) -> S
     text
 }
 
-/// What is measured of one size, in milliseconds.
+/// The measurements of one size, in milliseconds.
 #[derive(Default)]
 struct Times {
     prepare: Vec<f64>,
@@ -79,7 +79,7 @@ struct Times {
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     progress.step("control: publishing");
-    // Each size has an instance of its own, so that none finds what another left to be settled.
+    // Each size has its own instance, so that none has to wait for the grace period after another's change.
     let beds = SIZES.iter().map(|size| Bed::new(size, options)).collect::<Result<Vec<_>>>()?;
     let rounds = if options.quick { 5 } else { 21 };
     let mut times = SIZES.map(|_| Times::default());
@@ -107,7 +107,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// An instance with a configuration of some size, and others of the same size to put in force in its location.
+/// An instance with a configuration of one size, and others of the same size to replace it.
 struct Bed {
     texts: [String; 2],
     modlb: Modlb,

@@ -1,4 +1,4 @@
-//! Whether a way to forward really does, before anything is timed.
+//! Checks that a way to forward works before it is timed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +15,11 @@ use crate::{
     wire::FLOOR_SERVER,
 };
 
-/// So many packets are looked at.
+/// How many packets are checked.
 const PACKETS: u32 = 1_000;
 
-/// Looks at every frame of some: that it arrived, for the right server, from the gateway, and unchanged but for what
-/// a router must change; that all servers get some; and that a client's server is always the same.
+/// Checks some frames: each arrived from the gateway for the right server, unchanged except for what a router must
+/// change; all servers get some; and a client always has the same server.
 pub fn check(path: &mut Path) -> Result<()> {
     let way = path.way.name();
     let records = path.wire.record(&path.stream.load, &path.stream.frame.bytes, PACKETS)?;
@@ -34,12 +34,12 @@ pub fn check(path: &mut Path) -> Result<()> {
     }
     if path.way != Way::Floor && path.table.services == 1 {
         let all = servers.values().collect::<BTreeSet<_>>().len();
-        ensure!(all == path.table.servers as usize, "{way}: only {all} of {} servers got any", path.table.servers);
+        ensure!(all == path.table.servers as usize, "{way}: only {all} of {} servers got packets", path.table.servers);
     }
     Ok(())
 }
 
-/// The server that a frame came for.
+/// The server that a frame is for.
 fn one(path: &Path, bytes: &[u8], (client, service): (u16, u16)) -> Result<Mac> {
     let mac = |at: usize| -> Result<Mac> { Ok(Mac(bytes[at..at + 6].try_into()?)) };
     let (destination, source) = (mac(0)?, mac(6)?);
@@ -71,7 +71,7 @@ fn one(path: &Path, bytes: &[u8], (client, service): (u16, u16)) -> Result<Mac> 
             ((address(22)?, address(38)?), bytes[21])
         }
     };
-    ensure!(found == (client, service), "its addresses are others");
+    ensure!(found == (client, service), "its addresses changed");
     ensure!(hop_limit == hops, "its hop limit is {hop_limit}");
     Ok(destination)
 }

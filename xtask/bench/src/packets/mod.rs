@@ -1,8 +1,8 @@
 //! Packets per second from end to end, on one CPU.
 //!
-//! Trap: absolute figures mean little, since a veth is no network card: what it costs to hand a frame over is part of
-//! all of them, the generator's and the sink's share, too. All ways to forward get the same frames and the same sink,
-//! so what they need for themselves is compared, and ratios are smaller than they would be without the rest.
+//! Trap: absolute figures mean little, since a veth is no network card: they include the cost of the veth, the
+//! generator and the sink. All ways to forward get the same frames and the same sink, so their own cost is compared,
+//! with smaller ratios than without that overhead.
 
 mod check;
 mod path;
@@ -27,10 +27,10 @@ use crate::{
     table::{Kind, Table},
 };
 
-/// What fraction of the floor's packets modlb must forward.
+/// The fraction of the floor's rate that modlb must reach.
 const FLOOR: Target = Target::AtLeast(0.92);
 
-/// How many times as many as others.
+/// The multiples of other ways' rates that modlb must reach.
 const NFTABLES: Target = Target::AtLeast(2.8);
 const ECMP: Target = Target::AtLeast(3.6);
 
@@ -41,20 +41,16 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         rows.extend(measure(family, options, progress)?);
     }
     progress.finish();
-    eprintln!("packets: LVS/IPVS is not in the table: {}", lvs());
+    eprintln!("packets: LVS/IPVS is not compared: {}", lvs());
     Ok(rows)
 }
 
 /// Why the kernel's own load balancer is not compared.
 fn lvs() -> &'static str {
-    // There as soon as the module is loaded.
+    // Exists once the module is loaded.
     let loaded = FilePath::new("/proc/net/ip_vs").exists();
     let found = || capture(Command::new("modprobe").args(["--dry-run", "--quiet", "ip_vs"])).is_ok();
-    if loaded || found() {
-        "this kernel has it, but nobody has written the comparison yet"
-    } else {
-        "not in this kernel"
-    }
+    if loaded || found() { "this kernel has it, but the comparison is not written yet" } else { "not in this kernel" }
 }
 
 /// A way to forward, and its packets per second in each round, in millions.
@@ -81,7 +77,7 @@ fn measure(family: Family, options: &Options, progress: &mut Progress) -> Result
         progress.done(round, rounds);
         for place in 0..subjects.len() {
             interrupt::check()?;
-            // Each round starts elsewhere, lest one always follow the same other.
+            // Each round starts with another way, so that none always follows the same one.
             let place = (place + round) % counts.len();
             let rate = rate(&mut subjects[place].path, counts[place])?;
             subjects[place].rates.push(rate);
@@ -92,9 +88,9 @@ fn measure(family: Family, options: &Options, progress: &mut Progress) -> Result
 
 /// Millions of packets per second, of a stream that arrived whole.
 ///
-/// Trap: where a virtual machine is kept from running for a while, the kernel may leave packets to `ksoftirqd`, which
-/// does not run before the real-time generator ends; then a ring runs over. Such a measurement says nothing about the
-/// way. It is told of, and repeated.
+/// Trap: when a virtual machine is descheduled for a while, the kernel may leave packets to `ksoftirqd`, which does not
+/// run before the real-time generator ends; then a ring overflows. Such a measurement says nothing about the way. It is
+/// reported and repeated.
 fn rate(path: &mut Path, count: u32) -> Result<f64> {
     const TRIES: usize = 5;
     const SETTLE: Duration = Duration::from_millis(50);
@@ -105,14 +101,14 @@ fn rate(path: &mut Path, count: u32) -> Result<f64> {
         if arrived == u64::from(count) {
             return Ok(f64::from(count) / time.as_secs_f64() / 1e6);
         }
-        eprintln!("{}: {arrived} of {count} packets arrived; once more", path.way.name());
+        eprintln!("{}: {arrived} of {count} packets arrived; measuring again", path.way.name());
         interrupt::check()?;
         thread::sleep(SETTLE);
     }
     bail!("{}: packets were lost in each of {TRIES} measurements", path.way.name())
 }
 
-/// How many packets last so long.
+/// How many packets take this long.
 fn count(path: &mut Path, time: Duration) -> Result<u32> {
     const FIRST: u32 = 20_000;
     Ok((rate(path, FIRST)? * 1e6 * time.as_secs_f64()) as u32)
@@ -132,7 +128,7 @@ fn rows(family: Family, subjects: &[Subject]) -> Vec<Row> {
     vec![
         row(&format!("MAC rewrite, {one}"), floor),
         row(&format!("modlb, {one}"), native).with_ratio("MAC rewrite", &ratios(native, floor)).with_target(FLOOR),
-        // Without a target: how much of the cache the frames take is the generator's doing, see docs/PERFORMANCE.md.
+        // Without a target, since the generator's frames take much of the cache; see docs/PERFORMANCE.md.
         row("modlb, 1,000 services of 101 servers", many).with_ratio("MAC rewrite", &ratios(many, many_floor)),
         row(&format!("modlb against nftables, {one}"), native)
             .with_ratio("nftables", &ratios(native, nftables))

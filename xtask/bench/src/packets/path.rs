@@ -1,4 +1,4 @@
-//! The ways to forward that are compared, each on a cable of its own.
+//! The ways to forward that are compared, each on its own cable.
 
 use std::path::Path as FilePath;
 
@@ -13,11 +13,11 @@ use crate::{
     wire::{EXIT, GATEWAY, Wire},
 };
 
-/// Servers of the one service with which all ways are compared. Few, in favour of the routes that the kernel searches
-/// one by one.
+/// Servers of the service with which all ways are compared. Few, which favours routes, whose next hops the kernel
+/// searches one by one.
 pub const SERVERS: u32 = 16;
 
-/// What forwards.
+/// A way to forward.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Way {
     /// Rewrites both MACs and sends the frame back: nothing that forwards at layer 2 can be faster.
@@ -28,7 +28,7 @@ pub enum Way {
     Generic,
     /// `jhash` of the source modulo N in nftables' ingress hook.
     Nftables,
-    /// The kernel's routing, with a route of as many next hops.
+    /// The kernel's routing, by a route with a next hop for each server.
     Ecmp,
 }
 
@@ -36,7 +36,7 @@ impl Way {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Floor, Self::Native, Self::Generic, Self::Nftables, Self::Ecmp];
 
-    /// As in the table.
+    /// Its name in the table.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Floor => "MAC rewrite",
@@ -50,22 +50,22 @@ impl Way {
 
 /// A way to forward, set up.
 pub struct Path {
-    /// What forwards.
+    /// The way.
     pub way: Way,
     /// The services that it forwards.
     pub table: Table,
-    /// What it is given.
+    /// The packets that it gets.
     pub stream: Stream,
     /// The packets' shape.
     pub shape: Shape,
     // Before the cable's namespace, so that it is detached first.
     _modlb: Option<Modlb>,
-    /// What it is on.
+    /// The cable that it is on.
     pub wire: Wire,
 }
 
 impl Path {
-    /// Sets one up. Packets go to all services of the table that have an address of their own.
+    /// Sets one up. Packets go to all services of the table that have their own address.
     pub fn new(way: Way, table: Table, modlb: &FilePath) -> Result<Self> {
         Self::set_up(way, table, modlb).with_context(|| format!("{} cannot be set up", way.name()))
     }
@@ -85,7 +85,7 @@ impl Path {
             Way::Ecmp => ecmp(&wire, &table)?,
         }
         if matches!(way, Way::Generic | Way::Nftables | Way::Ecmp) {
-            // Else a veth without a program takes no frames from XDP.
+            // Without this, a veth without a program takes no frames from XDP.
             let mut ethtool = wire.namespace.command("ethtool");
             capture(ethtool.args(["-K", GATEWAY, "gro", "on"]))?;
         }
@@ -121,8 +121,8 @@ fn nftables(wire: &Wire, table: &Table) -> Result<()> {
     capture(wire.namespace.command("nft").arg("-f").arg(file.path())).map(drop)
 }
 
-/// A route with a next hop for each server. By another interface than packets come in by, or the kernel would tell the
-/// client of a better way with each.
+/// A route with a next hop for each server. It leaves by another interface than packets arrive at, or the kernel would
+/// answer each with a redirect.
 fn ecmp(wire: &Wire, table: &Table) -> Result<()> {
     let namespace = &wire.namespace;
     for (key, value) in [
@@ -150,7 +150,7 @@ fn ecmp(wire: &Wire, table: &Table) -> Result<()> {
         route += &format!(" nexthop via {address} dev {EXIT}");
     }
     namespace.ip(&route)?;
-    // Clients are reached, or the kernel would not take packets from them.
+    // The kernel takes packets only from clients that it can reach.
     namespace.ip(&format!("addr add 198.51.100.1/24 dev {GATEWAY}"))?;
     namespace.ip("route add 198.19.0.0/16 via 198.51.100.2")
 }

@@ -1,9 +1,9 @@
-//! The frames that all ways to forward are given: whole packets, afresh each time.
+//! The frames that all ways to forward get, written anew each time.
 //!
-//! Traps: frames come back to the generator's pool as the gateway left them, so whatever a router changes (hop limit,
-//! checksum) has to be written again, too; and a router drops packets whose header checksum is wrong. The driver only
-//! adds to words, so the identification takes what the client's address adds: their sum, and with it the checksum,
-//! stays.
+//! Traps: frames return to the generator's pool as the gateway left them, so the fields that a router changes (hop
+//! limit, checksum) must be written again; and a router drops packets with a wrong header checksum. The driver only
+//! adds to words, so the identification offsets what the client's address adds: their sum, and so the checksum, stays
+//! the same.
 
 use lb_ebpf::load::{Load, Write};
 
@@ -15,16 +15,16 @@ use crate::{
 /// What the generator sends.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// What the driver is told.
+    /// The driver's parameters.
     pub load: Load,
-    /// What it starts from.
+    /// The first frame.
     pub frame: Frame,
-    /// Which packets come.
+    /// Which flows the packets belong to.
     pub spread: Spread,
 }
 
-/// Where the fields of the IP header that are written anew start: in IPv4 identification to checksum, in IPv6 all but
-/// the addresses.
+/// Where the rewritten fields of the IP header start: in IPv4 identification to checksum, in IPv6 all but the
+/// addresses.
 const IPV4_FIELDS: usize = 14 + 4;
 const IPV6_FIELDS: usize = 14;
 
@@ -32,12 +32,12 @@ const IPV6_FIELDS: usize = 14;
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Stream {
-    /// Packets of this shape; those of IPv4 have a valid checksum if `spread` keeps to one service.
+    /// Packets of this shape; IPv4 packets have a valid checksum if `spread` has only one service.
     pub fn new(shape: &Shape, spread: Spread, transmit: Slot) -> Self {
         let mut frame = Frame::new(shape);
         let (offset, client) = match shape.family {
             Family::V4 => {
-                // All ones less the client's number, which the address has: no borrow, whatever the number.
+                // All ones minus the client's number, which the address adds: never a borrow.
                 frame.bytes[IPV4_FIELDS..IPV4_FIELDS + 2].fill(0xff);
                 let checksum = checksum(&frame.bytes[14..34]);
                 frame.bytes[24..26].copy_from_slice(&checksum.to_be_bytes());
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_known_checksum() {
-        // The example of the internet checksum in many a textbook.
+        // A textbook example of the internet checksum.
         let header = [0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7];
         assert_eq!(checksum(&header), 0xb861);
     }

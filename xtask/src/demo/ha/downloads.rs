@@ -1,4 +1,4 @@
-//! Downloads from nginx that take seconds, and a visitor who keeps making new connections.
+//! Downloads from nginx that take seconds, and a visitor that keeps making new connections.
 
 use std::{
     fs::File,
@@ -26,13 +26,13 @@ use crate::interrupt;
 /// Downloads of each client.
 const EACH: usize = 9;
 
-/// A download that gets nothing for so long is broken.
+/// A download that receives nothing for this long is broken.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How often a download looks whether it is still wanted.
+/// How often a download checks whether to stop.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How long the visitor waits for a connection before trying anew.
+/// How long the visitor waits for a connection before it tries again.
 const TRY: Duration = Duration::from_millis(25);
 
 /// Downloads that are under way.
@@ -64,12 +64,12 @@ impl Downloads {
         self.threads.len()
     }
 
-    /// How many have not ended, well or not.
+    /// How many have not ended, complete or broken.
     pub fn running(&self) -> usize {
         self.threads.iter().filter(|thread| !thread.is_finished()).count()
     }
 
-    /// Waits for the end of all, and returns how many are complete.
+    /// Waits until all have ended, and returns how many are complete.
     pub fn finish(mut self) -> Result<usize> {
         while self.running() > 0 {
             interrupt::check()?;
@@ -86,7 +86,7 @@ impl Downloads {
     }
 }
 
-/// Trap: the network must not go away under clients.
+/// Trap: the network must not be removed while clients run.
 impl Drop for Downloads {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -96,7 +96,7 @@ impl Drop for Downloads {
     }
 }
 
-/// Does something on a thread that has entered the clients' namespace.
+/// Does something on a thread in the clients' namespace.
 fn in_client_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
     thread::scope(|scope| {
         let entered = scope.spawn(|| -> Result<T> {
@@ -131,7 +131,7 @@ fn download(mut stream: TcpStream, stop: &AtomicBool) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("not wanted any more"))
+    Err(io::Error::other("stopped"))
 }
 
 fn judge(received: &[u8]) -> io::Result<()> {
@@ -143,7 +143,7 @@ fn judge(received: &[u8]) -> io::Result<()> {
     Err(io::Error::other(format!("{body} bytes instead of {DOWNLOAD_BYTES}")))
 }
 
-/// Makes one new connection after the other.
+/// Makes one new connection after another.
 pub struct Visitor {
     stop: Arc<AtomicBool>,
     seen: Arc<Mutex<Seen>>,
@@ -157,7 +157,7 @@ struct Seen {
 }
 
 impl Visitor {
-    /// Sets out.
+    /// Starts.
     pub fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::new(Mutex::new(Seen { last: Instant::now(), longest: Duration::ZERO }));
@@ -172,7 +172,7 @@ impl Visitor {
         seen.longest.max(seen.last.elapsed())
     }
 
-    /// Counts anew.
+    /// Resets the measurement.
     pub fn forget(&self) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).longest = Duration::ZERO;
     }

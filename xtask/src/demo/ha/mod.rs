@@ -1,4 +1,4 @@
-//! `cargo xtask demo --ha`: two balancers, of which the second takes over in the middle of a few hundred downloads.
+//! `cargo xtask demo --ha`: of two balancers, the second takes over in the middle of a few hundred downloads.
 //!
 //! ```text
 //!                                one Ethernet segment (a bridge)
@@ -48,7 +48,7 @@ pub fn perform(modlb: &Path) -> Result<()> {
     let group = build(modlb)?;
     step("attaching modlb to both, on standby, with one configuration");
     for (host, _) in BALANCERS {
-        // A veth takes frames that a native program sends back only if there is a program on its peer, too.
+        // A veth takes frames that a native program sends back only if its peer has a program as well.
         group.modlb(SWITCH, &format!("dev pass {}", port(host)))?;
         group.attach(host, "eth0 --mode native --standby", &configuration())?;
     }
@@ -67,7 +67,7 @@ pub fn perform(modlb: &Path) -> Result<()> {
     step(&format!("{} downloads begin, over IPv4 and IPv6, 20 kB a second each", downloads.count()));
     pause(Duration::from_secs(1))?;
     ensure!(forwarded(&group, SECOND)? == 0, "the standby has forwarded packets");
-    println!("  {FIRST} has sent on {} packets, {SECOND} none", forwarded(&group, FIRST)?);
+    println!("  {FIRST} has forwarded {} packets, {SECOND} none", forwarded(&group, FIRST)?);
 
     step(&format!("kill -9 for keepalived on {FIRST}, and its interface is down"));
     let dead = Instant::now();
@@ -80,16 +80,16 @@ pub fn perform(modlb: &Path) -> Result<()> {
     println!("  new connections were impossible for {} ms, counting from the last that succeeded", gap.as_millis());
     let taken = forwarded(&group, SECOND)?;
     println!(
-        "  {SECOND} has sent on {taken} packets; {} of {} downloads go on",
+        "  {SECOND} has forwarded {taken} packets; {} of {} downloads continue",
         downloads.running(),
         downloads.count()
     );
-    ensure!(taken > 0, "nothing went through the balancer that took over");
+    ensure!(taken > 0, "the balancer that took over forwarded nothing");
 
     step(&format!("{FIRST} returns"));
     visitor.forget();
     ip(FIRST, "link set eth0 up")?;
-    // A link that goes down loses what it had of IPv6.
+    // A link that goes down loses its IPv6 addresses and routes.
     ip(FIRST, &address_add(Family::V6.host(BALANCERS[0].1), Family::V6.prefix()))?;
     let master = start(FIRST)?;
     settle(&group, ["active", "standby"])?;
@@ -98,7 +98,7 @@ pub fn perform(modlb: &Path) -> Result<()> {
     println!("  new connections were impossible for {} ms", visitor.longest().as_millis());
     ensure!(downloads.running() == downloads.count(), "downloads ended while balancers came and went");
 
-    step("the end of the downloads");
+    step("waiting until the downloads end");
     let count = downloads.count();
     let complete = downloads.finish()?;
     println!("  {complete} of {count} downloads complete, {} broken", count - complete);
@@ -126,7 +126,7 @@ fn build(modlb: &Path) -> Result<Group> {
     Ok(group)
 }
 
-/// A word of `modlb status`.
+/// A text field of `modlb status --json`.
 fn text(group: &Group, host: &str, what: &str) -> Result<String> {
     Ok(group.json(host, "status")?[what].as_str().unwrap_or_default().to_owned())
 }

@@ -1,7 +1,7 @@
-//! keepalived at a balancer, with the repository's configuration.
+//! keepalived on a balancer, with the repository's configuration.
 //!
-//! Trap: it keeps its files in /run and /etc/keepalived, whatever the network namespace. Each gets its own of both; the
-//! BPF file system stays.
+//! Trap: it keeps files in /run and /etc/keepalived in every network namespace. So each has its own of both; they share
+//! the BPF file system.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ pub struct Keepalived {
 }
 
 impl Keepalived {
-    /// Starts it. Its script runs this modlb for this instance.
+    /// Starts it with a script that runs this modlb for this instance.
     pub fn start(modlb: &Path, host: &'static str, instance: &str) -> Result<Self> {
         let scripts = root().join("scripts/keepalived");
         let file = Path::new(DIRECTORY).join(format!("{host}-keepalived.conf"));
@@ -58,7 +58,7 @@ impl Drop for Keepalived {
     }
 }
 
-/// What it has said.
+/// Its log.
 pub fn log(host: &str) -> String {
     fs::read_to_string(log_file(host)).unwrap_or_default()
 }

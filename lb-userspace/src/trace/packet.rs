@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use lb_common::{control::Control, key::Side, outcome::Outcome, trace::TraceEvent as Event};
+use lb_common::{control::Control, key::Side, outcome::Outcome, trace::TraceEvent};
 use num_bigint::BigUint;
 
 use crate::{
@@ -12,21 +12,21 @@ use crate::{
 
 /// An event with the copied frames.
 #[derive(Clone, Debug)]
-pub struct TraceEvent {
+pub struct TracedPacket {
     /// The program's record.
-    pub record: Event,
+    pub record: TraceEvent,
     /// The frame as it came, as far as copied.
     pub before: Vec<u8>,
     /// The frame as it left; empty if it was not changed or not asked for.
     pub after: Vec<u8>,
 }
 
-impl TraceEvent {
+impl TracedPacket {
     /// Reads an entry of the ring buffer; `None` if it is malformed.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (head, rest) = bytes.split_at_checked(size_of::<Event>())?;
+        let (head, rest) = bytes.split_at_checked(size_of::<TraceEvent>())?;
         // SAFETY: `head` has the size of an event, and any bytes are valid numbers.
-        let record = unsafe { head.as_ptr().cast::<Event>().read_unaligned() };
+        let record = unsafe { head.as_ptr().cast::<TraceEvent>().read_unaligned() };
         let (before, rest) = rest.split_at_checked(record.before as usize)?;
         let after = rest.get(..record.after as usize)?;
         Some(Self { record, before: before.to_vec(), after: after.to_vec() })
@@ -44,7 +44,8 @@ impl TraceEvent {
 
     /// The oriented tuple.
     pub fn tuple(&self) -> Option<Tuple> {
-        let Event { family, source, destination, source_port, destination_port, protocol, flags, .. } = self.record;
+        let TraceEvent { family, source, destination, source_port, destination_port, protocol, flags, .. } =
+            self.record;
         let address = |[high, low]: [u64; 2]| match family {
             4 => Some(IpAddr::from(Ipv4Addr::from_bits(low as u32))),
             6 => Some(IpAddr::from(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)))),
@@ -56,7 +57,7 @@ impl TraceEvent {
             source_port,
             destination_port,
             protocol,
-            fragment: flags & Event::FRAGMENT != 0,
+            fragment: flags & TraceEvent::FRAGMENT != 0,
         })
     }
 
@@ -67,7 +68,7 @@ impl TraceEvent {
 
     /// The service's formula, if it was computed.
     pub fn formula(&self) -> Option<Formula> {
-        let five = self.record.flags & Event::FIVE_TUPLE != 0;
+        let five = self.record.flags & TraceEvent::FIVE_TUPLE != 0;
         (self.record.slots != 0).then_some(if five { Formula::FiveTuple } else { Formula::ThreeTuple })
     }
 
@@ -79,7 +80,7 @@ impl TraceEvent {
 
     /// The server's counter.
     pub fn counter(&self) -> Option<u32> {
-        Some(self.record.counter).filter(|counter| *counter != Event::NO_SERVER)
+        Some(self.record.counter).filter(|counter| *counter != TraceEvent::NO_SERVER)
     }
 }
 
@@ -87,15 +88,16 @@ impl TraceEvent {
 mod tests {
     use super::*;
 
-    fn bytes(event: &Event, tail: &[u8]) -> Vec<u8> {
+    fn bytes(event: &TraceEvent, tail: &[u8]) -> Vec<u8> {
         // SAFETY: an event consists of numbers without padding.
-        let head = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(event).cast::<u8>(), size_of::<Event>()) };
+        let head =
+            unsafe { std::slice::from_raw_parts(std::ptr::from_ref(event).cast::<u8>(), size_of::<TraceEvent>()) };
         [head, tail].concat()
     }
 
     #[test]
     fn an_event_is_read_with_its_frames() {
-        let record = Event {
+        let record = TraceEvent {
             before: 3,
             after: 2,
             family: 4,
@@ -105,22 +107,22 @@ mod tests {
             destination_port: 443,
             protocol: 6,
             slots: 3,
-            counter: Event::NO_SERVER,
-            ..Event::default()
+            counter: TraceEvent::NO_SERVER,
+            ..TraceEvent::default()
         };
-        let event = TraceEvent::read(&bytes(&record, &[1, 2, 3, 4, 5])).unwrap();
+        let event = TracedPacket::read(&bytes(&record, &[1, 2, 3, 4, 5])).unwrap();
         assert_eq!((event.record, &event.before[..], &event.after[..]), (record, &[1, 2, 3][..], &[4, 5][..]));
         assert_eq!(event.sum().unwrap().to_string(), (0xc633_6407_u64 + 0xcb00_710a + 443).to_string());
         assert_eq!((event.counter(), event.tuple().unwrap().source), (None, [198, 51, 100, 7].into()));
-        let five = TraceEvent { record: Event { flags: Event::FIVE_TUPLE, ..record }, ..event };
+        let five = TracedPacket { record: TraceEvent { flags: TraceEvent::FIVE_TUPLE, ..record }, ..event };
         let sum = 0xc633_6407_u64 + 0xcb00_710a + 443 + 51_234 + 6;
         assert_eq!(five.sum().unwrap().to_string(), sum.to_string());
     }
 
     #[test]
     fn a_truncated_entry_is_rejected() {
-        let record = Event { before: 4, ..Event::default() };
-        assert!(TraceEvent::read(&bytes(&record, &[1, 2, 3])).is_none());
-        assert!(TraceEvent::read(&[0; 40]).is_none());
+        let record = TraceEvent { before: 4, ..TraceEvent::default() };
+        assert!(TracedPacket::read(&bytes(&record, &[1, 2, 3])).is_none());
+        assert!(TracedPacket::read(&[0; 40]).is_none());
     }
 }
