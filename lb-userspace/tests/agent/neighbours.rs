@@ -18,9 +18,9 @@ const SERVERS: u8 = 3;
 /// The server that moves or is silent.
 const ONE: u8 = 1;
 
-/// How soon traffic follows on a busy machine. Without the server's announcement it takes longer: kernels ask a
-/// neighbour again every five seconds at most.
-const SOON: Duration = Duration::from_secs(4);
+/// How soon traffic follows in the fastest of three rounds, also on a busy machine. Without the server's announcement
+/// it takes longer: kernels ask a neighbour again every five seconds at most.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Traffic follows a server that announces a new MAC, and other servers' traffic is not disturbed.
 #[test]
@@ -37,12 +37,13 @@ fn traffic_follows_a_server_that_announces_a_new_mac() {
         }
     });
     let theirs = SERVICES.map(|service| (service, client_at(&network, SERVERS, ONE, service)));
+    let mut fastest = [Duration::MAX; 2];
     undisturbed(&network, &others, || {
         for (round, (service, client)) in theirs.iter().cycle().take(6).enumerate() {
             moved.ip(&format!("link set eth0 address 02:00:00:00:77:{round:02x}"));
             let took = until_received(&network, *client, *service, &[ONE]);
             eprintln!("round {round}, {}: traffic followed after {took:?}", name(*service));
-            assert!(took < SOON, "{took:?}\n{}", agent.log());
+            fastest[round % 2] = fastest[round % 2].min(took);
             let mac = format!("02:00:00:00:77:{round:02x}");
             for service in SERVICES {
                 let address = server_address(service.is_ipv6(), ONE);
@@ -50,6 +51,7 @@ fn traffic_follows_a_server_that_announces_a_new_mac() {
             }
         }
     });
+    assert!(fastest.iter().all(|took| *took < SOON), "{fastest:?}\n{}", agent.log());
     assert!(agent.log().contains("its MAC is 02:00:00:00:77:00 now, it was 02:00:00:00:00:0c"), "{}", agent.log());
 }
 
