@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use lb_common::mac::Mac;
+use nix::fcntl::{Flock, FlockArg};
 
 use super::*;
 use crate::config::{
@@ -54,4 +55,22 @@ fn the_role_reads_back() {
 fn no_time_is_left_after_the_deadline() {
     let pending = Pending::new(7, &Config::default(), Duration::ZERO);
     assert_eq!(pending.left(), Duration::ZERO);
+}
+
+/// `status` locks the record for a moment to see whether a process waits.
+#[test]
+fn a_reader_does_not_keep_the_waiter_from_its_lock() {
+    let record = tempfile::NamedTempFile::new().unwrap();
+    let open = || std::fs::File::open(record.path()).unwrap();
+    let reader = Flock::lock(open(), FlockArg::LockShared).unwrap();
+    let waiting = std::thread::spawn({
+        let file = open();
+        move || waiter::lock(file, Duration::from_secs(60))
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    drop(reader);
+    let first = waiting.join().unwrap().unwrap();
+    // Another waiter keeps it.
+    assert!(waiter::lock(open(), Duration::from_millis(50)).is_err());
+    drop(first);
 }

@@ -5,11 +5,15 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     process::{Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 
 use super::record::{DIRECTORY, Pending, find, inode, path, write};
 use crate::{config::model::Config, datapath::Writer};
@@ -30,6 +34,29 @@ pub fn begin(_lock: &Writer, instance: &str, before: &Config, within: Duration) 
     started.context("cannot start the process that would roll the change back; nothing was changed")
 }
 
+/// How long a reader may keep the record's lock; it looks at the record for a moment. Another waiter keeps it for good.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the lock is tried.
+const LOCK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Takes the lock for good.
+///
+/// # Errors
+///
+/// Another process keeps it for longer than `timeout`.
+pub(super) fn lock(mut file: File, timeout: Duration) -> Result<Flock<File>> {
+    let start = Instant::now();
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((back, Errno::EWOULDBLOCK)) if start.elapsed() < timeout => file = back,
+            Err((_, errno)) => return Err(errno.into()),
+        }
+        thread::sleep(LOCK_INTERVAL);
+    }
+}
+
 /// The waiting process's hold on the record.
 #[derive(Debug)]
 pub struct Waiter {
@@ -45,7 +72,7 @@ impl Waiter {
     /// There is no record, or another process waits already.
     pub fn new(instance: &str) -> Result<Self> {
         let file = File::options().read(true).write(true).open(path(instance))?;
-        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
+        let file = lock(file, LOCK_TIMEOUT)?;
         io::stdout().write_all(b"!")?;
         io::stdout().flush()?;
         Ok(Self { instance: instance.to_owned(), file })
