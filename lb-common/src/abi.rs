@@ -1,4 +1,4 @@
-//! What must never change, so that every version can tell whether it understands an instance's maps.
+//! What must never change, so that every version can see whether it understands an instance's maps.
 
 /// The version of everything that is shared through pinned maps: their names, sizes and meaning. Raise it with each
 /// change that an older or newer `modlb` would misread.

@@ -1,5 +1,6 @@
 //! What user space keeps in maps besides the datapath's tables: names, addresses and everything else that `status`,
-//! `export` and the next change need. Written with the half that it describes and published by the same store.
+//! `export` and the next change need. These records are written with the half that they describe, and published by
+//! the same store.
 
 use crate::{
     limits::{MAX_CHECK_TEXT_BYTES, MAX_NAME_BYTES, MAX_SELF_ADDRESSES},

@@ -1,4 +1,4 @@
-//! What the traced programs report, and the filter that says of which packets.
+//! What the traced programs report, and the filter that selects the packets.
 //!
 //! An event is a [`TraceEvent`] followed by the first bytes of the frame as it came, then those of the frame as it
 //! left.

@@ -1,8 +1,8 @@
 //! Skips IPv6 extension headers, up to the upper layer or a fragment header that makes the packet a fragment.
 //!
-//! Trap: inlined, eight headers multiply the states that the verifier has to follow through all later code, twice where
-//! a packet is quoted. So `walk` is not inlined, and takes and returns numbers. Packets without extension headers never
-//! call it.
+//! Trap: if this were inlined, eight headers would multiply the states that the verifier has to follow through all
+//! later code, and do so twice where a packet is quoted. So `walk` is not inlined, and takes and returns numbers.
+//! Packets without extension headers never call it.
 
 use lb_common::{
     flow::protocol::{AH, DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING},

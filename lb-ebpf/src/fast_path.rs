@@ -1,5 +1,5 @@
-//! Reads the packets that nearly all are: unfragmented TCP or UDP with no IPv4 options, no IPv6 extension headers and
-//! at most one VLAN tag.
+//! Reads the kind of packet that nearly all are: unfragmented TCP or UDP with no IPv4 options, no IPv6 extension
+//! headers and at most one VLAN tag.
 //!
 //! A few wide loads and comparisons recognise them, all behind one check of the frame's length. Anything else,
 //! malformed packets included, is left to [`crate::parse`], which starts over.

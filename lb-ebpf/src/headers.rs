@@ -1,4 +1,4 @@
-//! Headers that network-types lacks, or has with fields that do not fit.
+//! Headers that the crate network-types lacks, or has with unsuitable fields.
 
 use network_types::ip::{Ipv4Hdr, Ipv6Hdr};
 

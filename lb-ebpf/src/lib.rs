@@ -1,7 +1,8 @@
 //! How modlb reads a packet: frame → flow, or the reason why not.
 //!
-//! A library, so that the very code that runs in the kernel also runs on the host, where captures are judged and
-//! fuzzers look for what breaks it. The programs (`main.rs`, `traced.rs`) add the tables, the counters and the writing.
+//! It is a library, so that the same code runs in the kernel and on the host, where captures are judged and fuzzers
+//! look for inputs that break it. The programs (`main.rs`, `traced.rs`) add the tables, the counters and the
+//! rewriting.
 
 #![no_std]
 #![expect(missing_docs, reason = "what is self-evident needs no words; whatever has a shape or a trap is documented")]

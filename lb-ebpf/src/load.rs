@@ -1,4 +1,4 @@
-//! Tells the benchmark's driver which packets to make, and which program to hand them to.
+//! Instructions for the benchmark's driver: which packets to make, and which program to run on them.
 //!
 //! Trap: a load that is wider than the store before it, or spans two, waits until the stores have left the store
 //! buffer. A packet from a network card never causes that. So the driver writes whole words, each of which covers what

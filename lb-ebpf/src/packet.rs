@@ -1,7 +1,7 @@
 //! The one bounds check and pointer cast.
 //!
-//! Trap: the verifier follows a pointer only from the comparison with the packet's end that guards it, so every access
-//! goes through [`Packet::header`], whatever is known about lengths already.
+//! Trap: the verifier permits an access only after it has seen the pointer compared with the packet's end. So every
+//! access goes through [`Packet::header`], even where the length is known already.
 
 use core::{
     marker::PhantomData,

@@ -1,8 +1,8 @@
 //! The traced programs: they record what happens to packets, for `modlb trace` as events, for `modlb logs` as messages.
 //!
-//! They replace the regular programs while somebody watches. They are made of the same stages and do the same to
-//! packets, only without the fast path. They are an object file of their own, so that the regular programs do not pay
-//! for any of this.
+//! They replace the regular programs while somebody watches. They consist of the same stages and do the same to
+//! packets, but have no fast path. They are a separate object file, so that the regular programs pay for none of
+//! this.
 
 #![no_std]
 #![no_main]

@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: builds what is measured and what measures, optimised, and runs it.
+//! `cargo xtask bench`: builds the datapath and its benchmark, optimised, and runs the benchmark.
 //!
-//! What measures is a crate of its own beside this one, `lb-bench`: it depends on the datapath, which the other tasks
-//! must not wait for.
+//! The benchmark is a separate crate beside this one, `lb-bench`: it depends on the datapath, and the other tasks
+//! must not wait for that to be built.
 
 use std::{os::unix::process::CommandExt as _, path::PathBuf};
 

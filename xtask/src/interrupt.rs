@@ -1,4 +1,4 @@
-//! Ctrl-C ends a task like a failure does: with everything removed.
+//! Ctrl-C ends a task as a failure does: everything that it made is removed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

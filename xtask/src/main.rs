@@ -1,4 +1,4 @@
-//! `cargo xtask`: everything that a developer types.
+//! `cargo xtask`: the tasks that developers run.
 
 mod bench;
 mod build;

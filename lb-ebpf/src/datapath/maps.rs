@@ -4,8 +4,9 @@
 //! A map with two halves holds half A first, then half B. `max_entries` are placeholders here: user space sets them
 //! when an instance is made.
 //!
-//! [`CELLS`], [`SLOTS`], [`COUNTERS`] and the like are each the one value of their map, which programs index
-//! themselves; see [`tables`]. The verifier inlines lookups in the other array maps, so there is no call either.
+//! [`CELLS`], [`SLOTS`], [`COUNTERS`] and the like are each the only value of their map, and programs index into them
+//! without a lookup; see [`tables`]. The verifier inlines lookups in the other array maps, so there is no call
+//! either.
 
 use core::mem;
 

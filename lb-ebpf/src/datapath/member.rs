@@ -1,7 +1,7 @@
 //! Role `member`: this host receives what every other member receives, and takes what the formula gives it.
 //!
 //! Trap: the kernel drops frames not addressed to its own MAC (always for TCP and forwarded packets). So the program
-//! rewrites the destination of frames that it accepts; the kernel looks at it after the program.
+//! rewrites the destination of frames that it accepts; the kernel checks it after the program has run.
 
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{

@@ -1,8 +1,8 @@
-//! Finds the service of a packet that may travel either way, and orients the tuple: the formula needs the same one for
-//! both ways.
+//! Finds the service of a packet that may travel in either direction, and orients the tuple: the formula needs the
+//! same one for both directions.
 //!
-//! For roles whose services have a direction. The two directions have different keys. If no service takes the packet as
-//! one that goes to it, the tuple is swapped and looked up as that of a packet from the service.
+//! For roles whose services have a direction. The two directions have different keys. If there is no service that the
+//! packet goes to, the tuple is swapped, to look for a service that the packet comes from.
 
 use lb_common::{
     control::Control,

@@ -1,7 +1,7 @@
 //! One look into the table of services, by a complete key.
 //!
-//! Trap: the verifier re-verifies a static function at every call site, with everything that is known there, and gives
-//! up at 8,192 branches that are still to be followed. It verifies a global function once, whatever the arguments are.
+//! Trap: the verifier re-verifies a static function at every call site, with everything that is known there, and
+//! gives up when 8,192 branches are pending. It verifies a global function only once, for any arguments.
 
 use lb_common::{control::Control, key, limits::MAX_PROBES};
 

@@ -1,4 +1,4 @@
-//! Writes packet bytes: both MACs, for some servers the VLAN tag. Then the frame is sent.
+//! Writes packet bytes (both MACs and, for some servers, the VLAN tag), then sends the frame.
 //!
 //! Trap: the source must be rewritten as well. Otherwise switches would learn the client's MAC on the balancer's port
 //! and deliver the servers' replies there.

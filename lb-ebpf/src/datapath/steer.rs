@@ -1,7 +1,7 @@
 //! Role `steer`: what this host sends goes through the router or proxy that the formula names.
 //!
-//! Trap: a large packet's payload need not be in the packet's linear part, and in rare cases not even its headers are.
-//! Then they are moved there and the packet is read again.
+//! Trap: a large packet's payload may lie outside the linear part of its socket buffer, and in rare cases so do its
+//! headers. Then the headers are pulled into the linear part, and the packet is read again.
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
 use lb_common::{

@@ -1,7 +1,7 @@
 //! Recordings as messages (aya-log), for `modlb logs`.
 //!
-//! Trap: the macro makes hundreds of instructions of each message, and the verifier follows all of their branches, so
-//! no message is inlined. And a message's text must stand in the program, so there is one for each outcome.
+//! Trap: the macro turns each message into hundreds of instructions, and the verifier follows all of their branches;
+//! so no message is inlined. A message's text must be part of the program, so each outcome has its own message.
 
 use aya_log_ebpf::{debug, error, info, trace, warn};
 use lb_common::{control::Control, outcome::Outcome, trace::TraceEvent};

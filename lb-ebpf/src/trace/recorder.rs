@@ -1,7 +1,7 @@
 //! Records a packet on its way, and emits the recording if it fits the filter.
 //!
-//! Trap: observing must not change behaviour. Where there is no room for an event it is dropped and counted, and the
-//! packet goes its way.
+//! Trap: observing must not change behaviour. If there is no room for an event, it is dropped and counted, and the
+//! packet goes on as usual.
 
 use core::marker::PhantomData;
 

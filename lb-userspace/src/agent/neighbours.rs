@@ -1,8 +1,9 @@
 //! Keeps servers' MACs up to date.
 //!
-//! Frames that XDP sends do not refresh the kernel's neighbour entries, which would age and go. Since Linux 5.16 the
-//! kernel keeps *managed* entries alive; before that the agent asks for each again and again. Changes come as events.
-//! Trap: managing a permanent entry makes it non-permanent, so permanent entries are left alone.
+//! Frames that XDP sends do not refresh the kernel's neighbour entries, so these would expire. Since Linux 5.16 the
+//! kernel keeps *managed* entries alive; on older kernels the agent has it resolve each one again at intervals.
+//! Changes arrive as events. Trap: managing a permanent entry makes it non-permanent, so permanent entries are left
+//! alone.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry as Slot},

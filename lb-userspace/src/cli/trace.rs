@@ -88,7 +88,7 @@ pub struct Logs {
     /// Only packets that arrive by this interface; may be repeated
     #[arg(long, value_name = "IFACE")]
     pub interface: Vec<String>,
-    /// Only for one in N packets
+    /// Describe only one in N packets
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
     /// End after SECONDS

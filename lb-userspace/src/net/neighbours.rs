@@ -1,7 +1,7 @@
 //! Resolves MACs: has the kernel ask for them, and reads its neighbour table.
 //!
-//! The kernel sends the requests (ARP, neighbour solicitations), as it knows source addresses and retries and sees all
-//! answers. There are two ways to make it ask, and each works where the other does not:
+//! The kernel sends the requests (ARP, neighbour solicitations), because it knows the source addresses, retries, and
+//! sees all answers. There are two ways to make it ask, and each works where the other does not:
 //!
 //! - A datagram to the address. In IPv6, the solicitation then has the datagram's source. Otherwise the kernel needs a
 //!   link-local address, which an interface lacks for a second after it came up, or altogether.

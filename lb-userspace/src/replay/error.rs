@@ -1,10 +1,10 @@
-//! Change a capture cannot be replayed.
+//! Why a capture cannot be replayed.
 
 use std::net::IpAddr;
 
 use crate::datapath;
 
-/// Change a capture cannot be replayed.
+/// Why a capture cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The datapath cannot be run.

@@ -1,10 +1,10 @@
 //! Runs a capture through the datapath without attaching it: what would have happened to each packet.
 //!
 //! ```text
-//! capture   a file → frames                          setting   what is replayed, on which host, and by whom
+//! capture   a file → frames                          setting   what to replay, for which host, and how
 //! engine    a frame → the server that takes it       kernel    by the loaded program       host   without it
 //! scenario  a different configuration to compare     stats     everything that is counted
-//! own       which frames are the balancer's          progress  how far it is, on a terminal
+//! own_mac   which frames are the balancer's          progress  how far it is, on a terminal
 //! ```
 //!
 //! Trap: a frame that the capture truncated was not a short frame. If all deciding headers are there, it is filled up

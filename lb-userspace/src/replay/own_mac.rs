@@ -1,7 +1,7 @@
 //! Finds the balancer's MAC in a capture.
 //!
-//! Trap: a capture from the gateway holds sent frames as well as received ones. Most frames that a service would take
-//! go to the gateway: the frames that it sent are spread over several servers.
+//! Trap: a capture from the gateway holds sent frames as well as received ones. Still, most frames that a service
+//! would take go to the gateway's MAC, because those that it sent are spread over several servers' MACs.
 
 use std::{cmp::Reverse, collections::HashMap, io::Read};
 

@@ -1,4 +1,4 @@
-//! What the frame itself shows, if the program found no tuple or the tuple of a quoted packet.
+//! What the frame itself shows, where the program found no tuple, or only that of a quoted packet.
 
 use lb_common::{
     flow::protocol::{ICMP, ICMPV6},

@@ -1,7 +1,7 @@
-//! A machine in namespaces: Debian with a systemd of its own, which is gone with its last process.
+//! A machine in namespaces: Debian with its own systemd. It disappears with its last process.
 //!
-//! Trap: systemd wants a cgroup that it may call the root. It gets one beside all others, in a cgroup namespace; ending
-//! it by `cgroup.kill` leaves no process behind, however it began.
+//! Trap: systemd needs a cgroup that it sees as the root. It gets a separate one in a cgroup namespace; ending that
+//! by `cgroup.kill` leaves no process behind, however it was started.
 
 use std::{
     fs,

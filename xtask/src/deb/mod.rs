@@ -1,4 +1,4 @@
-//! `cargo xtask deb`: a package for Debian and its kin, by `dpkg-deb` alone.
+//! `cargo xtask deb`: a package for Debian and its derivatives, made with `dpkg-deb` alone.
 
 mod control;
 mod install;

@@ -1,4 +1,4 @@
-//! The fuzzers: built by cargo-fuzz, run directly, so that what they say can be followed.
+//! The fuzzers: built by cargo-fuzz, but run directly, so that their output can be followed.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: whatever comes from outside meets modlb's parsers, guided by coverage.
+//! `cargo xtask fuzz`: feeds generated input to modlb's parsers, guided by coverage.
 
 mod build;
 mod finding;

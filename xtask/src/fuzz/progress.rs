@@ -1,7 +1,7 @@
-//! What a fuzzer says, in few lines.
+//! Condenses a fuzzer's output into a few lines.
 //!
 //! libFuzzer reports on stderr: `#1048576 pulse cov: 312 ft: 940 corp: 153/9201b … exec/s: 524288 rss: 90Mb`, and at
-//! the end `stat::number_of_executed_units: 1048576`. Whatever the target itself says is in between.
+//! the end `stat::number_of_executed_units: 1048576`. The target's own output is in between.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! Debian's compiler, linked as a toolchain of rustup's, and a `bpf-linker` built for its LLVM.
+//! Debian's compiler, linked into rustup as a toolchain, and a `bpf-linker` built for its LLVM.
 
 use std::process::Command;
 

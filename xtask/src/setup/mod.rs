@@ -1,4 +1,4 @@
-//! Installs what is missing, says so before, and does nothing when nothing is.
+//! Says what is missing, then installs it; does nothing if nothing is missing.
 
 mod debian;
 mod deny;

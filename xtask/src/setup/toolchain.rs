@@ -1,8 +1,8 @@
 //! The toolchain for the datapath: a compiler with the source of the core library, and `bpf-linker`.
 //!
-//! Three situations: rustup's nightly with `rust-src` (or a toolchain that was linked here before) and `bpf-linker` are
-//! there; Debian, where packages and a `bpf-linker` built from source do; anything else, where the user is told what to
-//! type. A toolchain that works is never touched.
+//! There are three cases. If rustup's nightly with `rust-src` (or a toolchain that was linked here before) and
+//! `bpf-linker` are there, they are used. On Debian, packages and a `bpf-linker` built from source serve instead.
+//! Elsewhere setup prints what to type. A toolchain that works is never touched.
 
 use std::{path::Path, process::Command};
 

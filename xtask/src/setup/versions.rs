@@ -1,4 +1,4 @@
-//! What the datapath's toolchain is made of: names and versions that must suit one another.
+//! What the datapath's toolchain is made of: names and versions that must fit together.
 
 /// The rustup toolchain that stands for Debian's compiler.
 pub const LINKED: &str = "modlb-ebpf";

@@ -1,7 +1,7 @@
-//! What of the tests takes how long.
+//! How long tests take.
 //!
-//! A test binary says when a test ends, not when it starts. But it starts them by name, as many at a time as there are
-//! threads, and the next when one ends: that tells when each has started.
+//! A test binary reports when a test ends, not when it starts. But it starts tests in the order of their names, as
+//! many at a time as there are threads, and the next one when another ends. From that follows when each started.
 
 use std::{
     collections::BTreeMap,

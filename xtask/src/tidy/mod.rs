@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: what reviewers would have to look for otherwise.
+//! `cargo xtask tidy`: finds what reviewers would otherwise have to look for.
 //!
 //! Each check is a function of the repository's files, so its tests hand it files with faults in them.
 

@@ -1,4 +1,4 @@
-//! What a table in `lb-common` names, a document explains.
+//! Checks that documents explain every name in the tables of `lb-common`.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

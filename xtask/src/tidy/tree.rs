@@ -1,4 +1,4 @@
-//! The files of the repository, as every check is handed them: name → text.
+//! The files of the repository, in the form that every check is given: name → text.
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 

@@ -1,4 +1,5 @@
-//! A driver and a floor for role `steer`, whose packets are those that a host sends.
+//! For role `steer`, whose packets are those that a host sends: a driver, and a floor (the least that such a program
+//! has to do).
 //!
 //! Trap: a program can only call programs of its own type, and a program array holds programs of one type. So drivers
 //! and arrays exist twice.

@@ -1,6 +1,6 @@
 //! The configuration file ↔ the model.
 //!
-//! Words, addresses and MACs are text here, as serde would stop at the first error.
+//! Keywords, addresses and MACs are plain text in these types, because serde would stop at the first error.
 
 mod check;
 mod group;

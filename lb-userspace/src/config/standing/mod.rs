@@ -1,7 +1,7 @@
 //! Whether a server takes flows, and if not, why.
 //!
 //! The reasons are kept apart. Only the first one, a server that is taken down, is in files and in what `export`
-//! writes. A failing check and a missing MAC are findings, and end without an operator.
+//! writes. A failing check and a missing MAC are findings, and end without an operator doing anything.
 
 use super::model::{Failing, Health, Server, Service, State, Unresolved};
 

@@ -6,7 +6,7 @@
 //! names     what programs are called                                   egress     attaching to egress
 //! mode      where programs run                                         pass       the program that passes everything
 //! link      what the kernel knows about a pinned link                  devices    interfaces to redirect to
-//! nic       ioctls on an interface                                     nic_state  settings that no link holds
+//! nic       ioctls on an interface                                     nic_state  settings that do not end with a link
 //! attached  the interfaces of an instance                              refusal    why the kernel refused, for messages
 //! ```
 

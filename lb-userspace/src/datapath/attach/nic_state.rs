@@ -1,8 +1,8 @@
-//! Interface settings that no link holds: multicast MACs, promiscuous mode, clsact filters.
+//! Interface settings that do not end with a BPF link: multicast MACs, promiscuous mode, clsact filters.
 //!
-//! Trap: none of these ends with a command or with a pin. So each is recorded in the map `HELD` before it is acquired,
-//! and struck out after it is released; a command may be killed at any point, and the next `detach` releases it. An
-//! interface's index is valid only in the network namespace in which the setting was acquired.
+//! Trap: none of these ends with a command or with a pin. So each is recorded in the map `HELD` before it is
+//! acquired, and removed from it after it is released: if a command is killed in between, the next `detach` releases
+//! the setting. An interface's index is valid only in the network namespace in which the setting was acquired.
 
 use std::{net::IpAddr, path::Path};
 

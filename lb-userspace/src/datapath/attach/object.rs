@@ -1,8 +1,8 @@
 //! Reads the object files, and writes tables and constants into their instructions.
 //!
-//! Each of the datapath's tables is the one value of a map. Programs refer to it by a symbol that the object file
-//! leaves undefined: `modlb_table_` and the map's name. aya ignores these instructions. Here they get the map, and the
-//! kernel turns that into the value's address (`BPF_PSEUDO_MAP_VALUE`), so that no lookup is left.
+//! Each of the datapath's tables is the only value of a map. Programs refer to it by a symbol that the object file
+//! leaves undefined: `modlb_table_` and the map's name. aya ignores these instructions. Here they get the map, and
+//! the kernel turns that into the value's address (`BPF_PSEUDO_MAP_VALUE`), so that no lookup is left.
 //!
 //! Constants that are known when a program is loaded, such as the length of a table, are written in the same way. Their
 //! symbols start with `modlb_constant_`.

@@ -1,4 +1,4 @@
-//! Sums counters, of which each CPU has its own range, without system calls.
+//! Sums counters over the CPUs, each of which has its own range, without system calls.
 
 use std::{
     fs, hint, io,

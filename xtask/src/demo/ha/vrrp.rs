@@ -1,7 +1,7 @@
 //! keepalived on a balancer, with the repository's configuration.
 //!
-//! Trap: it keeps files in /run and /etc/keepalived in every network namespace. So each has its own of both; they share
-//! the BPF file system.
+//! Trap: it keeps files in /run and /etc/keepalived in every network namespace. So each balancer has its own copy of
+//! both directories; they share the BPF file system.
 
 use std::{
     fs,

@@ -2,7 +2,7 @@
 //!
 //! The machine is QEMU without KVM, which works everywhere, if slowly. Its whole file system is an archive made here:
 //! the kernel's modules for veth and bridges, the tests and the command as `cargo xtask test` builds them, and the
-//! programs that the tests run, each with the libraries that it asks for.
+//! programs that the tests run, each with the libraries that it needs.
 
 mod package;
 

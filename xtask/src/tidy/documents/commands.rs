@@ -1,4 +1,4 @@
-//! Commands that documents tell the reader to type.
+//! Checks the commands in documents: each one exists.
 
 use std::collections::BTreeMap;
 

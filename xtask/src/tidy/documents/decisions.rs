@@ -1,4 +1,4 @@
-//! Decisions have a status and a date, and are in their table.
+//! Checks that decisions have a status and a date, and are in the table of decisions.
 
 use crate::tidy::{fault::Fault, tree::Tree};
 

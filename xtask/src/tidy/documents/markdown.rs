@@ -1,4 +1,4 @@
-//! What of a document is to be taken literally: code, and where links lead.
+//! The literal parts of a document: code, and the targets of links.
 
 /// A piece of it, and its line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,4 +1,4 @@
-//! What documents name exists.
+//! Checks that everything that documents name exists.
 
 mod commands;
 mod decisions;

@@ -1,4 +1,4 @@
-//! Files that documents name.
+//! Checks the files that documents name: each one exists.
 
 use super::markdown::{Kind, Literal};
 use crate::tidy::{fault::Fault, imports::normal, tree::Tree};

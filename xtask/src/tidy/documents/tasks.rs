@@ -1,4 +1,4 @@
-//! Every task of `cargo xtask` is in a document that a developer reads.
+//! Checks that every task of `cargo xtask` is in a document that developers read.
 
 use crate::tidy::{fault::Fault, tree::Tree};
 

@@ -1,7 +1,7 @@
 //! Which file imports which.
 //!
-//! An import ends in the file of the last module that its path names: `crate::a::b::Item` in that of `crate::a::b`, and
-//! a name that `a` only passes on in that of `a`.
+//! An import leads to the file of the last module that its path names: `crate::a::b::Item` to that of `crate::a::b`,
+//! and a name that `a` only re-exports to that of `a`.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! What a file of Rust declares and names: modules, imports and paths.
+//! What a Rust file declares and refers to: modules, imports and paths.
 //!
-//! It reads tokens, not syntax: macros' arguments and bodies are then read like all else, while comments, strings and
-//! what only tests compile are left out.
+//! It reads tokens, not syntax, so macros' arguments and bodies are read like everything else. Comments, strings and
+//! code that only tests compile are left out.
 
 use std::{collections::BTreeMap, slice};
 

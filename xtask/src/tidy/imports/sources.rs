@@ -1,4 +1,4 @@
-//! All files of Rust, read once.
+//! All Rust files, each read once.
 
 use std::collections::BTreeMap;
 

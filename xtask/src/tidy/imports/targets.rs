@@ -1,4 +1,4 @@
-//! What cargo compiles: each library, program and set of tests by its first file.
+//! What cargo compiles: libraries, programs and sets of tests, each known by its root file.
 
 use crate::tidy::tree::Tree;
 
