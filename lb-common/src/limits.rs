@@ -24,7 +24,7 @@ pub const KEYS_PER_SERVICE: u32 = 2;
 /// The service table always has room for this many addresses of this host and broadcast addresses of its networks.
 pub const OWN_ADDRESSES: u32 = 256;
 
-/// The most addresses by which a member is told who it is.
+/// The most addresses in a member's `self`.
 pub const MAX_SELF_ADDRESSES: usize = 8;
 
 /// The most changes that an instance may make to interfaces besides attaching programs: memberships of multicast

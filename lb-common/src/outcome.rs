@@ -61,7 +61,7 @@ the interface is not attached, or the frame has no room for a VLAN tag" [egress 
                 debug "others: {} bytes are another member's" [length];
             Answered "answered" Transmit Forwarded rewritten
                 "answered with the group's MAC"
-                info "answered: who asked was told the group's MAC; {} bytes" [length];
+                info "answered: the group's MAC was sent to the host that asked; {} bytes" [length];
         }
     };
 }

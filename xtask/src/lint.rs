@@ -58,7 +58,7 @@ fn datapath_clippy(toolchain: setup::Toolchain) -> Result<Command> {
         .arg(build::target_directory()?.join("clippy-ebpf"))
         .args(["--", "-D", "warnings"])
         .env("CARGO_ENCODED_RUSTFLAGS", format!("--cfg=bpf_target_arch=\"{}\"", std::env::consts::ARCH))
-        // A release compiler takes unstable options when told that they are meant; a nightly one does anyway.
+        // This has a release compiler accept unstable options; a nightly one does anyway.
         .env("RUSTC_BOOTSTRAP", "1")
         .env_remove("RUSTC")
         .env_remove("CARGO");

@@ -1,4 +1,4 @@
-//! `modlb activate` and `modlb standby`: one atomic store, without waiting for the lock.
+//! `modlb activate` and `modlb standby`: one compare-and-exchange, without waiting for the lock.
 
 use anyhow::Result;
 

@@ -43,7 +43,7 @@ impl Session {
     ///
     /// Another command traces; an interface is not attached; the kernel refuses a program; signal handlers cannot be
     /// set up. Then nothing is changed.
-    pub async fn start(instance: &str, names: &[String], filter: &Filter, manner: TraceOutput) -> Result<Self> {
+    pub async fn start(instance: &str, names: &[String], filter: &Filter, output: TraceOutput) -> Result<Self> {
         let claim = Claim::take(instance)?;
         let writer = Writer::open(instance)?;
         // Before the first program is swapped: from then on a signal may arrive.
@@ -56,18 +56,18 @@ impl Session {
             watchdog: Watchdog::start(instance)?,
             claim: Some(claim),
         };
-        session.swap_in(writer, names, filter, manner).await?;
+        session.swap_in(writer, names, filter, output).await?;
         Ok(session)
     }
 
     /// Trap: ending a session waits for its watchdog, which waits for the writer's lock. So the writer is dropped first
     /// in any case.
-    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, manner: TraceOutput) -> Result<()> {
+    async fn swap_in(&mut self, writer: Writer, names: &[String], filter: &Filter, output: TraceOutput) -> Result<()> {
         // Left over by a killed command whose watchdog was killed as well.
         writer.swap_out()?;
         let group = writer.snapshot().config.group;
         for interface in chosen(&writer, names).await? {
-            self.tracers.push(writer.swap_in(&interface, &group, filter, manner)?);
+            self.tracers.push(writer.swap_in(&interface, &group, filter, output)?);
             self.replaced.push(false);
         }
         Ok(())

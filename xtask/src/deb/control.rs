@@ -18,7 +18,7 @@ use crate::process::{capture, root};
 /// Scripts that dpkg runs.
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
-/// Bytes in what sizes are told in.
+/// Bytes in the unit of `Installed-Size`.
 const KIB: u64 = 1_024;
 
 /// Writes `DEBIAN/`, when all else is in the tree.
@@ -49,7 +49,7 @@ pub fn copyright() -> Result<String> {
     Ok(read("scripts/debian/copyright")?.replace("@MIT@", &terms.join("\n")))
 }
 
-/// Debian's form of a change log; what changed is told elsewhere.
+/// Debian's form of a change log; CHANGELOG.md says what changed.
 pub fn changelog(version: &str) -> Result<String> {
     let date = capture(Command::new("date").args(["--utc", "--rfc-email", "--date", &format!("@{}", epoch()?)]))?;
     let (maintainer, date) = (maintainer(), date.trim());

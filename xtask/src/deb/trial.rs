@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{install::UNIT, load::Load, machine::Machine, network::Network};
 use crate::interrupt;
 
-/// How long a service may take to do what it was told.
+/// How long a service may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `CAP_NET_ADMIN`, `CAP_NET_RAW`, `CAP_PERFMON` and `CAP_BPF`, as the kernel numbers them.

@@ -17,7 +17,7 @@ pub fn all() -> Result<()> {
     build
         .args(["fuzz", "build", "--fuzz-dir", CRATE, "--codegen-units", "4", "--target-dir"])
         .arg(target_directory()?.join("fuzz"))
-        // A release compiler takes unstable options when told that they are meant; a nightly one does anyway.
+        // This has a release compiler accept unstable options; a nightly one does anyway.
         .env("RUSTC_BOOTSTRAP", "1")
         // Optimising across crates takes minutes, for a fuzzer that is hardly faster.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")

@@ -14,7 +14,7 @@ use anyhow::Result;
 /// How often a line is shown.
 const EVERY: Duration = Duration::from_secs(20);
 
-/// So many lines say why a target failed.
+/// How many lines are shown of a failed target.
 const LAST_WORDS: usize = 200;
 
 /// What is known at the end.
