@@ -53,7 +53,7 @@ pub fn run(test: &mut Command, threads: usize) -> Result<()> {
     Ok(())
 }
 
-/// Hands everything on at once, and each line to the clocks.
+/// Copies everything at once, and sends each line with its time to `lines`.
 fn copy(mut from: impl Read, mut to: impl Write, lines: &Sender<(Instant, String)>) -> io::Result<()> {
     let mut buffer = [0; 8_192];
     let mut line = Vec::new();
