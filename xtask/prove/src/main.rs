@@ -1,0 +1,90 @@
+//! `cargo xtask prove`: proofs about the bytecode that the kernel is handed. docs/PROOF.md says what they mean.
+
+mod assumptions;
+mod bits;
+mod calculate;
+mod compare;
+mod domain;
+mod eval;
+mod facts;
+mod image;
+mod insn;
+mod machine;
+mod memory;
+mod numbers;
+mod planted;
+#[cfg(test)]
+mod properties;
+mod refute;
+mod report;
+mod rewrite;
+mod smtlib;
+mod solver;
+mod state;
+mod sum;
+mod symbolic;
+mod term;
+mod theorem;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+/// Proves that the datapath's fast path decides as its general path does.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The datapath's object file
+    object: PathBuf,
+    /// Only this program: balancer or balancer_frags
+    #[arg(long, value_name = "PROGRAM")]
+    only: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Plant faults in the object, one at a time, and fail unless each is refuted
+    #[arg(long, conflicts_with = "json")]
+    planted: bool,
+    /// Print what is assumed
+    #[arg(long, hide = true)]
+    assumptions: bool,
+}
+
+const PROGRAMS: [&str; 2] = ["balancer", "balancer_frags"];
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all is proven.
+fn run(options: &Options) -> Result<bool> {
+    let file = std::fs::read(&options.object).with_context(|| format!("reading {}", options.object.display()))?;
+    let image = image::Image::read(&file)?;
+    if options.assumptions {
+        for assumption in &assumptions::ALL {
+            println!("| {} | {} |", assumption.what, assumption.by);
+        }
+        return Ok(true);
+    }
+    if options.planted {
+        return planted::run(&image, options.only.as_deref().unwrap_or(PROGRAMS[0]));
+    }
+    let mut programs = Vec::new();
+    for program in PROGRAMS.into_iter().filter(|program| options.only.as_deref().is_none_or(|only| only == *program)) {
+        programs.push(report::prove(&image, program)?);
+        if !options.json {
+            report::print(programs.last().context("nothing was proven")?);
+        }
+    }
+    if options.json {
+        println!("{:#}", report::json(&file, &programs));
+    }
+    Ok(programs.iter().all(report::Report::is_proven))
+}
