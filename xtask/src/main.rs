@@ -96,10 +96,8 @@ enum Task {
     )]
     Bench(bench::Options),
     /// Prove that the datapath's fast path decides as its general path does, for every packet and every table
-    #[command(
-        after_help = "Examples: the datapath as it is; whether faults that are planted in it are found\n  \
-                      cargo xtask prove\n  cargo xtask prove --planted"
-    )]
+    #[command(after_help = "Examples: the datapath as it is; whether faults that are planted in it are found\n  \
+                      cargo xtask prove\n  cargo xtask prove --planted")]
     Prove(prove::Options),
     /// Build a package for Debian and its kin, and say how exposed its service is
     #[command(

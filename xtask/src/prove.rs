@@ -81,7 +81,9 @@ mod tests {
     #[test]
     fn the_datapath_is_where_cargo_says() {
         let message = |package: &str| {
-            format!(r#"{{"reason":"build-script-executed","package_id":"path+file:///a/{package}#0.1.0","out_dir":"/b/{package}"}}"#)
+            format!(
+                r#"{{"reason":"build-script-executed","package_id":"path+file:///a/{package}#0.1.0","out_dir":"/b/{package}"}}"#
+            )
         };
         let messages = [message("libc"), "no message".to_owned(), message("lb-userspace")].join("\n");
         assert_eq!(directory(&messages), Some(PathBuf::from("/b/lb-userspace")));

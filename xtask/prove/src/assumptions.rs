@@ -14,13 +14,14 @@ pub const CPU_BITS: u32 = 32;
 pub const MAC_BITS: u32 = 48;
 
 /// All of them.
-pub const ALL: [Assumption; 10] = [
+pub const ALL: [Assumption; 9] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
     },
     Assumption {
-        what: "Programs stay within their memory: entries of tables lie within the table, and tables are apart from each other.",
+        what: "Programs stay within their memory: entries of tables lie within the table, \
+               and tables are apart from each other.",
         by: "the kernel's verifier, which has accepted the program",
     },
     Assumption {
@@ -29,7 +30,8 @@ pub const ALL: [Assumption; 10] = [
         by: "the kernel",
     },
     Assumption {
-        what: "A frame, and its first buffer, is shorter than 2^32 bytes; where it lies, addresses up to 2^32 behind its start do not wrap around.",
+        what: "A frame, and its first buffer, is shorter than 2^32 bytes; where it lies, \
+               addresses up to 2^32 behind its start do not wrap around.",
         by: "the kernel: frames have at most some hundred thousand bytes",
     },
     Assumption { what: "A frame is at least as long as its first buffer.", by: "the kernel: `bpf_xdp_get_buff_len`" },
@@ -43,14 +45,24 @@ pub const ALL: [Assumption; 10] = [
     },
     Assumption {
         what: "The number INTERFACE_MAC is below 2^48.",
-        by: "user space: `lb-userspace/src/datapath/attach/program.rs`",
-    },
-    Assumption {
-        what: "The number CELL_SHIFT is 32 to 63.",
-        by: "user space: `lb-userspace/src/datapath/attach/program.rs`",
+        by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
     },
     Assumption {
         what: "The solver is right when it says that something is impossible, and so is `xtask/prove`.",
         by: "z3; the tests of `lb-prove` and the planted faults",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_says_what_is_assumed() {
+        let document = include_str!("../../../docs/PROOF.md");
+        let (_, table) = document.split_once("| assumption | who sees to it |\n| --- | --- |\n").unwrap();
+        let said: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).map(str::to_owned).collect();
+        let assumed = ALL.map(|Assumption { what, by }| format!("| {what} | {by} |"));
+        assert_eq!(said, assumed);
+    }
+}

@@ -48,9 +48,9 @@ impl<'a, F: FnMut(&Node, Option<u64>) -> u64> Evaluator<'a, F> {
                 }
                 whole
             }
-            Node::Sum { parts, constant } => parts.iter().fold(*constant, |sum, (part, factor)| {
-                sum.wrapping_add(self.value(*part).wrapping_mul(*factor))
-            }),
+            Node::Sum { parts, constant } => parts
+                .iter()
+                .fold(*constant, |sum, (part, factor)| sum.wrapping_add(self.value(*part).wrapping_mul(*factor))),
             Node::Apply(op, a, b) => apply(*op, self.value(*a), self.value(*b), width),
             Node::Equal(a, b) => return u64::from(self.value(*a) == self.value(*b)),
             Node::Less(a, b) => return u64::from(self.value(*a) < self.value(*b)),

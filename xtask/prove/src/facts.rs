@@ -119,7 +119,11 @@ impl Facts {
         let (known, value) = (known >> low, value >> low);
         let (mut start, mut parts) = (0, Vec::new());
         while start < width {
-            let run = if known >> start & 1 == 1 { (known >> start).trailing_ones() } else { (known >> start).trailing_zeros() };
+            let run = if known >> start & 1 == 1 {
+                (known >> start).trailing_ones()
+            } else {
+                (known >> start).trailing_zeros()
+            };
             let run = run.min(width - start);
             parts.push(match known >> start & 1 {
                 1 => terms.constant(value >> start, run),

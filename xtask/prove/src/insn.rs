@@ -112,11 +112,8 @@ impl Insn {
 
     /// What it does. An error: it is not known here, so nothing can be said about it.
     pub fn operation(&self) -> Result<Operation> {
-        let source = if self.code & 8 == 0 {
-            Source::Constant(i64::from(self.imm) as u64)
-        } else {
-            Source::Register(self.src)
-        };
+        let source =
+            if self.code & 8 == 0 { Source::Constant(i64::from(self.imm) as u64) } else { Source::Register(self.src) };
         Ok(match self.code & 7 {
             _ if self.code == LOAD_CONSTANT && (self.src == 0) => Operation::LoadConstant,
             _ if self.code == EXIT => Operation::Exit,
@@ -227,7 +224,10 @@ mod tests {
     fn instructions_mean_what_the_standard_says() {
         use Source::{Constant, Register};
         for (bytes, operation) in [
-            ([0x07, 1, 0, 0, 255, 255, 255, 255], Operation::Alu { op: Alu::Add, width: 64, source: Constant(u64::MAX) }),
+            (
+                [0x07, 1, 0, 0, 255, 255, 255, 255],
+                Operation::Alu { op: Alu::Add, width: 64, source: Constant(u64::MAX) },
+            ),
             ([0x0c, 0x21, 0, 0, 0, 0, 0, 0], Operation::Alu { op: Alu::Add, width: 32, source: Register(2) }),
             ([0x9f, 2, 0, 0, 0, 0, 0, 0], Operation::Alu { op: Alu::Mod, width: 64, source: Register(0) }),
             ([0xdc, 1, 0, 0, 16, 0, 0, 0], Operation::Bytes { count: 2, swap: true }),

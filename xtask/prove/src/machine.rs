@@ -83,7 +83,9 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
             state.registers[0] = Some(value);
         }
         Operation::CallFunction => {
-            return insn.target.map_or_else(|| fault::<_, D>("calls a function that is not there"), |to| Ok(Event::Call(to)));
+            return insn
+                .target
+                .map_or_else(|| fault::<_, D>("calls a function that is not there"), |to| Ok(Event::Call(to)));
         }
         Operation::Exit => {
             let result = get(state, domain, 0)?;

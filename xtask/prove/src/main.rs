@@ -28,7 +28,7 @@ mod theorem;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
 /// Proves that the datapath's fast path decides as its general path does.
@@ -45,9 +45,6 @@ struct Options {
     /// Plant faults in the object, one at a time, and fail unless each is refuted
     #[arg(long, conflicts_with = "json")]
     planted: bool,
-    /// Print what is assumed
-    #[arg(long, hide = true)]
-    assumptions: bool,
 }
 
 const PROGRAMS: [&str; 2] = ["balancer", "balancer_frags"];
@@ -67,12 +64,8 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool> {
     let file = std::fs::read(&options.object).with_context(|| format!("reading {}", options.object.display()))?;
     let image = image::Image::read(&file)?;
-    if options.assumptions {
-        for assumption in &assumptions::ALL {
-            println!("| {} | {} |", assumption.what, assumption.by);
-        }
-        return Ok(true);
-    }
+    let known = |only: &String| PROGRAMS.contains(&only.as_str());
+    ensure!(options.only.as_ref().is_none_or(known), "the programs are {}", PROGRAMS.join(" and "));
     if options.planted {
         return planted::run(&image, options.only.as_deref().unwrap_or(PROGRAMS[0]));
     }
@@ -85,6 +78,8 @@ fn run(options: &Options) -> Result<bool> {
     }
     if options.json {
         println!("{:#}", report::json(&file, &programs));
+    } else {
+        println!("{}", report::summary(&file));
     }
     Ok(programs.iter().all(report::Report::is_proven))
 }

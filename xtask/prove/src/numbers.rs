@@ -29,10 +29,16 @@ pub struct Numbers {
 /// What became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    Decided { action: u64, frame: Vec<u8>, writes: Vec<Write<u64>> },
+    Decided {
+        action: u64,
+        frame: Vec<u8>,
+        writes: Vec<Write<u64>>,
+    },
     /// The general path was called, with this for the control word; whether that and the context are right, and nothing was
     /// written before.
-    General { rightly: bool },
+    General {
+        rightly: bool,
+    },
     Fault(String),
 }
 
@@ -145,7 +151,8 @@ impl Domain for Numbers {
     fn symbol(&mut self, name: &Rc<str>) -> Step<Value<u64>, Self> {
         if let Some(number) = name.strip_prefix(CONSTANT) {
             let value = self.numbers.get(number);
-            return value.map_or_else(|| Err(Stop::Fault(format!("no number {name}"))), |value| Ok(Value::Number(*value)));
+            return value
+                .map_or_else(|| Err(Stop::Fault(format!("no number {name}"))), |value| Ok(Value::Number(*value)));
         }
         let region = name.strip_prefix(TABLE).map(|table| Region::Table(table.into()));
         Ok(Value::Pointer(region.unwrap_or_else(|| Region::Other(name.clone())), 0))

@@ -76,9 +76,15 @@ const FAULTS: [Fault; 20] = [
     fault("the IP length may pass the frame's end", Fast, |_, o| calculates(o, Alu::Add, 14), 0, |i| i.imm = 13),
     fault("the IP length need not reach the ports", Fast, |_, o| calculates(o, Alu::Mov, 24), 0, |i| i.imm = 20),
     fault("IPv4 options are taken for ports", Fast, |_, o| calculates(o, Alu::And, KIND), 0, |i| i.imm = 0x00f0_ffff),
-    fault("fragments with a small offset count as whole", Fast, |i, o| loads_constant(i, o, FRAGMENT), 0, |i| {
-        i.imm = 0xff00_003f_u32 as i32;
-    }),
+    fault(
+        "fragments with a small offset count as whole",
+        Fast,
+        |i, o| loads_constant(i, o, FRAGMENT),
+        0,
+        |i| {
+            i.imm = 0xff00_003f_u32 as i32;
+        },
+    ),
     fault("standby is not seen", Fast, |_, o| calculates(o, Alu::And, 2), 0, |i| i.imm = 0x40),
     fault("the other half is read", Fast, |_, o| calculates(o, Alu::And, 1), 0, |i| i.imm = 2),
     fault("the seed lacks a bit", Fast, |_, o| calculates(o, Alu::And, 65535), 0, |i| i.imm = 65534),
@@ -89,9 +95,15 @@ const FAULTS: [Fault; 20] = [
     fault("no service is counted as something else", Fast, |_, o| calculates(o, Alu::Or, 10), 0, |i| i.imm = 9),
     fault("the first slot is taken for the first counter", Fast, |i, o| loads(i, o, 4, 28), 0, |i| i.off = 24),
     fault("prefixes are forgotten", Fast, |_, o| calculates(o, Alu::And, 28), 0, |i| i.imm = 12),
-    fault("another table's length is the limit", Fast, |i, _| loads_symbol(i, "ALL_COUNTERS"), 0, |i| {
-        i.symbol = Some("modlb_constant_SLOTS".into());
-    }),
+    fault(
+        "another table's length is the limit",
+        Fast,
+        |i, _| loads_symbol(i, "ALL_COUNTERS"),
+        0,
+        |i| {
+            i.symbol = Some("modlb_constant_SLOTS".into());
+        },
+    ),
     fault("general path: VRRP's MACs for IPv4 alone", General, |_, o| compares(o, Test::Greater, 1), 0, |i| i.imm = 0),
 ];
 

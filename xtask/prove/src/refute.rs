@@ -108,7 +108,9 @@ fn wishes(domain: &mut Symbolic) -> Vec<Term> {
     let terms = &mut domain.terms;
     let (zero, short) = (terms.constant(0, 64), terms.constant(SHORT, 64));
     let mut wishes = vec![terms.less(length, short), terms.equal(whole, length), terms.equal(cpu, zero)];
-    for (name, value) in [("SLOTS", 1 << 19), ("ALL_COUNTERS", 1 << 18), ("ALL_OUTCOMES", 32), ("CELLS", 1 << 14)] {
+    let numbers =
+        [("SLOTS", 1 << 19), ("ALL_COUNTERS", 1 << 18), ("ALL_OUTCOMES", 32), ("CELLS", 1 << 14), ("CELL_SHIFT", 50)];
+    for (name, value) in numbers {
         if let Some(number) = domain.number(name) {
             let value = domain.terms.constant(value, 64);
             wishes.push(domain.terms.equal(number, value));
@@ -130,8 +132,7 @@ fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option
         named.extend(domain.number(name).map(|number| (name, number)));
     }
     let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());
-    let mut evaluator =
-        Evaluator::new(&domain.terms, |node: &Node, _| known.get(node).copied().unwrap_or_default());
+    let mut evaluator = Evaluator::new(&domain.terms, |node: &Node, _| known.get(node).copied().unwrap_or_default());
     let length = evaluator.value(length);
     if length > LONGEST {
         return Ok(None);

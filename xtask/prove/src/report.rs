@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    assumptions::{self, Assumption},
     image::Image,
     numbers::{Ending, Numbers},
     refute::Refutation,
@@ -86,10 +87,15 @@ pub fn print(report: &Report) {
     let Counts { decided, handed_on, compared, asked, instructions } = counts;
     let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
     println!("{program}: fast path = general path: {verdict}");
-    println!("  {decided} ends where the fast path decides, {handed_on} where it hands on; {compared} ends compared, {asked} by the solver");
+    println!(
+        "  {decided} ends where the fast path decides, {handed_on} where it hands on; \
+         {compared} compared, {asked} of them by the solver"
+    );
     println!("  {questions} questions to the solver, {terms} terms, {instructions} instructions executed");
     let [(fast, all_fast), (general, all_general)] = coverage;
-    println!("  {fast} of {all_fast} instructions reached in {program}, {general} of {all_general} in the general path");
+    println!(
+        "  {fast} of {all_fast} instructions reached in {program}, {general} of {all_general} in the general path"
+    );
     println!("  {:.1} s, {:.1} s of CPU time, {} MB", took.as_secs_f64(), cost.cpu_seconds, cost.memory_mb);
     for refutation in refutations {
         println!("  REFUTED: {}", refutation.what);
@@ -138,7 +144,9 @@ fn ending(ending: &Ending) -> String {
         Ending::Decided { action, frame, writes } => {
             let writes: Vec<_> = writes
                 .iter()
-                .map(|write| format!("{} + {:#x} = {:#x} ({} bytes)", write.table, write.address, write.value, write.size))
+                .map(|write| {
+                    format!("{} + {:#x} = {:#x} ({} bytes)", write.table, write.address, write.value, write.size)
+                })
                 .collect();
             format!("action {action}, stores [{}], frame {}", writes.join(", "), hex(frame))
         }
@@ -150,8 +158,14 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The object's digest.
-pub fn digest(file: &[u8]) -> String {
+fn digest(file: &[u8]) -> String {
     hex(&Sha256::digest(file))
+}
+
+/// What was proven of whom, and on what it rests.
+pub fn summary(file: &[u8]) -> String {
+    let count = assumptions::ALL.len();
+    format!("object {}; {count} assumptions: docs/PROOF.md", digest(file))
 }
 
 /// For programs.
@@ -189,5 +203,12 @@ pub fn json(file: &[u8], programs: &[Report]) -> Value {
             })
         })
         .collect();
-    json!({ "object_sha256": digest(file), "theorem": "fast path = general path", "programs": programs })
+    let assumptions: Vec<_> =
+        assumptions::ALL.iter().map(|Assumption { what, by }| json!({ "what": what, "by": by })).collect();
+    json!({
+        "object_sha256": digest(file),
+        "theorem": "fast path = general path",
+        "programs": programs,
+        "assumptions": assumptions,
+    })
 }

@@ -12,8 +12,11 @@ impl Terms {
             self.add_part(*part, *factor, width, &mut total, &mut factors);
         }
         let full = mask(width);
-        let parts: Vec<_> =
-            factors.into_iter().map(|(term, factor)| (term, factor & full)).filter(|(_, factor)| *factor != 0).collect();
+        let parts: Vec<_> = factors
+            .into_iter()
+            .map(|(term, factor)| (term, factor & full))
+            .filter(|(_, factor)| *factor != 0)
+            .collect();
         if let Some(term) = self.as_concat(&parts, total & full, width) {
             return term;
         }

@@ -72,13 +72,7 @@ impl Symbolic {
     pub fn number(&mut self, name: &str) -> Option<Term> {
         Some(match name {
             "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
-            "CELL_SHIFT" => {
-                // 32 and any number below 32.
-                let (low, high) = (self.terms.unknown(name, 5), self.terms.constant(1, 1));
-                let low = self.terms.concat(&[low, high]);
-                self.terms.zero_extend(low, 64)
-            }
-            "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => self.any(name, 64),
+            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => self.any(name, 64),
             _ => return None,
         })
     }
@@ -187,7 +181,8 @@ impl Domain for Symbolic {
     fn symbol(&mut self, name: &Rc<str>) -> Step<Term64, Self> {
         if let Some(number) = name.strip_prefix(CONSTANT) {
             let number = self.number(number);
-            return number.map_or_else(|| fault(format!("the number {name} is not known")), |number| Ok(Value::Number(number)));
+            return number
+                .map_or_else(|| fault(format!("the number {name} is not known")), |number| Ok(Value::Number(number)));
         }
         let zero = self.constant(0);
         let region = name.strip_prefix(TABLE).map(|table| Region::Table(table.into()));

@@ -41,14 +41,24 @@ pub enum Node {
     /// Any value.
     Unknown(Rc<str>),
     /// A table's byte at `base + offset` as it was before the program ran: any value, the same for the same place.
-    Table { table: Rc<str>, base: Term, offset: u64 },
+    Table {
+        table: Rc<str>,
+        base: Term,
+        offset: u64,
+    },
     /// Bits from `low` of something that is no concatenation.
-    Slice { of: Term, low: u32 },
+    Slice {
+        of: Term,
+        low: u32,
+    },
     /// Parts, the lowest bits first; no part is a concatenation, and no two neighbours are constants or slices that
     /// could be one.
     Concat(Rc<[Term]>),
     /// `constant` plus each term times its factor.
-    Sum { parts: Rc<[(Term, u64)]>, constant: u64 },
+    Sum {
+        parts: Rc<[(Term, u64)]>,
+        constant: u64,
+    },
     Apply(Op, Term, Term),
     Equal(Term, Term),
     Less(Term, Term),

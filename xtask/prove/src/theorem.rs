@@ -279,10 +279,12 @@ impl<'a> Prover<'a> {
             let list = |writes: &[Write<Term>]| -> Vec<String> {
                 writes.iter().map(|write| format!("{} bytes to {}", write.size, write.table)).collect()
             };
-            return self.differ(format!("the fast path stores {:?}, the general path {:?}", list(one), list(other)), None);
+            return self
+                .differ(format!("the fast path stores {:?}, the general path {:?}", list(one), list(other)), None);
         }
         let mut equal = vec![("the action", self.domain.terms.equal(fast.action, general.action))];
-        let places: std::collections::BTreeSet<_> = fast.state.packet.keys().chain(general.state.packet.keys()).collect();
+        let places: std::collections::BTreeSet<_> =
+            fast.state.packet.keys().chain(general.state.packet.keys()).collect();
         for &place in places {
             let before = self.domain.packet_byte(place);
             let byte = |ended: &Ended| ended.state.packet.get(&place).copied().unwrap_or(before);

@@ -65,7 +65,7 @@ const PROGRAMS: [Program; 27] = [
     Program::new("systemd-analyze", "systemd", &[Need::Package]),
     Program::new("debootstrap", "debootstrap", &[Need::Machine]),
     Program::new("unshare", "util-linux", &[Need::Machine]),
-    Program::new("z3", "z3", &[Need::Prove]),
+    Program::new("z3", "z3", &[Need::Test, Need::Prove]),
 ];
 
 impl Program {
