@@ -54,8 +54,8 @@ pub fn run(options: &Options) -> Result<()> {
     bail!("cannot run {}: {error}", process::shown(&prover))
 }
 
-/// The object that `cargo xtask build` puts into the command. Cargo keeps those of other builds beside it, and says which
-/// one is of this.
+/// The object that `cargo xtask build` puts into the command. Cargo keeps those of other builds beside it, and says
+/// which one is of this.
 fn build_object() -> Result<PathBuf> {
     ensure!(!setup::datapath_is_skipped(), "AYA_BUILD_SKIP is set: there is no datapath to prove anything of");
     let mut build = build::with_toolchain(cargo())?;

@@ -37,7 +37,8 @@ pub enum Stop<C> {
 /// A result of the machine.
 pub type Step<T, D> = Result<T, Stop<<D as Domain>::Condition>>;
 
-/// Numbers of 64 bits, and the world that a program finds. A byte is a number as well; where terms have widths, its is 8.
+/// Numbers of 64 bits, and the world that a program finds. A byte is a number as well; where terms have widths, its
+/// is 8.
 pub trait Domain {
     type Number: Clone + Debug + PartialEq;
     type Condition: Clone + Debug;

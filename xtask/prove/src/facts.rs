@@ -2,17 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    rewrite::Rewriter,
-    term::{Node, Term, Terms, mask},
-};
+use crate::term::{Node, Term, Terms, mask};
 
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Which bits of a term are known, and what they are.
-    bits: HashMap<Term, (u64, u64)>,
-    ranges: HashMap<Term, (u64, u64)>,
-    conditions: HashMap<Term, bool>,
+    pub bits: HashMap<Term, (u64, u64)>,
+    pub ranges: HashMap<Term, (u64, u64)>,
+    pub conditions: HashMap<Term, bool>,
     /// Whether bits have become known since terms were last rewritten.
     is_news: bool,
 }
@@ -137,29 +134,6 @@ impl Facts {
     /// Whether terms should be rewritten; asked once for each piece of news.
     pub fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.is_news)
-    }
-
-    /// The same facts about rewritten terms.
-    pub fn rewrite(&mut self, terms: &mut Terms, rewriter: &mut Rewriter) {
-        let conditions = std::mem::take(&mut self.conditions);
-        for (condition, holds) in conditions {
-            let condition = rewriter.rewrite(terms, self, condition);
-            if terms.known(condition).is_none() {
-                self.conditions.insert(condition, holds);
-            }
-        }
-        for (term, range) in std::mem::take(&mut self.ranges) {
-            let term = rewriter.rewrite(terms, self, term);
-            if terms.known(term).is_none() {
-                self.ranges.insert(term, range);
-            }
-        }
-        for (term, bits) in self.bits.clone() {
-            let term = rewriter.rewrite_arguments(terms, self, term);
-            if !matches!(terms.node(term), Node::Const(_) | Node::Concat(_) | Node::Slice { .. }) {
-                self.bits.entry(term).or_insert(bits);
-            }
-        }
     }
 
     /// Whether a condition holds, if that is known.

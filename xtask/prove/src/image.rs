@@ -1,8 +1,12 @@
-//! The object file: its sections' instructions one after the other, with tables, numbers and functions by their symbols.
+//! The object file: its sections' instructions one after the other, with tables, numbers and functions by their
+//! symbols.
 //!
 //! Nothing is resolved that user space fills in only when it loads a program: such an instruction keeps its symbol.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    rc::Rc,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{
@@ -10,7 +14,7 @@ use object::{
     SectionKind, SymbolKind, elf, read::elf::ElfFile64,
 };
 
-use crate::insn::Insn;
+use crate::insn::{Insn, Operation};
 
 /// All functions of an object file.
 #[derive(Clone, Debug)]
@@ -104,6 +108,30 @@ impl Image {
         let section = |number: usize| self.code[number].place.rsplit_once(':').map(|(section, _)| section.to_owned());
         let last = (first..self.code.len()).find(|number| section(*number) != section(first));
         first..end.unwrap_or(self.code.len()).min(last.unwrap_or(self.code.len()))
+    }
+
+    /// Instructions from which one can be reached within its function, and itself.
+    pub fn leading_to(&self, number: usize) -> HashSet<usize> {
+        let mut found = HashSet::from([number]);
+        loop {
+            let before = found.len();
+            for (from, insn) in self.code.iter().enumerate().rev() {
+                let behind = from + if insn.is_wide() { 2 } else { 1 };
+                let target = (from + 1).wrapping_add_signed(insn.off.into());
+                let leads = match insn.operation() {
+                    Ok(Operation::Exit) => false,
+                    Ok(Operation::Goto) => found.contains(&target),
+                    Ok(Operation::Jump { .. }) => found.contains(&target) || found.contains(&behind),
+                    _ => found.contains(&behind),
+                };
+                if leads {
+                    found.insert(from);
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
     }
 
     fn name_at(&self, first: usize) -> &str {

@@ -12,6 +12,7 @@ mod insn;
 mod machine;
 mod memory;
 mod numbers;
+mod paths;
 mod planted;
 #[cfg(test)]
 mod properties;

@@ -34,8 +34,8 @@ pub enum Ending {
         frame: Vec<u8>,
         writes: Vec<Write<u64>>,
     },
-    /// The general path was called, with this for the control word; whether that and the context are right, and nothing was
-    /// written before.
+    /// The general path was called, with this for the control word; whether that and the context are right, and
+    /// nothing was written before.
     General {
         rightly: bool,
     },

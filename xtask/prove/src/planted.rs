@@ -64,18 +64,21 @@ fn loads_symbol(insn: &Insn, name: &str) -> bool {
     insn.symbol.as_deref().is_some_and(|symbol| symbol.ends_with(name))
 }
 
-/// IPv4's type, version and header length, masked; and the fragment bits and protocol.
+/// IPv4's type, version and header length: what is looked at, and what it must be.
 const KIND: i64 = 0x00ff_ffff;
+const FITS: u64 = 0x0045_0008;
+/// The fragment bits and the protocol.
 const FRAGMENT: u64 = 0xff00_ff3f;
 
-const FAULTS: [Fault; 20] = [
+const FAULTS: [Fault; 21] = [
     fault("ports are read four bytes too early", Fast, |i, o| loads(i, o, 4, 34), 0, |i| i.off = 30),
     fault("IPv6 ports are read from elsewhere", Fast, |i, o| loads(i, o, 4, 54), 0, |i| i.off = 50),
     fault("the source address is read for the destination", Fast, |i, o| loads(i, o, 4, 30), 0, |i| i.off = 26),
-    fault("the frame's length is checked for less", Fast, |_, o| calculates(o, Alu::Add, 38), 0, |i| i.imm = 34),
+    fault("the frame's length is checked for less", Fast, |_, o| calculates(o, Alu::Add, 38), 0, |i| i.imm = 22),
     fault("the IP length may pass the frame's end", Fast, |_, o| calculates(o, Alu::Add, 14), 0, |i| i.imm = 13),
     fault("the IP length need not reach the ports", Fast, |_, o| calculates(o, Alu::Mov, 24), 0, |i| i.imm = 20),
-    fault("IPv4 options are taken for ports", Fast, |_, o| calculates(o, Alu::And, KIND), 0, |i| i.imm = 0x00f0_ffff),
+    fault("half the EtherType is looked at", Fast, |_, o| calculates(o, Alu::And, KIND), 0, |i| i.imm = 0x00ff_00ff),
+    fault("IPv4 options are taken for ports", Fast, |_, o| compares(o, Test::NotEqual, FITS), 0, |i| i.imm = 0x46_0008),
     fault(
         "fragments with a small offset count as whole",
         Fast,
@@ -111,9 +114,10 @@ const FAULTS: [Fault; 20] = [
 pub fn run(image: &Image, program: &str) -> Result<bool> {
     let mut found = 0;
     for fault in &FAULTS {
-        let changed = plant(image, program, fault)?;
+        let (changed, number) = plant(image, program, fault)?;
         let start = std::time::Instant::now();
         let mut prover = Prover::new(&changed, program, |_, _, _| {})?;
+        prover.focus(number);
         let result = prover.run();
         let shown = prover.refutations.iter().find(|refutation| refutation.is_confirmed());
         let verdict = match (&shown, result) {
@@ -132,7 +136,7 @@ pub fn run(image: &Image, program: &str) -> Result<bool> {
     Ok(found == FAULTS.len())
 }
 
-fn plant(image: &Image, program: &str, fault: &Fault) -> Result<Image> {
+fn plant(image: &Image, program: &str, fault: &Fault) -> Result<(Image, usize)> {
     let first = match fault.place {
         Fast => image.function(program)?,
         General => image.called(program, GENERAL)?,
@@ -145,5 +149,5 @@ fn plant(image: &Image, program: &str, fault: &Fault) -> Result<Image> {
     let number = number.with_context(|| format!("\"{}\" fits no instruction of {program}", fault.name))?;
     let mut changed = image.clone();
     (fault.change)(&mut changed.code[number]);
-    Ok(changed)
+    Ok((changed, number))
 }

@@ -1,7 +1,7 @@
 //! A refutation: a frame and tables on which the two paths differ when they are calculated.
 //!
-//! The solver knows neither what a product nor what a remainder is. So each is fixed, one after the other, to what it is
-//! for the arguments that the solver chose, and then both paths are run on numbers.
+//! The solver knows neither what a product nor what a remainder is. So each is fixed, one after the other, to what it
+//! is for the arguments that the solver chose, and then both paths are run on numbers.
 
 use std::rc::Rc;
 

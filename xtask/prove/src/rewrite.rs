@@ -93,3 +93,28 @@ impl Rewriter {
         }
     }
 }
+
+impl Facts {
+    /// The same facts about rewritten terms.
+    pub fn rewrite(&mut self, terms: &mut Terms, rewriter: &mut Rewriter) {
+        let conditions = std::mem::take(&mut self.conditions);
+        for (condition, holds) in conditions {
+            let condition = rewriter.rewrite(terms, self, condition);
+            if terms.known(condition).is_none() {
+                self.conditions.insert(condition, holds);
+            }
+        }
+        for (term, range) in std::mem::take(&mut self.ranges) {
+            let term = rewriter.rewrite(terms, self, term);
+            if terms.known(term).is_none() {
+                self.ranges.insert(term, range);
+            }
+        }
+        for (term, bits) in self.bits.clone() {
+            let term = rewriter.rewrite_arguments(terms, self, term);
+            if !matches!(terms.node(term), Node::Const(_) | Node::Concat(_) | Node::Slice { .. }) {
+                self.bits.entry(term).or_insert(bits);
+            }
+        }
+    }
+}

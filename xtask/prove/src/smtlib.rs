@@ -47,8 +47,8 @@ pub fn functions(terms: &Terms, term: Term) -> Vec<Function> {
     }
 }
 
-/// Bytes of a table at one distance from some base. Those at others are functions of their own, so what is known is that
-/// the same base and distance give the same byte, and nothing else.
+/// Bytes of a table at one distance from some base. Those at others are functions of their own, so what is known is
+/// that the same base and distance give the same byte, and nothing else.
 fn table_name(table: &str, offset: u64) -> String {
     format!("|{table}+{offset}|")
 }

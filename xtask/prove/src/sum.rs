@@ -120,7 +120,8 @@ impl Terms {
         }
     }
 
-    /// Quotient or remainder: calculated of constants only. Division by 0 gives 0, and what is divided is its remainder.
+    /// Quotient or remainder: calculated of constants only. Division by 0 gives 0, and what is divided is its
+    /// remainder.
     pub fn divide(&mut self, op: Op, a: Term, b: Term) -> Term {
         let width = self.width(a);
         match (self.known(a), self.known(b)) {

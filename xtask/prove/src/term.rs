@@ -1,7 +1,8 @@
 //! Terms: what is calculated with values that are not known, as a graph in which equal terms are the same node.
 //!
 //! A term has 1 to 64 bits; one of width 0 is a condition. Nodes are made by the functions of [`crate::bits`],
-//! [`crate::sum`] and [`crate::compare`], which bring them into one form, so that most terms that are equal are the same.
+//! [`crate::sum`] and [`crate::compare`], which bring them into one form, so that most terms that are equal are the
+//! same.
 
 use std::{collections::HashMap, rc::Rc};
 

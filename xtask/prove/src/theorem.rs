@@ -1,20 +1,18 @@
-//! The theorem: where the fast path decides about a packet, the general path does the same; and where it does not, it has
-//! touched nothing.
+//! The theorem: where the fast path decides about a packet, the general path does the same; and where it does not, it
+//! has touched nothing.
 //!
 //! One walk over all paths, depth first. Where the fast path ends without having called the general path, that is run
 //! from its start under the same conditions, on the same frame and tables, and what both did is compared.
 
 use std::{collections::HashSet, rc::Rc, time::Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::{
     domain::{Domain as _, Region, Stop, Value},
     facts::Facts,
     image::Image,
-    machine::{self, Event},
     refute::{self, Refutation},
-    rewrite::Rewriter,
     state::{State, Write},
     symbolic::Symbolic,
     term::Term,
@@ -22,9 +20,6 @@ use crate::{
 
 /// A part of the name of the function that is the general path.
 pub const GENERAL: &str = "balance_other";
-
-/// After so many that no frame confirms, or one that a frame does, there is no need for more.
-const REFUTATIONS: usize = 20;
 
 /// What was done.
 #[derive(Clone, Debug, Default)]
@@ -42,13 +37,13 @@ pub struct Counts {
 
 /// How the fast path ended.
 #[derive(Debug)]
-struct Ended {
-    action: Term,
-    state: State<Term>,
+pub struct Ended {
+    pub action: Term,
+    pub state: State<Term>,
 }
 
 #[derive(Clone, Debug)]
-enum Phase {
+pub enum Phase {
     Fast,
     /// The general path was called by the fast one.
     HandedOn,
@@ -56,38 +51,49 @@ enum Phase {
 }
 
 #[derive(Clone, Debug)]
-struct Path {
-    state: State<Term>,
-    facts: Facts,
-    phase: Phase,
+pub struct Path {
+    pub state: State<Term>,
+    pub facts: Facts,
+    pub phase: Phase,
+    /// Whether it came by the instruction that alone matters.
+    pub is_touched: bool,
 }
 
 /// A path that is still to be followed: where what holds on it was branched off, and what holds besides.
 #[derive(Debug)]
-struct Pending {
-    path: Path,
-    depth: usize,
-    condition: Option<Term>,
+pub struct Pending {
+    pub path: Path,
+    pub depth: usize,
+    pub condition: Option<Term>,
+}
+
+/// An instruction, and all others of its function from which it can be reached.
+#[derive(Debug)]
+pub struct Focus {
+    pub number: usize,
+    pub leads_there: HashSet<usize>,
+    pub is_general: bool,
 }
 
 /// The proof of one program.
 #[derive(Debug)]
 pub struct Prover<'a> {
-    image: &'a Image,
-    entry: usize,
-    general: usize,
-    fragments: bool,
+    pub image: &'a Image,
+    pub entry: usize,
+    pub general: usize,
+    pub fragments: bool,
     pub domain: Symbolic,
-    pending: Vec<Pending>,
+    pub pending: Vec<Pending>,
     pub counts: Counts,
     pub refutations: Vec<Refutation>,
-    reached: HashSet<usize>,
+    pub reached: HashSet<usize>,
+    pub focus: Option<Focus>,
     /// Called now and then.
-    progress: fn(&Counts, u64, usize),
-    shown: Instant,
+    pub progress: fn(&Counts, u64, usize),
+    pub shown: Instant,
 }
 
-type Stopped = Stop<Term>;
+pub type Stopped = Stop<Term>;
 
 impl<'a> Prover<'a> {
     pub fn new(image: &'a Image, program: &str, progress: fn(&Counts, u64, usize)) -> Result<Self> {
@@ -102,127 +108,21 @@ impl<'a> Prover<'a> {
             counts: Counts::default(),
             refutations: Vec::new(),
             reached: HashSet::new(),
+            focus: None,
             progress,
             shown: Instant::now(),
         })
     }
 
-    /// Follows all paths. An error: nothing is proven.
-    pub fn run(&mut self) -> Result<()> {
-        if !self.domain.solver.is_possible()? {
-            bail!("the assumptions contradict each other");
-        }
-        let zero = self.domain.constant(0);
-        let state = State::new(self.entry, [State::context(zero)]);
-        let path = Path { state, facts: self.domain.facts.clone(), phase: Phase::Fast };
-        self.pending.push(Pending { path, depth: self.domain.solver.depth(), condition: None });
-        while let Some(Pending { path, depth, condition }) = self.pending.pop() {
-            self.domain.solver.back_to(depth)?;
-            self.domain.facts = path.facts.clone();
-            if let Some(condition) = condition {
-                self.domain.solver.push()?;
-                self.domain.assume(condition)?;
-            }
-            match self.follow(path) {
-                Ok(()) => {}
-                Err(Stop::Failed(what)) => bail!(what),
-                Err(Stop::Fault(what)) => self.refute(what, None)?,
-                Err(Stop::Fork(_)) => bail!("an instruction is undecided"),
-            }
-            let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed());
-            if confirmed || self.refutations.len() >= REFUTATIONS {
-                break;
-            }
-            if self.shown.elapsed().as_secs() >= 5 {
-                (self.progress)(&self.counts, self.domain.solver.questions, self.pending.len());
-                self.shown = Instant::now();
-            }
-        }
-        Ok(())
-    }
-
-    fn refute(&mut self, what: String, condition: Option<Term>) -> Result<()> {
+    pub fn refute(&mut self, what: String, condition: Option<Term>) -> Result<()> {
         let example = refute::example(&mut self.domain, condition, self.fragments)?;
         let program = refute::Program { image: self.image, entry: self.entry, general: self.general };
         self.refutations.push(Refutation::new(what, example, &program));
         Ok(())
     }
 
-    /// Follows a path to its ends, leaving others for later.
-    fn follow(&mut self, mut path: Path) -> Result<(), Stopped> {
-        loop {
-            if self.domain.facts.take_news() {
-                self.rewrite(&mut path);
-            }
-            self.reached.insert(path.state.next);
-            self.counts.instructions += 1;
-            match machine::step(self.image, &mut path.state, &mut self.domain) {
-                Ok(Event::Next) => {}
-                Ok(Event::Branch(condition, target)) => {
-                    let next = path.state.next + 1;
-                    let taken = self.branch(&path, condition, (target, next))?;
-                    path.state.next = if taken { target } else { next };
-                }
-                Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
-                    self.hand_on(&mut path)?;
-                }
-                Ok(Event::Call(target)) => machine::enter::<Symbolic>(&mut path.state, target)?,
-                Ok(Event::Exit(result)) => match self.end(path, result)? {
-                    Some(general) => path = general,
-                    None => return Ok(()),
-                },
-                Err(Stop::Fork(condition)) => {
-                    let next = path.state.next;
-                    self.branch(&path, condition, (next, next))?;
-                }
-                Err(stop) => return Err(stop),
-            }
-        }
-    }
-
-    /// Puts what is known by now into all that the path holds.
-    fn rewrite(&mut self, path: &mut Path) {
-        let Symbolic { terms, facts, .. } = &mut self.domain;
-        let mut rewriter = Rewriter::default();
-        let before = facts.clone();
-        path.state.change_numbers(|term| rewriter.rewrite(terms, &before, term));
-        if let Phase::General(ended) = &path.phase {
-            let mut state = ended.state.clone();
-            state.change_numbers(|term| rewriter.rewrite(terms, &before, term));
-            let action = rewriter.rewrite(terms, &before, ended.action);
-            path.phase = Phase::General(Rc::new(Ended { action, state }));
-        }
-        facts.rewrite(terms, &mut rewriter);
-    }
-
-    /// Whether a condition holds. Where it may hold or not, the one is followed now and the other later.
-    fn branch(&mut self, path: &Path, condition: Term, (there, here): (usize, usize)) -> Result<bool, Stopped> {
-        if let Some(holds) = self.domain.facts.decide(&mut self.domain.terms, condition) {
-            return Ok(holds);
-        }
-        let opposite = self.domain.terms.not(condition);
-        let (may, may_not) = (self.domain.can_hold(condition)?, self.domain.can_hold(opposite)?);
-        match (may, may_not) {
-            (true, true) => {
-                let mut other = Path { facts: self.domain.facts.clone(), ..path.clone() };
-                other.state.next = here;
-                let depth = self.domain.solver.depth();
-                self.pending.push(Pending { path: other, depth, condition: Some(opposite) });
-                self.domain.solver.push().map_err(failed)?;
-                self.domain.assume(condition).map_err(failed)?;
-                let _ = there;
-                Ok(true)
-            }
-            (false, false) => Err(Stop::Failed("a path is followed that nothing takes".into())),
-            (holds, _) => {
-                self.domain.facts.learn(&self.domain.terms, condition, holds);
-                Ok(holds)
-            }
-        }
-    }
-
     /// The call of the general path: it must be handed the context and the control word, with nothing done before.
-    fn hand_on(&mut self, path: &mut Path) -> Result<(), Stopped> {
+    pub fn hand_on(&mut self, path: &mut Path) -> Result<(), Stopped> {
         let fault = |what: &str| Err(Stop::Fault(format!("the general path is called {what}")));
         let state = &mut path.state;
         let zero = self.domain.constant(0);
@@ -246,7 +146,7 @@ impl<'a> Prover<'a> {
     }
 
     /// The end of a program. Returns the path of the general one, if that is still to be followed.
-    fn end(&mut self, path: Path, result: Value<Term>) -> Result<Option<Path>, Stopped> {
+    pub fn end(&mut self, path: Path, result: Value<Term>) -> Result<Option<Path>, Stopped> {
         match (path.phase, result) {
             (Phase::HandedOn, Value::Pointer(Region::Other(name), _)) if &*name == GENERAL => {
                 if path.state.has_written() {
@@ -262,7 +162,12 @@ impl<'a> Prover<'a> {
                 let (zero, control) = (self.domain.constant(0), self.domain.control());
                 let state = State::new(self.general, [State::context(zero), Value::Number(control)]);
                 let ended = Rc::new(Ended { action, state: path.state });
-                Ok(Some(Path { state, facts: Facts::default(), phase: Phase::General(ended) }))
+                Ok(Some(Path {
+                    state,
+                    facts: Facts::default(),
+                    phase: Phase::General(ended),
+                    is_touched: path.is_touched,
+                }))
             }
             (Phase::General(fast), Value::Number(action)) => {
                 self.counts.compared += 1;
@@ -335,6 +240,7 @@ impl<'a> Prover<'a> {
     }
 }
 
-fn failed(error: anyhow::Error) -> Stopped {
+/// What the solver could not do.
+pub fn failed(error: anyhow::Error) -> Stopped {
     Stop::Failed(format!("{error:#}"))
 }
