@@ -199,11 +199,18 @@ impl Domain for Symbolic {
 
     fn place(&mut self, at: &Term, size: u32) -> Step<u64, Self> {
         let place = self.only_value(*at)?;
-        let length = self.length();
-        match place.checked_add(size.into()) {
-            Some(end) if self.at_least(length, end)? => Ok(place),
-            _ => fault(format!("{size} bytes of the packet at {place}, which may be beyond its end")),
+        let Some(end) = place.checked_add(size.into()) else { return fault("reads or writes before the packet") };
+        let (length, end) = (self.length(), self.constant(end));
+        let beyond = self.terms.less(length, end);
+        let within = self.terms.not(beyond);
+        if self.holds(within)? {
+            return Ok(place);
         }
+        // Where it may be within, what is beyond is looked at alone: then there is a frame that shows it.
+        if self.can_hold(within)? {
+            return Err(Stop::Fork(within));
+        }
+        fault(format!("{size} bytes of the packet at {place}, which is beyond its end"))
     }
 
     fn packet_byte(&mut self, at: u64) -> Term {
