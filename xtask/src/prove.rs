@@ -25,9 +25,9 @@ pub struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Plant faults in the object, one at a time, and fail unless each is refuted
-    #[arg(long)]
-    planted: bool,
+    /// Plant faults in the object, one at a time (only those with a word in their name), and fail unless each is refuted
+    #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
+    planted: Option<String>,
     /// The datapath's object file; omitted: built first
     #[arg(long, value_name = "FILE")]
     object: Option<PathBuf>,
@@ -47,8 +47,8 @@ pub fn run(options: &Options) -> Result<()> {
     if options.json {
         prover.arg("--json");
     }
-    if options.planted {
-        prover.arg("--planted");
+    if let Some(word) = &options.planted {
+        prover.arg("--planted").arg(word);
     }
     let error = prover.exec();
     bail!("cannot run {}: {error}", process::shown(&prover))

@@ -45,9 +45,9 @@ struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Plant faults in the object, one at a time, and fail unless each is refuted
-    #[arg(long, conflicts_with = "json")]
-    planted: bool,
+    /// Plant faults in the object, one at a time (only those with a word in their name), and fail unless each is refuted
+    #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
+    planted: Option<String>,
 }
 
 const PROGRAMS: [&str; 2] = ["balancer", "balancer_frags"];
@@ -69,8 +69,8 @@ fn run(options: &Options) -> Result<bool> {
     let image = image::Image::read(&file)?;
     let known = |only: &String| PROGRAMS.contains(&only.as_str());
     ensure!(options.only.as_ref().is_none_or(known), "the programs are {}", PROGRAMS.join(" and "));
-    if options.planted {
-        return planted::run(&image, options.only.as_deref().unwrap_or(PROGRAMS[0]));
+    if let Some(word) = &options.planted {
+        return planted::run(&image, options.only.as_deref().unwrap_or(PROGRAMS[0]), word);
     }
     let mut programs = Vec::new();
     for program in PROGRAMS.into_iter().filter(|program| options.only.as_deref().is_none_or(|only| only == *program)) {
