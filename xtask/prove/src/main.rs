@@ -45,7 +45,7 @@ struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Plant faults in the object, one at a time (only those with a word in their name), and fail unless each is refuted
+    /// Plant faults in the object, one at a time (those with this word in their name), and fail unless each is refuted
     #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
     planted: Option<String>,
 }
