@@ -8,6 +8,7 @@ mod fuzz;
 mod interrupt;
 mod lint;
 mod process;
+mod prove;
 mod setup;
 mod spelling;
 mod test;
@@ -94,6 +95,10 @@ enum Task {
                       cargo xtask bench --compare docs/benchmarks/results.json"
     )]
     Bench(bench::Options),
+    /// Prove that the datapath's fast path decides as its general path does, for every packet and every table
+    #[command(after_help = "Examples: the datapath as it is; whether faults that are planted in it are found\n  \
+                      cargo xtask prove\n  cargo xtask prove --planted")]
+    Prove(prove::Options),
     /// Build a package for Debian and its kin, and say how exposed its service is
     #[command(
         after_help = "Examples: the package; the same, installed, upgraded under load and removed in a machine made for it\n  \
@@ -133,6 +138,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { routers: true, modlb, .. } => demo::run(demo::Story::Routers, modlb),
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),
         Task::Bench(options) => bench::run(&options),
+        Task::Prove(options) => prove::run(&options),
         Task::Deb(options) => deb::run(&options),
         Task::Lint => lint::run(&tasks()),
         Task::Tidy => tidy::run(&tasks()),

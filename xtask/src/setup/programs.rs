@@ -22,6 +22,8 @@ pub enum Need {
     Package,
     /// `cargo xtask deb --test`.
     Machine,
+    /// `cargo xtask prove`.
+    Prove,
 }
 
 /// A program.
@@ -35,7 +37,7 @@ struct Program {
 
 const BOTH: &[Need] = &[Need::Demo, Need::Test];
 
-const PROGRAMS: [Program; 26] = [
+const PROGRAMS: [Program; 27] = [
     Program::new("ip", "iproute2", &[Need::Demo, Need::Test, Need::Machine]),
     Program::new("nsenter", "util-linux", &[Need::Demo, Need::Test, Need::Machine]),
     Program::new("setpriv", "util-linux", BOTH),
@@ -63,6 +65,7 @@ const PROGRAMS: [Program; 26] = [
     Program::new("systemd-analyze", "systemd", &[Need::Package]),
     Program::new("debootstrap", "debootstrap", &[Need::Machine]),
     Program::new("unshare", "util-linux", &[Need::Machine]),
+    Program::new("z3", "z3", &[Need::Test, Need::Prove]),
 ];
 
 impl Program {

@@ -1,0 +1,68 @@
+//! What proofs rest on. docs/PROOF.md repeats it line by line; a test compares them.
+
+/// An assumption, and who sees to it that it holds.
+#[derive(Debug)]
+pub struct Assumption {
+    pub what: &'static str,
+    pub by: &'static str,
+}
+
+/// Frames are shorter than 2^32 bytes.
+pub const LENGTH_BITS: u32 = 32;
+pub const CPU_BITS: u32 = 32;
+/// The upper 16 bits of the interface's MAC are zeros.
+pub const MAC_BITS: u32 = 48;
+
+/// All of them.
+pub const ALL: [Assumption; 9] = [
+    Assumption {
+        what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
+        by: "the kernel: its rewriting of programs and its JIT compiler",
+    },
+    Assumption {
+        what: "Programs stay within their memory: entries of tables lie within the table, \
+               and tables are apart from each other.",
+        by: "the kernel's verifier, which has accepted the program",
+    },
+    Assumption {
+        what: "`data` and `data_end` of the context are the bounds of the frame or of its first buffer, \
+               and are the same whenever they are read.",
+        by: "the kernel",
+    },
+    Assumption {
+        what: "A frame, and its first buffer, is shorter than 2^32 bytes; where it lies, \
+               addresses up to 2^32 behind its start do not wrap around.",
+        by: "the kernel: frames have at most some hundred thousand bytes",
+    },
+    Assumption { what: "A frame is at least as long as its first buffer.", by: "the kernel: `bpf_xdp_get_buff_len`" },
+    Assumption {
+        what: "While a packet is decided about, nobody else writes to it or to the tables.",
+        by: "two halves and the control word (ARCHITECTURE.md); counters of a CPU are its own",
+    },
+    Assumption {
+        what: "The number of a CPU is below 2^32, and the same whenever one packet's program asks for it.",
+        by: "the kernel: `bpf_get_smp_processor_id`; programs do not migrate",
+    },
+    Assumption {
+        what: "The number INTERFACE_MAC is below 2^48.",
+        by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
+    },
+    Assumption {
+        what: "The solver is right when it says that something is impossible, and so is `xtask/prove`.",
+        by: "z3; the tests of `lb-prove` and the planted faults",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_says_what_is_assumed() {
+        let document = include_str!("../../../docs/PROOF.md");
+        let (_, table) = document.split_once("| assumption | who sees to it |\n| --- | --- |\n").unwrap();
+        let said: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).map(str::to_owned).collect();
+        let assumed = ALL.map(|Assumption { what, by }| format!("| {what} | {by} |"));
+        assert_eq!(said, assumed);
+    }
+}

@@ -1,0 +1,165 @@
+//! The object file: its sections' instructions one after the other, with tables, numbers and functions by their
+//! symbols.
+//!
+//! Nothing is resolved that user space fills in only when it loads a program: such an instruction keeps its symbol.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    rc::Rc,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use object::{
+    LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationFlags, RelocationTarget, SectionIndex,
+    SectionKind, SymbolKind, elf, read::elf::ElfFile64,
+};
+
+use crate::insn::{Insn, Operation};
+
+/// All functions of an object file.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub code: Vec<Insn>,
+    /// The first instruction of each.
+    functions: BTreeMap<String, usize>,
+}
+
+impl Image {
+    /// Reads an object file.
+    pub fn read(file: &[u8]) -> Result<Self> {
+        let elf = ElfFile64::<LittleEndian>::parse(file).context("this is no object file of a BPF program")?;
+        let (mut code, mut starts) = (Vec::new(), BTreeMap::new());
+        for section in elf.sections().filter(|section| section.kind() == SectionKind::Text && section.size() > 0) {
+            starts.insert(section.index().0, code.len());
+            decode(section.name()?, section.data()?, &mut code)?;
+        }
+        let mut image = Self { code, functions: BTreeMap::new() };
+        for section in elf.sections() {
+            let Some(&start) = starts.get(&section.index().0) else { continue };
+            for (offset, relocation) in section.relocations() {
+                let RelocationTarget::Symbol(index) = relocation.target() else { bail!("a relocation of no symbol") };
+                let symbol = elf.symbol_by_index(index)?;
+                let home = symbol.section_index().and_then(|SectionIndex(home)| starts.get(&home));
+                image.relocate(start + offset as usize / 8, relocation.flags(), &symbol, home.copied())?;
+            }
+        }
+        image.call_targets()?;
+        for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
+            if let Some(start) = symbol.section_index().and_then(|home| starts.get(&home.0)) {
+                image.functions.insert(symbol.name()?.to_owned(), start + symbol.address() as usize / 8);
+            }
+        }
+        Ok(image)
+    }
+
+    fn relocate<'data>(
+        &mut self,
+        number: usize,
+        flags: RelocationFlags,
+        symbol: &impl object::ObjectSymbol<'data>,
+        home: Option<usize>,
+    ) -> Result<()> {
+        let name = symbol.name()?;
+        let insn = self.code.get_mut(number).with_context(|| format!("{name} is referred to beyond the code"))?;
+        match flags {
+            RelocationFlags::Elf { r_type: elf::R_BPF_64_64 } if insn.is_wide() => {
+                ensure!(insn.wide_constant() == 0, "{insn} adds to the address of {name}");
+                insn.symbol = Some(name.into());
+            }
+            RelocationFlags::Elf { r_type: elf::R_BPF_64_32 } if insn.is_function_call() => {
+                let home = home.with_context(|| format!("{insn} calls {name}, which is not there"))?;
+                let target = home as i64 + symbol.address() as i64 / 8 + i64::from(insn.imm) + 1;
+                insn.target = Some(usize::try_from(target)?);
+            }
+            _ => bail!("{insn}: its relocation to {name} is not known"),
+        }
+        Ok(())
+    }
+
+    /// Calls within a section have no relocation.
+    fn call_targets(&mut self) -> Result<()> {
+        for (number, insn) in self.code.iter_mut().enumerate() {
+            if insn.is_function_call() && insn.target.is_none() {
+                insn.target = Some(usize::try_from(number as i64 + 1 + i64::from(insn.imm))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A function's first instruction.
+    pub fn function(&self, name: &str) -> Result<usize> {
+        self.functions.get(name).copied().with_context(|| format!("the object has no function {name}"))
+    }
+
+    /// The one function that the function `name` calls and that has `part` in its name.
+    pub fn called(&self, name: &str, part: &str) -> Result<usize> {
+        let body = self.body(self.function(name)?);
+        let mut found: Vec<_> = self.code[body].iter().filter_map(|insn| insn.target).collect();
+        found.retain(|target| self.name_at(*target).contains(part));
+        found.sort_unstable();
+        found.dedup();
+        let [one] = found[..] else { bail!("{name} calls {} functions called {part}", found.len()) };
+        Ok(one)
+    }
+
+    /// The instructions of the function that starts there.
+    pub fn body(&self, first: usize) -> std::ops::Range<usize> {
+        let end = self.functions.values().copied().filter(|start| *start > first).min();
+        let section = |number: usize| self.code[number].place.rsplit_once(':').map(|(section, _)| section.to_owned());
+        let last = (first..self.code.len()).find(|number| section(*number) != section(first));
+        first..end.unwrap_or(self.code.len()).min(last.unwrap_or(self.code.len()))
+    }
+
+    /// Instructions from which one can be reached within its function, and itself.
+    pub fn leading_to(&self, number: usize) -> HashSet<usize> {
+        let mut found = HashSet::from([number]);
+        loop {
+            let before = found.len();
+            for (from, insn) in self.code.iter().enumerate().rev() {
+                let behind = from + if insn.is_wide() { 2 } else { 1 };
+                let target = (from + 1).wrapping_add_signed(insn.off.into());
+                let leads = match insn.operation() {
+                    Ok(Operation::Exit) => false,
+                    Ok(Operation::Goto) => found.contains(&target),
+                    Ok(Operation::Jump { .. }) => found.contains(&target) || found.contains(&behind),
+                    _ => found.contains(&behind),
+                };
+                if leads {
+                    found.insert(from);
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
+    fn name_at(&self, first: usize) -> &str {
+        self.functions.iter().find(|(_, start)| **start == first).map_or("", |(name, _)| name)
+    }
+}
+
+fn decode(section: &str, data: &[u8], code: &mut Vec<Insn>) -> Result<()> {
+    ensure!(data.len().is_multiple_of(8), "section {section} is no list of instructions");
+    let first = code.len();
+    for (number, bytes) in data.chunks_exact(8).enumerate() {
+        let place: Rc<str> = format!("{section}:{number}").into();
+        code.push(Insn {
+            code: bytes[0],
+            dst: bytes[1] & 15,
+            src: bytes[1] >> 4,
+            off: i16::from_le_bytes([bytes[2], bytes[3]]),
+            imm: i32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
+            upper: 0,
+            symbol: None,
+            target: None,
+            place,
+        });
+    }
+    for number in first..code.len() - 1 {
+        if code[number].is_wide() {
+            code[number].upper = code[number + 1].imm;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The walk over all paths, depth first: where a condition may hold or not, both sides are followed.
+
+use std::{rc::Rc, time::Instant};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    domain::{Domain as _, Stop},
+    machine::{self, Event},
+    rewrite::Rewriter,
+    state::State,
+    symbolic::Symbolic,
+    term::Term,
+    theorem::{Ended, Focus, Path, Pending, Phase, Prover, Stopped, failed},
+};
+
+/// After so many that no frame confirms, or one that a frame does, there is no need for more.
+const REFUTATIONS: usize = 20;
+
+impl Prover<'_> {
+    /// Leaves out paths that do not come by this instruction. For planted faults: on others nothing changed. Nothing is
+    /// proven then, only refuted.
+    pub fn focus(&mut self, number: usize) {
+        let is_general = self.image.body(self.general).contains(&number);
+        self.focus = Some(Focus { number, leads_there: self.image.leading_to(number), is_general });
+    }
+
+    /// Whether a path cannot come by the instruction that matters any more.
+    fn is_left_out(&self, path: &mut Path) -> bool {
+        let Some(focus) = &self.focus else { return false };
+        let here = path.state.next;
+        path.is_touched |= here == focus.number;
+        let is_there = focus.is_general == matches!(path.phase, Phase::General(_));
+        is_there && path.state.callers.is_empty() && !path.is_touched && !focus.leads_there.contains(&here)
+    }
+
+    /// Follows all paths. An error: nothing is proven.
+    pub fn run(&mut self) -> Result<()> {
+        if !self.domain.solver.is_possible()? {
+            bail!("the assumptions contradict each other");
+        }
+        let zero = self.domain.constant(0);
+        let state = State::new(self.entry, [State::context(zero)]);
+        let path = Path { state, facts: self.domain.facts.clone(), phase: Phase::Fast, is_touched: false };
+        self.pending.push(Pending { path, depth: self.domain.solver.depth(), condition: None });
+        while let Some(Pending { path, depth, condition }) = self.pending.pop() {
+            self.domain.solver.back_to(depth)?;
+            self.domain.facts = path.facts.clone();
+            if let Some(condition) = condition {
+                self.domain.solver.push()?;
+                self.domain.assume(condition)?;
+            }
+            match self.follow(path) {
+                Ok(()) => {}
+                Err(Stop::Failed(what)) => bail!(what),
+                Err(Stop::Fault(what)) => self.refute(what, None)?,
+                Err(Stop::Fork(_)) => bail!("an instruction is undecided"),
+            }
+            let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed());
+            if confirmed || self.refutations.len() >= REFUTATIONS {
+                break;
+            }
+            if self.shown.elapsed().as_secs() >= 5 {
+                (self.progress)(&self.counts, self.domain.solver.questions, self.pending.len());
+                self.shown = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows a path to its ends, leaving others for later.
+    fn follow(&mut self, mut path: Path) -> Result<(), Stopped> {
+        loop {
+            if self.domain.facts.take_news() {
+                self.rewrite(&mut path);
+            }
+            if self.is_left_out(&mut path) {
+                return Ok(());
+            }
+            self.reached.insert(path.state.next);
+            self.counts.instructions += 1;
+            match machine::step(self.image, &mut path.state, &mut self.domain) {
+                Ok(Event::Next) => {}
+                Ok(Event::Branch(condition, target)) => {
+                    let next = path.state.next + 1;
+                    let taken = self.branch(&path, condition, next)?;
+                    path.state.next = if taken { target } else { next };
+                }
+                Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
+                    self.hand_on(&mut path)?;
+                }
+                Ok(Event::Call(target)) => machine::enter::<Symbolic>(&mut path.state, target)?,
+                Ok(Event::Exit(result)) => match self.end(path, result)? {
+                    Some(general) => path = general,
+                    None => return Ok(()),
+                },
+                Err(Stop::Fork(condition)) => {
+                    let next = path.state.next;
+                    self.branch(&path, condition, next)?;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    /// Puts what is known by now into all that the path holds.
+    fn rewrite(&mut self, path: &mut Path) {
+        let Symbolic { terms, facts, .. } = &mut self.domain;
+        let mut rewriter = Rewriter::default();
+        let before = facts.clone();
+        path.state.change_numbers(|term| rewriter.rewrite(terms, &before, term));
+        if let Phase::General(ended) = &path.phase {
+            let mut state = ended.state.clone();
+            state.change_numbers(|term| rewriter.rewrite(terms, &before, term));
+            let action = rewriter.rewrite(terms, &before, ended.action);
+            path.phase = Phase::General(Rc::new(Ended { action, state }));
+        }
+        facts.rewrite(terms, &mut rewriter);
+    }
+
+    /// Whether a condition holds. Where it may hold or not, the one is followed now and the other later.
+    fn branch(&mut self, path: &Path, condition: Term, otherwise: usize) -> Result<bool, Stopped> {
+        if let Some(holds) = self.domain.facts.decide(&mut self.domain.terms, condition) {
+            return Ok(holds);
+        }
+        let opposite = self.domain.terms.not(condition);
+        let (may, may_not) = (self.domain.can_hold(condition)?, self.domain.can_hold(opposite)?);
+        match (may, may_not) {
+            (true, true) => {
+                let mut other = Path { facts: self.domain.facts.clone(), ..path.clone() };
+                other.state.next = otherwise;
+                let depth = self.domain.solver.depth();
+                self.pending.push(Pending { path: other, depth, condition: Some(opposite) });
+                self.domain.solver.push().map_err(failed)?;
+                self.domain.assume(condition).map_err(failed)?;
+                Ok(true)
+            }
+            (false, false) => Err(Stop::Failed("a path is followed that nothing takes".into())),
+            (holds, _) => {
+                self.domain.facts.learn(&self.domain.terms, condition, holds);
+                Ok(holds)
+            }
+        }
+    }
+}

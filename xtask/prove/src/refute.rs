@@ -1,0 +1,165 @@
+//! A refutation: a frame and tables on which the two paths differ when they are calculated.
+//!
+//! The solver knows neither what a product nor what a remainder is. So each is fixed, one after the other, to what it
+//! is for the arguments that the solver chose, and then both paths are run on numbers.
+
+use std::rc::Rc;
+
+use anyhow::Result;
+
+use crate::{
+    assumptions,
+    eval::Evaluator,
+    image::Image,
+    numbers::{Ending, Numbers},
+    sum::apply,
+    symbolic::Symbolic,
+    term::{Node, Op, Term},
+};
+
+/// A claim that the theorem does not hold.
+#[derive(Debug)]
+pub struct Refutation {
+    pub what: String,
+    /// What a program finds, and what both paths do then.
+    pub example: Option<(Numbers, Ending, Ending)>,
+}
+
+/// What is run.
+#[derive(Debug)]
+pub struct Program<'a> {
+    pub image: &'a Image,
+    pub entry: usize,
+    pub general: usize,
+}
+
+impl Refutation {
+    pub fn new(what: String, found: Option<Numbers>, program: &Program<'_>) -> Self {
+        let example = found.map(|mut found| {
+            let fast = found.run(program.image, program.entry, &[], Some(program.general));
+            let control = found.control();
+            let general = found.run(program.image, program.general, &[control], None);
+            (found, fast, general)
+        });
+        Self { what, example }
+    }
+
+    /// How long the example's frame is.
+    pub fn frame_length(&self) -> usize {
+        self.example.as_ref().map_or(0, |(found, ..)| found.frame.len())
+    }
+
+    /// Whether the example shows it.
+    pub fn is_confirmed(&self) -> bool {
+        self.example.as_ref().is_some_and(|(_, fast, general)| match fast {
+            Ending::General { rightly } => !rightly,
+            Ending::Fault(_) => true,
+            Ending::Decided { .. } => fast != general,
+        })
+    }
+}
+
+/// The longest frame that is tried to be had, then any that fits.
+const SHORT: u64 = 128;
+const LONGEST: u64 = 1 << 17;
+
+/// What a program would have to find for all that was asserted to hold, and a condition besides. `None`: the solver
+/// found nothing in which products and remainders are right.
+pub fn example(domain: &mut Symbolic, condition: Option<Term>, fragments: bool) -> Result<Option<Numbers>> {
+    let depth = domain.solver.depth();
+    domain.solver.push()?;
+    let found = search(domain, condition, fragments);
+    domain.solver.back_to(depth)?;
+    found
+}
+
+fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool) -> Result<Option<Numbers>> {
+    if let Some(condition) = condition {
+        domain.solver.assert(&domain.terms, condition)?;
+    }
+    let roots = domain.solver.asserted().to_vec();
+    for wish in wishes(domain) {
+        if domain.solver.can_hold(&domain.terms, wish)? {
+            domain.solver.assert(&domain.terms, wish)?;
+        }
+    }
+    for term in domain.terms.below(&roots) {
+        let Node::Apply(op @ (Op::Mul | Op::Div | Op::Mod), a, b) = *domain.terms.node(term) else { continue };
+        if !domain.solver.is_possible()? {
+            return Ok(None);
+        }
+        let values = domain.solver.values(&domain.terms, &[a, b])?;
+        let width = domain.terms.width(term);
+        for (argument, value) in [(a, values[0]), (b, values[1]), (term, apply(op, values[0], values[1], width))] {
+            let value = domain.terms.constant(value, width);
+            let is_it = domain.terms.equal(argument, value);
+            domain.solver.assert(&domain.terms, is_it)?;
+        }
+    }
+    if !domain.solver.is_possible()? {
+        return Ok(None);
+    }
+    read(domain, &roots, fragments)
+}
+
+/// What makes an example easy to read.
+fn wishes(domain: &mut Symbolic) -> Vec<Term> {
+    let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());
+    let terms = &mut domain.terms;
+    let (zero, short) = (terms.constant(0, 64), terms.constant(SHORT, 64));
+    let mut wishes = vec![terms.less(length, short), terms.equal(whole, length), terms.equal(cpu, zero)];
+    let numbers =
+        [("SLOTS", 1 << 19), ("ALL_COUNTERS", 1 << 18), ("ALL_OUTCOMES", 32), ("CELLS", 1 << 14), ("CELL_SHIFT", 50)];
+    for (name, value) in numbers {
+        if let Some(number) = domain.number(name) {
+            let value = domain.terms.constant(value, 64);
+            wishes.push(domain.terms.equal(number, value));
+        }
+    }
+    wishes
+}
+
+fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option<Numbers>> {
+    let leaves: Vec<_> = domain.terms.below(roots);
+    let is_leaf = |term: &Term| matches!(domain.terms.node(*term), Node::Unknown(_) | Node::Table { .. });
+    let leaves: Vec<_> = leaves.into_iter().filter(is_leaf).collect();
+    let values = domain.solver.values(&domain.terms, &leaves)?;
+    let known: std::collections::HashMap<_, _> =
+        leaves.iter().map(|leaf| domain.terms.node(*leaf).clone()).zip(values.iter().copied()).collect();
+    let mut found = Numbers { fragments, ..Numbers::default() };
+    let mut named = Vec::new();
+    for name in ["INTERFACE_MAC", "CELL_SHIFT", "CELLS", "SLOTS", "COUNTERS", "ALL_COUNTERS", "ALL_OUTCOMES"] {
+        named.extend(domain.number(name).map(|number| (name, number)));
+    }
+    let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());
+    let mut evaluator = Evaluator::new(&domain.terms, |node: &Node, _| known.get(node).copied().unwrap_or_default());
+    let length = evaluator.value(length);
+    if length > LONGEST {
+        return Ok(None);
+    }
+    found.frame = vec![0; length as usize];
+    found.whole_length = evaluator.value(whole).max(length);
+    found.cpu = evaluator.value(cpu);
+    found.numbers = named.into_iter().map(|(name, number)| (name.to_owned(), evaluator.value(number))).collect();
+    for (leaf, value) in leaves.iter().zip(values) {
+        match domain.terms.node(*leaf) {
+            Node::Table { table, base, offset } => {
+                let address = evaluator.value(*base).wrapping_add(*offset);
+                let table: Rc<str> = table.clone();
+                // Two terms for one place with two values: not an example of anything real.
+                if found.tables.insert((table, address), value as u8).is_some_and(|before| before != value as u8) {
+                    return Ok(None);
+                }
+            }
+            Node::Unknown(name) => {
+                let place = name.strip_prefix("packet ").and_then(|place| place.parse::<usize>().ok());
+                if let Some(byte) = place.and_then(|place| found.frame.get_mut(place)) {
+                    *byte = value as u8;
+                }
+            }
+            _ => {}
+        }
+    }
+    debug_assert!(found.numbers["INTERFACE_MAC"] >> assumptions::MAC_BITS == 0);
+    Ok(Some(found))
+}

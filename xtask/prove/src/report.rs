@@ -1,0 +1,214 @@
+//! What is said about a proof.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    assumptions::{self, Assumption},
+    image::Image,
+    numbers::{Ending, Numbers},
+    refute::Refutation,
+    theorem::{Counts, Prover},
+};
+
+/// What came of one program.
+#[derive(Debug)]
+pub struct Report {
+    program: String,
+    counts: Counts,
+    questions: u64,
+    terms: usize,
+    coverage: [(usize, usize); 2],
+    took: Duration,
+    cost: Cost,
+    refutations: Vec<Refutation>,
+}
+
+/// CPU time and memory of this process and the solver.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    cpu_seconds: f64,
+    memory_mb: u64,
+}
+
+impl Report {
+    pub fn is_proven(&self) -> bool {
+        self.refutations.is_empty()
+    }
+}
+
+/// Tries to prove it of a program.
+pub fn prove(image: &Image, program: &str) -> Result<Report> {
+    let (start, before) = (Instant::now(), Cost::of(std::process::id()));
+    let mut prover = Prover::new(image, program, |counts, questions, pending| {
+        eprintln!(
+            "  {} ends compared, {} handed on, {questions} questions, {pending} paths waiting",
+            counts.compared, counts.handed_on
+        );
+    })?;
+    prover.run()?;
+    let (own, solver) = (Cost::of(std::process::id()), Cost::of(prover.domain.solver.process()));
+    Ok(Report {
+        program: program.to_owned(),
+        coverage: prover.coverage(),
+        questions: prover.domain.solver.questions,
+        terms: prover.domain.terms.len(),
+        counts: prover.counts.clone(),
+        took: start.elapsed(),
+        cost: Cost {
+            cpu_seconds: own.cpu_seconds - before.cpu_seconds + solver.cpu_seconds,
+            memory_mb: own.memory_mb + solver.memory_mb,
+        },
+        refutations: std::mem::take(&mut prover.refutations),
+    })
+}
+
+impl Cost {
+    /// Of a process; nothing where the kernel does not say.
+    fn of(process: u32) -> Self {
+        const TICKS: f64 = 100.0;
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+        let stat = read("stat");
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
+        let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+        let status = read("status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(str::trim);
+        let kilobytes = peak.and_then(|peak| peak.split(' ').next()).and_then(|number| number.parse::<u64>().ok());
+        Self { cpu_seconds: ticks / TICKS, memory_mb: kilobytes.unwrap_or_default() / 1024 }
+    }
+}
+
+/// For people.
+pub fn print(report: &Report) {
+    let Report { program, counts, questions, terms, coverage, took, cost, refutations } = report;
+    let Counts { decided, handed_on, compared, asked, instructions } = counts;
+    let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
+    println!("{program}: fast path = general path: {verdict}");
+    println!(
+        "  {decided} ends where the fast path decides, {handed_on} where it hands on; \
+         {compared} compared, {asked} of them by the solver"
+    );
+    println!("  {questions} questions to the solver, {terms} terms, {instructions} instructions executed");
+    let [(fast, all_fast), (general, all_general)] = coverage;
+    println!(
+        "  {fast} of {all_fast} instructions reached in {program}, {general} of {all_general} in the general path"
+    );
+    println!("  {:.1} s, {:.1} s of CPU time, {} MB", took.as_secs_f64(), cost.cpu_seconds, cost.memory_mb);
+    for refutation in refutations {
+        println!("  REFUTED: {}", refutation.what);
+        print_example(refutation);
+    }
+}
+
+fn print_example(refutation: &Refutation) {
+    let Some((found, fast, general)) = &refutation.example else {
+        println!("    no frame was found that shows it: the proof fails, the programs need not");
+        return;
+    };
+    if !refutation.is_confirmed() {
+        println!("    the frame that was found does not show it: the proof fails, the programs need not");
+        return;
+    }
+    println!("    frame, {} bytes (whole {}): {}", found.frame.len(), found.whole_length, hex(&found.frame));
+    let numbers: Vec<_> = found.numbers.iter().map(|(name, value)| format!("{name} {value:#x}")).collect();
+    println!("    CPU {}, {}", found.cpu, numbers.join(", "));
+    for line in tables(found) {
+        println!("    {line}");
+    }
+    println!("    fast path:    {}", ending(fast));
+    println!("    general path: {}", ending(general));
+}
+
+/// Runs of bytes of tables that were looked at.
+fn tables(found: &Numbers) -> Vec<String> {
+    let mut runs: Vec<(String, u64, Vec<u8>)> = Vec::new();
+    for ((table, address), byte) in &found.tables {
+        match runs.last_mut() {
+            Some((name, start, bytes)) if **name == **table && start.wrapping_add(bytes.len() as u64) == *address => {
+                bytes.push(*byte);
+            }
+            _ => runs.push((table.to_string(), *address, vec![*byte])),
+        }
+    }
+    runs.into_iter().map(|(table, start, bytes)| format!("{table} + {start:#x}: {}", hex(&bytes))).collect()
+}
+
+fn ending(ending: &Ending) -> String {
+    match ending {
+        Ending::General { rightly: true } => "hands on to the general path".into(),
+        Ending::General { rightly: false } => "hands on to the general path, but wrongly".into(),
+        Ending::Fault(what) => format!("fault: {what}"),
+        Ending::Decided { action, frame, writes } => {
+            let writes: Vec<_> = writes
+                .iter()
+                .map(|write| {
+                    format!("{} + {:#x} = {:#x} ({} bytes)", write.table, write.address, write.value, write.size)
+                })
+                .collect();
+            format!("action {action}, stores [{}], frame {}", writes.join(", "), hex(frame))
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The object's digest.
+fn digest(file: &[u8]) -> String {
+    hex(&Sha256::digest(file))
+}
+
+/// What was proven of whom, and on what it rests.
+pub fn summary(file: &[u8]) -> String {
+    let count = assumptions::ALL.len();
+    format!("object {}; {count} assumptions: docs/PROOF.md", digest(file))
+}
+
+/// For programs.
+pub fn json(file: &[u8], programs: &[Report]) -> Value {
+    let programs: Vec<_> = programs
+        .iter()
+        .map(|report| {
+            let refutations: Vec<_> = report
+                .refutations
+                .iter()
+                .map(|refutation| {
+                    json!({
+                        "what": refutation.what,
+                        "confirmed": refutation.is_confirmed(),
+                        "frame": refutation.example.as_ref().map(|(found, ..)| hex(&found.frame)),
+                        "tables": refutation.example.as_ref().map(|(found, ..)| tables(found)),
+                        "fast_path": refutation.example.as_ref().map(|(_, fast, _)| ending(fast)),
+                        "general_path": refutation.example.as_ref().map(|(.., general)| ending(general)),
+                    })
+                })
+                .collect();
+            json!({
+                "program": report.program,
+                "proven": report.is_proven(),
+                "ends_decided": report.counts.decided,
+                "ends_handed_on": report.counts.handed_on,
+                "ends_compared": report.counts.compared,
+                "ends_compared_by_solver": report.counts.asked,
+                "questions": report.questions,
+                "instructions_executed": report.counts.instructions,
+                "seconds": report.took.as_secs_f64(),
+                "cpu_seconds": report.cost.cpu_seconds,
+                "memory_mb": report.cost.memory_mb,
+                "refutations": refutations,
+            })
+        })
+        .collect();
+    let assumptions: Vec<_> =
+        assumptions::ALL.iter().map(|Assumption { what, by }| json!({ "what": what, "by": by })).collect();
+    json!({
+        "object_sha256": digest(file),
+        "theorem": "fast path = general path",
+        "programs": programs,
+        "assumptions": assumptions,
+    })
+}

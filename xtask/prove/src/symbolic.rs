@@ -1,0 +1,244 @@
+//! The machine's world where everything is arbitrary: the frame, its length, the tables, what user space fills in.
+
+use std::rc::Rc;
+
+use anyhow::Result;
+
+use crate::{
+    assumptions,
+    domain::{Domain, Region, Step, Stop, Value},
+    facts::Facts,
+    insn::{Alu, Test},
+    solver::Solver,
+    term::{Term, Terms},
+};
+
+/// What the symbols of tables start with.
+pub const TABLE: &str = "modlb_table_";
+/// What the symbols of numbers start with.
+pub const CONSTANT: &str = "modlb_constant_";
+
+/// `bpf_get_smp_processor_id`.
+pub const HELPER_CPU: i32 = 8;
+/// `bpf_xdp_get_buff_len`.
+pub const HELPER_LENGTH: i32 = 188;
+
+#[derive(Debug)]
+pub struct Symbolic {
+    pub terms: Terms,
+    pub solver: Solver,
+    /// Of the path that is being followed.
+    pub facts: Facts,
+    /// Whether frames may be in several buffers.
+    fragments: bool,
+}
+
+type Term64 = Value<Term>;
+
+impl Symbolic {
+    pub fn new(fragments: bool) -> Result<Self> {
+        let mut symbolic =
+            Self { terms: Terms::default(), solver: Solver::start()?, facts: Facts::default(), fragments };
+        if fragments {
+            let (length, whole) = (symbolic.length(), symbolic.whole_length());
+            let shorter = symbolic.terms.less(whole, length);
+            let condition = symbolic.terms.not(shorter);
+            symbolic.assume(condition)?;
+        }
+        Ok(symbolic)
+    }
+
+    /// Any number of so many bits, as one of 64.
+    fn any(&mut self, name: &str, width: u32) -> Term {
+        let unknown = self.terms.unknown(name, width);
+        self.terms.zero_extend(unknown, 64)
+    }
+
+    /// How long the frame is, or its first buffer.
+    pub fn length(&mut self) -> Term {
+        self.any("length", assumptions::LENGTH_BITS)
+    }
+
+    /// How long the frame is.
+    pub fn whole_length(&mut self) -> Term {
+        self.any("whole length", assumptions::LENGTH_BITS)
+    }
+
+    pub fn cpu(&mut self) -> Term {
+        self.any("CPU", assumptions::CPU_BITS)
+    }
+
+    /// A number that user space fills in.
+    pub fn number(&mut self, name: &str) -> Option<Term> {
+        Some(match name {
+            "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
+            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => self.any(name, 64),
+            _ => return None,
+        })
+    }
+
+    /// The control word that the program finds.
+    pub fn control(&mut self) -> Term {
+        let zero = self.terms.constant(0, 64);
+        let table: Rc<str> = "CONTROL".into();
+        let bytes: Vec<_> = (0..8)
+            .map(|offset| {
+                let offset = self.terms.constant(offset, 64);
+                let address = self.terms.add(zero, offset);
+                let byte = self.terms.table_byte(&table, address);
+                self.facts.refine(&mut self.terms, byte)
+            })
+            .collect();
+        self.terms.concat(&bytes)
+    }
+
+    /// From here on this holds.
+    pub fn assume(&mut self, condition: Term) -> Result<()> {
+        self.solver.assert(&self.terms, condition)?;
+        self.facts.learn(&self.terms, condition, true);
+        Ok(())
+    }
+
+    /// Whether a condition holds in any case here.
+    pub fn holds(&mut self, condition: Term) -> Step<bool, Self> {
+        if let Some(holds) = self.facts.decide(&mut self.terms, condition) {
+            return Ok(holds);
+        }
+        let opposite = self.terms.not(condition);
+        if self.can_hold(opposite)? {
+            return Ok(false);
+        }
+        self.facts.learn(&self.terms, condition, true);
+        Ok(true)
+    }
+
+    /// Whether a condition can hold here.
+    pub fn can_hold(&mut self, condition: Term) -> Step<bool, Self> {
+        self.solver.can_hold(&self.terms, condition).map_err(failed)
+    }
+
+    /// The number that a term must be here.
+    fn only_value(&mut self, term: Term) -> Step<u64, Self> {
+        let term = self.facts.refine(&mut self.terms, term);
+        if let Some(value) = self.terms.known(term) {
+            return Ok(value);
+        }
+        self.solver.prepare(&self.terms, term).map_err(failed)?;
+        if !self.solver.is_possible().map_err(failed)? {
+            return Err(Stop::Failed("a path is followed that nothing takes".into()));
+        }
+        let value = self.solver.values(&self.terms, &[term]).map_err(failed)?[0];
+        let constant = self.terms.constant(value, 64);
+        let is_it = self.terms.equal(term, constant);
+        if self.holds(is_it)? { Ok(value) } else { Err(Stop::Fork(is_it)) }
+    }
+
+    fn at_least(&mut self, number: Term, least: u64) -> Step<bool, Self> {
+        let least = self.terms.constant(least, 64);
+        let less = self.terms.less(number, least);
+        let condition = self.terms.not(less);
+        self.holds(condition)
+    }
+}
+
+fn failed<C>(error: anyhow::Error) -> Stop<C> {
+    Stop::Failed(format!("{error:#}"))
+}
+
+fn fault<T, C>(what: impl Into<String>) -> Result<T, Stop<C>> {
+    Err(Stop::Fault(what.into()))
+}
+
+impl Domain for Symbolic {
+    type Condition = Term;
+    type Number = Term;
+
+    fn constant(&mut self, value: u64) -> Term {
+        self.terms.constant(value, 64)
+    }
+
+    fn known(&self, number: &Term) -> Option<u64> {
+        self.terms.known(*number)
+    }
+
+    fn arithmetic(&mut self, op: Alu, width: u32, a: &Term, b: &Term) -> Term {
+        self.terms.arithmetic(op, width, *a, *b)
+    }
+
+    fn bytes(&mut self, number: &Term, count: u32) -> Vec<Term> {
+        (0..count).map(|byte| self.terms.slice(*number, byte * 8, 8)).collect()
+    }
+
+    fn join(&mut self, bytes: &[Term]) -> Term {
+        let joined = self.terms.concat(bytes);
+        self.terms.zero_extend(joined, 64)
+    }
+
+    fn compare(&mut self, test: Test, width: u32, a: &Term, b: &Term) -> Term {
+        self.terms.compare(test, width, *a, *b)
+    }
+
+    fn symbol(&mut self, name: &Rc<str>) -> Step<Term64, Self> {
+        if let Some(number) = name.strip_prefix(CONSTANT) {
+            let number = self.number(number);
+            return number
+                .map_or_else(|| fault(format!("the number {name} is not known")), |number| Ok(Value::Number(number)));
+        }
+        let zero = self.constant(0);
+        let region = name.strip_prefix(TABLE).map(|table| Region::Table(table.into()));
+        Ok(Value::Pointer(region.unwrap_or_else(|| Region::Other(name.clone())), zero))
+    }
+
+    fn context(&mut self, offset: u64, size: u32) -> Step<Term64, Self> {
+        match (offset, size) {
+            (0, 4) => Ok(Value::Pointer(Region::Packet, self.constant(0))),
+            (4, 4) => Ok(Value::Pointer(Region::Packet, self.length())),
+            _ => fault(format!("reads {size} bytes of the context at {offset}")),
+        }
+    }
+
+    fn place(&mut self, at: &Term, size: u32) -> Step<u64, Self> {
+        let place = self.only_value(*at)?;
+        let Some(end) = place.checked_add(size.into()) else { return fault("reads or writes before the packet") };
+        let (length, end) = (self.length(), self.constant(end));
+        let beyond = self.terms.less(length, end);
+        let within = self.terms.not(beyond);
+        if self.holds(within)? {
+            return Ok(place);
+        }
+        // Where it may be within, what is beyond is looked at alone: then there is a frame that shows it.
+        if self.can_hold(within)? {
+            return Err(Stop::Fork(within));
+        }
+        fault(format!("{size} bytes of the packet at {place}, which is beyond its end"))
+    }
+
+    fn packet_byte(&mut self, at: u64) -> Term {
+        let byte = self.terms.unknown(&format!("packet {at}"), 8);
+        self.facts.refine(&mut self.terms, byte)
+    }
+
+    fn does_not_wrap(&mut self, at: &Term) -> Step<(), Self> {
+        let limit = self.constant(1 << assumptions::LENGTH_BITS);
+        let condition = self.terms.less(*at, limit);
+        if self.holds(condition)? { Ok(()) } else { fault("compares a pointer that may be far beyond the packet") }
+    }
+
+    fn table_byte(&mut self, table: &Rc<str>, address: &Term) -> Step<Term, Self> {
+        let byte = self.terms.table_byte(table, *address);
+        Ok(self.facts.refine(&mut self.terms, byte))
+    }
+
+    fn are_apart(&mut self, (a, size_a): (&Term, u32), (b, size_b): (&Term, u32)) -> Step<bool, Self> {
+        let (behind, before) = (self.terms.subtract(*a, *b), self.terms.subtract(*b, *a));
+        Ok(self.at_least(behind, size_b.into())? && self.at_least(before, size_a.into())?)
+    }
+
+    fn helper(&mut self, number: i32) -> Step<Term64, Self> {
+        match number {
+            HELPER_CPU => Ok(Value::Number(self.cpu())),
+            HELPER_LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
+            _ => fault(format!("calls the helper {number}, of which nothing is known here")),
+        }
+    }
+}

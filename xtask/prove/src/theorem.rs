@@ -1,0 +1,246 @@
+//! The theorem: where the fast path decides about a packet, the general path does the same; and where it does not, it
+//! has touched nothing.
+//!
+//! One walk over all paths, depth first. Where the fast path ends without having called the general path, that is run
+//! from its start under the same conditions, on the same frame and tables, and what both did is compared.
+
+use std::{collections::HashSet, rc::Rc, time::Instant};
+
+use anyhow::Result;
+
+use crate::{
+    domain::{Domain as _, Region, Stop, Value},
+    facts::Facts,
+    image::Image,
+    refute::{self, Refutation},
+    state::{State, Write},
+    symbolic::Symbolic,
+    term::Term,
+};
+
+/// A part of the name of the function that is the general path.
+pub const GENERAL: &str = "balance_other";
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Ends of paths on which the fast path decided.
+    pub decided: u64,
+    /// Ends of paths on which the general path was called.
+    pub handed_on: u64,
+    /// Ends of the general path that were compared.
+    pub compared: u64,
+    /// Of these, ends where the solver was asked because terms were not the same.
+    pub asked: u64,
+    pub instructions: u64,
+}
+
+/// How the fast path ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub action: Term,
+    pub state: State<Term>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Phase {
+    Fast,
+    /// The general path was called by the fast one.
+    HandedOn,
+    General(Rc<Ended>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Path {
+    pub state: State<Term>,
+    pub facts: Facts,
+    pub phase: Phase,
+    /// Whether it came by the instruction that alone matters.
+    pub is_touched: bool,
+}
+
+/// A path that is still to be followed: where what holds on it was branched off, and what holds besides.
+#[derive(Debug)]
+pub struct Pending {
+    pub path: Path,
+    pub depth: usize,
+    pub condition: Option<Term>,
+}
+
+/// An instruction, and all others of its function from which it can be reached.
+#[derive(Debug)]
+pub struct Focus {
+    pub number: usize,
+    pub leads_there: HashSet<usize>,
+    pub is_general: bool,
+}
+
+/// The proof of one program.
+#[derive(Debug)]
+pub struct Prover<'a> {
+    pub image: &'a Image,
+    pub entry: usize,
+    pub general: usize,
+    pub fragments: bool,
+    pub domain: Symbolic,
+    pub pending: Vec<Pending>,
+    pub counts: Counts,
+    pub refutations: Vec<Refutation>,
+    pub reached: HashSet<usize>,
+    pub focus: Option<Focus>,
+    /// Called now and then.
+    pub progress: fn(&Counts, u64, usize),
+    pub shown: Instant,
+}
+
+pub type Stopped = Stop<Term>;
+
+impl<'a> Prover<'a> {
+    pub fn new(image: &'a Image, program: &str, progress: fn(&Counts, u64, usize)) -> Result<Self> {
+        let fragments = program.ends_with("_frags");
+        Ok(Self {
+            image,
+            entry: image.function(program)?,
+            general: image.called(program, GENERAL)?,
+            fragments,
+            domain: Symbolic::new(fragments)?,
+            pending: Vec::new(),
+            counts: Counts::default(),
+            refutations: Vec::new(),
+            reached: HashSet::new(),
+            focus: None,
+            progress,
+            shown: Instant::now(),
+        })
+    }
+
+    pub fn refute(&mut self, what: String, condition: Option<Term>) -> Result<()> {
+        let example = refute::example(&mut self.domain, condition, self.fragments)?;
+        let program = refute::Program { image: self.image, entry: self.entry, general: self.general };
+        self.refutations.push(Refutation::new(what, example, &program));
+        Ok(())
+    }
+
+    /// The call of the general path: it must be handed the context and the control word, with nothing done before.
+    pub fn hand_on(&mut self, path: &mut Path) -> Result<(), Stopped> {
+        let fault = |what: &str| Err(Stop::Fault(format!("the general path is called {what}")));
+        let state = &mut path.state;
+        let zero = self.domain.constant(0);
+        if state.registers[1] != Some(State::context(zero)) {
+            return fault("with something else for the context");
+        }
+        let Some(Value::Number(control)) = state.registers[2] else { return fault("without a control word") };
+        let read = self.domain.control();
+        let is_it = self.domain.terms.equal(control, read);
+        if !self.domain.holds(is_it)? {
+            return fault("with something else for the control word");
+        }
+        if state.has_written() {
+            return fault("after something was written");
+        }
+        state.forget_arguments();
+        state.registers[0] = Some(Value::Pointer(Region::Other(GENERAL.into()), zero));
+        state.next += 1;
+        path.phase = Phase::HandedOn;
+        Ok(())
+    }
+
+    /// The end of a program. Returns the path of the general one, if that is still to be followed.
+    pub fn end(&mut self, path: Path, result: Value<Term>) -> Result<Option<Path>, Stopped> {
+        match (path.phase, result) {
+            (Phase::HandedOn, Value::Pointer(Region::Other(name), _)) if &*name == GENERAL => {
+                if path.state.has_written() {
+                    return Err(Stop::Fault("something is written after the general path".into()));
+                }
+                self.counts.handed_on += 1;
+                Ok(None)
+            }
+            (Phase::HandedOn, _) => Err(Stop::Fault("returns something else than the general path".into())),
+            (_, Value::Pointer(..)) => Err(Stop::Fault("a pointer is returned".into())),
+            (Phase::Fast, Value::Number(action)) => {
+                self.counts.decided += 1;
+                let (zero, control) = (self.domain.constant(0), self.domain.control());
+                let state = State::new(self.general, [State::context(zero), Value::Number(control)]);
+                let ended = Rc::new(Ended { action, state: path.state });
+                Ok(Some(Path {
+                    state,
+                    facts: Facts::default(),
+                    phase: Phase::General(ended),
+                    is_touched: path.is_touched,
+                }))
+            }
+            (Phase::General(fast), Value::Number(action)) => {
+                self.counts.compared += 1;
+                self.compare(&fast, &Ended { action, state: path.state })?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn compare(&mut self, fast: &Ended, general: &Ended) -> Result<(), Stopped> {
+        let (one, other) = (&fast.state.writes, &general.state.writes);
+        let alike = |(a, b): (&Write<Term>, &Write<Term>)| a.table == b.table && a.size == b.size;
+        if one.len() != other.len() || !one.iter().zip(other).all(alike) {
+            let list = |writes: &[Write<Term>]| -> Vec<String> {
+                writes.iter().map(|write| format!("{} bytes to {}", write.size, write.table)).collect()
+            };
+            return self
+                .differ(format!("the fast path stores {:?}, the general path {:?}", list(one), list(other)), None);
+        }
+        let mut equal = vec![("the action", self.domain.terms.equal(fast.action, general.action))];
+        let places: std::collections::BTreeSet<_> =
+            fast.state.packet.keys().chain(general.state.packet.keys()).collect();
+        for &place in places {
+            let before = self.domain.packet_byte(place);
+            let byte = |ended: &Ended| ended.state.packet.get(&place).copied().unwrap_or(before);
+            equal.push(("a byte of the packet", self.domain.terms.equal(byte(fast), byte(general))));
+        }
+        for (a, b) in one.iter().zip(other) {
+            equal.push(("where a table is written", self.domain.terms.equal(a.address, b.address)));
+            equal.push(("what is written to a table", self.domain.terms.equal(a.value, b.value)));
+        }
+        let open: Vec<_> =
+            equal.into_iter().filter(|(_, condition)| self.domain.terms.is_true(*condition) != Some(true)).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        self.counts.asked += 1;
+        let conditions: Vec<_> = open.iter().map(|(_, condition)| *condition).collect();
+        let all = self.domain.terms.all(&conditions);
+        if self.domain.holds(all)? {
+            return Ok(());
+        }
+        for (what, condition) in open {
+            if !self.domain.holds(condition)? {
+                let opposite = self.domain.terms.not(condition);
+                return self.differ(format!("the two paths differ in {what}"), Some(opposite));
+            }
+        }
+        Err(Stop::Failed("the solver contradicts itself".into()))
+    }
+
+    fn differ(&mut self, what: String, condition: Option<Term>) -> Result<(), Stopped> {
+        self.refute(what, condition).map_err(failed)
+    }
+
+    /// Instructions of both functions that some path came by, and how many there are.
+    pub fn coverage(&self) -> [(usize, usize); 2] {
+        [self.entry, self.general].map(|first| {
+            let body = self.image.body(first);
+            let mut all = 0;
+            let mut number = body.start;
+            let mut reached = 0;
+            while number < body.end {
+                all += 1;
+                reached += usize::from(self.reached.contains(&number));
+                number += if self.image.code[number].is_wide() { 2 } else { 1 };
+            }
+            (reached, all)
+        })
+    }
+}
+
+/// What the solver could not do.
+pub fn failed(error: anyhow::Error) -> Stopped {
+    Stop::Failed(format!("{error:#}"))
+}

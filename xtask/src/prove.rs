@@ -1,0 +1,92 @@
+//! `cargo xtask prove`: builds the datapath and what proves, optimised, and runs it.
+//!
+//! What proves is a crate of its own beside this one, `lb-prove`: it shares no code with the datapath.
+
+use std::{
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{
+    build,
+    process::{self, cargo},
+    setup::{self, Need},
+};
+
+/// What is proven; the prover takes the same.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Only this program: balancer or balancer_frags
+    #[arg(long, value_name = "PROGRAM")]
+    only: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Plant faults in the object, one at a time (those with this word in their name), and fail unless each is refuted
+    #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
+    planted: Option<String>,
+    /// The datapath's object file; omitted: built first
+    #[arg(long, value_name = "FILE")]
+    object: Option<PathBuf>,
+}
+
+/// Builds, then becomes the prover.
+pub fn run(options: &Options) -> Result<()> {
+    setup::programs(&[Need::Prove])?;
+    let mut build = cargo();
+    process::run(build.args(["build", "--release", "--package", "lb-prove"]))?;
+    let object = options.object.clone().map_or_else(build_object, Ok)?;
+    let mut prover = Command::new(build::target_directory()?.join("release/lb-prove"));
+    prover.arg(object);
+    if let Some(only) = &options.only {
+        prover.arg("--only").arg(only);
+    }
+    if options.json {
+        prover.arg("--json");
+    }
+    if let Some(word) = &options.planted {
+        prover.arg("--planted").arg(word);
+    }
+    let error = prover.exec();
+    bail!("cannot run {}: {error}", process::shown(&prover))
+}
+
+/// The object that `cargo xtask build` puts into the command. Cargo keeps those of other builds beside it, and says
+/// which one is of this.
+fn build_object() -> Result<PathBuf> {
+    ensure!(!setup::datapath_is_skipped(), "AYA_BUILD_SKIP is set: there is no datapath to prove anything of");
+    let mut build = build::with_toolchain(cargo())?;
+    build.args(["build", "--release", "--package", "lb-userspace", "--message-format", "json-render-diagnostics"]);
+    let messages = process::capture(build.stderr(Stdio::inherit()))?;
+    directory(&messages).map(|directory| directory.join("lb-ebpf")).context("cargo does not say where the datapath is")
+}
+
+/// Where the build script of `lb-userspace` wrote to.
+fn directory(messages: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut scripts = messages.filter(|message| {
+        message["reason"] == "build-script-executed"
+            && message["package_id"].as_str().is_some_and(|package| package.contains("/lb-userspace#"))
+    });
+    scripts.next().and_then(|message| message["out_dir"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_datapath_is_where_cargo_says() {
+        let message = |package: &str| {
+            format!(
+                r#"{{"reason":"build-script-executed","package_id":"path+file:///a/{package}#0.1.0","out_dir":"/b/{package}"}}"#
+            )
+        };
+        let messages = [message("libc"), "no message".to_owned(), message("lb-userspace")].join("\n");
+        assert_eq!(directory(&messages), Some(PathBuf::from("/b/lb-userspace")));
+        assert_eq!(directory(&message("lb-bench")), None);
+    }
+}
