@@ -59,7 +59,7 @@ fn wanted_packages(missing: Missing) -> Vec<&'static str> {
 
 fn install_packages(wanted: &[&str]) -> Result<()> {
     let installed = packages::update().and_then(|()| match packages::unknown(wanted)[..] {
-        [] => packages::install(wanted),
+        [] => packages::install_beside(wanted),
         ref unknown => Err(anyhow!("this distribution has no package {}", unknown.join(", "))),
     });
     installed.map_err(|error| anyhow!("{error:#}.\n\n{}", by_hand()))

@@ -31,6 +31,11 @@ pub fn install(packages: &[&str]) -> Result<()> {
     run(apt()?.args(["install", "--no-install-recommends"]).args(packages))
 }
 
+/// Installs packages, unless others would have to be removed for them: `rustc-web` conflicts with a user's `rustc`.
+pub fn install_beside(packages: &[&str]) -> Result<()> {
+    run(apt()?.args(["install", "--no-install-recommends", "--no-remove"]).args(packages))
+}
+
 /// Installs packages that bring a service, which is neither started nor enabled.
 ///
 /// Trap: a package's script starts its service at once. A mask in /run keeps systemd from it and is gone with the next
@@ -47,12 +52,11 @@ pub fn install_without_service(packages: &[&str], service: &str) -> Result<()> {
     run(as_root("systemctl")?.args(["disable", service]))
 }
 
-/// Traps: sudo may clear the environment, so what apt is to see is set behind it. And `--yes` alone lets apt remove
-/// what conflicts, such as a user's rustc.
+/// Trap: sudo may clear the environment, so what apt is to see is set behind it.
 fn apt() -> Result<Command> {
     ensure!(is_root() || find("sudo").is_some(), "packages can only be installed by root, and there is no sudo");
     let mut apt = as_root("env")?;
-    apt.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--quiet", "--yes", "--no-remove"]);
+    apt.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "--quiet", "--yes"]);
     Ok(apt)
 }
 

@@ -103,7 +103,7 @@ pub fn clippy(toolchain: Toolchain) -> Result<()> {
         }
         Toolchain::Linked => {
             packages::update()?;
-            packages::install(&["rust-web-clippy"])
+            packages::install_beside(&["rust-web-clippy"])
         }
     }
 }
