@@ -9,7 +9,7 @@ use crate::{
     change::rollback,
     cli::{Doctor, Global},
     config::model::Config,
-    datapath::Datapath,
+    datapath::{Datapath, attached},
     doctor::{
         checks,
         command::CommandContext,
@@ -72,19 +72,12 @@ async fn interfaces(
     config: Option<&Config>,
     datapath: Option<&Datapath>,
 ) -> Result<Vec<Interface>> {
-    let mut interfaces = Vec::new();
     let names = match (&options.interfaces[..], datapath, config) {
-        ([], Some(datapath), _) => {
-            for (_, link) in datapath.links()? {
-                if let Some(index) = link.interface {
-                    interfaces.push(net.interface_by_index(index).await?);
-                }
-            }
-            return Ok(interfaces);
-        }
+        ([], Some(datapath), _) => return attached(datapath, net).await,
         ([], None, Some(config)) => &config.interfaces[..],
         (names, _, _) => names,
     };
+    let mut interfaces = Vec::new();
     for name in names {
         interfaces.push(net.interface(name).await?);
     }
