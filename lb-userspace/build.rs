@@ -1,12 +1,26 @@
 //! Builds the datapath for the BPF target and hands its object file to the crate.
 
-use std::{env, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use aya_build::{Package, Toolchain};
+use object::{
+    build::elf::{Builder, SectionData},
+    elf::SHT_STRTAB,
+};
 
 /// The toolchain that `cargo xtask setup` links where rustup's nightly has no source of the core library.
 const LINKED: &str = "modlb-ebpf";
+
+/// The object files of the datapath, as `datapath/attach/object.rs` includes them.
+const OBJECTS: [&str; 2] = ["lb-ebpf", "lb-ebpf-trace"];
+
+/// The nightly that it installs where rustup has one.
+const PINNED: &str = "nightly-2026-05-20";
 
 fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed=MODLB_EBPF_TOOLCHAIN");
@@ -24,7 +38,33 @@ fn main() -> Result<()> {
     aya_build::build_ebpf(
         [Package { name: "lb-ebpf", root_dir: "../lb-ebpf", ..Package::default() }],
         Toolchain::Custom(&toolchain),
-    )
+    )?;
+    if !skipped() {
+        let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo gives no OUT_DIR")?);
+        OBJECTS.iter().try_for_each(|name| strip(&out.join(name)))?;
+    }
+    Ok(())
+}
+
+/// Removes the debugger's sections, most of an object. The kernel's type information (BTF), which was made from them,
+/// stays.
+fn strip(path: &Path) -> Result<()> {
+    let strip = || -> Result<()> {
+        let object = fs::read(path)?;
+        let mut builder = Builder::read(&*object)?;
+        for section in &mut builder.sections {
+            section.delete = section.name.starts_with(b".debug_") || section.name.starts_with(b".rel.debug_");
+        }
+        builder.delete_orphans();
+        // LLVM puts the names of sections among those of symbols.
+        let names = builder.sections.add();
+        (names.name, names.sh_type) = (b".shstrtab"[..].into(), SHT_STRTAB);
+        names.data = SectionData::SectionString;
+        let mut stripped = Vec::new();
+        builder.write(&mut stripped)?;
+        Ok(fs::write(path, stripped)?)
+    };
+    strip().with_context(|| format!("stripping {}", path.display()))
 }
 
 fn skipped() -> bool {
@@ -33,8 +73,12 @@ fn skipped() -> bool {
 
 fn toolchain() -> String {
     env::var("MODLB_EBPF_TOOLCHAIN").unwrap_or_else(|_| {
-        let linked = Command::new("rustup").args(["run", LINKED, "rustc", "-vV"]).output();
-        let name = if linked.is_ok_and(|output| output.status.success()) { LINKED } else { "nightly" };
-        name.to_owned()
+        let is_there = |name: &&str| {
+            // Trap: otherwise asking for an absent toolchain would install it.
+            let mut rustup = Command::new("rustup");
+            let asked = rustup.args(["run", name, "rustc", "-vV"]).env("RUSTUP_AUTO_INSTALL", "0").output();
+            asked.is_ok_and(|output| output.status.success())
+        };
+        [LINKED, PINNED].into_iter().find(is_there).unwrap_or("nightly").to_owned()
     })
 }

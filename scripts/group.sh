@@ -11,7 +11,8 @@ Runs `modlb server up|down SERVICE SERVER` on every HOST. For `down` the member 
 follow at the same time; for `up` the others go first, at the same time, and SERVER last. Then it compares the members'
 digests. If the member that is SERVER does not answer, `down` leaves it out: it takes no packets any more.
 
-  --via COMMAND  how to reach a host: COMMAND HOST modlb … (default: ssh -o BatchMode=yes -o ConnectTimeout=3)
+  --via COMMAND  how to reach a host: COMMAND HOST modlb … (default: ssh -o BatchMode=yes -o ConnectTimeout=3). Words are
+                 quoted for the shell at the other end if COMMAND is ssh, and handed over as they are otherwise
 
 Exit status: 0 if all agree afterwards, 1 if not or if a host failed.
 
@@ -39,22 +40,43 @@ verb=$1 service=$2 server=$3
 shift 3
 case $verb in up | down) ;; *) fail "$verb: say up or down" ;; esac
 
+# Nothing here is a pattern for file names.
+set -f
+
+# A word in quotes, for another shell.
+quoted() {
+    printf "'"
+    printf '%s' "$1" | sed "s/'/'\\\\''/g"
+    printf "'"
+}
+
 # The words of $via are meant to be split.
+# shellcheck disable=SC2086
 on() {
     host=$1
     shift
-    # shellcheck disable=SC2086
-    $via "$host" modlb "$@" </dev/null
+    case ${via%% *} in
+    ssh | */ssh)
+        line=modlb
+        for word in "$@"; do line="$line $(quoted "$word")"; done
+        $via "$host" "$line" </dev/null
+        ;;
+    *) $via "$host" modlb "$@" </dev/null ;;
+    esac
 }
 
 own='' others='' silent=''
 for host in "$@"; do
-    if ! status=$(on "$host" status); then
-        silent="$silent $host"
-    elif echo "$status" | sed -n 's/^self: //p' | tr ', ' '\n\n' | grep -qxF "$server"; then
-        own="$own $host"
+    if on "$host" status --field self >/dev/null; then
+        if on "$host" status --field self --expect-self="$server" >/dev/null 2>&1; then
+            own="$own $host"
+        else
+            others="$others $host"
+        fi
+    elif [ $? -eq 2 ]; then
+        fail "the modlb on $host does not know \`status --field\`; upgrade it; nothing was changed"
     else
-        others="$others $host"
+        silent="$silent $host"
     fi
 done
 if [ -n "$silent" ] && { [ "$verb" = up ] || [ -n "$own" ]; }; then
@@ -65,7 +87,7 @@ fi
 change() {
     pids=''
     for host in "$@"; do
-        on "$host" server "$verb" "$service" "$server" &
+        on "$host" server "$verb" -- "$service" "$server" &
         pids="$pids $!"
     done
     ok=true
@@ -85,6 +107,12 @@ else
     change $own
 fi
 
-digests=$(for host in $own $others; do on "$host" status | awk -v s="$service" '$1 == s { print $NF }'; done | sort -u)
-[ "$(echo "$digests" | wc -l)" = 1 ] || fail "the members do not agree: their digests of $service are" $digests
+digests=''
+for host in $own $others; do
+    digest=$(on "$host" status --field digest --service="$service") || fail "$host does not say its digest; run this again"
+    case " $digests " in *" $digest "*) ;; *) digests="$digests${digests:+ }$digest" ;; esac
+done
+case $digests in
+*' '*) fail "the members do not agree: their digests of $service are $digests" ;;
+esac
 echo "all members agree: digest $digests"

@@ -2,6 +2,7 @@
 # Makes this host a server for direct server return: it holds the services' addresses and accepts packets for them, but
 # never announces them on the network.
 set -eu
+umask 077
 
 usage() {
     cat <<'USAGE'
@@ -37,6 +38,16 @@ is_ipv4() {
     echo "$1" | awk -F . '{ ok = NF == 4; for (i = 1; i <= NF; i++) ok = ok && $i ~ /^(0|[1-9][0-9]*)$/ && $i < 256; exit !ok }'
 }
 
+# Addresses that no packet for a service has: this host's own, multicast, broadcast, those of one link, and IPv4 written as
+# IPv6.
+can_be_a_service() {
+    case $1 in
+        0.* | 127.* | 169.254.* | 22[4-9].* | 23[0-9].* | 255.255.255.255) return 1 ;;
+        :: | ::1 | [Ff][Ff]??:* | [Ff][Ee][89AaBb]?:*) return 1 ;;
+        *:*.* | ::[Ff][Ff][Ff][Ff]:* | 0:0:0:0:0:[Ff][Ff][Ff][Ff]:*) return 1 ;;
+    esac
+}
+
 undo=false dry_run=false netns='' addresses=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -53,9 +64,12 @@ while [ $# -gt 0 ]; do
             ;;
         -*) fail "unknown option $1; see --help" ;;
         *[!0-9a-fA-F.:]*) fail "$1 is not an IP address" ;;
-        *:*:*) addresses="$addresses $1" ;;
         *)
-            is_ipv4 "$1" || fail "$1 is not an IP address"
+            case $1 in
+                *:*:*) ;;
+                *) is_ipv4 "$1" || fail "$1 is not an IP address" ;;
+            esac
+            can_be_a_service "$1" || fail "$1 cannot be a service's address"
             addresses="$addresses $1"
             ;;
     esac
@@ -140,7 +154,8 @@ add() {
     for address in $addresses; do
         on_lo "$address" >/dev/null
     done
-    $dry_run || mkdir -p "$state"
+    # For root only, also if an earlier version made them.
+    $dry_run || { mkdir -p "$state" && chmod 0700 /run/modlb-server "$state"; }
     for address in $addresses; do
         options=nodad
         case $address in

@@ -2,7 +2,11 @@
 
 /// The version of everything that is shared through pinned maps: their names, sizes and meaning. Raise it with each
 /// change that an older or newer `modlb` would misread.
-pub const ABI: u32 = 6;
+pub const ABI: u32 = 7;
+
+/// The version before, whose instances `modlb upgrade` takes over while they run. User space has the shapes of this one
+/// version; whoever raises [`ABI`] replaces them.
+pub const FORMER_ABI: u32 = 6;
 
 /// "modlb" and a line feed: the first eight bytes of the map `INSTANCE` of every version.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"modlb\n\0\0");

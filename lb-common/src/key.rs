@@ -25,6 +25,9 @@ pub enum Kind {
     /// No service: an address for which this host answers ARP requests and neighbour solicitations with the group's
     /// MAC.
     Announced = 10,
+    /// No service: a host whose frames are not balanced again, by its MAC and the number of a set of peers; see
+    /// [`peer`] and [`PEER_TAG`].
+    Peer = 11,
 }
 
 /// Which end of a packet a service's address is compared with. Services of both directions lie in one table; their tags
@@ -58,6 +61,15 @@ pub const fn family_of(sided: u8) -> u8 {
 #[inline(always)]
 pub const fn tag(family: u8, kind: Kind, protocol: u8, port: u16) -> u32 {
     (port as u32) << 16 | (protocol as u32) << 8 | (kind as u32) << 4 | family as u32
+}
+
+/// The [`tag`] of every peer: its key is of no family.
+pub const PEER_TAG: u32 = tag(0, Kind::Peer, 0, 0);
+
+/// What stands in a peer's cell instead of an address. `mac` has the MAC in its first six bytes in memory.
+#[inline(always)]
+pub const fn peer(mac: u64, set: u32) -> [u64; 2] {
+    [set as u64, mac]
 }
 
 /// The address's part of the hash, computed once for a packet however many keys are tried. An IPv4 address is its own

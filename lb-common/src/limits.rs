@@ -24,6 +24,15 @@ pub const KEYS_PER_SERVICE: u32 = 2;
 /// The service table always has room for this many addresses of this host and broadcast addresses of its networks.
 pub const OWN_ADDRESSES: u32 = 256;
 
+/// The service table always has room for this many MACs of peers, over all sets of peers that differ.
+pub const PEER_KEYS: u32 = 4_096;
+
+/// The most addresses in `peers`.
+pub const MAX_PEERS: usize = 32;
+
+/// The most earlier server lists of a service.
+pub const MAX_PREVIOUS: usize = 8;
+
 /// The most addresses in a member's `self`.
 pub const MAX_SELF_ADDRESSES: usize = 8;
 
@@ -83,4 +92,4 @@ pub const COUNTERS_PER_SERVER: u32 = 3;
 pub const PACKED_COUNTERS_PER_LINE: u32 = 16;
 
 /// Counters of outcomes for each CPU: rounded up to whole cache lines, so that no line belongs to two CPUs.
-pub const OUTCOME_COUNTERS: u32 = 16;
+pub const OUTCOME_COUNTERS: u32 = 32;

@@ -11,6 +11,12 @@ impl Mac {
     /// The zero address, which no interface has.
     pub const ZERO: Self = Self([0; 6]);
 
+    /// The number that has the MAC in its first six bytes in memory, and zeros in the last two.
+    pub const fn wide(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
+    }
+
     /// Whether this is a multicast or broadcast address (the I/G bit of IEEE 802.3 is set).
     pub const fn is_group(self) -> bool {
         self.0[0] & 1 != 0

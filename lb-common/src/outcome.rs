@@ -62,6 +62,18 @@ the interface is not attached, or the frame has no room for a VLAN tag" [egress 
             Answered "answered" Transmit Forwarded rewritten
                 "answered with the group's MAC"
                 info "answered: the group's MAC was sent to the host that asked; {} bytes" [length];
+            Loop "loop" Drop Dropped untouched
+                "dropped, a peer sent it and this host is no server of its service"
+                warn "loop: a peer sent it, and this host is no server of its service; {} bytes dropped" [length];
+            Kept "kept" Pass Forwarded untouched
+                "passed to this host, which holds its connection"
+                debug "kept: this host holds the connection; {} bytes passed" [length];
+            HandedOn "handed_on" Transmit Forwarded rewritten
+                "sent to the next server that may hold its connection"
+                debug "handed_on: {} bytes sent to the next server that may hold the connection" [length];
+            TakenLast "taken_last" Pass Forwarded untouched
+                "passed to this host, no server that may hold its connection does"
+                info "taken_last: no server that may hold the connection does; {} bytes passed" [length];
         }
     };
 }

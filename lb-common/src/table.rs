@@ -18,12 +18,19 @@ pub struct ServiceCell {
     pub first_counter: u32,
     /// [`crate::formula::powers`] of `slots`.
     pub powers: [u32; 3],
-    /// [`ServiceCell::FIVE_TUPLE`], [`ServiceCell::PASS`].
+    /// [`ServiceCell::FIVE_TUPLE`] and the like.
     pub flags: u32,
     /// The length of the prefix, of 128 bits (96 more than an IPv4 prefix has); only for kinds of prefixes.
     pub prefix: u32,
-    /// Pads the cell to a cache line; zero.
-    pub reserved: [u32; 3],
+    /// With [`ServiceCell::PEERS`], and in role `keep`: the number of the service's set of peers, part of
+    /// [`crate::key::Kind::Peer`] keys.
+    pub peers: u32,
+    /// With [`ServiceCell::PEERS`], and in role `keep`: the counter of the server that is this host, relative to
+    /// `first_counter`, or [`ServiceCell::NOT_HERE`].
+    pub here: u32,
+    /// Role `keep`: the index of the service's [`crate::keep::Directory`] in the map of slots, the half included; else
+    /// 0.
+    pub directory: u32,
 }
 
 const _: () = assert!(size_of::<ServiceCell>() == 64);
@@ -33,9 +40,18 @@ impl ServiceCell {
     pub const FIVE_TUPLE: u32 = 1;
     /// Matching packets pass: fragments to a service that does not take fragments. Such a cell has no slots.
     pub const PASS: u32 = 1 << 1;
-    /// Each slot's counter is its number. This holds while every server is up and has weight 1 and the list has not
-    /// been changed. The datapath then finds the counter without waiting for the slot.
+    /// Each slot's counter is its number. This holds while every server is up and has weight 1. The datapath then finds
+    /// the counter without waiting for the slot.
     pub const IN_ORDER: u32 = 1 << 2;
+    /// The service has peers, whose frames are not balanced again. All of its slots are indirect, so that its packets
+    /// leave the fast path by a check that all packets pass anyway.
+    pub const PEERS: u32 = 1 << 3;
+
+    /// Role `keep`: no other server may hold a flow's connection.
+    pub const ALONE: u32 = 1 << 4;
+
+    /// [`ServiceCell::here`]: no server of the service is this host.
+    pub const NOT_HERE: u32 = u32::MAX;
 
     /// The formula that the flags name.
     #[inline(always)]
@@ -49,7 +65,7 @@ impl ServiceCell {
 /// No server has a group address, so one marks the rare slots that need more than a MAC (see [`NextHop`]); the datapath
 /// tells them apart by one bit.
 #[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Slot(pub u64);
 
 impl Slot {
@@ -87,7 +103,7 @@ impl Slot {
 }
 
 /// How to reach a server that is not on the link that frames come from: it is this host, behind another interface, or
-/// in another VLAN.
+/// in another VLAN. Also any server of a service that has peers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct NextHop {
@@ -99,13 +115,19 @@ pub struct NextHop {
     pub destination: [u8; 6],
     /// The MAC of that interface; unused with [`NextHop::SAME_PORT`].
     pub source: [u8; 6],
-    /// Zero.
-    pub reserved: u32,
+    /// Role `keep`: [`crate::ring::server`] of its address; else 0.
+    pub ring: u32,
 }
 
 const _: () = assert!(size_of::<NextHop>() == 24);
 
 impl NextHop {
+    /// Whether the server is this host.
+    #[inline(always)]
+    pub const fn is_here(&self) -> bool {
+        self.interface == Self::LOCAL
+    }
+
     /// The server is this host.
     pub const LOCAL: u32 = 0;
     /// The interface that the frame came in by.
@@ -170,8 +192,9 @@ impl core::ops::AddAssign for Counter {
 pub struct PackedCounter(pub u32);
 
 impl PackedCounter {
-    /// The value while its content is being carried to the counter.
-    pub const CARRIED: Self = Self(u32::MAX);
+    /// The value while its content is being carried to the counter. It counts as nothing, and nothing fits into it: on
+    /// PREEMPT_RT another program may interrupt the one that carries, and must not carry the mark.
+    pub const CARRIED: Self = Self(1 << 31);
 
     const PACKETS_BITS: u32 = 10;
 
@@ -194,7 +217,9 @@ impl PackedCounter {
     #[inline(always)]
     pub const fn counter(self) -> Counter {
         let Self(sum) = self;
-        Counter { packets: (sum & ((1 << Self::PACKETS_BITS) - 1)) as u64, bytes: (sum >> Self::PACKETS_BITS) as u64 }
+        // The highest bit of a value is clear, except for the mark.
+        let bytes = (sum & !Self::CARRIED.0) >> Self::PACKETS_BITS;
+        Counter { packets: (sum & ((1 << Self::PACKETS_BITS) - 1)) as u64, bytes: bytes as u64 }
     }
 }
 
@@ -228,6 +253,15 @@ mod tests {
         assert_eq!(fill(1 << 10, 0), Counter::default());
         assert_eq!(fill(1, 1 << 22), Counter::default());
         assert_eq!(fill(0xffff, u64::from(u32::MAX)), Counter::default());
+    }
+
+    /// A program that interrupts another one while it carries neither adds to the mark nor carries it.
+    #[test]
+    fn the_mark_counts_as_nothing() {
+        assert_eq!(PackedCounter::CARRIED.counter(), Counter::default());
+        for (frames, bytes) in [(0, 0), (1, 66), (511, 0), (1, (1 << 21) - 1)] {
+            assert_eq!(PackedCounter::CARRIED.plus(frames, bytes), None);
+        }
     }
 
     #[test]

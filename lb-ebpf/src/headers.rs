@@ -86,6 +86,29 @@ pub struct Ports {
     pub destination: [u8; 2],
 }
 
+/// TCP without options (RFC 9293, 3.1).
+#[repr(C)]
+pub struct Tcp {
+    pub ports: Ports,
+    pub sequence: [u8; 4],
+    pub acknowledgement: [u8; 4],
+    /// The header's length (4 bits), reserved bits, and two bits for congestion.
+    pub length: u8,
+    /// [`Tcp::SYN`] and the like.
+    pub flags: u8,
+    pub window: [u8; 2],
+    pub checksum: [u8; 2],
+    pub urgent: [u8; 2],
+}
+
+const _: () = assert!(size_of::<Tcp>() == 20);
+
+impl Tcp {
+    pub const SYN: u8 = 1 << 1;
+    pub const RST: u8 = 1 << 2;
+    pub const ACK: u8 = 1 << 4;
+}
+
 /// The first eight bytes of ICMP and ICMPv6 (RFC 792, RFC 4443).
 #[repr(C)]
 pub struct Icmp {
@@ -125,4 +148,4 @@ macro_rules! wire {
 }
 
 wire!(Ethernet, TaggedEthernet, Tag, Arp, Ipv4Hdr, Ipv6Hdr, Solicitation, NeighbourPacket);
-wire!(Ports, Icmp, Extension, Fragment);
+wire!(Ports, Tcp, Icmp, Extension, Fragment);

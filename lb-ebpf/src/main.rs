@@ -15,7 +15,7 @@ use aya_ebpf::{
 use lb_ebpf::packet::MultiBuffer;
 
 use crate::{
-    datapath::{balancer, member, steer},
+    datapath::{balancer, keep, member, steer},
     unobserved::Unobserved,
 };
 
@@ -49,6 +49,12 @@ pub fn member_frags(context: XdpContext) -> u32 {
 #[classifier]
 pub fn steer(context: TcContext) -> i32 {
     steer::steer::<Unobserved>(context.skb.skb)
+}
+
+/// Role `keep`: hands packets of connections that this host does not hold to the server that may.
+#[classifier]
+pub fn keep(context: TcContext) -> i32 {
+    keep::keep::<Unobserved>(context.skb.skb)
 }
 
 /// Passes every packet. A veth delivers frames that XDP sends to it only if its end has a program as well.

@@ -23,40 +23,67 @@ pub enum Parsed {
     V6(Flow<V6>),
 }
 
+/// Where the headers of a packet are.
+#[derive(Clone, Copy)]
+pub struct Offsets {
+    /// The IP header.
+    pub ip: usize,
+    /// The transport header; [`Offsets::QUOTED`]: the flow is that of a quoted packet.
+    pub upper: usize,
+}
+
+impl Offsets {
+    /// No offset. An `Option` would be a second number, whose connection with the first verifiers lose.
+    pub const QUOTED: usize = 0;
+}
+
 /// Reads everything behind the link layer: skips VLAN tags, then reads the network and transport headers.
 #[inline(always)]
 pub fn network(packet: &Packet<impl Context>, frame: &Frame) -> Result<Parsed, Outcome> {
+    located(packet, frame, &mut Offsets { ip: 0, upper: 0 })
+}
+
+/// The same, saying where the headers are.
+#[inline(always)]
+pub fn located(packet: &Packet<impl Context>, frame: &Frame, offsets: &mut Offsets) -> Result<Parsed, Outcome> {
     let Frame { offset, ether_type } = untag(packet, frame)?;
+    offsets.ip = offset;
     match ether_type {
-        ether_type::IPV4 => ipv4(packet, offset),
-        ether_type::IPV6 => ipv6(packet, offset),
+        ether_type::IPV4 => ipv4(packet, offset, &mut offsets.upper),
+        ether_type::IPV6 => ipv6(packet, offset, &mut offsets.upper),
         _ => Err(Outcome::NotIp),
     }
 }
 
 #[inline(always)]
-fn ipv4(packet: &Packet<impl Context>, offset: usize) -> Result<Parsed, Outcome> {
+fn ipv4(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Parsed, Outcome> {
     let header = Header4::read(packet, offset)?;
     if offset + header.total > packet.len() {
         return Err(Outcome::Malformed);
     }
     let upper = header.upper(offset, header.total - header.length, Fragments::All);
     match upper.content(packet, protocol::ICMP)? {
-        Content::Ports(ports) => Ok(Parsed::V4(upper.flow(header.source, header.destination, ports))),
+        Content::Ports(ports) => {
+            *location = upper.offset;
+            Ok(Parsed::V4(upper.flow(header.source, header.destination, ports)))
+        }
         Content::Kept => Err(Outcome::NoService),
         Content::Error(quote) => quote::ipv4(packet, &quote, header.destination).map(Parsed::V4),
     }
 }
 
 #[inline(always)]
-fn ipv6(packet: &Packet<impl Context>, offset: usize) -> Result<Parsed, Outcome> {
+fn ipv6(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Parsed, Outcome> {
     let header = Header6::read(packet, offset)?;
     if offset + size_of::<Ipv6Hdr>() + header.payload > packet.len() {
         return Err(Outcome::Malformed);
     }
     let upper = header.upper(packet, offset, header.payload, Fragments::All)?;
     match upper.content(packet, protocol::ICMPV6)? {
-        Content::Ports(ports) => Ok(Parsed::V6(upper.flow(header.source, header.destination, ports))),
+        Content::Ports(ports) => {
+            *location = upper.offset;
+            Ok(Parsed::V6(upper.flow(header.source, header.destination, ports)))
+        }
         Content::Kept => Err(Outcome::NoService),
         Content::Error(quote) => quote::ipv6(packet, &quote, header.destination).map(Parsed::V6),
     }

@@ -18,7 +18,7 @@ use aya_ebpf::{
 use lb_ebpf::packet::MultiBuffer;
 
 use crate::{
-    datapath::{balancer, member, steer},
+    datapath::{balancer, keep, member, steer},
     trace::{events, messages, recorder::Recorder},
 };
 
@@ -57,6 +57,12 @@ pub fn trace_steer(context: TcContext) -> i32 {
     steer::steer::<Events>(context.skb.skb)
 }
 
+/// `keep`, emitting events.
+#[classifier]
+pub fn trace_keep(context: TcContext) -> i32 {
+    keep::keep::<Events>(context.skb.skb)
+}
+
 /// `balancer`, emitting messages.
 #[xdp]
 pub fn log_balancer(context: XdpContext) -> u32 {
@@ -85,4 +91,10 @@ pub fn log_member_frags(context: XdpContext) -> u32 {
 #[classifier]
 pub fn log_steer(context: TcContext) -> i32 {
     steer::steer::<Messages>(context.skb.skb)
+}
+
+/// `keep`, emitting messages.
+#[classifier]
+pub fn log_keep(context: TcContext) -> i32 {
+    keep::keep::<Messages>(context.skb.skb)
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod datapath;
 pub mod decide;
 pub mod doctor;
+pub mod logging;
 pub mod net;
 pub mod observe;
 pub mod output;

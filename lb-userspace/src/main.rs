@@ -3,21 +3,22 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser as _;
 use lb_userspace::{
     cli::{Cli, Command},
-    commands,
+    commands, logging,
     net::namespaces,
     output::{error_text, print_error},
 };
 use log::LevelFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     // An agent logs more, as its log is all that operators see of it.
     let agent = matches!(cli.command, Command::Agent(_));
-    init_log(cli.global.verbose.saturating_add(agent.into()));
-    match run(cli) {
+    init_log(cli.global.verbose.saturating_add(agent.into()), cli.command.logging());
+    let result = run(cli);
+    log::logger().flush();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref() {
             Some(commands::ExitStatus(status)) => ExitCode::from(*status),
@@ -34,21 +35,18 @@ fn run(cli: Cli) -> Result<()> {
     if let Some(netns) = &cli.global.netns {
         namespaces::enter(netns)?;
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(commands::run(cli))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(commands::run(cli));
+    // A file system that does not answer keeps no command from ending.
+    runtime.shutdown_background();
+    result
 }
 
-fn init_log(verbose: u8) {
+fn init_log(verbose: u8, long: Option<logging::LogOptions>) {
     let level = match verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
-    env_logger::Builder::new()
-        .filter_level(level)
-        .parse_default_env()
-        .format(|out, record| {
-            use std::io::Write as _;
-            writeln!(out, "{}: {}", record.level().as_str().to_lowercase(), record.args())
-        })
-        .init();
+    logging::init(level, long);
 }

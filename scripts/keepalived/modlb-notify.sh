@@ -12,7 +12,8 @@ Usage: modlb-notify.sh [OPTIONS] FIFO                            as keepalived's
        modlb-notify.sh [OPTIONS] TYPE NAME STATE [PRIORITY]      as keepalived's notify
        modlb-notify.sh [OPTIONS] --check                         as keepalived's vrrp_script
 
-MASTER becomes `modlb activate`; BACKUP, FAULT, STOP and DELETED become `modlb standby`; other states change nothing.
+MASTER becomes `modlb activate`; BACKUP, FAULT, STOP and DELETED become `modlb standby`, for which nothing needs to run;
+other states change nothing.
 From a FIFO only the sync group or instance named GROUP counts, and STOP, which keepalived sends when it ends.
 --check succeeds if modlb is attached to its interfaces, active or on standby.
 
@@ -44,7 +45,7 @@ refuse() {
 verb() {
     case $1 in
         MASTER) echo activate ;;
-        BACKUP | FAULT | STOP | DELETED) echo standby ;;
+        BACKUP | FAULT | STOP | DELETED) echo 'standby --if-running' ;;
     esac
 }
 
@@ -58,7 +59,9 @@ act() {
         esac
         return 0
     fi
-    if answer=$("$modlb" --instance "$instance" "$verb" 2>&1); then
+    # The words of $verb are meant to be split.
+    # shellcheck disable=SC2086
+    if answer=$("$modlb" --instance "$instance" $verb 2>&1); then
         say "$1 $2 is $3: modlb $verb: $answer"
     else
         say "$1 $2 is $3, but modlb $verb failed: $answer"
@@ -78,15 +81,11 @@ listen() {
     done <"$1"
 }
 
-# Whether modlb is attached to existing interfaces.
+# Whether modlb is attached to existing interfaces. Only its exit status counts: what it prints has names in it.
 check() {
-    status=$("$modlb" --instance "$instance" status --json 2>&1) || { say "$status"; return 1; }
-    case $status in
-        *'"interfaces":[]'* | *'"name":"(gone)"'*)
-            say "modlb's instance $instance is attached to no interface, or to one that is gone"
-            return 1
-            ;;
-    esac
+    error=$("$modlb" --instance "$instance" status --expect-attached 2>&1 >/dev/null) && return 0
+    say "modlb's instance $instance: $error"
+    return 1
 }
 
 modlb=${MODLB:-modlb} instance=${MODLB_INSTANCE:-default} group=modlb check=false

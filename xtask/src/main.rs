@@ -30,8 +30,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Install what is missing; the other tasks do so by themselves
-    #[command(after_help = "Example: prepare a machine for everything\n  cargo xtask setup")]
-    Setup,
+    ///
+    /// Says first what it would install, and asks if it runs on a terminal. It never removes a package.
+    #[command(after_help = "Examples: prepare a machine for everything; without a question\n  cargo xtask setup\n  \
+                            cargo xtask setup --yes")]
+    Setup {
+        /// Do not ask before packages are installed
+        #[arg(long)]
+        yes: bool,
+    },
     /// Build the `modlb` command, optimised, with the datapath in it
     #[command(after_help = "Example:\n  cargo xtask build && sudo target/release/modlb --help")]
     Build,
@@ -41,14 +48,15 @@ enum Task {
                       cargo xtask test\n  cargo xtask test -- slots\n  cargo xtask test --soak 10\n  cargo xtask test --kernel 6.1"
     )]
     Test {
-        /// Compare random packets with the oracle, with fresh seeds, for so long; nothing else is tested
+        /// Compare random packets with the oracle, then watch two balancers under random events, with fresh seeds, each
+        /// for so long; nothing else is tested
         #[arg(long, value_name = "MINUTES")]
         soak: Option<u64>,
-        /// Run the tests of the datapath on Debian's kernel of this version, such as 6.1, in an emulated machine
+        /// Run the privileged tests on Debian's kernel of this version, such as 6.1 or 6.1-rt, in an emulated machine
         #[arg(long, value_name = "VERSION", conflicts_with = "soak")]
         kernel: Option<String>,
-        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the datapath's tests
-        /// that run
+        /// Handed to `cargo test`; with `--kernel`: words, of which one must be in the names of the tests of
+        /// datapath, topology and lifecycle that run
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -126,7 +134,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     std::env::set_current_dir(process::root())?;
     match task {
-        Task::Setup => setup::everything(),
+        Task::Setup { yes } => setup::everything(yes),
         Task::Build => build::run().map(|path| println!("{}", path.display())),
         Task::Test { soak: Some(minutes), args, .. } => test::soak(minutes, &args),
         Task::Test { kernel: Some(version), args, .. } => test::kernel::run(&version, &args),

@@ -63,10 +63,16 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// Where a program is: on the path, or where Debian keeps those for root.
+/// Where setup keeps programs that cannot be installed here.
+pub fn unpacked_programs() -> PathBuf {
+    root().join("target/unpacked/bin")
+}
+
+/// Where a program is: on the path, where Debian keeps those for root, or where setup unpacked it.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories = std::env::split_paths(&path).chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
+    let of_root = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let directories = std::env::split_paths(&path).chain(of_root).chain([unpacked_programs()]);
     directories.map(|directory| directory.join(program)).find(|candidate| candidate.is_file())
 }
 

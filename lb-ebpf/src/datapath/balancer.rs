@@ -23,7 +23,7 @@ use super::{
     action::finish,
     count, maps,
     observer::Observer,
-    rewrite,
+    peers, rewrite,
     select::{self, Server},
     service,
 };
@@ -123,8 +123,14 @@ fn send<A: Address>(
     observer: impl Observer,
 ) -> Result<u32, Outcome> {
     let (slot, counter) = select::lookup_slot(flow, service)?;
-    observer.server(flow, service, counter);
     let length = packet.len();
+    if peers::sent(&packet, service, slot, control)? {
+        let counter = peers::taker(service)?;
+        observer.server(flow, service, counter);
+        count::server(counter, 1, length);
+        return Err(Outcome::Local);
+    }
+    observer.server(flow, service, counter);
     match select::server(slot, counter, control, length)? {
         Server::SameLink => {
             observer.before_write(packet.context());

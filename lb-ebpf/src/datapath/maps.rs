@@ -18,9 +18,10 @@ use aya_ebpf::{
 use lb_common::{
     abi::Instance,
     control::Control,
+    keep::Relay,
     limits::{MAX_INTERFACES, MAX_NIC_STATES, OUTCOME_COUNTERS},
     outcome::Outcome,
-    record::{DrainingRecord, HalfRecord, NicStateRecord, ServerRecord, ServiceRecord},
+    record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
     table::{Counter, NextHop, PackedCounter, PrefixLengths, ServiceCell, Slot},
 };
 use lb_ebpf::hint::likely;
@@ -49,7 +50,7 @@ static REMOTES: Array<NextHop, 1, MMAPABLE> = Array::new();
 /// The attached interfaces, by index: those that frames may be redirected to.
 ///
 /// Trap: a device map that is an array serves only programs for one buffer or only those for several; a hash table
-/// serves both.
+/// serves both. User space makes this map with values of 4 bytes, which have no room for a program of an entry.
 #[btf_map]
 static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
 
@@ -74,6 +75,10 @@ static TALLIES: Array<PackedCounter, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static OUTCOMES: Array<Counter, 1, MMAPABLE> = Array::new();
 
+/// Role `keep`: what a program needs while it looks for the next server, for each CPU.
+#[btf_map]
+static RELAYS: Array<Relay, 1, MMAPABLE> = Array::new();
+
 /// User space only: what the instance is.
 #[btf_map]
 static INSTANCE: Array<Instance, 1, MMAPABLE> = Array::new();
@@ -90,6 +95,10 @@ static SERVICES: Array<ServiceRecord, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static SERVERS: Array<ServerRecord, 1, MMAPABLE> = Array::new();
 
+/// User space only: the servers of previous lists, both halves.
+#[btf_map]
+static PREVIOUS: Array<PreviousRecord, 1, MMAPABLE> = Array::new();
+
 /// User space only: counters of servers that were removed, both halves.
 #[btf_map]
 static RETIRED: Array<DrainingRecord, 1, MMAPABLE> = Array::new();
@@ -97,6 +106,10 @@ static RETIRED: Array<DrainingRecord, 1, MMAPABLE> = Array::new();
 /// User space only: changes to interfaces that `detach` undoes.
 #[btf_map]
 static HELD: Array<NicStateRecord, { MAX_NIC_STATES as usize }, MMAPABLE> = Array::new();
+
+/// User space only: the attached interfaces.
+#[btf_map]
+static PORTS: Array<PortRecord, { MAX_INTERFACES as usize }, MMAPABLE> = Array::new();
 
 /// A value that user space sets when it loads a program. It is frozen then, so the verifier knows it as well.
 #[repr(transparent)]
@@ -137,6 +150,10 @@ mod constants {
         pub static modlb_constant_ALL_COUNTERS: u8;
         /// The length of `OUTCOMES`, over all CPUs.
         pub static modlb_constant_ALL_OUTCOMES: u8;
+        /// The offset in bytes of `snt_isn` in the kernel's `struct tcp_request_sock`.
+        pub static modlb_constant_SENT_ISN: u8;
+        /// The length of `RELAYS`.
+        pub static modlb_constant_CPUS: u8;
     }
 }
 
@@ -151,7 +168,10 @@ macro_rules! constant {
 /// writes the address of the map with the same name into the instructions that refer to them. So a table is found
 /// without a lookup: no memory is waited for, and no registers are saved around a call.
 mod tables {
-    use lb_common::table::{Counter, PackedCounter, ServiceCell, Slot};
+    use lb_common::{
+        keep::Relay,
+        table::{Counter, PackedCounter, ServiceCell, Slot},
+    };
 
     unsafe extern "C" {
         pub static modlb_table_CONTROL: u64;
@@ -160,6 +180,7 @@ mod tables {
         pub static modlb_table_COUNTERS: Counter;
         pub static modlb_table_TALLIES: PackedCounter;
         pub static modlb_table_OUTCOMES: Counter;
+        pub static modlb_table_RELAYS: Relay;
     }
 }
 
@@ -276,6 +297,24 @@ pub fn outcome_counter(outcome: Outcome) -> Option<*mut Counter> {
     let index = cpu() * OUTCOME_COUNTERS as u64 + outcome.index() as u64;
     entry(&raw const tables::modlb_table_OUTCOMES, index, constant!(modlb_constant_ALL_OUTCOMES))
         .map(|entry| entry.cast_mut())
+}
+
+/// A word of the map of slots that is no slot: a part of a ranking, or of what describes rankings.
+#[inline(always)]
+pub fn word(number: u64) -> Option<u64> {
+    slot(number).map(|slot| slot.0)
+}
+
+/// The offset of the sequence number of the SYN-ACK in the kernel's `struct tcp_request_sock`.
+#[inline(always)]
+pub fn sent_isn() -> u64 {
+    constant!(modlb_constant_SENT_ISN)
+}
+
+/// What this CPU needs while it looks for the next server.
+#[inline(always)]
+pub fn relay() -> Option<*mut Relay> {
+    entry(&raw const tables::modlb_table_RELAYS, cpu(), constant!(modlb_constant_CPUS)).map(|entry| entry.cast_mut())
 }
 
 /// The index of the interface that this program is attached to.

@@ -117,8 +117,9 @@ pub fn address(packet: &mut Packet<impl Context>, destination: u64, source: u64)
     Ok(())
 }
 
+/// A MAC as a number whose first six bytes in memory are the MAC.
 #[inline(always)]
-fn wide(mac: &[u8; 6]) -> u64 {
+pub fn wide(mac: &[u8; 6]) -> u64 {
     let [a, b, c, d, e, f] = *mac;
     u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
 }

@@ -18,7 +18,7 @@ use lb_ebpf::{
 use super::{action::action, count, maps, observer::Observer, orient, rewrite, select};
 
 /// More bytes than all headers that are read, quoted ones included.
-const HEADERS: u32 = 512;
+pub const HEADERS: u32 = 512;
 
 /// Addresses the frame to the router; it still leaves by its own interface.
 #[inline(always)]

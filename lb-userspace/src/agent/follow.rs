@@ -2,17 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Result;
-
 use super::{
     checks::Target,
+    decision::Why,
+    lock::is_busy,
     neighbours::News,
     state::{Agent, Attachment, LastSeen},
 };
 use crate::{
-    change::relocate::relocate,
-    config::model::{Failing, Kind, Service},
-    datapath::{Datapath, Snapshot, attached},
+    change::by_hand,
+    config::model::{Kind, Service, health},
+    datapath::{Datapath, Snapshot, ports},
     net::{
         Interface, Neighbour,
         events::{Event, Events},
@@ -37,13 +37,14 @@ impl Agent {
         };
         let Some(stamp) = datapath.stamp() else { return };
         let generation = datapath.generation();
-        self.seen = Some(LastSeen { datapath, stamp, generation, summary: String::new() });
+        self.seen = Some(LastSeen { datapath, stamp, generation, summary: String::new(), next_return: None });
         self.look_at_links().await;
         self.refresh(true).await;
     }
 
     /// Looks for changes by commands.
     pub(super) async fn look(&mut self) {
+        self.look_at_unconfirmed().await;
         let Some(seen) = &mut self.seen else {
             // It also follows an instance that a command made.
             if Datapath::open(&self.instance).is_ok() {
@@ -61,7 +62,14 @@ impl Agent {
             return self.adopt().await;
         }
         if now != before {
+            let known: Vec<_> = self.attached.keys().copied().collect();
             self.look_at_links().await;
+            for (_, new) in self.attached.iter().filter(|(index, _)| !known.contains(index)) {
+                self.note(Level::Info, format!("a command attached to {}", new.interface.name));
+            }
+        }
+        if self.seen.as_ref().and_then(|seen| seen.next_return).is_some_and(|at| at <= health::now()) {
+            self.publish_soon();
         }
         if self.seen.as_ref().is_some_and(|seen| seen.generation != generation) {
             self.note(Level::Info, "a command changed the configuration; it stays so until the file changes");
@@ -77,6 +85,7 @@ impl Agent {
             "the instance was removed by a command; it is made again when the file changes, or on SIGHUP",
         );
         self.seen = None;
+        self.file.settle();
         self.attached.clear();
         self.wanted.clear();
         self.failing.clear();
@@ -88,21 +97,27 @@ impl Agent {
 
     /// Reads which interfaces the instance is attached to. Those that a command attached are wanted, those that one
     /// detached are not.
-    async fn look_at_links(&mut self) {
+    pub(super) async fn look_at_links(&mut self) {
         let Some(seen) = &self.seen else { return };
-        let interfaces = match attached(&seen.datapath, &self.net).await {
-            Ok(interfaces) => interfaces,
+        let ports = match ports(&seen.datapath, &self.net).await {
+            Ok(ports) => ports,
             // It went in between, and an event will follow.
             Err(error) => return log::debug!("{error:#}"),
         };
         let mut before = std::mem::take(&mut self.attached);
-        for interface in interfaces {
-            let running = before.remove(&interface.index).and_then(|attachment| attachment.running);
+        for port in &ports {
+            let known = before.remove(&port.index);
+            let Some(interface) = port.attached().cloned() else { continue };
+            // This may come before the event.
+            if let Some(known) = &known {
+                self.renamed(&known.interface.name, &interface.name);
+            }
+            let running = known.and_then(|attachment| attachment.running);
             self.wanted.insert(interface.name.clone());
-            self.attached.insert(interface.index, Attachment { interface, running });
+            self.attached.insert(port.index, Attachment { interface, running });
         }
         for (index, Attachment { interface, .. }) in before {
-            if self.net.interface_by_index(index).await.is_ok() {
+            if self.net.interface_by_index(index).await.is_ok_and(|found| found.name == interface.name) {
                 self.wanted.remove(&interface.name);
                 self.note(Level::Info, format!("a command detached from {}", interface.name));
             }
@@ -115,6 +130,7 @@ impl Agent {
         let snapshot = seen.datapath.snapshot();
         seen.generation = snapshot.control.generation();
         seen.summary = status(&snapshot);
+        seen.next_return = by_hand::next_return(&snapshot.config);
         let interfaces: Vec<_> = self.attached.values().map(|attachment| attachment.interface.clone()).collect();
         self.neighbours.set(&self.net, &interfaces, &snapshot, reroute).await;
         self.check(&snapshot);
@@ -140,8 +156,7 @@ impl Agent {
                 let now = if self.is_checked(&key) { known } else { known.or(recorded) };
                 differs |= now.is_some() != recorded.is_some();
                 failing.extend(now.map(|failing| (key.clone(), failing)));
-                let failing_since = now.map(|Failing { since, .. }| since);
-                targets.push(Target { key, check: Arc::clone(&check), port, failing_since });
+                targets.push(Target { key, check: Arc::clone(&check), port, failing: now });
             }
         }
         self.failing = failing;
@@ -159,7 +174,7 @@ impl Agent {
     /// Handles an event of the kernel.
     pub(super) async fn event(&mut self, event: Event) {
         match event {
-            Event::Link { interface, running } => self.link(interface, running).await,
+            Event::Link(interface) => self.link(interface).await,
             Event::LinkGone(index) => self.link_gone(index).await,
             Event::Neighbour(found) => {
                 let news = self.neighbours.event(&found);
@@ -169,7 +184,8 @@ impl Agent {
                 let news = self.neighbours.gone(&self.net, &found).await;
                 self.neighbour(&found, &news);
             }
-            Event::Missed => self.look_around().await,
+            Event::Address | Event::Route => self.inspect_soon(),
+            Event::Missed => self.inspect().await,
         }
     }
 
@@ -194,92 +210,59 @@ impl Agent {
         }
     }
 
-    async fn link(&mut self, interface: Interface, running: bool) {
+    async fn link(&mut self, interface: Interface) {
         let Some(attachment) = self.attached.get_mut(&interface.index) else {
             if self.wanted.contains(&interface.name) {
                 self.attach_again().await;
             }
             return;
         };
+        let running = interface.running;
         let before = std::mem::replace(attachment, Attachment { interface: interface.clone(), running: Some(running) });
         let name = &interface.name;
-        if before.interface.name != *name {
-            self.wanted.remove(&before.interface.name);
-            self.wanted.insert(name.clone());
-            self.note(
-                Level::Info,
-                format!("{} was renamed to {name}; the instance stays attached", before.interface.name),
-            );
-        }
+        self.renamed(&before.interface.name, name);
         match (before.running, running) {
             (Some(true) | None, false) => self.note(Level::Warning, format!("{name} is down: nothing arrives there")),
-            (Some(false), true) => {
-                self.note(Level::Info, format!("{name} is up"));
-                // Its routes are back, and the kernel has dropped its neighbours.
-                self.refresh(true).await;
-                self.look_around().await;
-            }
+            (Some(false), true) => self.note(Level::Info, format!("{name} is up")),
             (Some(true) | None, true) | (Some(false), false) => {}
         }
-        if before.interface.mac != interface.mac
-            && let Err(error) = self.update_mac(&interface).await
-        {
-            self.note(Level::Error, format!("{name} has a new MAC, but the program still has the old one: {error:#}"));
-        }
+        self.inspect_soon();
     }
 
-    /// Replaces the interface's program, which has its MAC as a constant, and publishes the MAC for servers behind it.
-    async fn update_mac(&mut self, interface: &Interface) -> Result<()> {
-        let Some(mut writer) = self.lock().await? else { return Ok(()) };
-        let group = writer.snapshot().config.group;
-        writer.replace(interface, &group)?;
-        let interfaces = attached(&writer, &self.net).await?;
-        relocate(&mut writer, &self.net, &interfaces).await?;
-        self.note(Level::Info, format!("{} has a new MAC; its program was replaced", interface.name));
-        Ok(())
+    /// An interface that the instance is attached to may have another name than before.
+    fn renamed(&mut self, from: &str, to: &str) {
+        if from != to {
+            self.wanted.remove(from);
+            self.wanted.insert(to.to_owned());
+            self.note(Level::Info, format!("{from} was renamed to {to}; the instance stays attached"));
+        }
     }
 
     async fn link_gone(&mut self, index: u32) {
         let Some(Attachment { interface, .. }) = self.attached.remove(&index) else { return };
         self.note(Level::Warning, format!("{} is gone; it is attached again when it comes back", interface.name));
-        let detached = match self.lock().await {
-            Ok(Some(writer)) => writer.detach_gone().map_err(Into::into),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = detached {
-            self.note(Level::Error, format!("removing what is left of {}: {error:#}", interface.name));
-        }
+        self.inspect().await;
         self.report();
     }
 
     /// Attaches to wanted interfaces that have appeared.
-    async fn attach_again(&mut self) {
+    pub(super) async fn attach_again(&mut self) {
         let names: Vec<_> = self.wanted.iter().cloned().collect();
         // Without an instance, the file says what to make.
         let result = match &self.seen {
             Some(_) => self.reconcile(None, &names, None).await,
-            None => return self.reload(true).await,
+            None => return self.reload(Why::Again).await,
         };
-        if let Err(error) = result {
-            self.note(Level::Error, format!("cannot attach to {}: {error:#}", self.missing().join(", ")));
+        if result.as_ref().is_err_and(is_busy) {
+            self.inspect_soon();
+            return;
         }
+        let problem = result.err().map(|error| format!("cannot attach to {}: {error:#}", self.missing().join(", ")));
+        if let Some(problem) = problem.as_ref().filter(|problem| self.not_attached.as_ref() != Some(problem)) {
+            self.note(Level::Error, problem.clone());
+        }
+        self.not_attached = problem;
         self.report();
-    }
-
-    /// Looks for changes that events may have missed.
-    pub(super) async fn look_around(&mut self) {
-        if self.neighbours.look(&self.net).await {
-            self.publish_soon();
-        }
-        if self.neighbours.lacks_routes {
-            self.refresh(false).await;
-        }
-        for name in self.missing() {
-            if self.net.interface(&name).await.is_ok() {
-                return self.attach_again().await;
-            }
-        }
     }
 
     /// Opens the events again. They end if the kernel sends a message that is not understood.
@@ -291,7 +274,7 @@ impl Agent {
             Ok(new) => *events = new,
             Err(error) => self.note(Level::Error, error.to_string()),
         }
-        self.look_around().await;
+        self.inspect().await;
     }
 }
 
@@ -304,7 +287,11 @@ fn check_of(service: &Service) -> Option<(Arc<crate::config::model::Check>, u16)
 
 /// A summary such as "2 services, 7 servers: 5 take flows, 1 failing, 1 unresolved".
 fn status(snapshot: &Snapshot) -> String {
-    let standings = || snapshot.config.services.iter().flat_map(Service::standings);
+    let of = |service: &Service| -> Vec<_> {
+        let servers = service.servers.iter().zip(service.standings());
+        servers.filter(|(server, _)| !server.is_former()).map(|(_, standing)| standing).collect()
+    };
+    let standings = || snapshot.config.services.iter().flat_map(of);
     let flows = standings().filter(|standing| standing.takes_flows()).count();
     let mut text = format!("{}: {flows} take flows", snapshot.config.summary());
     for name in ["down", "failing", "unresolved"] {

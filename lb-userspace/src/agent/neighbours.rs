@@ -13,9 +13,10 @@ use std::{
 use lb_common::mac::Mac;
 
 use crate::{
-    change::resolve::{Route, Routes},
-    config::model::{Config, Role, Server, ServerMac, State, Vlan},
+    change::resolve::{Egress, Form, Route, Routes},
+    config::model::{Config, Peer, PeerMac, Role, Server, ServerMac, Vlan},
     datapath::{Location, Snapshot},
+    decide::peers::adopt_servers_macs,
     net::{Interface, Neighbour, Net},
 };
 
@@ -64,15 +65,35 @@ fn route_key(server: &Server) -> RouteKey {
     (server.address, server.vlan.map(Vlan::number))
 }
 
-/// Whether a server's MAC is to be kept up to date. A server that is down and was never found is left alone.
-fn is_watched(role: Role, server: &Server, location: Location) -> bool {
+/// Whether a server's MAC is to be kept up to date. A server that is down and was never found is left alone, unless
+/// this host is a server of the same service: then what it sends must be known. It may still hold connections, too.
+fn is_watched(role: Role, server: &Server, location: Location, locations: &[Location]) -> bool {
     role != Role::Member
         && location != Location::Local
         && match server.mac {
             ServerMac::Given(_) => false,
-            ServerMac::Resolved(_) => true,
-            ServerMac::Unresolved => server.state == State::Up,
+            ServerMac::Resolved { .. } => true,
+            ServerMac::Unresolved => {
+                !server.is_down()
+                    || (matches!(role, Role::Balancer | Role::Keep) && locations.contains(&Location::Local))
+            }
         }
+}
+
+/// The servers whose MACs are to be kept up to date.
+fn watched(snapshot: &Snapshot) -> impl Iterator<Item = &Server> {
+    let role = snapshot.config.role;
+    let services = snapshot.config.services.iter().zip(&snapshot.locations);
+    services.flat_map(move |(service, locations)| {
+        let servers = service.servers.iter().zip(locations);
+        let servers = servers.filter(move |(server, location)| is_watched(role, server, **location, locations));
+        servers.map(|(server, _)| server)
+    })
+}
+
+/// The peers whose MACs are to be kept up to date.
+fn watched_peers(config: &Config) -> impl Iterator<Item = &Peer> {
+    config.peers.iter().filter(|peer| peer.mac != PeerMac::ThisHost)
 }
 
 impl Neighbours {
@@ -83,22 +104,22 @@ impl Neighbours {
 
     /// Watches the servers in force, and no others. `reroute`: the routes to them may have changed.
     pub async fn set(&mut self, net: &Net, interfaces: &[Interface], snapshot: &Snapshot, reroute: bool) {
-        let role = snapshot.config.role;
-        let services = snapshot.config.services.iter().zip(&snapshot.locations);
-        let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
+        let servers = watched(snapshot).map(|server| (server.address, server.vlan, server.mac.get()));
+        let peers = watched_peers(&snapshot.config).map(|peer| (peer.address, None, peer.mac.get()));
         let mut known = if reroute { HashMap::new() } else { std::mem::take(&mut self.routes) };
-        let (mut asked, mut routes) = (Routes::new(net, interfaces), HashMap::new());
+        let egress = Egress::new(net, interfaces, Form::Shortest);
+        let (mut asked, mut routes) = (Routes::new(net, &egress), HashMap::new());
         let mut wanted: HashMap<Entry, Option<Mac>> = HashMap::new();
         self.lacks_routes = false;
-        for (server, _) in servers.filter(|(server, location)| is_watched(role, server, **location)) {
-            let key = route_key(server);
+        for (address, vlan, mac) in servers.chain(peers) {
+            let key = (address, vlan.map(Vlan::number));
             let route = match routes.entry(key) {
                 Slot::Occupied(there) => &*there.into_mut(),
                 Slot::Vacant(free) => match known.remove(&key) {
                     Some(route) => &*free.insert(route),
-                    None => match asked.get(server).await {
+                    None => match asked.to(address, vlan).await {
                         Ok(route) => &*free.insert(route),
-                        // `Agent::look_around` tries again.
+                        // `Agent::inspect` tries again.
                         Err(_) => {
                             self.lacks_routes = true;
                             continue;
@@ -106,7 +127,7 @@ impl Neighbours {
                     },
                 },
             };
-            wanted.entry((server.address, route.ask)).or_insert(server.mac.get());
+            wanted.entry((address, route.ask)).or_insert(mac);
         }
         self.routes = routes;
         self.change(net, &wanted).await;
@@ -189,43 +210,60 @@ impl Neighbours {
         News::Forgotten
     }
 
-    /// Enters known MACs into a configuration, and the locations of servers that had none.
-    pub async fn enter(
+    /// Enters known MACs into a configuration, and the locations of servers that had none. A MAC of this host's own
+    /// cannot be a server's.
+    pub fn enter(
         &self,
         net: &Net,
         interfaces: &[Interface],
+        own: &HashSet<Mac>,
         config: &mut Config,
         locations: &mut [Vec<Location>],
     ) {
         let role = config.role;
-        let mut routes = Routes::new(net, interfaces);
+        let egress = Egress::new(net, interfaces, Form::Shortest);
         for (service, locations) in config.services.iter_mut().zip(locations) {
+            let before = locations.clone();
             for (server, location) in service.servers.iter_mut().zip(locations) {
-                let Some(mac) = self.mac(server).filter(|_| is_watched(role, server, *location)) else { continue };
-                if server.mac == ServerMac::Unresolved {
-                    let route = routes.get(server).await;
-                    *location = routes.location(route.as_ref().ok());
+                let watched = is_watched(role, server, *location, &before);
+                let found = self.mac(route_key(server)).filter(|(mac, _)| watched && !own.contains(mac));
+                let Some((mac, route)) = found else { continue };
+                let usable = egress.attached(route.egress).is_some() && egress.trouble(route.egress).is_none();
+                if !usable {
+                    continue;
                 }
-                server.mac = ServerMac::Resolved(mac);
+                if server.mac == ServerMac::Unresolved {
+                    *location = egress.location(route.egress);
+                }
+                server.mac = ServerMac::Resolved { mac, on: route.ask };
                 server.health.unresolved = None;
             }
         }
+        for peer in config.peers.iter_mut().filter(|peer| peer.mac != PeerMac::ThisHost) {
+            peer.mac = self.mac((peer.address, None)).map_or(peer.mac, |(mac, _)| PeerMac::Resolved(mac));
+        }
+        adopt_servers_macs(config);
     }
 
-    /// The MAC of a server that the kernel last reported.
-    fn mac(&self, server: &Server) -> Option<Mac> {
-        let route = self.routes.get(&route_key(server))?;
-        self.entries.get(&(server.address, route.ask))?.mac
+    /// The MAC behind a route that the kernel last reported, and the route.
+    fn mac(&self, key: RouteKey) -> Option<(Mac, &Route)> {
+        let route = self.routes.get(&key)?;
+        Some((self.entries.get(&(key.0, route.ask))?.mac?, route))
     }
 
     /// Whether a known MAC is not in force.
     pub fn differs(&self, snapshot: &Snapshot) -> bool {
-        let role = snapshot.config.role;
-        let services = snapshot.config.services.iter().zip(&snapshot.locations);
-        let mut servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
-        servers.any(|(server, location)| {
-            is_watched(role, server, *location)
-                && self.mac(server).is_some_and(|mac| server.mac != ServerMac::Resolved(mac))
-        })
+        let server = |server: &Server| {
+            let found = self.mac(route_key(server));
+            found.is_some_and(|(mac, route)| server.mac != ServerMac::Resolved { mac, on: route.ask })
+        };
+        // A peer that is a server has the server's MAC, which may be another.
+        let servers: HashSet<_> =
+            snapshot.config.services.iter().flat_map(|service| &service.servers).map(|server| server.address).collect();
+        let peer = |peer: &Peer| {
+            !servers.contains(&peer.address)
+                && self.mac((peer.address, None)).is_some_and(|(mac, _)| peer.mac != PeerMac::Resolved(mac))
+        };
+        watched(snapshot).any(server) || watched_peers(&snapshot.config).any(peer)
     }
 }

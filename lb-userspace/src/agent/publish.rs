@@ -7,14 +7,22 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{checks::Verdict, state::Agent};
+use super::{
+    checks::Verdict,
+    lock::{LOCK_INTERVAL, is_busy},
+    state::Agent,
+};
 use crate::{
+    change::{
+        by_hand,
+        fit::{Fitted, fit},
+    },
     config::{
-        model::{Config, Failing, Service, health},
+        model::{Config, Failing, Failure, Service, count, health},
         standing::Standing,
     },
     datapath::{Placed, Snapshot, attached},
-    observe::agent_view::Level,
+    observe::agent_view::{Level, ServerKey},
 };
 
 /// Changes within this time are published together.
@@ -54,6 +62,7 @@ impl Agent {
                 self.report();
             }
             Ok(false) => {}
+            Err(error) if is_busy(&error) => self.publish_at = Some(Instant::now() + LOCK_INTERVAL),
             Err(error) => {
                 self.note(Level::Error, format!("cannot publish servers' MACs and health: {error:#}"));
                 self.publish_at = Some(Instant::now() + RETRY_INTERVAL);
@@ -62,27 +71,61 @@ impl Agent {
     }
 
     async fn try_publish(&mut self) -> Result<bool> {
-        let Some(mut writer) = self.lock().await? else { return Ok(false) };
+        let Some(mut writer) = self.lock()? else { return Ok(false) };
         let start = Instant::now();
         let have = writer.snapshot();
         let (mut config, mut locations) = (have.config.clone(), have.locations.clone());
         self.enter_failing(&mut config);
+        by_hand::release(&mut config, health::now());
         let interfaces = attached(&writer, &self.net).await?;
-        self.neighbours.enter(&self.net, &interfaces, &mut config, &mut locations).await;
-        if config == have.config {
+        let own = self.net.own_macs().await?;
+        self.neighbours.enter(&self.net, &interfaces, &own, &mut config, &mut locations);
+        if config == have.config && have.record.left_out == 0 {
+            self.leave_out(Vec::new());
             return Ok(false);
         }
-        let lines = changes(&have, &config);
         let prefixes = config.services.iter().any(Service::is_prefix);
         let own = if prefixes { self.net.own_addresses().await? } else { Vec::new() };
-        let prepared = writer.prepare(&Placed { config, locations, own })?;
+        let Fitted { placed, left_out } = fit(&writer, &have, Placed::new(config, locations, own))?;
+        let number = left_out.len();
+        self.leave_out(left_out);
+        if placed.config == have.config && have.record.left_out as usize == number {
+            return Ok(false);
+        }
+        let lines = changes(&have, &placed.config);
+        let prepared = writer.prepare(&placed)?.leaving_out(number);
         writer.publish(&prepared)?;
+        let coarser = prepared.coarser();
         drop(writer);
         self.published_in = start.elapsed();
         let (good, bad): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(good, _)| *good);
         self.note_all(Level::Warning, bad.into_iter().map(|(_, line)| line).collect());
         self.note_all(Level::Info, good.into_iter().map(|(_, line)| line).collect());
+        self.note_all(Level::Warning, coarser.into_iter().collect());
         Ok(true)
+    }
+
+    /// Reports findings for which there is no room, if others than before, and looks again later.
+    fn leave_out(&mut self, servers: Vec<ServerKey>) {
+        if !servers.is_empty() {
+            self.publish_at = Some(Instant::now() + RETRY_INTERVAL);
+        }
+        if servers == self.left_out {
+            return;
+        }
+        if servers.is_empty() {
+            self.note(Level::Info, "there is room for every finding again");
+        } else {
+            self.note(Level::Error, format!(
+                "no room for the slot tables that the state of {} takes; it is tried again. For more room, let another \
+                 balancer take over, detach, and attach with a larger `--max-slots`",
+                count(servers.len(), "server")
+            ));
+            let lines =
+                servers.iter().map(|(service, server)| format!("{service} {server}: its state is not in force"));
+            self.note_all(Level::Error, lines.collect());
+        }
+        self.left_out = servers;
     }
 
     /// Enters failing checks into a configuration.
@@ -90,8 +133,10 @@ impl Agent {
         for service in config.services.iter_mut().filter(|service| service.check.is_some()) {
             for server in &mut service.servers {
                 let now = self.failing.get(&(service.name.clone(), server.address)).copied();
+                let before = server.health.failing;
                 // While it fails, time and reason stay those of the first failure.
-                if now.is_some() != server.health.failing.is_some() {
+                let unchecked = before.is_some_and(|failing| failing.why == Failure::NotChecked);
+                if now.is_some() != before.is_some() || (unchecked && now != before) {
                     server.health.failing = now;
                 }
             }
@@ -99,9 +144,14 @@ impl Agent {
     }
 }
 
-/// A line for each change of a server, and whether it is for the better.
+/// A line for each change of a server or a peer, and whether it is for the better.
 fn changes(have: &Snapshot, config: &Config) -> Vec<(bool, String)> {
     let mut lines = Vec::new();
+    for (before, after) in have.config.peers.iter().zip(&config.peers) {
+        if let Some(mac) = after.mac.get().filter(|mac| before.mac.get() != Some(*mac)) {
+            lines.push((true, format!("peer {}: found at {mac}", after.address)));
+        }
+    }
     for (before, after) in have.config.services.iter().zip(&config.services) {
         let standings = before.standings().zip(after.standings());
         for ((was, is), (before, server)) in standings.zip(before.servers.iter().zip(&after.servers)) {

@@ -2,39 +2,39 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    io, net,
-    os::{
-        linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixDatagram},
-    },
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tokio::{
-    net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    time::{self, Instant, MissedTickBehavior},
+    time::{self, Instant, Interval, MissedTickBehavior},
 };
 
 use super::{
     checks::Checks,
+    decision::Why,
+    file::File,
     follow::POLL_INTERVAL,
     neighbours::Neighbours,
+    only::OnlyAgent,
     source::Source,
     state::{Agent, Options},
-    systemd,
+    stop::Stop,
+    systemd::{self, Watchdog},
     until::until,
 };
 use crate::{
+    change::rollback::Abandoned,
+    logging::count_repeats,
     net::{Net, events::Events},
-    observe::agent_view::{Level, Shared},
-    serve::{self, serve_with},
+    observe::agent_view::Shared,
+    serve::{self, Endpoint, Listener},
 };
 
 /// How often it looks for changes that the kernel did not report.
-const LOOK_AROUND_INTERVAL: Duration = Duration::from_secs(10);
+const INSPECT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Runs the agent until a signal ends it. Call it within a current-thread tokio runtime, in the instance's network
 /// namespace.
@@ -48,25 +48,32 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
         view.started = Some(SystemTime::now());
     }
     // Held until the process ends, however it ends.
-    let _only = only(instance)?;
-    let listener = listen(options.listen).await?;
+    let only = OnlyAgent::claim(instance)?;
+    let listener = listen(options.listen.as_ref(), &options.serve)?;
     // Before anything that takes time, so that no signal kills the agent half-way.
-    let mut signals = Signals::new()?;
+    let stop = Stop::on_signals()?;
+    let mut hangup = signal(SignalKind::hangup()).context("catching signals")?;
     // Before the network is read, so that no event is missed.
     let mut events = Events::open()?;
     let net = Net::open()?;
-    let source = Source::watch(&options.config);
-    let checks = Checks::start(Arc::clone(&shared));
-    if let Some(listener) = listener {
-        tokio::spawn(answer(listener, Arc::clone(&shared), instance.to_owned(), options.serve.clone()));
-    }
+    let source = Source::new(&options.config);
+    tokio::spawn(count_repeats());
+    let checks = Checks::start(Arc::clone(&shared)).context("starting the health checks")?;
+    // Ends with the agent.
+    let _listener = match listener {
+        Some(listener) => Some(listener.start(Arc::clone(&shared), instance).context("starting the listener")?),
+        None => None,
+    };
     let mut agent = Agent {
         instance: instance.to_owned(),
         options,
         shared,
         net,
         source,
-        read: 0,
+        file: File::default(),
+        stop: stop.clone(),
+        only,
+        busy_since: None,
         seen: None,
         attached: BTreeMap::new(),
         wanted: BTreeSet::new(),
@@ -74,100 +81,73 @@ pub async fn run(instance: &str, options: Options) -> Result<()> {
         checks,
         checked: HashSet::new(),
         failing: HashMap::new(),
+        inspect_at: None,
+        inspected_in: Duration::ZERO,
+        compared: None,
+        problems: BTreeSet::new(),
+        not_attached: None,
         publish_at: None,
+        left_out: Vec::new(),
+        abandoned: Abandoned::default(),
         published_in: Duration::ZERO,
         ready: false,
     };
-    tokio::select! {
-        result = agent.start() => result?,
-        () = signals.end() => return Ok(()),
+    let mut watchdog = Watchdog::from_environment();
+    if let Some(result) = stop.during(&mut watchdog, agent.start()).await {
+        result?;
     }
-    agent.serve(&mut signals, &mut events).await;
+    let mut timers = Timers::start();
+    while stop.during(&mut watchdog, agent.turn(&mut hangup, &mut events, &mut timers)).await.is_some() {}
     systemd::stopping();
     log::info!("the agent ends; instance {instance} goes on without it");
     Ok(())
 }
 
-/// Answers HTTP requests. If the listener fails, the agent goes on without it.
-async fn answer(listener: TcpListener, shared: Shared, instance: String, options: serve::Options) {
-    if let Err(error) = serve_with(listener, Arc::clone(&shared), &instance, options).await {
-        log::error!("{error:#}");
-        if let Ok(mut view) = shared.write() {
-            view.note(Level::Error, format!("{error:#}"));
-        }
-    }
-}
-
-/// Makes sure that no other agent manages this instance, by an abstract socket's name. Such names belong to the network
-/// namespace, as the instance does.
-fn only(instance: &str) -> Result<UnixDatagram> {
-    let name = SocketAddr::from_abstract_name(format!("modlb-agent-{instance}"))?;
-    match UnixDatagram::bind_addr(&name) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            bail!("another agent manages instance {instance}; end it first, or choose another `--instance`")
-        }
-        result => result.context("making sure that this is the only agent"),
-    }
-}
-
-async fn listen(address: Option<net::SocketAddr>) -> Result<Option<TcpListener>> {
-    let Some(address) = address else { return Ok(None) };
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; choose another `--listen ADDRESS:PORT`, or `--listen none`")
+fn listen(endpoint: Option<&Endpoint>, options: &serve::Options) -> Result<Option<Listener>> {
+    let Some(endpoint) = endpoint else { return Ok(None) };
+    let listener = Listener::bind(endpoint, options.clone()).map_err(|error| match endpoint {
+        Endpoint::At(_) => error.context("the listener cannot start; `--listen none` does without"),
+        Endpoint::Unix(_) => error,
     })?;
-    log::info!("listening on {}", listener.local_addr().unwrap_or(address));
+    log::info!("listening on {}", listener.url());
     Ok(Some(listener))
 }
 
-/// The signals that the agent handles.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+/// What the agent does again and again.
+struct Timers {
+    look: Interval,
+    inspect: Interval,
 }
 
-impl Signals {
-    fn new() -> Result<Self> {
-        let catch = |kind| signal(kind).context("catching signals");
-        Ok(Self {
-            hangup: catch(SignalKind::hangup())?,
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Returns when a signal ends the agent.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+impl Timers {
+    fn start() -> Self {
+        let mut look = time::interval(POLL_INTERVAL);
+        let mut inspect = time::interval_at(Instant::now() + INSPECT_INTERVAL, INSPECT_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        inspect.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { look, inspect }
     }
 }
 
 impl Agent {
-    async fn serve(&mut self, signals: &mut Signals, events: &mut Events) {
-        let mut look = time::interval(POLL_INTERVAL);
-        let mut around = time::interval_at(Instant::now() + LOOK_AROUND_INTERVAL, LOOK_AROUND_INTERVAL);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        around.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let due = until(self.publish_at);
-            tokio::select! {
-                biased;
-                _ = signals.terminate.recv() => return,
-                _ = signals.interrupt.recv() => return,
-                _ = signals.hangup.recv() => self.reload(true).await,
-                event = events.next() => match event {
-                    Some(event) => self.event(event).await,
-                    None => self.listen_again(events).await,
-                },
-                Some(verdict) = self.checks.verdict() => self.take_verdict(verdict),
-                () = due => self.publish().await,
-                _ = look.tick() => self.look().await,
-                () = self.source.changed() => self.reload(false).await,
-                _ = around.tick() => self.look_around().await,
-            }
+    /// Waits for something to do, and does it.
+    async fn turn(&mut self, hangup: &mut Signal, events: &mut Events, timers: &mut Timers) {
+        let (publication, inspection) = (until(self.publish_at), until(self.inspect_at));
+        let retry = until(self.file.retry_at);
+        // In no order: a router's events may never end, and keep nothing else waiting.
+        tokio::select! {
+            _ = hangup.recv() => self.reload(Why::Asked).await,
+            () = self.source.due() => self.reload(Why::Look).await,
+            () = retry => self.reload(Why::Again).await,
+            event = events.next() => match event {
+                Some(event) => self.event(event).await,
+                None => self.listen_again(events).await,
+            },
+            Some(verdict) = self.checks.verdict() => self.take_verdict(verdict),
+            () = publication => self.publish().await,
+            () = inspection => self.inspect().await,
+            _ = timers.look.tick() => self.look().await,
+            _ = timers.inspect.tick() => self.inspect().await,
         }
     }
 }

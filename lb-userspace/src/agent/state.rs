@@ -2,19 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::{checks::Checks, neighbours::Neighbours, source::Source, systemd};
+use super::{checks::Checks, file::File, neighbours::Neighbours, only::OnlyAgent, source::Source, stop::Stop};
 use crate::{
+    change::rollback::Abandoned,
     config::model::Failing,
     datapath::{Datapath, InstanceOptions, Mode, Stamp},
     net::{Interface, Net},
-    observe::agent_view::{Level, ServerKey, Shared},
+    observe::agent_view::{self, Level, ServerKey, Shared},
     serve,
 };
 
@@ -23,8 +23,8 @@ use crate::{
 pub struct Options {
     /// The configuration file.
     pub config: PathBuf,
-    /// The address to listen on; `None`: no listener.
-    pub listen: Option<SocketAddr>,
+    /// Where to listen; `None`: no listener.
+    pub listen: Option<serve::Endpoint>,
     /// Where the programs that it attaches run.
     pub mode: Mode,
     /// A new instance starts on standby.
@@ -42,6 +42,8 @@ pub(super) struct LastSeen {
     pub generation: u64,
     /// For `systemctl status`.
     pub summary: String,
+    /// When the next server comes back that was taken down for a time, in seconds since the epoch.
+    pub next_return: Option<u64>,
 }
 
 /// The agent.
@@ -51,8 +53,13 @@ pub(super) struct Agent {
     pub shared: Shared,
     pub net: Net,
     pub source: Source,
-    /// The digest of the text that was last read.
-    pub read: u64,
+    pub file: File,
+    /// When to end.
+    pub stop: Stop,
+    /// The right to manage the instance.
+    pub only: OnlyAgent,
+    /// Since when another command has held the lock; `None`: this agent got it when it last tried.
+    pub busy_since: Option<Instant>,
     /// `None`: there is no instance at present.
     pub seen: Option<LastSeen>,
     /// By index, the interfaces that the instance is attached to.
@@ -65,11 +72,25 @@ pub(super) struct Agent {
     pub checked: HashSet<ServerKey>,
     /// Servers whose check fails.
     pub failing: HashMap<ServerKey, Failing>,
+    /// When to compare the instance with what the kernel lists.
+    pub inspect_at: Option<Instant>,
+    /// How long the last comparison took.
+    pub inspected_in: Duration,
+    /// The network's stamp and the publication for which nothing was found to differ.
+    pub compared: Option<(u64, u64)>,
+    /// What could not be mended, so that it is reported once.
+    pub problems: BTreeSet<String>,
+    /// Why wanted interfaces could not be attached to, so that it is reported once.
+    pub not_attached: Option<String>,
     /// When to publish findings; `None`: there are none.
     pub publish_at: Option<Instant>,
+    /// Servers whose findings are not in force for want of room.
+    pub left_out: Vec<ServerKey>,
+    /// A change that nobody but the agent rolls back.
+    pub abandoned: Abandoned,
     /// How long the last publication took.
     pub published_in: Duration,
-    /// `READY=1` was sent.
+    /// The file has been read once, and everything is watched.
     pub ready: bool,
 }
 
@@ -90,15 +111,7 @@ impl Agent {
 
     /// Logs something that operators should know, and keeps it for the listener.
     pub fn note(&self, level: Level, text: impl Into<String>) {
-        let text = text.into();
-        match level {
-            Level::Info => log::info!("{text}"),
-            Level::Warning => log::warn!("{text}"),
-            Level::Error => log::error!("{text}"),
-        }
-        if let Ok(mut view) = self.shared.write() {
-            view.note(level, text);
-        }
+        agent_view::note(&self.shared, level, text);
     }
 
     /// The same for many lines, of which only the first are kept.
@@ -110,28 +123,6 @@ impl Agent {
         }
         if more > 0 {
             self.note(level, format!("and {more} more of the same"));
-        }
-    }
-
-    /// Notifies systemd of the state.
-    pub fn report(&mut self) {
-        let refused = self.shared.read().ok().and_then(|view| view.refused.clone());
-        let waiting: Vec<_> = self.missing();
-        let mut status = match &self.seen {
-            Some(seen) => seen.summary.clone(),
-            None => "no instance".to_owned(),
-        };
-        if !waiting.is_empty() {
-            status += &format!("; waiting for {}", waiting.join(", "));
-        }
-        if let Some(refused) = refused {
-            status += &format!("; {} refused: {}", self.source.path().display(), refused.replace('\n', "; "));
-        }
-        if self.seen.is_some() {
-            self.ready = true;
-            systemd::ready(&status);
-        } else {
-            systemd::status(&status);
         }
     }
 }

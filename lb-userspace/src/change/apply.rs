@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use super::{
     lockout,
     plan::{Plan, diff},
-    resolve::{self, Refresh, Resolved, resolve},
+    relocate::differs,
+    resolve::{self, Egress, Form, Refresh, Resolved, resolve},
     rollback::waiter,
 };
 use crate::{
@@ -32,7 +33,7 @@ pub struct ChangeOptions<'a> {
 pub struct Change {
     /// The difference between the configurations.
     pub plan: Plan,
-    /// A line for each server whose MAC has changed.
+    /// A line for each server whose MAC has changed, and one if this host's addresses have.
     pub moved: Vec<String>,
     have: Snapshot,
     placed: Placed,
@@ -52,23 +53,27 @@ impl Change {
         let plan = diff(&have.config, &want);
         let net = Net::open()?;
         let interfaces = attached(writer, &net).await?;
+        let egress = Egress::new(&net, &interfaces, Form::Shortest);
         if !options.force {
             lockout::check(&net, &interfaces, &have.config, &want, writer.standby()).await?;
         }
-        let Resolved { placed, unresolved } = resolve(&net, &interfaces, want, &have, options.refresh).await?;
+        let Resolved { placed, unresolved } = resolve(&net, &egress, want, &have, options.refresh).await?;
         let must_find = |(service, server)| unresolved.iter().find(|it| it.service == service && it.server == server);
         if let Some(missing) = options.must_find.and_then(must_find) {
             bail!("{}", missing.line);
         }
         resolve::warn(&unresolved);
         let prepared = writer.prepare(&placed)?;
-        let moved = moved(&have, &placed);
+        let mut moved = moved(&have, &placed);
+        if placed.own_digest() != have.record.own {
+            moved.push("~ this host's addresses have changed: prefix services leave the present ones alone".to_owned());
+        }
         Ok(Self { plan, moved, have, placed, prepared, interfaces })
     }
 
     /// Whether anything changes for packets.
     pub fn is_needed(&self) -> bool {
-        self.placed.config != self.have.config || self.placed.locations != self.have.locations
+        differs(&self.placed, &self.have)
     }
 
     /// Has the change rolled back after `within` unless it is confirmed. Call it before [`Change::publish`].
@@ -80,15 +85,15 @@ impl Change {
         waiter::begin(writer, instance, &self.have.config, within)
     }
 
-    /// Publishes it and sets what interfaces receive. Returns a line for each setting that changes.
+    /// Publishes it and sets what interfaces receive. Returns a line for each setting that changes, and
+    /// one if tables are less fine than before.
     ///
     /// # Errors
     ///
     /// The kernel refuses a program or a setting of an interface.
     pub fn publish(&self, writer: &mut Writer) -> Result<Vec<String>> {
         let Self { have, placed, .. } = self;
-        // With prefix services, this host's own addresses may have changed as well.
-        if self.is_needed() || !placed.own.is_empty() {
+        if self.is_needed() {
             writer.publish(&self.prepared)?;
         }
         let (had, group) = (&have.config.group, &placed.config.group);
@@ -96,7 +101,9 @@ impl Change {
             // The group's MAC is a constant of programs.
             self.interfaces.iter().try_for_each(|interface| writer.replace(interface, group))?;
         }
-        Ok(writer.reconcile_nic_state(&self.interfaces, &placed.config)?)
+        let mut lines = writer.reconcile_nic_state(&self.interfaces, &placed.config)?;
+        lines.extend(self.prepared.coarser());
+        Ok(lines)
     }
 }
 
@@ -122,7 +129,7 @@ fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
     for service in &placed.config.services {
         for server in &service.servers {
             let same = before.get(&(service.name.as_str(), server.address));
-            if let (Some(Some(was)), ServerMac::Resolved(is)) = (same.copied(), server.mac)
+            if let (Some(Some(was)), ServerMac::Resolved { mac: is, .. }) = (same.copied(), server.mac)
                 && was != is
             {
                 lines.push(format!("~ server {} {}: found at {is}, was {was}", service.name, server.address));

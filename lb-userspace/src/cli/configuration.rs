@@ -1,4 +1,4 @@
-//! `modlb apply`, `confirm` and `check`: configurations.
+//! `modlb apply`, `confirm`, `check` and `transition`: configurations.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub struct Apply {
     /// Roll back after SECONDS unless `modlb confirm` follows, even if this terminal is gone
     #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub confirm: Option<u32>,
-    /// Proceed even if a service takes the SSH connection that this command was started over
+    /// Proceed even if a service takes the SSH connection that this command was started over, or no server is left
     #[arg(long)]
     pub force: bool,
     /// How to print.
@@ -44,4 +44,18 @@ pub struct Check {
     /// How to print.
     #[command(flatten)]
     pub format: Format,
+}
+
+/// `modlb transition`.
+#[derive(Args, Clone, Debug)]
+pub struct Transition {
+    /// The configuration in force; `-` reads standard input, for instance from `modlb export`
+    #[arg(required_unless_present = "end")]
+    pub old: Option<PathBuf>,
+    /// The configuration to come, or `-`; its comments and its order are kept
+    #[arg(required_unless_present = "end")]
+    pub new: Option<PathBuf>,
+    /// Print FILE without previous lists, for when the transition is over
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["old", "new"])]
+    pub end: Option<PathBuf>,
 }

@@ -19,6 +19,14 @@ pub struct Global {
     pub verbose: u8,
 }
 
+/// What a command takes for success.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct IfRunning {
+    /// Succeed where no instance runs
+    #[arg(long)]
+    pub if_running: bool,
+}
+
 /// How a reading command prints its result.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Format {

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use lb_common::limits::{MAX_SERVERS, MAX_SERVICES, MAX_SLOTS};
 
-use super::value::{Listen, up_to};
-use crate::{config::model::Role, datapath, serve};
+use super::{
+    global::IfRunning,
+    value::{Listen, up_to},
+};
+use crate::{config::model::Role, datapath, logging, serve};
 
 /// `modlb attach`.
 #[derive(Args, Clone, Debug)]
@@ -43,7 +46,8 @@ pub struct Agent {
     /// The configuration to keep in force; read again when it changes, and on SIGHUP
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Where to serve metrics and the status page; `none` turns both off
+    /// Where to serve metrics and the status page: an address and port, or `unix:FILE`, a socket for root alone; `none`
+    /// turns both off
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9652")]
     pub listen: Listen,
     /// Where the programs that it attaches run
@@ -62,19 +66,24 @@ pub struct Agent {
     /// Options of the listener.
     #[command(flatten)]
     pub serve: serve::Options,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: logging::LogOptions,
 }
 
 /// How much an instance can hold: fixed when it is created.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Capacity, fixed when an instance is created")]
 pub struct Capacity {
-    /// Maximum number of services; default: 4,096
+    /// Maximum number of services; default: 4,096, or twice what the configuration needs
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVICES))]
     pub max_services: Option<u32>,
-    /// Maximum number of slots over all services; default: 262,144
+    /// Maximum number of slots of all different tables; default: 262,144, or twice what the configuration needs, also
+    /// when the server that takes most goes down
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SLOTS))]
     pub max_slots: Option<u32>,
-    /// Maximum number of server entries over all services; default: 65,536, less with more than 170 CPUs
+    /// Maximum number of server entries over all services; default: 65,536 (less with more than 22 CPUs), or twice what
+    /// the configuration needs
     #[arg(long, value_name = "N", value_parser = up_to(MAX_SERVERS))]
     pub max_servers: Option<u32>,
 }
@@ -109,4 +118,7 @@ pub struct Detach {
     /// The interfaces; default: all
     #[arg(value_name = "IFACE")]
     pub interfaces: Vec<String>,
+    /// What is success.
+    #[command(flatten)]
+    pub if_running: IfRunning,
 }

@@ -2,27 +2,33 @@
 //!
 //! ```text
 //! instance        attach, agent, detach           packet   explain, replay
-//! configuration   apply, confirm, check           trace    trace, logs
+//! configuration   apply, confirm, check,          trace    trace, logs
+//!                 transition
 //! server          server                          host     doctor, dev
-//! view            status, stats, top, serve       global   options of every command
-//! value           values that clap does not know
+//! view            status, stats, connections,     global   options of every command
+//!                 top, serve                      value    values that clap does not know
 //! ```
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 use clap_complete::Shell;
 
+use crate::logging;
+
 pub use self::{
-    configuration::{Apply, Check, Confirm},
-    global::{Format, Global},
+    configuration::{Apply, Check, Confirm, Transition},
+    global::{Format, Global, IfRunning},
     host::{Dev, Doctor},
     instance::{Agent, Attach, Capacity, Detach, Mode},
     packet::{Explain, Replay},
-    server::{Server, ServerAdd, ServerName},
+    server::{Server, ServerAdd, ServerDown, ServerName, ServerUp},
     trace::{Level, Logs, Trace, Which},
     value::{Listen, ParseEndpointError},
-    view::{Serve, Stats, Status, Top},
+    view::{Connections, Field, Serve, Stats, Status, Top},
 };
 
 mod configuration;
@@ -42,6 +48,7 @@ mod view;
 #[command(
     name = "modlb",
     version,
+    arg_required_else_help = true,
     after_help = "\
 Example: balance traffic that arrives on eth0 by /etc/modlb.toml, and watch it
   modlb attach eth0 --config /etc/modlb.toml
@@ -54,6 +61,28 @@ pub struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line of this process. Where it is none, prints why, or the help, and ends the process.
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            hide(&mut error);
+            error.exit()
+        })
+    }
+}
+
+/// Trap: clap lists hidden commands where one is missing.
+fn hide(error: &mut clap::Error) {
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidSubcommand) else { return };
+    let hidden: Vec<_> = Cli::command()
+        .get_subcommands()
+        .filter(|command| command.is_hide_set())
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let shown = names.iter().filter(|name| !hidden.contains(name)).cloned().collect();
+    error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(shown));
 }
 
 /// The commands: nouns read, verbs change.
@@ -71,7 +100,10 @@ Example: run it as a service; stopping or restarting it does not affect traffic
   kill -HUP PID            # read the file again; the agent also notices changes of the file")]
     Agent(Agent),
     /// Detach from the given interfaces, or from all
-    #[command(after_help = "Example: stop balancing on eth1\n  modlb detach eth1")]
+    #[command(after_help = "\
+Examples: stop balancing on eth1; on all interfaces, if there is anything to stop
+  modlb detach eth1
+  modlb detach --if-running")]
     Detach(Detach),
     /// Put a configuration in force, all of it at once
     #[command(after_help = "\
@@ -90,6 +122,21 @@ Example: a remote change that is undone if it locks you out
     /// Check a configuration and report every error in it; changes nothing
     #[command(after_help = "Example: check a generated configuration\n  make-config | modlb check -")]
     Check(Check),
+    /// Print a configuration that names the servers from before, so that no connection breaks when they change
+    ///
+    /// Prints NEW with `previous` lists: the servers that each service has in OLD, as far as they differ, and the lists
+    /// that it has there already. Servers in role `keep` hand packets of older connections to the servers that hold
+    /// them, by these lists. Changes nothing.
+    #[command(after_help = "\
+Example: change servers without breaking a connection: servers get the file first, then balancers; when the old connections
+are gone, the lists go
+  modlb export > old.toml
+  modlb transition old.toml new.toml > next.toml
+  modlb apply next.toml                            # on every server, then on every balancer
+  modlb status                                     # shows since when the transition lasts
+  modlb transition --end next.toml > new.toml
+  modlb apply new.toml                             # on every balancer, then on every server")]
+    Transition(Transition),
     /// Print the configuration in force, in the form that `apply` reads
     #[command(after_help = "Example: keep a copy\n  modlb export > /var/backups/modlb.toml")]
     Export(Format),
@@ -98,14 +145,15 @@ Example: a remote change that is undone if it locks you out
         subcommand,
         after_help = "\
 Example: take a server out for maintenance; the other servers' flows do not move
-  modlb server down web 10.0.0.11"
+  modlb server down web 10.0.0.11 --for 30m"
     )]
     Server(Server),
     /// Show the instance: its state, its interfaces and the tables of its services
     #[command(after_help = "\
-Examples: the digest of this balancer; a check on another balancer that it agrees
-  modlb status --json | jq -r .digest
-  modlb status --expect-digest 068183df64b08525")]
+Examples: the digest of this balancer; a check on another balancer that it agrees; whether it can take over
+  modlb status --field digest
+  modlb status --expect-digest 068183df64b08525
+  modlb status --expect-attached")]
     Status(Status),
     /// List the services
     #[command(after_help = "Example: names only\n  modlb services --json | jq -r '.[].name'")]
@@ -118,6 +166,14 @@ Example: which servers take no flows, since when, and why?
     /// Show the counters of every outcome, service and server
     #[command(after_help = "Example: totals and rates, twice a second\n  modlb stats --watch 0.5")]
     Stats(Stats),
+    /// On a server with role `keep`: count the connections held here, and the packets handed on to other servers
+    #[command(after_help = "\
+Exit status with --wait: 0 no connection is left, 1 the time is over, 130 interrupted
+
+Examples: what is held and handed on; stop a server that was taken down when nobody uses it any more
+  modlb connections
+  modlb connections web --wait --timeout 3600 && systemctl stop nginx")]
+    Connections(Connections),
     /// Watch rates of outcomes, services and servers in the terminal
     #[command(after_help = "\
 Example: two readings a second; `?` lists the keys
@@ -162,13 +218,19 @@ Examples: problems; every step of one client's packets
     TraceGuard,
     /// End standby: forward from now on
     #[command(after_help = "Example: when keepalived makes this host the master\n  modlb activate")]
-    Activate,
+    Activate(IfRunning),
     /// Go on standby: stay attached and pass every packet untouched
-    #[command(after_help = "Example: let the other balancer work\n  modlb standby")]
-    Standby,
+    #[command(after_help = "\
+Examples: let the other balancer work; the same in a script, where perhaps nothing runs
+  modlb standby
+  modlb standby --if-running")]
+    Standby(IfRunning),
     /// Replace the running datapath with the one in this program, without losing a packet
+    ///
+    /// Also upgrades an instance that the version before made, with maps of another shape (ABI): configuration,
+    /// counters, findings about servers, interfaces and standby are kept. If it is killed, the next one goes on.
     #[command(after_help = "Example: after installing a new version\n  modlb upgrade")]
-    Upgrade,
+    Upgrade(IfRunning),
     /// Find what is wrong with this host and how to fix it; changes nothing
     #[command(after_help = "\
 Exit status: 0 all is well, 1 something failed, 3 there are warnings
@@ -201,4 +263,11 @@ Example: let a veth accept frames that the program on its peer sends back
   modlb dev pass veth0"
     )]
     Dev(Dev),
+}
+
+impl Command {
+    /// How a command logs that runs for long; `None`: it does not.
+    pub const fn logging(&self) -> Option<logging::LogOptions> {
+        if let Self::Agent(Agent { log, .. }) | Self::Serve(Serve { log, .. }) = self { Some(*log) } else { None }
+    }
 }

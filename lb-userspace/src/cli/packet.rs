@@ -20,6 +20,9 @@ pub struct Explain {
     /// The protocol, by name or number.
     #[arg(short, long, default_value = "tcp", help = protocol_help(""))]
     pub protocol: String,
+    /// The MAC that the frame comes from: what a peer sends is not balanced again
+    #[arg(long, value_name = "MAC")]
+    pub from: Option<Mac>,
     /// Use this configuration instead of the one in force; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! `modlb server`: one server of a service.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use clap::{Args, Subcommand};
 use lb_common::{
@@ -8,23 +8,33 @@ use lb_common::{
     mac::Mac,
 };
 
-use super::value::up_to;
+use super::{
+    global::Format,
+    value::{parse_time, up_to},
+};
 
 /// `modlb server`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Server {
     /// Give a server its flows back
     #[command(after_help = "Example:\n  modlb server up web 10.0.0.11")]
-    Up(ServerName),
+    Up(ServerUp),
     /// Take a server's flows away; other servers' flows do not move
-    #[command(after_help = "Example:\n  modlb server down web 10.0.0.11")]
-    Down(ServerName),
+    ///
+    /// It stays down until another configuration is put in force, by `apply`, `attach` or an agent whose file changes,
+    /// or until `modlb server up`. With --for and --sticky configurations do not bring it back.
+    #[command(after_help = "\
+Examples: until the file changes; for half an hour; until `modlb server up`, whatever files say
+  modlb server down web 10.0.0.11
+  modlb server down web 10.0.0.11 --for 30m
+  modlb server down web 10.0.0.11 --sticky")]
+    Down(ServerDown),
     /// Add a server at the end of a service's list; unless the service is resilient, most flows move
     #[command(after_help = "Example:\n  modlb server add web 10.0.0.13 --mac 02:00:00:00:00:13 --weight 2")]
     Add(ServerAdd),
     /// Remove a server from a service; unless the service is resilient, most flows move
     #[command(after_help = "Example:\n  modlb server remove web 10.0.0.13")]
-    Remove(ServerName),
+    Remove(ServerUp),
 }
 
 /// Which server.
@@ -37,6 +47,34 @@ pub struct ServerName {
     /// Print what would change without changing it
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `modlb server up` and `remove`.
+#[derive(Args, Clone, Debug)]
+pub struct ServerUp {
+    /// Which server.
+    #[command(flatten)]
+    pub name: ServerName,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `modlb server down`.
+#[derive(Args, Clone, Debug)]
+pub struct ServerDown {
+    /// Which server.
+    #[command(flatten)]
+    pub name: ServerName,
+    /// Bring it back after this time, such as 90s, 30m or 2h: the agent does that, whatever its file says meanwhile
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time, conflicts_with = "sticky")]
+    pub within: Option<Duration>,
+    /// Keep it down until `modlb server up`, whatever configurations say
+    #[arg(long)]
+    pub sticky: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// `modlb server add`.
@@ -54,4 +92,7 @@ pub struct ServerAdd {
     /// How many consecutive slots it takes
     #[arg(long, value_name = "W", default_value_t = 1, value_parser = up_to(MAX_SLOTS_PER_SERVICE))]
     pub weight: u32,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
 }

@@ -28,7 +28,7 @@ fn examples_parse() {
     fn check(command: &clap::Command, seen: &mut u32) {
         let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in text.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split("modlb ").nth(1)) {
-            let line = line.split(['|', '>', '<']).next().unwrap().replace('\'', "");
+            let line = line.split(['|', '>', '<', '#']).next().unwrap().replace('\'', "");
             parse(&format!("modlb {line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
             *seen += 1;
         }
@@ -46,7 +46,7 @@ fn global_options_may_stand_anywhere() {
         (cli.global.netns.as_deref(), cli.global.instance.as_str(), cli.global.verbose),
         (Some("blue"), "edge-1", 2)
     );
-    assert!(matches!(cli.command, Command::Status(Status { format: Format { json: true }, expect_digest: None })));
+    assert!(matches!(cli.command, Command::Status(Status { format: Format { json: true }, expect_digest: None, .. })));
     assert_eq!(parse("modlb status").unwrap().global.instance, "default");
 }
 

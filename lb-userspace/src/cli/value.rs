@@ -15,7 +15,7 @@ use clap::{
 use ipnet::IpNet;
 use lb_common::{flow::protocol::NAMES, outcome::Outcome};
 
-use crate::{config::model::Role, decide::explain::Endpoint};
+use crate::{config::model::Role, decide::explain::Endpoint, serve};
 
 /// The longest name of an instance, in bytes.
 const MAX_INSTANCE_BYTES: usize = 64;
@@ -50,33 +50,28 @@ impl FromStr for Endpoint {
 }
 
 /// Where the agent listens.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Listen {
-    /// At an address and port.
-    At(SocketAddr),
+    /// There.
+    At(serve::Endpoint),
     /// Nowhere.
     Nowhere,
 }
 
-/// The text is not a [`Listen`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not an address and port; write 127.0.0.1:9652, [::1]:9652, or none")]
-pub struct ParseListenError;
-
 impl FromStr for Listen {
-    type Err = ParseListenError;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "none" => Ok(Self::Nowhere),
-            text => text.parse().map(Self::At).map_err(|_| ParseListenError),
+            text => text.parse().map(Self::At).map_err(|error: serve::ParseEndpointError| format!("{error}, or none")),
         }
     }
 }
 
 impl ValueEnum for Role {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Balancer, Self::Member, Self::Steer]
+        &[Self::Balancer, Self::Member, Self::Steer, Self::Keep]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -84,6 +79,7 @@ impl ValueEnum for Role {
             Self::Balancer => PossibleValue::new("balancer").help("Send each packet to the chosen server"),
             Self::Member => PossibleValue::new("member").help("Take the packets that the formula gives to this host"),
             Self::Steer => PossibleValue::new("steer").help("Choose the router for packets that this host sends"),
+            Self::Keep => PossibleValue::new("keep").help("Hand on packets of connections that other servers hold"),
         })
     }
 }
@@ -131,6 +127,27 @@ pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The longest time for which a server is taken down.
+const MAX_TIME_SECONDS: u64 = 366 * 86_400;
+
+/// A time such as `90s`, `30m`, `2h` or `1d`.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => 0,
+    };
+    let time = number.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds));
+    match time {
+        Some(seconds @ 1..=MAX_TIME_SECONDS) => Ok(Duration::from_secs(seconds)),
+        Some(_) | None => Err("use a time from 1s to 366d, such as 90s, 30m, 2h or 1d".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,9 +188,11 @@ mod tests {
     #[test]
     fn listen_addresses_are_parsed() {
         assert_eq!("none".parse(), Ok(Listen::Nowhere));
-        assert_eq!("[::1]:80".parse(), Ok(Listen::At((Ipv6Addr::LOCALHOST, 80).into())));
+        let at = serve::Endpoint::At((Ipv6Addr::LOCALHOST, 80).into());
+        assert_eq!("[::1]:80".parse(), Ok(Listen::At(at)));
+        assert_eq!("unix:/a".parse(), Ok(Listen::At(serve::Endpoint::Unix("/a".into()))));
         for text in ["", "9652", ":9652", "localhost:9652", "127.0.0.1"] {
-            assert_eq!(text.parse::<Listen>(), Err(ParseListenError), "{text}");
+            assert!(text.parse::<Listen>().is_err(), "{text}");
         }
     }
 
@@ -184,6 +203,17 @@ mod tests {
         }
         for text in ["", ".", "..", "a.b", "a/b", "a b", "é", &"x".repeat(65)] {
             assert!(parse_instance(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, seconds) in [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("1d", 86_400), ("366d", MAX_TIME_SECONDS)]
+        {
+            assert_eq!(parse_time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "30", "m", "0m", "1.5h", "-1m", "30 m", "30min", "367d", "99999999999999999999s", "+3s"] {
+            assert!(parse_time(text).is_err(), "{text}");
         }
     }
 

@@ -7,12 +7,13 @@ use crate::{
     change::{
         reconcile::{AttachOptions, reconcile},
         resolve, rollback,
+        steps::Interrupt,
     },
     cli::Attach,
     config::model::Config,
-    datapath::{InstanceOptions, Writer},
-    net::{Interface, Net},
-    output::print_text,
+    datapath::{InstanceOptions, Need, Writer},
+    net::{Interface, Net, shell::quoted},
+    output::{change_lines, end_waits_on, print_text},
 };
 
 pub async fn run(instance: &str, options: &Attach) -> Result<()> {
@@ -24,7 +25,9 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
         slots: options.capacity.max_slots,
         servers: options.capacity.max_servers,
         role: config.as_ref().map(|config| config.role).or(options.role),
+        need: config.as_ref().map(Need::of).unwrap_or_default(),
     };
+    end_waits_on(&[libc::SIGINT])?;
     let mut writer = Writer::create(instance, &wanted)?;
     if !writer.is_new() {
         rollback::refuse(instance)?;
@@ -35,16 +38,13 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
         replace: true,
         source: None,
         force: options.force,
+        interrupt: Interrupt::on_ctrl_c(),
     };
-    let work = reconcile(&mut writer, &net, attach, config, interfaces, None);
-    let result = tokio::select! {
-        result = work => result,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; nothing was changed")),
-    };
-    match result {
+    match reconcile(&mut writer, &net, attach, config, interfaces, None).await {
         Ok(reconciled) => {
             resolve::warn(&reconciled.unresolved);
-            Ok(print_text(&reconciled.lines.join("\n"))?)
+            reconciled.shortages.iter().for_each(|shortage| log::warn!("{shortage}"));
+            Ok(print_text(&change_lines(reconciled.lines).join("\n"))?)
         }
         Err(error) => {
             writer.abandon()?;
@@ -63,7 +63,7 @@ async fn interfaces(net: &Net, options: &Attach, config: Option<&Config>) -> Res
     for name in names {
         let interface = net.interface(name).await?;
         if !interface.up {
-            log::warn!("{name} is down; nothing arrives there before `ip link set {name} up`");
+            log::warn!("{name} is down; nothing arrives there before `ip link set {} up`", quoted(name));
         }
         if !interfaces.contains(&interface) {
             interfaces.push(interface);

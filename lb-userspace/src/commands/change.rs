@@ -7,12 +7,14 @@ use anyhow::Result;
 use crate::{
     change::{
         apply::{Change, ChangeOptions, check_role},
+        inspect, mend,
         plan::{Plan, diff},
-        rollback,
+        resolve, rollback,
     },
     config::model::Config,
     datapath::{Datapath, Writer},
-    output::print_text,
+    net::Net,
+    output::{change_lines, print_text},
 };
 
 /// Options for making and showing a change.
@@ -43,6 +45,7 @@ pub async fn change(
     }
     let mut writer = Writer::open(instance)?;
     rollback::refuse(instance)?;
+    mend(&mut writer, json).await?;
     let want = edit(&writer.snapshot().config)?;
     let change = Change::prepare(&writer, want, options).await?;
     show(&change.plan, &change.moved, json)?;
@@ -51,7 +54,12 @@ pub async fn change(
         change.roll_back_unless_confirmed(&writer, instance, within)?;
     }
     for line in change.publish(&mut writer)? {
-        print_text(&line)?;
+        // JSON is all that is on standard output then.
+        if json {
+            log::info!("{line}");
+        } else {
+            print_text(&line)?;
+        }
     }
     match confirm {
         Some(within) if !json => {
@@ -59,6 +67,21 @@ pub async fn change(
             Ok(print_text(&format!("in force; rolled back in {seconds} s unless confirmed by `modlb confirm`"))?)
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Mends what is not as recorded on interfaces, so that the change takes effect on all of them.
+async fn mend(writer: &mut Writer, quiet: bool) -> Result<()> {
+    let net = Net::open()?;
+    if inspect::of_interfaces(writer, &net).await?.is_empty() {
+        return Ok(());
+    }
+    let mended = mend::mend(writer, &net).await?;
+    mended.problems.iter().for_each(|problem| log::warn!("{problem}"));
+    resolve::warn(&mended.unresolved);
+    match mended.lines.join("\n") {
+        lines if quiet || lines.is_empty() => Ok(()),
+        lines => Ok(print_text(&lines)?),
     }
 }
 
@@ -71,5 +94,5 @@ pub fn show(plan: &Plan, moved: &[String], json: bool) -> Result<()> {
         return Ok(print_text("nothing to change")?);
     }
     let lines: Vec<_> = plan.to_string().lines().map(str::to_owned).chain(moved.iter().cloned()).collect();
-    Ok(print_text(&lines.join("\n"))?)
+    Ok(print_text(&change_lines(lines).join("\n"))?)
 }

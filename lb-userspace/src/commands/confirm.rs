@@ -1,6 +1,6 @@
 //! `modlb confirm`, and the process that waits for it.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use super::change::show;
 use crate::{change::rollback, cli::Confirm, datapath::Writer, output::print_text};
@@ -17,7 +17,12 @@ pub async fn run(instance: &str, options: &Confirm) -> Result<()> {
         );
     };
     if options.undo {
-        let change = rollback::roll_back(&mut writer, &found.pending).await?;
+        let pending = found.record.context(if found.waiting {
+            "the change is rolled back when its time is over, not earlier: its record cannot be read by this command"
+        } else {
+            "what to go back to is not known; apply the former configuration, and then `modlb confirm`"
+        })?;
+        let change = rollback::roll_back(&mut writer, &pending).await?;
         show(&change.plan, &change.moved, false)?;
         rollback::settle(&writer, instance)?;
         return Ok(print_text("rolled back")?);

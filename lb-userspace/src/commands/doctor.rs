@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 
 use super::{exit_status::ExitStatus, input};
 use crate::{
-    change::rollback,
+    change::{inspect::inspect, rollback},
     cli::{Doctor, Global},
-    config::model::Config,
+    config::model::{Config, Role},
     datapath::{Datapath, attached},
     doctor::{
         checks,
@@ -41,10 +41,16 @@ pub async fn run(global: &Global, options: &Doctor) -> Result<()> {
 }
 
 async fn balancer(name: &str, options: &Doctor, context: &CommandContext) -> Result<Vec<Finding>> {
-    let config = options.config.as_deref().map(input::read).transpose()?;
     let net = Net::open()?;
-    let unconfirmed = rollback::find(name)?.map(|found| (found.pending.left().as_secs(), found.waiting));
-    let (instance, datapath) = gather::instance(name, unconfirmed)?;
+    let unconfirmed = rollback::find(name)?.map(|found| (found.left().unwrap_or_default().as_secs(), found.waiting));
+    let (mut instance, datapath) = gather::instance(name, unconfirmed)?;
+    // Files need not say that servers keep connections: balancers may have the same.
+    let role = datapath.as_ref().map(|datapath| datapath.role()).filter(|role| *role == Role::Keep);
+    let config = options.config.as_deref().map(|file| input::read_for(file, role)).transpose()?;
+    if let (Instance::Running { differences, .. }, Some(datapath)) = (&mut instance, &datapath) {
+        let found = inspect(datapath, &net).await?.into_iter();
+        *differences = found.map(|difference| (difference.interface, difference.text)).collect();
+    }
     let interfaces = interfaces(&net, options, config.as_ref(), datapath.as_ref()).await?;
     if interfaces.is_empty() && matches!(instance, Instance::Missing) && config.is_none() {
         bail!(

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::{
     cli::{self, Logs},
     datapath::{Datapath, tracing::TraceOutput},
-    output::{emit_line, print_error},
+    output::{emit_line, end_waits_on, print_error},
     trace::{
         clock,
         query::{Depth, TraceQuery, split},
@@ -33,6 +33,8 @@ pub async fn run(instance: &str, options: &Logs) -> Result<()> {
     let datapath = Datapath::open(instance)?;
     let filter = filter(options, &datapath)?;
     let output = TraceOutput::Messages(level(options.level));
+    // Before the session handles them.
+    end_waits_on(&[libc::SIGINT, libc::SIGTERM])?;
     let mut session = Session::start(instance, &options.interface, &filter, output).await?;
     let mut loggers = Vec::new();
     let closed = Arc::new(AtomicBool::new(false));
@@ -92,6 +94,9 @@ impl Log for Lines {
     }
 
     fn log(&self, record: &Record<'_>) {
+        if self.closed.load(Ordering::Relaxed) {
+            return;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (level, message) = (record.level().as_str().to_lowercase(), record.args().to_string());
         let line = if self.json {

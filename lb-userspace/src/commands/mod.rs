@@ -12,12 +12,14 @@ mod change;
 mod check;
 mod completions;
 mod confirm;
+mod connections;
 mod detach;
 mod dev;
 mod doctor;
 mod exit_status;
 mod explain;
 mod export;
+mod if_running;
 mod input;
 mod logs;
 mod man;
@@ -28,6 +30,7 @@ mod stats;
 mod status;
 mod top;
 mod trace;
+mod transition;
 mod upgrade;
 
 pub use exit_status::ExitStatus;
@@ -45,7 +48,8 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Detach(options) => detach::run(instance, &options).await,
         Command::Apply(options) => apply::run(instance, &options).await,
         Command::Confirm(options) => confirm::run(instance, &options).await,
-        Command::Check(options) => check::run(&options),
+        Command::Check(options) => check::run(instance, &options),
+        Command::Transition(options) => transition::run(&options),
         Command::Export(format) => export::run(instance, format).await,
         Command::Server(Server::Up(name)) => server::up(instance, &name).await,
         Command::Server(Server::Down(name)) => server::down(instance, &name).await,
@@ -55,6 +59,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Services(format) => status::services(instance, format).await,
         Command::Servers(format) => status::servers(instance, format).await,
         Command::Stats(options) => stats::run(instance, &options).await,
+        Command::Connections(options) => connections::run(instance, &options).await,
         Command::Top(options) => top::run(instance, options).await,
         Command::Serve(options) => serve::run(instance, &options).await,
         Command::Explain(options) => explain::run(instance, &options).await,
@@ -62,9 +67,9 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Trace(options) => trace::run(instance, &options).await,
         Command::Logs(options) => logs::run(instance, &options).await,
         Command::TraceGuard => crate::trace::watchdog::run(instance),
-        Command::Activate => activity::set(instance, false),
-        Command::Standby => activity::set(instance, true),
-        Command::Upgrade => upgrade::run(instance).await,
+        Command::Activate(options) => activity::set(instance, false, options),
+        Command::Standby(options) => activity::set(instance, true, options),
+        Command::Upgrade(options) => upgrade::run(instance, options).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Man { directory } => man::run(&directory),
         Command::Doctor(options) => doctor::run(&cli.global, &options).await,

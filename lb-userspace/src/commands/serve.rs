@@ -1,31 +1,39 @@
 //! `modlb serve`.
 
-use std::net::SocketAddr;
+use anyhow::Result;
+use tokio::signal::unix::{SignalKind, signal};
 
-use anyhow::{Context as _, Result};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
+use crate::{
+    cli::Serve,
+    logging,
+    observe::agent_view::Shared,
+    output::print_text,
+    serve::{Endpoint, Listener},
 };
-
-use crate::{cli::Serve, observe::agent_view::Shared, output::print_text, serve::serve_with};
 
 /// Answers until it is interrupted, which is a success.
 pub async fn run(instance: &str, options: &Serve) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let address = options.listen;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another address or port with --listen"))?;
-    announce(listener.local_addr()?)?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listener = Listener::bind(&options.listen, options.listener.clone())?;
+    announce(&options.listen, &listener.url())?;
     let no_agent = Shared::default();
-    tokio::select! {
-        result = serve_with(listener, no_agent, instance, options.listener.clone()) => result,
-        result = tokio::signal::ctrl_c() => Ok(result?),
-        _ = terminate.recv() => Ok(()),
-    }
+    let end = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = logging::count_repeats() => {}
+        }
+    };
+    listener.serve(no_agent, instance, end).await
 }
 
-fn announce(address: SocketAddr) -> Result<()> {
-    Ok(print_text(&format!("the status page is at http://{address}/, metrics are at http://{address}/metrics"))?)
+fn announce(endpoint: &Endpoint, url: &str) -> Result<()> {
+    let text = match endpoint {
+        Endpoint::At(_) => format!("the status page is at {url}/, metrics are at {url}/metrics"),
+        Endpoint::Unix(path) => {
+            format!("listening on {url}; for example: curl --unix-socket {} http://localhost/metrics", path.display())
+        }
+    };
+    Ok(print_text(&text)?)
 }

@@ -12,7 +12,7 @@ use crate::{
     cli::Stats,
     datapath::Datapath,
     observe::stats,
-    output::{StatsView, emit, print},
+    output::{StatsView, emit, end_waits_on, print},
 };
 
 pub async fn run(instance: &str, options: &Stats) -> Result<()> {
@@ -35,6 +35,7 @@ async fn watch(instance: &str, first: StatsView, interval: Duration, json: bool)
     ticks.tick().await;
     // One future for the whole loop: between two calls of `ctrl_c` a signal would be lost.
     let mut interrupted = pin!(tokio::signal::ctrl_c());
+    end_waits_on(&[libc::SIGINT])?;
     let mut before = Some((first, Instant::now()));
     loop {
         tokio::select! {

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     ops::ControlFlow,
+    os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _},
     path::Path,
     time::Duration,
 };
@@ -20,7 +21,7 @@ use crate::{
     config::protocol::protocol_name,
     datapath::{Datapath, tracing::TraceOutput},
     net::Net,
-    output::{TraceLines, TraceSummary, TraceView, emit_line, print_error},
+    output::{Patient, TraceLines, TraceSummary, TraceView, emit_line, end_waits_on, is_ended, print_error},
     trace::{
         clock::{self, Clock},
         frame,
@@ -46,9 +47,11 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
         if options.pcap.is_some() { (Depth::Whole, FRAME_BUFFER) } else { (Depth::Headers, HEADER_BUFFER) };
     let snapshot = datapath.snapshot();
     let (filter, filter_names) = split(&options.which.clone().into(), depth, &snapshot)?;
+    // Before the session handles them.
+    end_waits_on(&[libc::SIGINT, libc::SIGTERM])?;
     let mut session = Session::start(instance, &options.which.interface, &filter, TraceOutput::Events(room)).await?;
     // Not before: a trace that is refused leaves the file as it is.
-    let sink = match Sink::open(options) {
+    let sink = match Sink::open(options).await {
         Ok(sink) => sink,
         Err(error) => {
             session.end()?;
@@ -161,13 +164,14 @@ impl Viewer {
 /// The name of an XDP action. The numbers of TC actions overlap with XDP's; on egress the outcome decides between them.
 const fn action_name(outcome: Outcome, action: u32) -> &'static str {
     const TC_ACT_SHOT: u32 = 2;
+    const TC_ACT_REDIRECT: u32 = 7;
     const TC_ACT_UNSPEC: u32 = u32::MAX;
     match (action, outcome) {
         (1, _) => "drop",
         (TC_ACT_SHOT, outcome) if matches!(outcome.action(), Action::Drop) => "drop",
         (2 | TC_ACT_UNSPEC, _) => "pass",
         (3, _) => "tx",
-        (4, _) => "redirect",
+        (4 | TC_ACT_REDIRECT, _) => "redirect",
         _ => "aborted",
     }
 }
@@ -180,14 +184,14 @@ enum Sink {
 }
 
 impl Sink {
-    fn open(options: &Trace) -> Result<Self> {
+    async fn open(options: &Trace) -> Result<Self> {
         let Some(path) = &options.pcap else {
             return Ok(if options.format.json { Self::Json } else { Self::Lines(TraceLines::default()) });
         };
         let out: Box<dyn Write> = if path == Path::new("-") {
-            Box::new(io::stdout())
+            Box::new(Patient(io::stdout()))
         } else {
-            Box::new(File::create(path).with_context(|| path.display().to_string())?)
+            Box::new(Patient(create(path).await.with_context(|| path.display().to_string())?))
         };
         Ok(Self::Capture(Box::new(Writer::new(BufWriter::new(out)).with_context(|| path.display().to_string())?)))
     }
@@ -204,6 +208,20 @@ impl Sink {
         match self {
             Self::Lines(_) | Self::Json => Ok(()),
             Self::Capture(writer) => writer.flush(),
+        }
+    }
+}
+
+/// Creates a file. A named pipe is opened when somebody reads it, or a signal ends the command.
+async fn create(path: &Path) -> io::Result<File> {
+    const LOOK: Duration = Duration::from_millis(50);
+    if !std::fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo()) {
+        return File::create(path);
+    }
+    loop {
+        match File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path) {
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) && !is_ended() => tokio::time::sleep(LOOK).await,
+            opened => return opened,
         }
     }
 }

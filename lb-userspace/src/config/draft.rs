@@ -7,12 +7,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::model::{Check, Direction, Formula, Fragments, Health, Selection, Server, ServerMac, Service, State, Vlan};
+use super::model::{
+    Check, Direction, Formula, Fragments, Health, PreviousServer, Selection, Server, ServerMac, Service, State, Vlan,
+};
 
 /// A service that may still break rules.
 pub(super) struct Draft {
-    /// As written.
-    pub name: String,
+    /// As written; `None`: missing, and reported.
+    pub name: Option<String>,
     /// `None`: unreadable, and reported.
     pub address: Option<IpNet>,
     /// `None`: unreadable, and reported.
@@ -31,6 +33,8 @@ pub(super) struct Draft {
     pub check: Option<Check>,
     /// In the order of the file.
     pub servers: Vec<DraftServer>,
+    /// The newest first. `None`: unreadable, and reported.
+    pub previous: Vec<Vec<Option<PreviousServer>>>,
 }
 
 /// A protocol that could be read; `None`: any.
@@ -51,10 +55,15 @@ pub(super) struct DraftServer {
 }
 
 impl Draft {
+    /// What messages call it.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
     /// The service, unless a value is unreadable or out of its type's range.
     pub fn finish(self) -> Option<Service> {
         Some(Service {
-            name: self.name,
+            name: self.name?,
             address: self.address?,
             protocol: self.protocol?,
             port: self.port.map(u16::try_from).transpose().ok()?,
@@ -67,11 +76,20 @@ impl Draft {
             direction: self.direction,
             check: self.check,
             servers: self.servers.into_iter().map(DraftServer::finish).collect::<Option<_>>()?,
+            previous: self.previous.into_iter().map(|list| list.into_iter().collect()).collect::<Option<_>>()?,
         })
     }
 }
 
 impl DraftServer {
+    /// What messages call it.
+    pub fn label(&self) -> String {
+        match &self.address {
+            Ok(address) => format!("server {address}"),
+            Err(text) => format!("server {}", text.escape_debug()),
+        }
+    }
+
     fn finish(self) -> Option<Server> {
         Some(Server {
             address: self.address.ok()?,
@@ -86,10 +104,21 @@ impl DraftServer {
 
 impl From<&Service> for Draft {
     fn from(service: &Service) -> Self {
-        let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers } =
-            service;
+        let Service {
+            name,
+            address,
+            protocol,
+            port,
+            formula,
+            selection,
+            fragments,
+            direction,
+            check,
+            servers,
+            previous,
+        } = service;
         Self {
-            name: name.clone(),
+            name: Some(name.clone()),
             address: Some(*address),
             protocol: Some(*protocol),
             port: port.map(i64::from),
@@ -101,7 +130,9 @@ impl From<&Service> for Draft {
             fragments: *fragments,
             direction: *direction,
             check: check.clone(),
-            servers: servers.iter().map(DraftServer::from).collect(),
+            // No rule is about the others.
+            servers: servers.iter().filter(|server| !server.is_former()).map(DraftServer::from).collect(),
+            previous: previous.iter().map(|list| list.iter().copied().map(Some).collect()).collect(),
         }
     }
 }

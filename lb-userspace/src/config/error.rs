@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::PathBuf};
 
+use super::problem::{Finding, Problem};
+
 /// Why a configuration is refused, with a line for each problem.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -13,26 +15,57 @@ pub enum ConfigError {
         /// The system's error.
         source: io::Error,
     },
-    /// The text is not TOML, a key is unknown or missing, or a value has the wrong type.
-    #[error("{}{}", Prefix(path.as_ref()), source.to_string().trim_end())]
-    Syntax {
-        /// The file, if the text came from one.
-        path: Option<PathBuf>,
-        /// Line, column and reason.
-        source: Box<toml::de::Error>,
+    /// The text is not a configuration, or breaks rules.
+    #[error("{}", Lines { file: file.as_deref(), problems })]
+    Invalid {
+        /// Where the text came from, if that is known.
+        file: Option<String>,
+        /// Every problem, in the order of lines.
+        problems: Vec<Problem>,
     },
-    /// The text breaks rules.
-    #[error("{}", .0.join("\n"))]
-    Invalid(
-        /// A line for each problem; each names the culprit.
-        Vec<String>,
-    ),
 }
 
-struct Prefix<'a>(Option<&'a PathBuf>);
+impl ConfigError {
+    /// A configuration without a text.
+    pub(super) fn in_memory(findings: Vec<Finding>) -> Self {
+        Self::Invalid { file: None, problems: findings.into_iter().map(Problem::from).collect() }
+    }
 
-impl fmt::Display for Prefix<'_> {
+    /// The same, naming the file.
+    #[must_use]
+    pub fn in_file(self, name: impl fmt::Display) -> Self {
+        match self {
+            Self::Invalid { problems, .. } => Self::Invalid { file: Some(name.to_string()), problems },
+            read @ Self::Read { .. } => read,
+        }
+    }
+
+    /// The problems, without their places.
+    #[cfg(test)]
+    pub(crate) fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Invalid { problems, .. } => problems.iter().map(|problem| problem.text.clone()).collect(),
+            Self::Read { .. } => vec![self.to_string()],
+        }
+    }
+}
+
+struct Lines<'a> {
+    file: Option<&'a str>,
+    problems: &'a [Problem],
+}
+
+impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |path| write!(f, "{}: ", path.display()))
+        for (number, Problem { place, text }) in self.problems.iter().enumerate() {
+            let start = if number == 0 { "" } else { "\n" };
+            match (self.file, place) {
+                (Some(file), Some(place)) => write!(f, "{start}{file}:{place}: {text}")?,
+                (Some(file), None) => write!(f, "{start}{file}: {text}")?,
+                (None, Some(place)) => write!(f, "{start}line {}: {text}", place.line)?,
+                (None, None) => write!(f, "{start}{text}")?,
+            }
+        }
+        Ok(())
     }
 }

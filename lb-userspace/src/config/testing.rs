@@ -13,8 +13,8 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 use super::{
     file,
     model::{
-        Check, Config, Direction, Formula, Fragments, Group, Health, Kind, Role, Selection, Server, ServerMac, Service,
-        State, Vlan,
+        Check, Config, Direction, Formula, Fragments, Group, Health, Initial, Kind, Method, Peer, PeerMac,
+        PreviousServer, Role, Selection, Server, ServerMac, Service, State, Vlan,
     },
 };
 
@@ -24,14 +24,29 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     let services = subsequence((0..5).collect::<Vec<_>>(), 0..=5)
         .prop_shuffle()
         .prop_flat_map(|indices| indices.into_iter().map(service).collect::<Vec<_>>());
-    (interfaces, services, any::<bool>()).prop_map(|(interfaces, mut services, balancer)| {
+    (interfaces, services, peers(), any::<bool>()).prop_map(|(interfaces, mut services, peers, balancer)| {
         services.iter_mut().for_each(|service| restrict(service, balancer));
         Config {
             interfaces: interfaces.into_iter().map(str::to_owned).collect(),
             role: if balancer { Role::Balancer } else { Role::Member },
             group: Group::default(),
+            peers: if balancer { peers } else { Vec::new() },
             services,
         }
+    })
+}
+
+/// Some of them are servers of [`servers`].
+fn peers() -> impl Strategy<Value = Vec<Peer>> {
+    let mac = prop_oneof![
+        Just(PeerMac::Unresolved),
+        Just(PeerMac::ThisHost),
+        (1..4_u8).prop_map(|last| PeerMac::Resolved(Mac([2, 0, 0, 0, 0, last])))
+    ];
+    let addresses = subsequence([1, 3, 200].map(|host| [false, true].map(|six| address(six, 0, host))).concat(), 0..=4);
+    addresses.prop_shuffle().prop_flat_map(move |addresses| {
+        let macs = vec(mac.clone(), addresses.len());
+        macs.prop_map(move |macs| addresses.iter().zip(macs).map(|(&address, mac)| Peer { address, mac }).collect())
     })
 }
 
@@ -74,8 +89,8 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
         prop_oneof![Just(Fragments::Pass), Just(Fragments::Balance)],
         prop_oneof![Just(Direction::Forward), Just(Direction::Reply), Just(Direction::Both)],
     );
-    (target, rest, check(six), servers(six, 6)).prop_map(
-        move |((protocol, port), (formula, selection, fragments, direction), check, servers)| Service {
+    (target, rest, check(six), servers(six, 6), previous(six)).prop_map(
+        move |((protocol, port), (formula, selection, fragments, direction), check, servers, previous)| Service {
             protocol,
             port,
             formula,
@@ -84,9 +99,27 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
             direction,
             check,
             servers,
+            previous,
             ..plain(&name, address.into())
         },
     )
+}
+
+/// Earlier lists of servers, mostly none.
+pub(crate) fn previous(six: bool) -> impl Strategy<Value = Vec<Vec<PreviousServer>>> {
+    let list = subsequence((1..=6).collect::<Vec<u8>>(), 1..=3).prop_shuffle().prop_flat_map(move |hosts| {
+        let rest = vec((1..4_u32, any::<bool>(), proptest::option::of(1..3_u8)), hosts.len());
+        rest.prop_map(move |rest| {
+            let server = |(host, (weight, idle, mac)): (&u8, (u32, bool, Option<u8>))| PreviousServer {
+                address: address(six, 0, *host),
+                mac: mac.map(|last| Mac([2, 0, 0, 0, 0, last])),
+                weight,
+                idle,
+            };
+            hosts.iter().zip(rest).map(server).collect()
+        })
+    });
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(list, 1..=2)]
 }
 
 /// Any check that a balancer may have, or none.
@@ -96,7 +129,10 @@ fn check(six: bool) -> impl Strategy<Value = Option<Check>> {
         kind: Kind::Https,
         port: Some(rise),
         path: "/ready".to_owned(),
-        host: verify.then(|| "www.example.org".to_owned()),
+        host: verify.then(|| "www.example.org:8443".parse().unwrap()),
+        sni: (rise % 2 == 0).then(|| "tls.example.org".to_owned()),
+        method: if fall % 2 == 0 { Method::Get } else { Method::Options },
+        body: (fall % 3 == 0).then(|| "all \"good\", ü".to_owned()),
         expect: (200, 200 + rise % 300),
         verify,
         interval: Duration::from_millis(milliseconds),
@@ -105,6 +141,7 @@ fn check(six: bool) -> impl Strategy<Value = Option<Check>> {
         fall,
         source: verify.then(|| address(six, 0, 1)),
         min_up,
+        initial: if rise % 3 == 0 { Initial::Down } else { Initial::Up },
     });
     prop_oneof![2 => Just(None), 1 => check.prop_map(Some)]
 }
@@ -131,7 +168,8 @@ pub(crate) fn servers(six: bool, most: u8) -> impl Strategy<Value = Vec<Server>>
 
 fn mac() -> impl Strategy<Value = ServerMac> {
     let mac = (0..3_u8).prop_map(|last| Mac([2, 0, 0, 0, 0, last]));
-    prop_oneof![mac.clone().prop_map(ServerMac::Given), mac.prop_map(ServerMac::Resolved), Just(ServerMac::Unresolved)]
+    let resolved = (mac.clone(), 0..3_u32).prop_map(|(mac, on)| ServerMac::Resolved { mac, on });
+    prop_oneof![mac.prop_map(ServerMac::Given), resolved, Just(ServerMac::Unresolved)]
 }
 
 fn vlan() -> impl Strategy<Value = Option<Vlan>> {

@@ -3,10 +3,10 @@ use lb_common::mac::Mac;
 use proptest::prelude::*;
 
 use super::{
-    ConfigError,
-    file::{parse, read, write},
+    file::{parse, read, read_back, write},
     model::{
-        Config, Direction, Formula, Fragments, Group, Health, Role, Selection, Server, ServerMac, Service, State, Vlan,
+        Config, Direction, Formula, Fragments, Group, Health, PeerMac, Role, Selection, Server, ServerMac, Service,
+        State, Vlan,
     },
     testing,
 };
@@ -85,6 +85,7 @@ fn every_key_is_read() {
         interfaces: vec!["eth0".to_owned()],
         role: Role::Balancer,
         group: Group::default(),
+        peers: Vec::new(),
         services: vec![web, ipsec],
     };
     assert_eq!(parse(EXAMPLE).unwrap(), expected);
@@ -114,11 +115,7 @@ fn problems_of(more: &str) -> Vec<String> {
 }
 
 fn problems(text: &str) -> Vec<String> {
-    match parse(text) {
-        Err(ConfigError::Invalid(problems)) => problems,
-        Err(error) => panic!("{text}\n{error}"),
-        Ok(_) => panic!("accepted:\n{text}"),
-    }
+    parse(text).expect_err(text).texts()
 }
 
 fn server(lines: &str) -> Vec<String> {
@@ -162,6 +159,15 @@ fn servers_that_are_refused() {
         ),
         ("address = \"ten\"", "server ten: not an IP address"),
         (
+            "address = \"169.254.1.1\"",
+            "server 169.254.1.1: this is a link-local address, of which each interface has its own; give an address that \
+             only one host has",
+        ),
+        (
+            "address = \"0.1.2.3\"",
+            "server 0.1.2.3: this is an address of this network (0.0.0.0/8), which cannot be a server's",
+        ),
+        (
             "address = \"255.255.255.255\"",
             "server 255.255.255.255: this is the broadcast address, which cannot be a server's",
         ),
@@ -198,6 +204,32 @@ fn services_that_are_refused() {
         ("\"203.0.113.10\"", "\"203.0.113.10/24\"", "address 203.0.113.10/24 has host bits set; write 203.0.113.0/24"),
         ("\"203.0.113.10\"", "\"0.0.0.0\"", "address 0.0.0.0 is the unspecified address, which cannot be a service's"),
         ("\"203.0.113.10\"", "\"::1\"", "address ::1 is a loopback address, which cannot be a service's"),
+        (
+            "\"203.0.113.10\"",
+            "\"255.255.255.255\"",
+            "address 255.255.255.255 is the broadcast address, which cannot be a service's",
+        ),
+        (
+            "\"203.0.113.10\"",
+            "\"169.254.0.1\"",
+            "address 169.254.0.1 is a link-local address, which cannot be a service's",
+        ),
+        ("\"203.0.113.10\"", "\"fe80::1\"", "address fe80::1 is a link-local address, which cannot be a service's"),
+        (
+            "\"203.0.113.10\"",
+            "\"fe80::/10\"",
+            "address fe80::/10: each is a link-local address, which cannot be a service's",
+        ),
+        (
+            "\"203.0.113.10\"",
+            "\"224.0.0.0/4\"",
+            "address 224.0.0.0/4: each is a multicast address, which cannot be a service's",
+        ),
+        (
+            "\"203.0.113.10\"",
+            "\"::ffff:203.0.113.10\"",
+            "address ::ffff:203.0.113.10 is an IPv4 address written as IPv6 (IPv4-mapped), which cannot be a service's",
+        ),
         ("\"203.0.113.10\"", "\"web\"", "address \"web\" is not an IP address"),
         ("port = 443", "formula = \"4-tuple\"", "formula \"4-tuple\" is not known; it is \"3-tuple\" or \"5-tuple\""),
         ("port = 443", "slots = 251", "slots 251 needs selection = \"resilient\""),
@@ -259,10 +291,10 @@ fn all_problems_are_reported_at_once() {
          [[service.server]]\naddress = \"x\"\n"
     );
     let expected = [
-        "role \"router\" is not known; it is \"balancer\" or \"member\" or \"steer\"",
-        "service web: server x: not an IP address",
         "interfaces: eth0 listed twice",
+        "role \"router\" is not known; it is \"balancer\" or \"member\" or \"steer\" or \"keep\"",
         "service web: server 10.0.0.1: weight 0 is not from 1 to 65536",
+        "service web: server x: not an IP address",
     ];
     assert_eq!(problems(&text), expected);
 }
@@ -277,9 +309,87 @@ fn unknown_keys_and_wrong_types_are_named() {
         ("[[service]]\naddress = \"203.0.113.10\"", "name"),
         ("[[service", "service"),
     ] {
-        let Err(error @ ConfigError::Syntax { .. }) = parse(text) else { panic!("{text}") };
-        let message = error.to_string();
+        let message = parse(text).expect_err(text).to_string();
         assert!(message.contains("line") && message.contains(culprit), "{message}");
+    }
+}
+
+/// A line for each problem: its place and its text.
+fn lines(text: &str) -> Vec<String> {
+    parse(text).expect_err(text).in_file("f").to_string().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn ten_mistakes_of_all_sorts_are_ten_lines() {
+    let text = "\
+interfaces = [\"eth0\", \"far-too-long-a-name\"]
+rolle = \"balancer\"
+promiscuous = yes
+peers = [
+  \"10.0.0.2\",
+  \"lb3\",
+]
+
+[[service]]
+name = \"web\"
+address = \"203.0.113.10\"
+protocol = \"tcp\"
+port = \"443\"
+check = { kind = \"tcp\", rise = 0 }
+
+  [[service.server]]
+  address = \"10.0.0.11\"
+  wieght = 2
+
+  [[service.server]]
+  address = \"10.0.0.11\"
+
+[[service]]
+name = \"web\"
+address = \"fd00::1\"
+protocol = 5.5
+port = 53
+
+  [[service.server]]
+  mac = \"02:00\"
+";
+    let places: Vec<_> = lines(text).iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect();
+    let expected = ["1:23", "2:1", "3:15", "6:3", "13:8", "14:25", "18:3", "21:3", "24:1", "26:12", "29:3", "30:3"];
+    assert_eq!(places, expected.map(|place| format!("f:{place}")), "{:#?}", lines(text));
+}
+
+#[test]
+fn what_follows_from_another_mistake_is_no_mistake() {
+    for (text, expected) in [
+        // The protocol is there, but not readable.
+        (SERVICE.replace("\"tcp\"", "6.5"), "f:4:12: "),
+        (SERVICE.replace("protocol", "protokol"), "f:4:1: unknown key `protokol`"),
+        (SERVICE.replace("name", "namex"), "f:2:1: unknown key `namex`"),
+        (SERVICE.replace("\"web\"", "5"), "f:2:8: name: invalid type: integer `5`, expected a string"),
+        (SERVICE.replace("\"203", "203"), "f:3:"),
+        (format!("{SERVICE}check = {{ knd = \"tcp\" }}"), "f:6:11: unknown key `knd`"),
+        (format!("rol = \"member\"\nself = \"10.0.0.1\"\n{SERVICE}"), "f:1:1: unknown key `rol`"),
+    ] {
+        let found = lines(&text);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{text}{found:#?}");
+    }
+    // These are two.
+    let text = "[[service]]\nspeed = 1\naddress = \"203.0.113.10\"";
+    assert_eq!(lines(text).len(), 2, "{:#?}", lines(text));
+}
+
+#[test]
+fn an_error_of_syntax_hides_only_its_own_table() {
+    for broken in
+        ["port = = 1", "port", "port = 1 2", "port = \"1", "[[service.server]", "port = 1\nport = 2", "port = 08"]
+    {
+        let text = format!(
+            "speed = 1\n{SERVICE}\n[[service]]\nname = \"b\"\n{broken}\n[[service]]\nname = \"c\"\naddress = \"x\"\n"
+        );
+        let found = lines(&text);
+        let other = |part: &str| found.iter().filter(|line| line.contains(part)).count();
+        assert_eq!((other("speed"), other("service c: address \"x\"")), (1, 1), "{text}{found:#?}");
+        assert!(other("not TOML") >= 1, "{text}{found:#?}");
     }
 }
 
@@ -290,8 +400,27 @@ fn errors_name_the_file() {
     assert!(read(&path).unwrap_err().to_string().starts_with(&path.display().to_string()));
     std::fs::write(&path, "x").unwrap();
     assert!(read(&path).unwrap_err().to_string().starts_with(&path.display().to_string()));
+    std::fs::write(&path, b"# caf\xc3\xa9\nx = \"\xff\"").unwrap();
+    assert_eq!(
+        read(&path).unwrap_err().to_string(),
+        format!("{}:2:6: not UTF-8: a configuration is text", path.display())
+    );
     std::fs::write(&path, EXAMPLE).unwrap();
     assert_eq!(read(&path).unwrap(), parse(EXAMPLE).unwrap());
+}
+
+/// A rollback must succeed though the rules have become stricter since.
+#[test]
+fn what_was_in_force_reads_back_whatever_the_rules_are() {
+    let mut config = parse(&format!("{SERVICE}[[service.server]]\naddress = \"10.0.0.1\"\n")).unwrap();
+    config.services[0].address = "169.254.0.1/32".parse().unwrap();
+    config.services[0].servers[0].address = "169.254.0.2".parse().unwrap();
+    config.interfaces.push("a-name-that-is-too-long".to_owned());
+    assert!(config.validate().is_err() && parse(&write(&config)).is_err());
+    assert_eq!(read_back(&write(&config), None).unwrap(), config);
+    for text in ["x = 1", "[[service]]\nname = \"web\"", "interfaces = 5", "["] {
+        assert!(read_back(text, None).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -315,10 +444,11 @@ proptest! {
     fn what_is_written_parses_back(config in testing::config()) {
         let mut expected = config.clone();
         for server in expected.services.iter_mut().flat_map(|service| &mut service.servers) {
-            if matches!(server.mac, ServerMac::Resolved(_)) {
+            if matches!(server.mac, ServerMac::Resolved { .. }) {
                 server.mac = ServerMac::Unresolved;
             }
         }
+        expected.peers.iter_mut().for_each(|peer| peer.mac = PeerMac::Unresolved);
         prop_assert!(config.validate().is_ok());
         prop_assert_eq!(parse(&write(&config)).unwrap(), expected);
     }
@@ -327,4 +457,22 @@ proptest! {
     fn no_text_panics(text in "\\PC*") {
         let _ = parse(&text);
     }
+}
+
+#[test]
+fn a_file_without_servers_says_whether_that_is_meant() {
+    let service = "[[service]]\nname = \"a\"\naddress = \"203.0.113.1\"\n";
+    for empty in ["", service] {
+        assert!(!super::file::is_empty_on_purpose(empty));
+        assert!(super::file::is_empty_on_purpose(&format!("empty = true\n{empty}")));
+        assert!(!super::file::is_empty_on_purpose(&format!("empty = false\n{empty}")));
+        // What is written of such a configuration says so.
+        let written = super::file::write(&super::file::parse(empty).unwrap());
+        assert!(super::file::is_empty_on_purpose(&written), "{written}");
+        assert_eq!(super::file::parse(&written).unwrap(), super::file::parse(empty).unwrap());
+    }
+    let server = format!("{service}[[service.server]]\naddress = \"10.0.0.1\"\n");
+    assert!(!super::file::write(&super::file::parse(&server).unwrap()).contains("empty"));
+    let error = super::file::parse(&format!("empty = true\n{server}")).unwrap_err().to_string();
+    assert_eq!(error, "line 1: empty = true says that there is no server, and there are some; leave it out");
 }

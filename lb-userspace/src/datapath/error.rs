@@ -1,11 +1,44 @@
 //! Errors of the datapath. Each message says what helps.
 
+use lb_common::abi::{ABI, FORMER_ABI};
+
 /// What can go wrong with the datapath.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing is pinned under this name.
     #[error("no instance {0} is running; start one with `modlb --instance {0} attach IFACE --config FILE`")]
     NotRunning(String),
+    /// The instance may run, but this process's mounts hide its pins.
+    #[error(
+        "no instance {instance} is visible from here: this command has mounts of its own, as under `ip netns exec`, and \
+         does not see the BPF file system that others have; {way_out}"
+    )]
+    Hidden {
+        /// The instance.
+        instance: String,
+        /// What to do instead.
+        way_out: String,
+    },
+    /// The BPF file system ends with this process's mounts.
+    #[error(
+        "what is attached here would end with this command: it has mounts of its own, as under `ip netns exec`, \
+         `unshare --mount` or in a unit with private mounts, and others do not see its BPF file system; {0}"
+    )]
+    EndsWithCommand(String),
+    /// Somebody else made a directory, or can change what is in it.
+    #[error(
+        "{path} {reason}, so what is in it may not be modlb's; look at it, and remove it (`rm -r {path}`) or, if it is \
+         yours, make it root's alone (`chown root: {path} && chmod 0700 {path}`)"
+    )]
+    Untrusted {
+        /// The directory.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Only root may look.
+    #[error("{0} can be looked at by root only; run modlb as root")]
+    NotRoot(String),
     /// The pins were made by another version, or by something else.
     #[error(
         "{path} was made by something that this modlb does not understand ({reason}); use the modlb that made it, or \
@@ -19,9 +52,29 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// It was made by the version before, which can be upgraded.
+    #[error(
+        "instance {0} was made by an earlier modlb (ABI {FORMER_ABI}, this is {ABI}) and forwards as before; `modlb \
+         --instance {0} upgrade` brings it to this version without losing a packet"
+    )]
+    Former(String),
+    /// The kernel's own types lack a field.
+    #[error("this kernel's types have no field {member} of {structure}, which role keep reads")]
+    NoKernelType {
+        /// The structure.
+        structure: &'static str,
+        /// Its field.
+        member: &'static str,
+    },
+    /// Counters are named by 16 bits, of which one number means none.
+    #[error("service {0}: role keep takes at most 65,535 servers of a service, those of its previous lists included")]
+    TooManyHolders(String),
     /// Another command holds the lock.
     #[error("another modlb command has been changing instance {0} for {1} s; try again when it has ended")]
     Locked(String, u64),
+    /// Another command holds the lock at the moment.
+    #[error("another modlb command is changing instance {0}")]
+    Busy(String),
     /// Another command is tracing it.
     #[error(
         "instance {0} is being traced by another `modlb trace` or `modlb logs`, and only one can at a time; end that one first"
@@ -41,7 +94,7 @@ pub enum Error {
     OtherNamespace(String),
     /// More than the maps hold.
     #[error(
-        "{what}: {needed} are needed, the instance holds {capacity}; `modlb detach`, and attach with `{option} {needed}` or more"
+        "{what}: {needed} are needed, the instance holds {capacity}, and nothing was changed. {}", way_out(.what, .option, *.needed)
     )]
     Capacity {
         /// Of what.
@@ -66,6 +119,16 @@ pub enum Error {
         /// How many CPUs are possible.
         cpus: u32,
     },
+    /// More is asked for than a table can hold.
+    #[error("`{option} {want}`: with this kernel a table has room for {most}; ask for {most} or less")]
+    TooLarge {
+        /// The option of `attach`.
+        option: &'static str,
+        /// What was asked for.
+        want: u32,
+        /// How many fit.
+        most: u32,
+    },
     /// A capacity is asked for that a running instance does not have.
     #[error(
         "`{option} {want}`: the instance was made with {have}, which stays as long as it runs; leave the option out, or \
@@ -89,12 +152,28 @@ pub enum Error {
         /// What it has.
         have: &'static str,
     },
+    /// More interfaces are attached than can be recorded.
+    #[error("an instance can be attached to at most {0} interfaces; use another one (`--instance NAME`) for more")]
+    TooManyInterfaces(usize),
     /// More interface settings are needed than the map can record.
     #[error("{0} multicast MACs and interface settings are needed, at most {1} are possible")]
     TooManyNicStates(usize, u32),
     /// No hash seed puts every key within reach of its home cell.
     #[error("the service table cannot be built: too many services hash to the same cells")]
     Unplaceable,
+    /// The service table has no room for all peers.
+    #[error(
+        "peers: services have {sets} different sets of peers, {needed} MACs in all, and there is room for {most}; give services \
+         that this host is a server of the same servers, or name fewer `peers`"
+    )]
+    TooManyPeers {
+        /// How many MACs the sets have.
+        needed: usize,
+        /// How many sets there are.
+        sets: usize,
+        /// How many MACs fit.
+        most: u32,
+    },
     /// A MAC is missing.
     #[error("service {service}: server {server}: its MAC is not known")]
     NoMac {
@@ -123,15 +202,29 @@ pub enum Error {
     /// The kernel refused the program.
     #[error("the kernel refused the program: {}", summary(.0))]
     Program(#[from] aya::programs::ProgramError),
-    /// The interfaces that frames are redirected to cannot be changed.
-    #[error("map DEVICES: {0}")]
-    Devices(#[from] aya::maps::xdp::XdpMapError),
     /// A link is not what it should be.
     #[error("the link of the program: {0}")]
     Link(#[from] aya::programs::links::LinkError),
     /// A system call.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
+}
+
+/// What helps if a configuration does not fit.
+fn way_out(what: &str, option: &str, needed: u64) -> String {
+    let share = match what {
+        "slots" => {
+            "Services with the same servers, weights and states share their slots, so make a change in all of them at \
+             once (`modlb apply`)"
+        }
+        "services" => "Put other services under an instance of their own (`--instance`) on another interface",
+        "servers of previous lists" => "End transitions that are over (`modlb transition --end FILE`)",
+        _ => "Remove servers that are no longer in use (`modlb server remove`)",
+    };
+    format!(
+        "{share}. For more room without losing traffic, let another balancer take over (`modlb standby`), then `modlb \
+         detach`, and attach with `{option} {needed}` or more"
+    )
 }
 
 /// The error with only the end of the verifier's log. The whole log is written as a debug message.
@@ -146,6 +239,23 @@ fn summary(error: &aya::programs::ProgramError) -> String {
 }
 
 impl Error {
+    /// Whether a configuration does not fit the instance as it was made, so that trying again does not help.
+    pub const fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::Capacity { .. }
+                | Self::TooManyServers { .. }
+                | Self::TooLarge { .. }
+                | Self::FixedCapacity { .. }
+                | Self::FixedRole { .. }
+                | Self::TooManyInterfaces(_)
+                | Self::TooManyNicStates(..)
+                | Self::Unplaceable
+                | Self::TooManyPeers { .. }
+                | Self::WithoutDatapath
+        )
+    }
+
     /// Adds what was being done when a system call failed.
     pub(in crate::datapath) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();

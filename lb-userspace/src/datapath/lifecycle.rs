@@ -9,11 +9,13 @@ use super::{
     attach::{load, nic_state},
     capacities::{Capacities, InstanceOptions},
     error::{Error, Result},
+    kill_point,
     store::{
-        counters::cpus,
         instance::{Datapath, Writer, check, record},
-        pins::Pins,
+        pins::{Lock, Pins},
+        private,
         records::role_number,
+        table::host_limits,
     },
 };
 use crate::{config::model::Role, net::namespaces};
@@ -29,6 +31,7 @@ impl Writer {
         let lock = pins.lock()?;
         let writer = Self::new(Datapath::open(instance)?, false, lock);
         writer.end_stale_tracing()?;
+        writer.pins.discard_beside()?;
         Ok(writer)
     }
 
@@ -50,6 +53,28 @@ impl Writer {
     pub fn create(instance: &str, wanted: &InstanceOptions) -> Result<Self> {
         let pins = Pins::new(instance);
         let lock = pins.create()?;
+        Self::create_in(pins, lock, wanted)
+    }
+
+    /// The same without waiting; `None`: another command has the lock.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writer::create`].
+    pub fn try_create(instance: &str, wanted: &InstanceOptions) -> Result<Option<Self>> {
+        let pins = Pins::new(instance);
+        let Some(lock) = pins.create_now()? else { return Ok(None) };
+        Self::create_in(pins, lock, wanted).map(Some)
+    }
+
+    /// The same in the BPF file system that is mounted, even if it ends with this process.
+    pub(in crate::datapath) fn create_here(instance: &str, wanted: &InstanceOptions) -> Result<Self> {
+        let pins = Pins::new(instance);
+        let lock = pins.create_here()?;
+        Self::create_in(pins, lock, wanted)
+    }
+
+    fn create_in(pins: Pins, lock: Lock, wanted: &InstanceOptions) -> Result<Self> {
         if let Some(record) = record(&pins)? {
             check(&pins, &record)?;
             let datapath = Datapath::with(pins, &record)?;
@@ -60,7 +85,8 @@ impl Writer {
         }
         nic_state::release_all(&pins, None)?;
         pins.clear()?;
-        let capacities = wanted.capacities(cpus()?)?;
+        pins.discard_beside()?;
+        let capacities = wanted.capacities(host_limits()?)?;
         let made = load::make_maps(&pins, &capacities)
             .and_then(|()| Datapath::with(pins.clone(), &new_record(&capacities, wanted.role.unwrap_or_default(), 0)));
         match made {
@@ -80,6 +106,7 @@ impl Writer {
             let record = new_record(&self.datapath.capacities, self.datapath.role, cookie);
             self.datapath.maps.instance.write(0, &[Instance { magic: 0, ..record }]);
             self.datapath.maps.instance.write(0, &[record]);
+            kill_point::step();
         }
         Ok(())
     }
@@ -92,17 +119,9 @@ impl Writer {
     /// Removes the instance and everything that belongs to it.
     pub fn remove(self) -> Result<()> {
         nic_state::release_all(&self.pins, None)?;
-        self.pins.remove()
-    }
-
-    /// Detaches from interfaces that are gone.
-    pub fn detach_gone(&self) -> Result<()> {
-        for (index, link) in self.links()? {
-            if link.interface.is_none() {
-                self.detach(index)?;
-            }
-        }
-        Ok(())
+        private::forget(self.pins.instance());
+        self.pins.remove()?;
+        self.pins.discard_beside()
     }
 }
 
@@ -111,10 +130,13 @@ pub fn remove(instance: &str) -> Result<()> {
     let pins = Pins::new(instance);
     let _lock = pins.lock()?;
     nic_state::release_all(&pins, None)?;
-    pins.remove()
+    private::forget(instance);
+    pins.remove()?;
+    pins.discard_beside()
 }
 
-fn new_record(capacities: &Capacities, role: Role, netns_cookie: u64) -> Instance {
+/// The record of an instance of this version.
+pub(in crate::datapath) fn new_record(capacities: &Capacities, role: Role, netns_cookie: u64) -> Instance {
     let Capacities { services, slots, servers } = *capacities;
     Instance { magic: MAGIC, abi: ABI, role: role_number(role), netns_cookie, services, slots, servers, reserved: 0 }
 }

@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 
 use lb_common::{mac::Mac, table::NextHop};
+use sha2::{Digest as _, Sha256};
 
-use crate::config::model::Config;
+use crate::{
+    config::model::Config,
+    decide::{peers::PeerRule, slots::Digest},
+};
 
 /// Where a server is, as this host sees it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -61,4 +65,26 @@ pub struct Placed {
     /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty without prefix
     /// services.
     pub own: Vec<IpAddr>,
+    /// Whose frames are not balanced again, by service.
+    pub peers: Vec<PeerRule>,
+}
+
+impl Placed {
+    /// A configuration with its servers' locations, for this host with its addresses.
+    pub fn new(config: Config, locations: Vec<Vec<Location>>, own: Vec<IpAddr>) -> Self {
+        let peers = PeerRule::all(&config, |service, server| locations[service][server] == Location::Local);
+        Self { config, locations, own, peers }
+    }
+}
+
+impl Placed {
+    /// A digest of `own`; 0: it is empty.
+    pub fn own_digest(&self) -> u64 {
+        if self.own.is_empty() {
+            return 0;
+        }
+        let mut hash = Sha256::new();
+        self.own.iter().for_each(|address| hash.update(address.to_string() + "\n"));
+        Digest::of(hash).0.max(1)
+    }
 }

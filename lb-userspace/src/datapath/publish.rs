@@ -12,10 +12,12 @@ use lb_common::table::Counter;
 
 use super::{
     error::Result,
-    layout::lay_out::{Layout, lay_out},
+    kill_point,
+    layout::lay_out::{Layout, fits, lay_out},
     place::Placed,
     store::{grace, instance::Writer, snapshot::Snapshot},
 };
+use crate::{config::model::health::now, decide::slots::Refinement};
 
 /// A configuration that fits and is ready to be written.
 #[derive(Debug)]
@@ -25,10 +27,41 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What to know if its tables are not as fine as those in force.
+    pub fn coarser(&self) -> Option<String> {
+        let now = Refinement::from_slots(self.layout.record.refined_slots);
+        (now != self.have.refinement()).then(|| now.to_string())
+    }
+
+    /// Records how many servers' findings it leaves out, for want of room.
+    #[must_use]
+    pub fn leaving_out(mut self, servers: usize) -> Self {
+        self.layout.record.left_out = servers as u32;
+        self
+    }
+
     /// Records the digest of the file that the configuration came from.
     #[must_use]
     pub fn from_source(mut self, source: Option<u64>) -> Self {
         self.layout.record.source = source.unwrap_or(self.layout.record.source);
+        self
+    }
+
+    /// Adds what a former ABI counted for servers and services that were no longer configured, by service and for
+    /// former services.
+    #[must_use]
+    pub(in crate::datapath) fn carrying(mut self, services: &[Counter], former: Counter) -> Self {
+        for (service, counter) in self.layout.services.iter_mut().zip(services) {
+            service.former += *counter;
+        }
+        self.layout.record.former += former;
+        self.carried()
+    }
+
+    /// Records that this was done.
+    #[must_use]
+    pub(in crate::datapath) fn carried(mut self) -> Self {
+        self.layout.record.carried = 1;
         self
     }
 }
@@ -44,8 +77,18 @@ impl Writer {
         grace::wait()?;
         let draining: Vec<_> = have.draining.iter().map(|draining| draining.counter).collect();
         let settled: Vec<Counter> = self.servers.get(&draining);
-        let layout = lay_out(placed, &have, &settled, &self.capacities)?;
+        let mut layout = lay_out(placed, &have, &settled, &self.capacities)?;
+        layout.date_transitions(&placed.config.services, &have, now());
         Ok(Prepared { have, layout })
+    }
+
+    /// Finds out whether a configuration fits in place of `have`. Writes nothing, and waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`lay_out`].
+    pub fn fits(&self, have: &Snapshot, placed: &Placed) -> Result<()> {
+        fits(placed, have, &self.capacities)
     }
 
     /// Puts in force what this writer has just prepared.
@@ -56,6 +99,7 @@ impl Writer {
         // After the half is written, else packets meet services without slots. The lock keeps others from publishing,
         // but not from a takeover, so the standby bit is taken from the word as it is now.
         self.datapath.maps.control.update(|now| now.publish(layout.contents));
+        kill_point::step();
         Ok(())
     }
 
@@ -71,6 +115,7 @@ impl Writer {
         }
         maps.services.write(first(capacities.services), &layout.services);
         maps.servers.write(first(capacities.servers), &layout.servers);
+        maps.previous.write(first(capacities.previous()), &layout.previous);
         maps.draining.write(first(capacities.draining()), &layout.draining);
         maps.halves.write(half as usize, &[layout.record]);
     }

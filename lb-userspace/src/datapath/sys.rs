@@ -20,11 +20,24 @@ const BPF_LINK_UPDATE: libc::c_int = 29;
 pub(super) const BPF_MAP_TYPE_ARRAY: u32 = 2;
 pub(super) const BPF_F_MMAPABLE: u32 = 1 << 10;
 
+/// Hash tables of network devices.
+pub(super) const BPF_MAP_TYPE_DEVMAP_HASH: u32 = 25;
+
 /// Calls bpf(2) with the head of a `union bpf_attr`; the kernel takes missing fields as zero.
 pub(super) fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<RawFd> {
     // SAFETY: `attributes` has the size that is given; the callers' pointers in it outlive the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as RawFd) }
+}
+
+/// Lifts the limit on locked memory, which Linux below 5.11 charges for maps and programs. If this process may not,
+/// maps fail where that matters, and only there.
+pub(super) fn lift_memory_limit() {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the kernel only reads `limit`, which outlives the call.
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } != 0 {
+        log::debug!("the limit on locked memory stays as it is: {}", io::Error::last_os_error());
+    }
 }
 
 /// Attributes of a new map.

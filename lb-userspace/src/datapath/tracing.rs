@@ -11,11 +11,11 @@ use lb_common::trace::{Filter, TraceCounters};
 
 use super::{
     attach::{
-        egress,
         link::{self, Holder},
-        load::{Constants, TraceSettings, group_mac, load_traced},
-        names::{STEER, TRACING, variant, xdp_name},
+        load::{Constants, TraceSettings, load_traced},
+        names::{RoleProgram, TRACING},
         object::Programs,
+        tc,
         variant::loaded,
     },
     error::{Error, Result},
@@ -101,7 +101,8 @@ impl Datapath {
 
     /// Whether an interface still has this program.
     pub fn has(&self, interface: u32, program: u32) -> bool {
-        link::query(&self.pins.link(interface)).is_ok_and(|link| link.interface.is_some() && link.program == program)
+        let link = link::query(&self.pins.link(interface)).ok().flatten();
+        link.is_some_and(|link| link.interface.is_some() && link.program == program)
     }
 }
 
@@ -120,20 +121,19 @@ impl Writer {
     ) -> Result<Tracer> {
         let (prefix, settings) = settings(filter, output);
         let mac = interface.mac.unwrap_or_default();
-        let constants = Constants { interface: interface.index, mac, group: group_mac(group) };
+        let constants = Constants::new(self.role, interface.index, mac, group)?;
         let mut programs = load_traced(&self.pins, &self.capacities, constants, Some(&settings))?;
-        let xdp = xdp_name(self.role).map(|name| variant(name, self.is_multi_buffer(interface.index)));
-        let program = match xdp {
-            Some(name) => {
+        let program = match RoleProgram::of(self.role, self.is_multi_buffer(interface.index)) {
+            RoleProgram::Xdp(name) => {
                 let program = loaded(&mut programs, &format!("{prefix}{name}"))?;
                 self.set_program(interface.index, program.fd()?.as_fd())?;
                 program.info()?.id()
             }
-            None => {
+            RoleProgram::Tc(program) => {
                 if self.links()?.iter().any(|(_, link)| link.holder == Holder::Clsact) {
                     return Err(Error::TracedFilter(self.pins.instance().to_owned()));
                 }
-                let program = egress::find(&mut programs, &format!("{prefix}{}", STEER))?;
+                let program = tc::find(&mut programs, &format!("{prefix}{}", program.name))?;
                 program.load()?;
                 self.set_program(interface.index, program.fd()?.as_fd())?;
                 program.info()?.id()
@@ -249,12 +249,13 @@ mod tests {
             return;
         }
         let _bpffs = PrivateBpffs::enter().unwrap();
-        let wanted = InstanceOptions { services: Some(1), slots: Some(1), servers: Some(1), role: None };
-        let writer = Writer::create("traced", &wanted).unwrap();
+        let wanted =
+            InstanceOptions { services: Some(1), slots: Some(1), servers: Some(1), ..InstanceOptions::default() };
+        let writer = Writer::create_here("traced", &wanted).unwrap();
         let mut names = Vec::new();
         for output in [TraceOutput::Events(4_096), TraceOutput::Messages(aya_log::Level::Trace)] {
             let (prefix, settings) = settings(&Filter { sample: 3, after: 1, ..Filter::ALL }, output);
-            let constants = Constants { interface: 1, mac: Mac([2, 0, 0, 0, 0, 1]), group: u64::MAX };
+            let constants = Constants { interface: 1, mac: Mac([2, 0, 0, 0, 0, 1]), group: u64::MAX, sent_isn: 0 };
             let mut programs = load_traced(&writer.pins, &writer.capacities, constants, Some(&settings)).unwrap();
             for (name, program) in programs.programs_mut().filter(|(name, _)| name.starts_with(prefix)) {
                 let loaded = if let Program::Xdp(program) = program {
@@ -268,7 +269,7 @@ mod tests {
                 names.push(name.to_owned());
             }
         }
-        assert_eq!(names.len(), 10, "{names:?}");
+        assert_eq!(names.len(), 12, "{names:?}");
         writer.remove().unwrap();
     }
 }

@@ -17,12 +17,11 @@ use super::{
         object::Programs,
         variant::xdp,
     },
-    capacities::InstanceOptions,
+    capacities::{InstanceOptions, Need},
     error::{Error, Result},
     place::Placed,
-    store::{instance::Writer, pins::BPFFS, totals::Totals},
+    store::{bpffs, instance::Writer, totals::Totals},
 };
-use crate::decide::slots::SlotTable;
 
 /// The shortest frame that the kernel runs a program on: an Ethernet header (`ETH_HLEN`).
 const SHORTEST: usize = 14;
@@ -71,10 +70,10 @@ impl PrivateBpffs {
         let new = || -> nix::Result<()> {
             unshare(CloneFlags::CLONE_NEWNS)?;
             // Later mounts must not propagate to the namespace that these were copied from.
-            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-            mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
+            mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         };
         new().map_err(Error::errno("mounting a private BPF file system"))?;
+        bpffs::mount_it()?;
         Ok(Self { trials: 0 })
     }
 
@@ -85,10 +84,11 @@ impl PrivateBpffs {
     /// Those of [`Writer::prepare`]; the kernel refuses the program.
     pub fn start(&mut self, placed: &Placed, mac: Mac) -> Result<Trial> {
         self.trials += 1;
-        let mut writer = Writer::create(&format!("trial-{}", self.trials), &capacities(placed))?;
+        // That it ends with this process is the point.
+        let mut writer = Writer::create_here(&format!("trial-{}", self.trials), &capacities(placed))?;
         let prepared = writer.prepare(placed)?;
         writer.publish(&prepared)?;
-        let mut ebpf = load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0 })?;
+        let mut ebpf = load(&writer.pins, &writer.capacities, Constants { interface: 0, mac, group: 0, sent_isn: 0 })?;
         xdp(&mut ebpf, BALANCER)?.load()?;
         let mut trial = Trial { writer, ebpf, out: Vec::new(), longest: 0, before: Vec::new() };
         trial.probe()?;
@@ -98,14 +98,13 @@ impl PrivateBpffs {
 
 /// The capacities that the configuration needs.
 fn capacities(placed: &Placed) -> InstanceOptions {
-    let services = &placed.config.services;
-    let slots = services.iter().map(|service| SlotTable::build(service).len()).sum::<u32>();
-    let servers = services.iter().map(|service| service.servers.len()).sum::<usize>();
+    let Need { services, slots, servers, previous } = Need::of(&placed.config);
     InstanceOptions {
         role: Some(placed.config.role),
-        services: Some(services.len().max(1) as u32),
+        services: Some(services.max(1)),
         slots: Some(slots.max(1)),
-        servers: Some(servers.max(1) as u32),
+        servers: Some(servers.max(previous).max(1)),
+        ..InstanceOptions::default()
     }
 }
 

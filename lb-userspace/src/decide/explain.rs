@@ -2,13 +2,24 @@
 
 use std::net::IpAddr;
 
-use lb_common::{flow::protocol::has_ports, mac::Mac, outcome::Outcome};
+use lb_common::{
+    flow::protocol::{self, has_ports},
+    mac::Mac,
+    outcome::Outcome,
+};
+use num_bigint::BigUint;
 use serde::{Serialize, Serializer};
 
-use super::judge::{Addend, Judge, Tuple, addends};
+use super::{
+    judge::{Addend, Judge, Tuple, addends},
+    keep::explained::Explained,
+    peers::PeerRule,
+    slots::Refinement,
+};
 use crate::config::{
-    model::{Config, Direction, Formula, Role, Service, Vlan},
+    model::{Config, Direction, Formula, Health, Role, Service, State, Vlan},
     protocol::protocol_name,
+    standing::Standing,
 };
 
 /// One end of a flow.
@@ -29,12 +40,14 @@ pub struct Packet {
     pub destination: Endpoint,
     /// The IP protocol number.
     pub protocol: u8,
+    /// The MAC that its frame comes from; `None`: that of no peer.
+    pub from: Option<Mac>,
 }
 
 impl Packet {
     /// The packet with source and destination swapped.
     const fn swapped(&self) -> Self {
-        Self { source: self.destination, destination: self.source, protocol: self.protocol }
+        Self { source: self.destination, destination: self.source, ..*self }
     }
 }
 
@@ -65,6 +78,54 @@ pub struct ThisHost<'a> {
     pub here: &'a [Vec<bool>],
     /// This host's own addresses, which no prefix service takes.
     pub own: &'a [IpAddr],
+    /// By service, whose frames are not balanced again.
+    pub peers: &'a [PeerRule],
+    /// How fine the instance's tables are.
+    pub refinement: Refinement,
+}
+
+/// What becomes of the service's frames that its peers send.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct FromPeers {
+    /// `local` or `loop`.
+    #[serde(serialize_with = "serialize_outcome")]
+    pub outcome: Outcome,
+    /// The peers' MACs.
+    #[serde(serialize_with = "serialize_macs")]
+    pub macs: Vec<Mac>,
+    /// Whether the packet comes from one of them.
+    pub applies: bool,
+}
+
+/// A server that takes no flows, whose packets go to others.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Absent {
+    /// Its address.
+    pub server: IpAddr,
+    /// Its state.
+    pub state: &'static str,
+    /// The reason for the state, in words, if there is one.
+    pub reason: Option<String>,
+}
+
+impl Absent {
+    /// The server that the sum means, if it takes no flows.
+    fn of(service: &Service, sum: &BigUint) -> Option<Self> {
+        let standings: Vec<_> = service.standings().collect();
+        if standings.iter().all(Standing::takes_flows) {
+            return None;
+        }
+        let mut healthy = service.clone();
+        for server in &mut healthy.servers {
+            (server.state, server.health) = (State::Up, Health::default());
+        }
+        let healthy = [healthy];
+        let judge = Judge::new(&healthy, &[]);
+        let number = usize::from(judge.table(0).get(judge.slot(0, sum)?)?);
+        let standing = standings.get(number).filter(|standing| !standing.takes_flows())?;
+        let reason = standing.reason(|index| format!("interface {index}"));
+        Some(Self { server: service.servers[number].address, state: standing.name(), reason })
+    }
 }
 
 /// What happens to a packet, and why. Parts that do not apply are `None`.
@@ -96,6 +157,14 @@ pub struct Explanation {
     pub mac: Option<Mac>,
     /// The VLAN of the outer tag of frames to the server; 0: no tag; `None`: tags stay as they are.
     pub vlan: Option<u16>,
+    /// What becomes of the service's frames that its peers send.
+    pub from_peers: Option<FromPeers>,
+    /// The server that takes the packet while all servers take flows, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<Absent>,
+    /// Who may hold the packet's connection, where role `keep` or a service with previous lists asks for it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Explained>,
     /// The addends of the sum: labels and decimal numbers.
     #[serde(skip)]
     pub addends: Vec<(String, String)>,
@@ -108,7 +177,7 @@ pub struct Explanation {
 /// The packet is not possible.
 pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<Explanation, Error> {
     check(packet)?;
-    let judge = Judge::new(&config.services, host.own);
+    let judge = Judge::new(&config.services, host.own).with_peers(host.peers).refined(host.refinement);
     let (index, direction) = match judge.service(&packet.tuple()) {
         Ok(found) => found,
         Err(outcome) => return Ok(Explanation::of(outcome)),
@@ -121,6 +190,8 @@ pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<E
     check_ports(service, &packet)?;
     let tuple = packet.tuple();
     let (sum, table) = (judge.sum(index, &tuple), judge.table(index));
+    let rule = host.peers.get(index).filter(|rule| !rule.macs.is_empty());
+    let from_peer = judge.peer_rule(index, packet.from);
     let matched = Explanation {
         service: Some(service.name.clone()),
         formula: Some(service.formula),
@@ -128,6 +199,12 @@ pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<E
         sum: Some(sum.to_string()),
         n: Some(service.n()),
         slots: Some(table.len()),
+        from_peers: rule.map(|rule| FromPeers {
+            outcome: rule.outcome(),
+            macs: rule.macs.iter().copied().collect(),
+            applies: from_peer.is_some(),
+        }),
+        keep: keep(config.role, service, &sum, &packet),
         addends: addends(service.formula, &tuple)
             .map(|(addend, number)| (label(addend, &tuple), number.to_string()))
             .collect(),
@@ -135,20 +212,40 @@ pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<E
     };
     let Some(slot) = judge.slot(index, &sum) else { return Ok(matched) };
     let Some(number) = table.get(slot).map(usize::from) else { return Ok(matched) };
+    let number = match from_peer {
+        Some(PeerRule { here: None, .. }) => {
+            return Ok(Explanation { outcome: Outcome::Loop, slot: Some(slot), ..matched });
+        }
+        Some(PeerRule { here: Some(here), .. }) => *here,
+        None => number,
+    };
     let here = host.here.get(index).and_then(|servers| servers.get(number)).copied().unwrap_or_default();
     let server = &service.servers[number];
     Ok(Explanation {
         outcome: match (config.role, here) {
             (Role::Member, true) => Outcome::Accepted,
             (Role::Member, false) => Outcome::Others,
-            (Role::Balancer | Role::Steer, true) => Outcome::Local,
+            (Role::Balancer | Role::Steer | Role::Keep, true) => Outcome::Local,
+            (Role::Keep, false) if packet.protocol == protocol::TCP => Outcome::HandedOn,
+            // What has no connections is taken by whichever server balancers send it to.
+            (Role::Keep, false) => Outcome::Local,
             (Role::Balancer | Role::Steer, false) => Outcome::Forwarded,
         },
         slot: Some(slot),
         server: Some(server.address),
         mac: server.mac.get(),
         vlan: server.vlan.map(Vlan::number),
+        instead_of: if from_peer.is_some() { None } else { Absent::of(service, &sum) },
         ..matched
+    })
+}
+
+/// Who may hold the packet's connection. Only TCP has connections that are kept.
+fn keep(role: Role, service: &Service, sum: &BigUint, packet: &Packet) -> Option<Explained> {
+    let asked_for = role == Role::Keep || !service.previous.is_empty();
+    let port = packet.destination.port.unwrap_or_default();
+    (asked_for && packet.protocol == protocol::TCP).then(|| {
+        Explained::of(service, sum, (packet.source.address, packet.source.port), (packet.destination.address, port))
     })
 }
 
@@ -167,6 +264,9 @@ impl Explanation {
             server: None,
             mac: None,
             vlan: None,
+            from_peers: None,
+            instead_of: None,
+            keep: None,
             addends: Vec::new(),
         }
     }
@@ -175,7 +275,7 @@ impl Explanation {
 impl Packet {
     /// Missing ports count as 0.
     fn tuple(&self) -> Tuple {
-        let Self { source, destination, protocol } = *self;
+        let Self { source, destination, protocol, from: _ } = *self;
         Tuple {
             source: source.address,
             destination: destination.address,
@@ -188,7 +288,7 @@ impl Packet {
 }
 
 fn check(packet: &Packet) -> Result<(), Error> {
-    let Packet { source, destination, protocol } = packet;
+    let Packet { source, destination, protocol, from: _ } = packet;
     if source.address.is_ipv4() != destination.address.is_ipv4() {
         return Err(Error::Families(source.address, destination.address));
     }
@@ -209,7 +309,7 @@ fn with_port(address: IpAddr) -> String {
 
 /// Checks that the ports that the formula needs are given.
 fn check_ports(service: &Service, packet: &Packet) -> Result<(), Error> {
-    let Packet { source, destination, protocol } = packet;
+    let Packet { source, destination, protocol, from: _ } = packet;
     if !has_ports(*protocol) {
         return Ok(());
     }
@@ -249,4 +349,8 @@ fn serialize_mac<S: Serializer>(mac: &Option<Mac>, serializer: S) -> Result<S::O
         Some(mac) => serializer.collect_str(mac),
         None => serializer.serialize_none(),
     }
+}
+
+fn serialize_macs<S: Serializer>(macs: &[Mac], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(macs.iter().map(ToString::to_string))
 }

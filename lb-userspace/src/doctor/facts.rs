@@ -9,7 +9,7 @@ use lb_common::mac::Mac;
 
 use crate::{
     config::model::{Config, Role},
-    net::{XdpMode, details::Address, ethtool::Channels, features::XdpFeatures},
+    net::{XdpMode, details::Address, ethtool::Channels, features::XdpFeatures, sockets::Listener},
 };
 
 /// The host, apart from its interfaces.
@@ -21,6 +21,8 @@ pub struct HostFacts {
     pub btf: bool,
     /// Whether the BPF file system is mounted where modlb expects it.
     pub bpffs: bool,
+    /// If others do not see the BPF file system of this process: what to do about it.
+    pub own_mounts: Option<String>,
     /// This process's effective capabilities, one bit each.
     pub capabilities: u64,
     /// `net.core.bpf_jit_enable`; `None`: not visible from here.
@@ -45,8 +47,8 @@ pub enum Instance {
         standby: bool,
         /// For an unconfirmed change: seconds until it is rolled back, and whether a process waits to do so.
         unconfirmed: Option<(u64, bool)>,
-        /// Links whose interface is gone.
-        gone: usize,
+        /// What is not as the instance has recorded it: the interface, if it is about one, and a sentence.
+        differences: Vec<(Option<String>, String)>,
     },
 }
 
@@ -57,8 +59,12 @@ pub struct Site {
     pub role: Role,
     /// The services, with their servers' MACs if known.
     pub config: Config,
-    /// The servers that are up and are not this host.
+    /// The servers that are up and are not this host; in role `keep` also those that are down, and former ones.
     pub servers: Vec<ServerFacts>,
+    /// This host as a server that keeps connections, in that role.
+    pub keep: Option<KeepSide>,
+    /// The other balancers.
+    pub peers: Vec<PeerFacts>,
     /// Whether any server is this host.
     pub here: bool,
     /// Who answers for services' addresses on the attached links: addresses, interfaces, MACs.
@@ -69,6 +75,19 @@ pub struct Site {
     pub names: BTreeMap<u32, String>,
     /// Whether the instance is on standby.
     pub standby: bool,
+    /// The instance's room; `None`: it does not run.
+    pub room: Option<Room>,
+}
+
+/// What an instance has room for.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    /// What does not fit, of the configuration or of the worst single failure.
+    pub shortages: Vec<String>,
+    /// What to know if its tables are coarser than usual.
+    pub coarser: Option<String>,
+    /// Servers whose state is not in force.
+    pub left_out: u32,
 }
 
 /// A server, and who answers for it.
@@ -82,12 +101,39 @@ pub struct ServerFacts {
     pub mac: Option<Mac>,
     /// Whether the configuration gives the MAC.
     pub given: bool,
+    /// Whether only `previous` lists have it.
+    pub former: bool,
     /// The interface that leads to it, or why there is none.
     pub route: Result<String, String>,
     /// The state of the kernel's neighbour entry.
     pub entry: Option<String>,
     /// The MACs that answer for its address.
     pub answers: BTreeSet<Mac>,
+}
+
+impl ServerFacts {
+    /// Every MAC at which it may be.
+    pub fn macs(&self) -> BTreeSet<Mac> {
+        self.answers.iter().copied().chain(self.mac).collect()
+    }
+}
+
+/// Another balancer, and who answers for it.
+#[derive(Clone, Debug)]
+pub struct PeerFacts {
+    /// Its address.
+    pub address: IpAddr,
+    /// The MAC of its frames, as the instance knows it.
+    pub mac: Option<Mac>,
+    /// The MACs that answer for its address.
+    pub answers: BTreeSet<Mac>,
+}
+
+impl PeerFacts {
+    /// Every MAC at which it may be.
+    pub fn macs(&self) -> impl Iterator<Item = Mac> {
+        self.mac.into_iter().chain(self.answers.iter().copied())
+    }
 }
 
 /// The owner of an XDP program.
@@ -194,6 +240,11 @@ impl Nic {
         self.features.get(feature).copied().unwrap_or_default()
     }
 
+    /// Whether our program runs on it natively.
+    pub fn is_native(&self) -> bool {
+        self.attached && self.program.as_ref().is_some_and(|program| program.mode == XdpMode::Native)
+    }
+
     /// Whether our program runs on it in generic mode.
     pub fn is_generic(&self) -> bool {
         self.attached && self.program.as_ref().is_some_and(|program| program.mode == XdpMode::Generic)
@@ -220,6 +271,17 @@ pub struct ServerSide {
     /// For each service and client (`None`: clients anywhere): the interface by which answers leave, or why they
     /// cannot.
     pub routes: Vec<(IpAddr, Option<IpAddr>, Result<String, String>)>,
+}
+
+/// A server that keeps connections, seen from itself.
+#[derive(Clone, Debug)]
+pub struct KeepSide {
+    /// What any server needs.
+    pub server: ServerSide,
+    /// Its TCP sockets that listen.
+    pub listeners: Vec<Listener>,
+    /// Rules that translate destinations, or why they could not be read.
+    pub rules: Result<Vec<String>, String>,
 }
 
 /// An interface of a server.

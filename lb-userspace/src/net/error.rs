@@ -11,6 +11,15 @@ pub enum Error {
     /// No interface has the name.
     #[error("there is no interface {0:?} in this network namespace; `ip link` lists them")]
     NoInterface(String),
+    /// The name is an alternative one. The kernel names an interface by its name alone in what it reports, so
+    /// everything here does.
+    #[error("{name:?} is an alternative name of interface {interface}; say {interface}")]
+    AlternativeName {
+        /// The alternative name.
+        name: String,
+        /// The name of the interface.
+        interface: String,
+    },
     /// No interface has the index.
     #[error("there is no interface with index {0} in this network namespace")]
     NoInterfaceIndex(u32),

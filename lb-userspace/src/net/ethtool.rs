@@ -29,6 +29,10 @@ pub struct Channels {
     pub rx: u32,
     /// At most.
     pub max_rx: u32,
+    /// Queues that only send.
+    pub tx: u32,
+    /// At most.
+    pub max_tx: u32,
     /// Queues that receive and send.
     pub combined: u32,
     /// At most.
@@ -88,8 +92,8 @@ impl Ethtool {
         // `struct ethtool_channels`: the command, four maxima (receive, send, other, both), four numbers.
         let mut words = [ETHTOOL_GCHANNELS, 0, 0, 0, 0, 0, 0, 0, 0];
         self.call(&mut words)?;
-        let [_, max_rx, _, _, max_combined, rx, _, _, combined] = words;
-        Ok(Channels { rx, max_rx, combined, max_combined })
+        let [_, max_rx, max_tx, _, max_combined, rx, tx, _, combined] = words;
+        Ok(Channels { rx, max_rx, tx, max_tx, combined, max_combined })
     }
 
     /// Makes the ioctl with a buffer that starts with a command and has room for its answer.

@@ -1,4 +1,4 @@
-//! Events of the kernel about links and neighbours in a network namespace.
+//! Events of the kernel about links, neighbours, addresses and routes in a network namespace.
 //!
 //! Trap: the kernel drops events that are not read in time, and reports that once. Then everything must be read again.
 
@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt as _};
 use rtnetlink::{
     MulticastGroup, new_multicast_connection,
     packet_core::{NetlinkMessage, NetlinkPayload},
-    packet_route::{RouteNetlinkMessage, link::LinkFlags},
+    packet_route::RouteNetlinkMessage,
 };
 use tokio::task::JoinHandle;
 
@@ -21,18 +21,17 @@ use super::{
 #[derive(Clone, Debug)]
 pub enum Event {
     /// An interface appeared or changed.
-    Link {
-        /// As it is now.
-        interface: Interface,
-        /// Whether frames can leave it: it is up and has a carrier.
-        running: bool,
-    },
+    Link(Interface),
     /// An interface was removed.
     LinkGone(u32),
     /// An entry of the neighbour table was added or changed.
     Neighbour(Neighbour),
     /// An entry was removed.
     NeighbourGone(Neighbour),
+    /// An address of this host was added, changed or removed.
+    Address,
+    /// A route or a rule was added, changed or removed.
+    Route,
     /// Events were dropped.
     Missed,
 }
@@ -56,7 +55,16 @@ impl Events {
     ///
     /// No netlink socket can be opened.
     pub fn open() -> Result<Self> {
-        let groups = [MulticastGroup::Link, MulticastGroup::Neigh];
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Neigh,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Route,
+            MulticastGroup::Ipv4Rule,
+            MulticastGroup::Ipv6Rule,
+        ];
         let (connection, _, messages) = new_multicast_connection(&groups).map_err(Error::Open)?;
         let messages = Box::new(messages.map(|(message, _)| message));
         Ok(Self { messages, connection: tokio::spawn(connection) })
@@ -72,6 +80,16 @@ impl Events {
     }
 }
 
+const fn is_about_routes(message: &RouteNetlinkMessage) -> bool {
+    matches!(
+        message,
+        RouteNetlinkMessage::NewRoute(_)
+            | RouteNetlinkMessage::DelRoute(_)
+            | RouteNetlinkMessage::NewRule(_)
+            | RouteNetlinkMessage::DelRule(_)
+    )
+}
+
 fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
     let inner = match message.payload {
         NetlinkPayload::InnerMessage(inner) => inner,
@@ -82,8 +100,7 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
     if let RouteNetlinkMessage::NewLink(link) = inner {
         // Bridges send such messages about their ports, without the attributes of a link.
         let other = link.header.interface_family != rtnetlink::packet_route::AddressFamily::Unspec;
-        let running = link.header.flags.contains(LinkFlags::Running);
-        (!other).then(|| Event::Link { interface: interface_of(link), running })
+        (!other).then(|| Event::Link(interface_of(link)))
     } else if let RouteNetlinkMessage::DelLink(link) = inner {
         let other = link.header.interface_family != rtnetlink::packet_route::AddressFamily::Unspec;
         (!other).then_some(Event::LinkGone(link.header.index))
@@ -91,6 +108,10 @@ fn event(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Event> {
         neighbours::read(&message).map(Event::Neighbour)
     } else if let RouteNetlinkMessage::DelNeighbour(message) = inner {
         neighbours::read(&message).map(Event::NeighbourGone)
+    } else if matches!(inner, RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_)) {
+        Some(Event::Address)
+    } else if is_about_routes(&inner) {
+        Some(Event::Route)
     } else {
         None
     }

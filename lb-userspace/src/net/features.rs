@@ -1,23 +1,27 @@
 //! Asks which XDP features a driver has, by the generic netlink family `netdev` (Linux 6.3).
+//!
+//! Trap: features change while an interface exists. A veth can be a target only while its peer has GRO on or runs a
+//! program; some cards can only while they run one themselves. So ask each time, and keep no answer.
 
-use std::{
-    io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+use std::io;
+
+use super::{
+    error::{Error, Result},
+    generic::Generic,
+    netlink::Net,
 };
 
-/// From `linux/genetlink.h` and `linux/netdev.h`.
-const GENL_ID_CTRL: u16 = 0x10;
-const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_ATTR_FAMILY_ID: u16 = 1;
-const CTRL_ATTR_FAMILY_NAME: u16 = 2;
+/// From `linux/netdev.h`.
 const NETDEV_CMD_DEV_GET: u8 = 1;
 const NETDEV_A_DEV_IFINDEX: u16 = 1;
 const NETDEV_A_DEV_XDP_FEATURES: u16 = 3;
 
-/// The lengths of the headers of netlink, of generic netlink and of an attribute.
-const HEADER: usize = 16;
-const GENERIC: usize = 4;
-const ATTRIBUTE: usize = 4;
+/// From `linux/netdev.h`: `NETDEV_XDP_ACT_BASIC`, `_REDIRECT`, `_NDO_XMIT`, `_RX_SG` and `_NDO_XMIT_SG`.
+const BASIC: u64 = 1;
+const REDIRECT: u64 = 1 << 1;
+const NDO_XMIT: u64 = 1 << 2;
+const RX_SG: u64 = 1 << 5;
+const NDO_XMIT_SG: u64 = 1 << 6;
 
 /// A driver's XDP features.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,118 +30,69 @@ pub struct XdpFeatures(pub u64);
 impl XdpFeatures {
     /// Whether it runs programs at all.
     pub const fn native(self) -> bool {
-        self.0 & 1 != 0
+        self.0 & BASIC != 0
     }
 
-    /// Whether it hands over frames in several buffers.
-    pub const fn several_buffers(self) -> bool {
-        self.0 & 1 << 5 != 0
+    /// Whether a program on it can redirect frames.
+    pub const fn redirects(self) -> bool {
+        self.0 & REDIRECT != 0
     }
 
     /// Whether frames can be redirected to it.
     pub const fn target(self) -> bool {
-        self.0 & 1 << 2 != 0
+        self.0 & NDO_XMIT != 0
+    }
+
+    /// Whether it hands over frames in several buffers.
+    pub const fn several_buffers(self) -> bool {
+        self.0 & RX_SG != 0
+    }
+
+    /// Whether frames in several buffers can be redirected to it.
+    pub const fn target_of_several_buffers(self) -> bool {
+        self.0 & NDO_XMIT_SG != 0
     }
 }
 
-/// Asks about an interface of the current network namespace. `None`: the kernel is too old to know.
-///
-/// # Errors
-///
-/// There is no such interface, or no answer.
-pub fn of(interface: u32) -> io::Result<Option<XdpFeatures>> {
-    // SAFETY: takes numbers.
-    let socket = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_GENERIC) };
-    if socket < 0 {
-        return Err(io::Error::last_os_error());
+impl Net {
+    /// The XDP features of the interface with this index, as they are now. `None`: the kernel is too old to know.
+    ///
+    /// # Errors
+    ///
+    /// There is no such interface, or no answer.
+    pub fn xdp_features(&self, interface: u32) -> Result<Option<XdpFeatures>> {
+        of(&self.generic, interface).map_err(|source| match source.raw_os_error() {
+            Some(libc::ENODEV) => Error::NoInterfaceIndex(interface),
+            _ => Error::Request { what: format!("the XDP features of interface {interface}"), source },
+        })
     }
-    // SAFETY: the kernel has just made it for this process.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    let family =
-        ask(&socket, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, b"netdev\0", CTRL_ATTR_FAMILY_ID);
-    let family = match family {
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
-        other => other?.and_then(|id| Some(u16::from_ne_bytes(id.get(..2)?.try_into().ok()?))),
-    };
-    let Some(family) = family else { return Ok(None) };
+}
+
+fn of(generic: &Generic, interface: u32) -> io::Result<Option<XdpFeatures>> {
+    // The kernel calls index 0 an invalid argument. No interface has it.
+    if interface == 0 {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    let Some(family) = generic.family(b"netdev\0")? else { return Ok(None) };
     let (command, name) = (NETDEV_CMD_DEV_GET, NETDEV_A_DEV_IFINDEX);
-    let answer = ask(&socket, family, command, name, &interface.to_ne_bytes(), NETDEV_A_DEV_XDP_FEATURES)?;
+    let answer = generic.ask(family, command, name, &interface.to_ne_bytes(), NETDEV_A_DEV_XDP_FEATURES)?;
     Ok(answer.and_then(|bits| Some(XdpFeatures(u64::from_ne_bytes(bits.get(..8)?.try_into().ok()?)))))
-}
-
-/// Sends a request with one attribute; returns one of the answer's.
-fn ask(
-    socket: &OwnedFd,
-    family: u16,
-    command: u8,
-    name: u16,
-    value: &[u8],
-    wanted: u16,
-) -> io::Result<Option<Vec<u8>>> {
-    let mut request = Vec::new();
-    let length = HEADER + GENERIC + ATTRIBUTE + value.len().next_multiple_of(4);
-    request.extend((length as u32).to_ne_bytes());
-    request.extend(family.to_ne_bytes());
-    request.extend((libc::NLM_F_REQUEST as u16).to_ne_bytes());
-    request.extend([0; 8]);
-    request.extend([command, 1, 0, 0]);
-    request.extend(((ATTRIBUTE + value.len()) as u16).to_ne_bytes());
-    request.extend(name.to_ne_bytes());
-    request.extend(value);
-    request.resize(length, 0);
-    let mut answer = vec![0_u8; 8_192];
-    // SAFETY: both buffers have the given lengths. The kernel binds the netlink socket on the first request.
-    let received = unsafe {
-        if libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0)
-    };
-    answer.truncate(usize::try_from(received).map_err(|_| io::Error::last_os_error())?);
-    attribute(&answer, wanted)
-}
-
-/// An attribute of an answer; an answer may also be an error.
-fn attribute(answer: &[u8], wanted: u16) -> io::Result<Option<Vec<u8>>> {
-    let short = || io::Error::new(io::ErrorKind::InvalidData, "the answer is truncated");
-    let kind = u16::from_ne_bytes(answer.get(4..6).ok_or_else(short)?.try_into().map_err(|_| short())?);
-    let mut rest = answer.get(HEADER..).ok_or_else(short)?;
-    if i32::from(kind) == libc::NLMSG_ERROR {
-        let code = i32::from_ne_bytes(rest.get(..4).ok_or_else(short)?.try_into().map_err(|_| short())?);
-        return Err(io::Error::from_raw_os_error(-code));
-    }
-    rest = rest.get(GENERIC..).ok_or_else(short)?;
-    while let [a, b, c, d, ..] = *rest {
-        let (length, name) = (usize::from(u16::from_ne_bytes([a, b])), u16::from_ne_bytes([c, d]));
-        let value = rest.get(ATTRIBUTE..length).ok_or_else(short)?;
-        if name == wanted {
-            return Ok(Some(value.to_vec()));
-        }
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn loopback_runs_no_program_natively() {
-        if let Some(features) = of(1).unwrap() {
-            assert!(!features.native() && !features.several_buffers() && !features.target(), "{features:?}");
+    #[tokio::test]
+    async fn loopback_runs_no_program_natively() {
+        let net = Net::open().unwrap();
+        let Some(features) = net.xdp_features(1).unwrap() else { return };
+        assert_eq!(features, XdpFeatures(0));
+        for index in [0, 0x7fff_ffff] {
+            let missing = net.xdp_features(index).unwrap_err();
+            assert!(matches!(missing, Error::NoInterfaceIndex(culprit) if culprit == index), "{missing}");
         }
-        assert!(of(0x7fff_ffff).is_err() || of(1).unwrap().is_none());
-    }
-
-    #[test]
-    fn truncated_answers_are_refused() {
-        let mut answer = vec![0; HEADER + GENERIC];
-        answer.extend([6, 0, 1, 0, 0x1c, 0, 0, 0]);
-        assert_eq!(attribute(&answer, 1).unwrap(), Some(vec![0x1c, 0]));
-        assert_eq!(attribute(&answer, 2).unwrap(), None);
-        for length in 0..HEADER + GENERIC + 2 {
-            assert!(attribute(&answer[..length], 1).map_or(true, |found| found.is_none()), "{length}");
-        }
+        // An error leaves no answer behind that the next question would read.
+        assert_eq!(net.xdp_features(1).unwrap(), Some(features));
     }
 }

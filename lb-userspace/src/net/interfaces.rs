@@ -1,16 +1,27 @@
 //! Interfaces: names, MACs, states, and the XDP programs on them.
 
+use std::collections::HashSet;
+
 use futures_util::{Stream, TryStreamExt as _};
 use lb_common::mac::Mac;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp};
+use rtnetlink::{
+    packet_core::DefaultNla,
+    packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp},
+};
 
 use super::{
     error::{Error, Result},
     netlink::{Net, all, answered, mac_of},
 };
 
+/// One more than the longest alternative name of an interface (`ip link property add`), in bytes.
+const ALTIFNAMSIZ: usize = 128;
+
+/// An alternative name as an attribute of a request.
+const IFLA_ALT_IFNAME: u16 = 53;
+
 /// A network interface.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Interface {
     /// The kernel's number for it, unique within the network namespace.
     pub index: u32,
@@ -22,6 +33,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Whether it is administratively up, with or without a carrier.
     pub up: bool,
+    /// Whether frames can leave it: it is up and has a carrier.
+    pub running: bool,
     /// Whether it is one end of a virtual cable (veth).
     pub veth: bool,
     /// The XDP program on it.
@@ -66,11 +79,24 @@ impl Net {
     pub async fn interface(&self, name: &str) -> Result<Interface> {
         let missing = || Error::NoInterface(name.to_owned());
         // The kernel calls these invalid arguments. To the user they are names that no interface has.
-        if name.is_empty() || name.len() >= libc::IFNAMSIZ {
+        if name.is_empty() || name.len() >= ALTIFNAMSIZ {
             return Err(missing());
         }
-        self.one_interface(self.handle.link().get().match_name(name).execute(), missing, || format!("interface {name}"))
-            .await
+        let mut request = self.handle.link().get();
+        if name.len() < libc::IFNAMSIZ {
+            request = request.match_name(name);
+        } else {
+            // Only an alternative name is that long.
+            request = request.match_index(0);
+            let text = [name.as_bytes(), b"\0"].concat();
+            request.message_mut().attributes.push(LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, text)));
+        }
+        let found = self.one_interface(request.execute(), missing, || format!("interface {name}")).await?;
+        // The kernel also finds interfaces by their alternative names.
+        if found.name != name {
+            return Err(Error::AlternativeName { name: name.to_owned(), interface: found.name });
+        }
+        Ok(found)
     }
 
     /// The interface with this index.
@@ -106,19 +132,20 @@ impl Net {
         interfaces.sort_by_key(|interface| interface.index);
         Ok(interfaces)
     }
+
+    /// The MACs of this host's interfaces.
+    pub async fn own_macs(&self) -> Result<HashSet<Mac>> {
+        Ok(self.interfaces().await?.into_iter().filter_map(|interface| interface.mac).collect())
+    }
 }
 
 /// Reads the kernel's message about an interface.
 pub(super) fn interface_of(link: LinkMessage) -> Interface {
     let mut interface = Interface {
         index: link.header.index,
-        name: String::new(),
-        mac: None,
-        mtu: 0,
         up: link.header.flags.contains(LinkFlags::Up),
-        veth: false,
-        xdp: None,
-        vlan_of: None,
+        running: link.header.flags.contains(LinkFlags::Running),
+        ..Interface::default()
     };
     let (mut below, mut is_vlan) = (None, false);
     for attribute in link.attributes {

@@ -1,4 +1,5 @@
-//! The kernel's view of the network, by rtnetlink: interfaces, addresses, routes, neighbours and namespaces.
+//! The kernel's view of the network, by netlink: interfaces, addresses, routes, neighbours and namespaces; and how
+//! names from there are written in commands.
 
 pub mod addresses;
 pub mod details;
@@ -6,11 +7,18 @@ pub mod error;
 pub mod ethtool;
 pub mod events;
 pub mod features;
+pub mod filters;
+mod generic;
 pub mod interfaces;
+pub mod multicast;
 pub mod namespaces;
 pub mod neighbours;
 pub mod netlink;
+pub mod queues;
 pub mod routes;
+pub mod shell;
+pub mod sockets;
+mod stamp;
 
 pub use error::{Error, Result};
 pub use interfaces::{Interface, XdpInfo, XdpMode};

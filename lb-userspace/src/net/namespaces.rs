@@ -3,11 +3,11 @@
 //! Trap: only the calling thread enters a namespace. Do it before any other thread is started.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     os::{
         fd::{AsFd as _, AsRawFd as _, BorrowedFd},
-        unix::net::UnixDatagram,
+        unix::{fs::MetadataExt as _, net::UnixDatagram},
     },
     path::{Path, PathBuf},
 };
@@ -71,15 +71,29 @@ fn explain(errno: Errno) -> io::Error {
     }
 }
 
-/// A number that no other network namespace has until the next boot; 0: the kernel is too old.
+/// The name that `ip netns` knows the current one by, if it has one.
+pub fn current_name() -> Option<String> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let current = identity(Path::new("/proc/thread-self/ns/net"))?;
+    let entries = fs::read_dir(NAMED).ok()?.flatten();
+    let mut named = entries.filter(|entry| identity(&entry.path()) == Some(current));
+    named.next()?.file_name().into_string().ok()
+}
+
+/// A number that no other network namespace has until the next boot; on Linux below 5.14, while this one exists.
 pub fn cookie() -> Result<u64> {
     // Any socket will do. This kind needs neither addresses nor privileges.
     let socket = UnixDatagram::unbound().map_err(Error::Cookie)?;
     match netns_cookie_of(socket.as_fd()) {
         Ok(cookie) => Ok(cookie),
-        Err(Errno::ENOPROTOOPT) => Ok(0),
+        Err(Errno::ENOPROTOOPT) => number_of_file().map_err(Error::Cookie),
         Err(errno) => Err(Error::Cookie(errno.into())),
     }
+}
+
+/// The number of the namespace's file. The kernel gives it again once the namespace is gone.
+fn number_of_file() -> io::Result<u64> {
+    Ok(fs::metadata("/proc/thread-self/ns/net")?.ino())
 }
 
 /// `SO_NETNS_COOKIE`, Linux 5.14.
@@ -108,6 +122,28 @@ mod tests {
         assert_eq!(path_of("blue"), Path::new("/run/netns/blue"));
         assert_eq!(path_of("/proc/1/ns/net"), Path::new("/proc/1/ns/net"));
         assert_eq!(path_of("./net"), Path::new("./net"));
+    }
+
+    /// What stands in for the cookie on old kernels is one number for all threads here, and another one elsewhere.
+    #[test]
+    fn a_namespace_is_known_by_its_file() {
+        let here = number_of_file().unwrap();
+        assert_ne!(here, 0);
+        assert_eq!(std::thread::spawn(|| number_of_file().unwrap()).join().unwrap(), here);
+        let elsewhere = || nix::sched::unshare(CloneFlags::CLONE_NEWNET).map(|()| number_of_file().unwrap());
+        match std::thread::spawn(elsewhere).join().unwrap() {
+            Ok(number) => assert_ne!(number, here),
+            Err(errno) => eprintln!("SKIPPED: no other namespace to compare with: {errno}"),
+        }
+    }
+
+    /// The test's namespace has no name, or one that leads back to it.
+    #[test]
+    fn the_current_name_leads_here() {
+        let here = |path: &str| fs::metadata(path).unwrap().ino();
+        if let Some(name) = current_name() {
+            assert_eq!(here(&format!("{NAMED}/{name}")), here("/proc/self/ns/net"));
+        }
     }
 
     #[test]

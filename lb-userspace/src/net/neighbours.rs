@@ -71,6 +71,8 @@ pub struct Neighbour {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Entry {
     Known(Mac),
+    /// The kernel itself no longer trusts it, and does nothing to find out before it is used.
+    Unsure(Mac),
     Asking,
     Failed,
 }
@@ -120,8 +122,15 @@ async fn resolve_all(handle: &Handle, requests: &[Key], timeout: Duration) -> Re
     let mut open: HashSet<Key> = requests.iter().copied().collect();
     let mut found = HashMap::new();
     if !open.is_empty() {
-        // An old failure says nothing about now, so the kernel asks again before failures count.
-        settle_known(&table(handle).await?, &mut open, &mut found);
+        // An old failure says nothing about now, nor does an old answer, so the kernel asks again before they count.
+        let table = table(handle).await?;
+        settle_known(&table, false, &mut open, &mut found);
+        for &(address, interface) in &open {
+            // Trap: the kernel asks only the MAC that it has, and only seconds after the entry was used.
+            if matches!(table.get(&(address, interface)), Some(Entry::Unsure(_))) {
+                forget(handle, address, interface).await?;
+            }
+        }
         ask_all(handle, &open).await;
     }
 
@@ -130,20 +139,25 @@ async fn resolve_all(handle: &Handle, requests: &[Key], timeout: Duration) -> Re
         time::sleep_until((Instant::now() + pause).min(deadline)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         let table = table(handle).await?;
-        settle_known(&table, &mut open, &mut found);
+        settle_known(&table, true, &mut open, &mut found);
         open.retain(|neighbour| table.get(neighbour) != Some(&Entry::Failed));
     }
     Ok(requests.iter().map(|neighbour| found.get(neighbour).copied()).collect())
 }
 
-/// Moves neighbours with a known MAC from `open` to `found`.
-fn settle_known(table: &HashMap<Key, Entry>, open: &mut HashSet<Key>, found: &mut HashMap<Key, Mac>) {
+/// Moves neighbours with a known MAC from `open` to `found`. `unsure`: also those that sent something since they were
+/// asked for, which is an answer of another kind.
+fn settle_known(table: &HashMap<Key, Entry>, unsure: bool, open: &mut HashSet<Key>, found: &mut HashMap<Key, Mac>) {
     open.retain(|neighbour| match table.get(neighbour) {
         Some(Entry::Known(mac)) => {
             found.insert(*neighbour, *mac);
             false
         }
-        Some(Entry::Asking | Entry::Failed) | None => true,
+        Some(Entry::Unsure(mac)) if unsure => {
+            found.insert(*neighbour, *mac);
+            false
+        }
+        Some(Entry::Unsure(_) | Entry::Asking | Entry::Failed) | None => true,
     });
 }
 
@@ -168,21 +182,18 @@ pub(super) fn neighbour_of(message: &NeighbourMessage) -> Option<Key> {
 }
 
 fn entry_of(message: &NeighbourMessage) -> Entry {
-    const HAVE_MAC: [NeighbourState; 6] = [
-        NeighbourState::Reachable,
-        NeighbourState::Stale,
-        NeighbourState::Delay,
-        NeighbourState::Probe,
-        NeighbourState::Permanent,
-        NeighbourState::Noarp,
-    ];
+    const SURE: [NeighbourState; 3] = [NeighbourState::Reachable, NeighbourState::Permanent, NeighbourState::Noarp];
+    const UNSURE: [NeighbourState; 3] = [NeighbourState::Stale, NeighbourState::Delay, NeighbourState::Probe];
     let state = message.header.state;
     let mac = message.attributes.iter().find_map(|attribute| {
         if let NeighbourAttribute::LinkLayerAddress(bytes) = attribute { mac_of(bytes) } else { None }
     });
     match mac {
         // An entry that failed may still carry the MAC that it once had.
-        Some(mac) if HAVE_MAC.contains(&state) => Entry::Known(mac),
+        Some(mac) if SURE.contains(&state) => Entry::Known(mac),
+        // The kernel keeps a managed entry up to date.
+        Some(mac) if UNSURE.contains(&state) && is_managed(message) => Entry::Known(mac),
+        Some(mac) if UNSURE.contains(&state) => Entry::Unsure(mac),
         Some(_) | None if state == NeighbourState::Failed => Entry::Failed,
         Some(_) | None => Entry::Asking,
     }
@@ -192,15 +203,19 @@ fn entry_of(message: &NeighbourMessage) -> Entry {
 pub(super) fn read(message: &NeighbourMessage) -> Option<Neighbour> {
     let (address, interface) = neighbour_of(message)?;
     let entry = entry_of(message);
-    let managed = |attribute: &NeighbourAttribute| matches!(attribute, NeighbourAttribute::ExtFlags(flags) if flags.contains(NeighbourExtFlags::Managed));
     Some(Neighbour {
         address,
         interface,
-        mac: if let Entry::Known(mac) = entry { Some(mac) } else { None },
+        mac: if let Entry::Known(mac) | Entry::Unsure(mac) = entry { Some(mac) } else { None },
         failed: entry == Entry::Failed,
         permanent: [NeighbourState::Permanent, NeighbourState::Noarp].contains(&message.header.state),
-        managed: message.attributes.iter().any(managed),
+        managed: is_managed(message),
     })
+}
+
+fn is_managed(message: &NeighbourMessage) -> bool {
+    let managed = |attribute: &NeighbourAttribute| matches!(attribute, NeighbourAttribute::ExtFlags(flags) if flags.contains(NeighbourExtFlags::Managed));
+    message.attributes.iter().any(managed)
 }
 
 /// Trap: managing a permanent entry makes it non-permanent.
@@ -275,8 +290,11 @@ mod tests {
     #[test]
     fn only_some_states_make_a_mac_known() {
         let bytes = [2, 0, 0, 0, 0, 0x11];
-        for state in [NeighbourState::Reachable, NeighbourState::Stale, NeighbourState::Permanent] {
+        for state in [NeighbourState::Reachable, NeighbourState::Noarp, NeighbourState::Permanent] {
             assert_eq!(entry(state, Some(&bytes)), Entry::Known(Mac(bytes)), "{state}");
+        }
+        for state in [NeighbourState::Stale, NeighbourState::Delay, NeighbourState::Probe] {
+            assert_eq!(entry(state, Some(&bytes)), Entry::Unsure(Mac(bytes)), "{state}");
         }
         assert_eq!(entry(NeighbourState::Failed, Some(&bytes)), Entry::Failed);
         assert_eq!(entry(NeighbourState::Failed, None), Entry::Failed);

@@ -10,7 +10,10 @@ use lb_common::mac::Mac;
 use rtnetlink::Handle;
 use tokio::{task::JoinHandle, time};
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    generic::Generic,
+};
 
 /// How long one request may take. The kernel answers within the system call; silence means an answer that could not be
 /// decoded, for which the library would wait for ever.
@@ -20,6 +23,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Net {
     pub(super) handle: Handle,
+    pub(super) generic: Generic,
     connection: JoinHandle<()>,
 }
 
@@ -33,7 +37,8 @@ impl Net {
     /// Opens the current network namespace. Call it within a tokio runtime, which must run for answers to arrive.
     pub fn open() -> Result<Self> {
         let (connection, handle, _) = rtnetlink::new_connection().map_err(Error::Open)?;
-        Ok(Self { handle, connection: tokio::spawn(connection) })
+        let generic = Generic::open().map_err(Error::Open)?;
+        Ok(Self { handle, generic, connection: tokio::spawn(connection) })
     }
 }
 
@@ -50,13 +55,11 @@ pub(super) async fn answered<T>(
 }
 
 /// Collects a dump.
-pub(super) async fn all<T>(
-    answers: impl Stream<Item = std::result::Result<T, rtnetlink::Error>>,
+pub(super) async fn all<T: Send>(
+    answers: impl Stream<Item = std::result::Result<T, rtnetlink::Error>> + Send,
     what: &str,
 ) -> Result<Vec<T>> {
-    answered(answers.boxed_local().try_collect())
-        .await
-        .map_err(|source| Error::Request { what: what.to_owned(), source })
+    answered(answers.boxed().try_collect()).await.map_err(|source| Error::Request { what: what.to_owned(), source })
 }
 
 /// The MAC in a link-layer address. Addresses of tunnels have other lengths, that of loopback is zero.

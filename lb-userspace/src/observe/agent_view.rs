@@ -10,6 +10,9 @@ use std::{
 
 use serde::Serialize;
 
+use super::{lateness::Lateness, local_error::LocalError};
+use crate::output::NotInForce;
+
 /// How many events are kept; the oldest are dropped.
 pub const MAX_EVENTS: usize = 200;
 
@@ -30,8 +33,10 @@ pub struct View {
     pub reloads: u64,
     /// How often its configuration could not be read or put in force.
     pub reload_failures: u64,
-    /// Why the configuration last read was rejected, if it was.
-    pub refused: Option<String>,
+    /// Why the configuration file is not in force, if it is not.
+    pub not_in_force: Option<NotInForce>,
+    /// How many interfaces it waits for.
+    pub missing: usize,
     /// Neighbour entries that it maintains.
     pub neighbours: usize,
     /// Neighbour events that concerned a server.
@@ -39,6 +44,12 @@ pub struct View {
     /// The health checks, by service name and server address.
     #[serde(skip)]
     pub checks: BTreeMap<ServerKey, CheckView>,
+    /// How late attempts of health checks started.
+    #[serde(skip)]
+    pub lateness: Lateness,
+    /// How many attempts this host could not make, by [`LocalError`].
+    #[serde(skip)]
+    pub local_errors: [u64; LocalError::ALL.len()],
     /// The latest events, the newest last.
     pub events: VecDeque<Event>,
 }
@@ -83,6 +94,19 @@ pub enum Level {
     Warning,
     /// A failure.
     Error,
+}
+
+/// Logs something that operators should know, and keeps it for the listener.
+pub fn note(shared: &Shared, level: Level, text: impl Into<String>) {
+    let text = text.into();
+    match level {
+        Level::Info => log::info!("{text}"),
+        Level::Warning => log::warn!("{text}"),
+        Level::Error => log::error!("{text}"),
+    }
+    if let Ok(mut view) = shared.write() {
+        view.note(level, text);
+    }
 }
 
 impl View {

@@ -2,7 +2,7 @@
 
 use super::{
     reading::Reading,
-    status::{is_up, state},
+    status::{is_out, state},
 };
 use crate::output::{Rates, ServiceRates, ServiceView};
 
@@ -63,7 +63,7 @@ pub fn services(reading: &Reading, rates: Option<&Rates>, filter: &str, order: O
         }),
         Order::Down => {
             largest(&mut numbers, |number| {
-                services[number].servers.iter().filter(|server| !is_up(server)).count() as f64
+                services[number].servers.iter().filter(|server| is_out(server)).count() as f64
             });
         }
     }
@@ -92,7 +92,7 @@ pub fn servers(service: &ServiceView, rates: Option<&ServiceRates>, filter: &str
         Order::Name => numbers.sort_by_key(|&number| servers[number].address),
         Order::Traffic => largest(&mut numbers, packets),
         Order::Imbalance => largest(&mut numbers, |number| packets(number) / f64::from(servers[number].weight.max(1))),
-        Order::Down => largest(&mut numbers, |number| f64::from(u8::from(!is_up(&servers[number])))),
+        Order::Down => largest(&mut numbers, |number| f64::from(u8::from(is_out(&servers[number])))),
     }
     numbers
 }

@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result};
 
 use super::status;
 use crate::{
+    change::inspect,
     datapath::{Capacities, Datapath, Totals},
+    net::Net,
     output::{OutcomesView, ServerStats, ServiceStats, StatsView, StatusView},
 };
 
@@ -57,19 +59,22 @@ impl Reading {
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
             let datapath = Datapath::open(&instance)?;
             let totals = datapath.totals()?;
-            let attachments = status::attachments(&datapath)?;
-            Ok((totals, Instant::now(), *datapath.capacities(), attachments, status::unconfirmed(&instance)?))
+            let (unconfirmed, capacity) =
+                (status::unconfirmed(&instance)?, status::capacity(&datapath, &totals.snapshot)?);
+            Ok((datapath, totals, Instant::now(), capacity, unconfirmed))
         });
-        let (totals, at, capacities, attachments, unconfirmed) = read.await.context("reading the instance")??;
-        let interfaces = status::interface_views(attachments).await?;
+        let (datapath, totals, at, capacity, unconfirmed) = read.await.context("reading the instance")??;
+        let net = Net::open()?;
+        let interfaces = status::interfaces(&datapath, &net).await?;
+        let problems = inspect::of_interfaces(&datapath, &net).await?;
         let record = &totals.snapshot.record;
         Ok(Self {
             at,
             time: SystemTime::now(),
             generation: totals.snapshot.control.generation(),
             used: Used { services: record.services, slots: record.slots, servers: record.servers },
-            capacities,
-            status: status::view(&totals.snapshot, interfaces, unconfirmed),
+            capacities: *datapath.capacities(),
+            status: status::view(&totals.snapshot, interfaces, &problems, unconfirmed, capacity),
             stats: stats(&totals),
         })
     }

@@ -1,24 +1,34 @@
 //! An instance's snapshot → the views for commands, metrics and the page.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
 use anyhow::Result;
 use ipnet::IpNet;
 use lb_common::{abi::ABI, record::ServiceRecord};
 
 use crate::{
-    change::rollback,
+    change::{inspect::Difference, rollback},
     config::{
-        model::{Group, Role, Server, Service, Vlan},
+        model::{ByHand, Group, Health, Peer, PeerMac, Role, Server, Service, Vlan},
         protocol::protocol_name,
         standing::Standing,
     },
-    datapath::{Datapath, Holder, Link, Location, Snapshot},
+    datapath::{Capacities, Datapath, Location, PortMode, Snapshot, ports},
     decide::{config_digest, slots::Digest},
     net::Net,
-    output::{Activity, InterfaceView, MemberView, ServerView, ServiceView, StatusView, UnconfirmedView},
+    output::{
+        Activity, CapacityView, InterfaceView, KeepView, MemberView, PeerView, ServerView, ServiceView, StatusView,
+        TransitionView, UnconfirmedView, UseView,
+    },
 };
 
+/// The state of a server in a few words, for tables.
+pub fn short_state(server: &ServerView) -> &'static str {
+    if server.by_hand.is_some() { "down (hand)" } else { state(server) }
+}
+
 /// Every name that [`state`] may return.
-pub const STATES: &[&str] = &["up", "down", "failing", "unresolved"];
+pub const STATES: &[&str] = &["up", "down", "failing", "unresolved", "former"];
 
 /// The name of a server's state in tables, metrics and the page.
 pub const fn state(server: &ServerView) -> &'static str {
@@ -30,8 +40,19 @@ pub const fn is_up(server: &ServerView) -> bool {
     server.state.takes_flows()
 }
 
-/// The view of what is in force, with these interfaces.
-pub fn view(snapshot: &Snapshot, interfaces: Vec<InterfaceView>, unconfirmed: Option<UnconfirmedView>) -> StatusView {
+/// Whether a server that the configuration lists takes no flows.
+pub const fn is_out(server: &ServerView) -> bool {
+    !is_up(server) && !server.is_former()
+}
+
+/// The view of what is in force, with these interfaces, and what is not as recorded.
+pub fn view(
+    snapshot: &Snapshot,
+    interfaces: Vec<InterfaceView>,
+    problems: &[Difference],
+    unconfirmed: Option<UnconfirmedView>,
+    capacity: CapacityView,
+) -> StatusView {
     StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         abi: ABI,
@@ -39,10 +60,33 @@ pub fn view(snapshot: &Snapshot, interfaces: Vec<InterfaceView>, unconfirmed: Op
         state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
         digest: digest(snapshot).to_string(),
         member: member(snapshot),
+        keep: keep(snapshot),
+        peers: snapshot.config.peers.iter().map(peer_view).collect(),
         unconfirmed,
+        agent: None,
         interfaces,
+        problems: problems.iter().map(ToString::to_string).collect(),
+        capacity,
         services: service_views(snapshot),
     }
+}
+
+/// How much the instance holds, and can hold.
+///
+/// # Errors
+///
+/// As for [`Datapath::memory`].
+pub fn capacity(datapath: &Datapath, snapshot: &Snapshot) -> crate::datapath::Result<CapacityView> {
+    let Capacities { services, slots, servers } = *datapath.capacities();
+    let record = &snapshot.record;
+    Ok(CapacityView {
+        services: UseView::new(record.services, services),
+        slots: UseView::new(record.slots, slots),
+        servers: UseView::new(record.servers, servers),
+        memory_bytes: datapath.memory()?,
+        refined_slots: snapshot.refinement().slots(),
+        left_out: record.left_out,
+    })
 }
 
 /// The change that waits for confirmation, if any.
@@ -52,9 +96,9 @@ pub fn view(snapshot: &Snapshot, interfaces: Vec<InterfaceView>, unconfirmed: Op
 /// As for [`rollback::find`].
 pub fn unconfirmed(instance: &str) -> Result<Option<UnconfirmedView>> {
     Ok(rollback::find(instance)?.map(|found| UnconfirmedView {
-        rolls_back_in: found.pending.left().as_secs(),
+        rolls_back_in: found.left().map(|left| left.as_secs()),
         waiting: found.waiting,
-        problem: found.pending.problem,
+        problem: found.problem(),
     }))
 }
 
@@ -63,88 +107,62 @@ fn digest(snapshot: &Snapshot) -> Digest {
     config_digest::digest(&snapshot.config, snapshot.services.iter().map(|record| Digest(record.digest)))
 }
 
+fn peer_view(peer: &Peer) -> PeerView {
+    let Peer { address, mac } = *peer;
+    PeerView { address, mac: mac.get(), this_host: mac == PeerMac::ThisHost }
+}
+
 /// The member's part of the view.
 fn member(snapshot: &Snapshot) -> Option<MemberView> {
     if snapshot.config.role != Role::Member {
         return None;
     }
+    let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;
+    Some(MemberView { own: own(snapshot), group_mac, promiscuous, answer_arp })
+}
+
+/// The part of the view of a server that keeps connections.
+fn keep(snapshot: &Snapshot) -> Option<KeepView> {
+    if snapshot.config.role != Role::Keep {
+        return None;
+    }
+    let services = snapshot.config.services.iter().zip(&snapshot.locations);
+    let others = services.filter(|(_, locations)| !locations.contains(&Location::Local));
+    Some(KeepView { own: own(snapshot), no_server_of: others.map(|(service, _)| service.name.clone()).collect() })
+}
+
+/// The servers that this host is.
+fn own(snapshot: &Snapshot) -> Vec<IpAddr> {
     let services = snapshot.config.services.iter().zip(&snapshot.locations);
     let servers = services.flat_map(|(service, locations)| service.servers.iter().zip(locations));
-    let mut own: Vec<_> =
-        servers.filter(|(_, location)| **location == Location::Local).map(|(server, _)| server.address).collect();
-    own.sort_unstable();
-    own.dedup();
-    let Group { own: _, mac: group_mac, promiscuous, answer_arp } = snapshot.config.group;
-    Some(MemberView { own, group_mac, promiscuous, answer_arp })
+    let own = servers.filter(|(_, location)| **location == Location::Local).map(|(server, _)| server.address);
+    own.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// An interface's link and program.
-#[derive(Debug)]
-pub struct Attachment {
-    /// The interface's index when it was attached.
-    index: u32,
-    link: Link,
-    /// Whether the program takes frames in several buffers.
-    multi_buffer: bool,
-    /// Whether a tracing program is swapped in.
-    traced: bool,
-}
-
-/// The links of an instance.
+/// The interfaces that an instance has been attached to.
 ///
 /// # Errors
 ///
-/// As for [`Datapath::links`].
-pub fn attachments(datapath: &Datapath) -> crate::datapath::Result<Vec<Attachment>> {
+/// The kernel cannot be asked.
+pub async fn interfaces(datapath: &Datapath, net: &Net) -> Result<Vec<InterfaceView>> {
     let traced = datapath.traced()?;
-    let links = datapath.links()?.into_iter();
-    Ok(links
-        .map(|(index, link)| Attachment {
-            index,
-            link,
-            multi_buffer: datapath.is_multi_buffer(index),
-            traced: traced.contains(&index),
-        })
-        .collect())
-}
-
-/// The interfaces that an instance is attached to.
-///
-/// # Errors
-///
-/// The kernel cannot be asked.
-pub async fn interfaces(datapath: &Datapath) -> Result<Vec<InterfaceView>> {
-    interface_views(attachments(datapath)?).await
-}
-
-/// The views of links that were read before.
-///
-/// # Errors
-///
-/// The kernel cannot be asked.
-pub async fn interface_views(attachments: Vec<Attachment>) -> Result<Vec<InterfaceView>> {
-    let net = Net::open()?;
-    let mut views = Vec::new();
-    for Attachment { index, link, multi_buffer, traced } in attachments {
-        let interface = match link.interface {
-            Some(index) => Some(net.interface_by_index(index).await?),
-            None => None,
-        };
-        let mode = match link.holder {
-            Holder::Xdp => interface.as_ref().and_then(|interface| interface.xdp).map_or("none", |xdp| xdp.mode.name()),
-            Holder::Tcx | Holder::Clsact => "egress",
-        };
-        views.push(InterfaceView {
-            name: interface.map_or_else(|| "(gone)".to_owned(), |interface| interface.name),
-            index,
-            mode: mode.to_owned(),
-            multi_buffer,
-            traced,
-            link: link.holder.name().to_owned(),
-            program_id: link.program,
-        });
-    }
-    Ok(views)
+    let ports = ports(datapath, net).await?;
+    let views = ports.into_iter().map(|port| InterfaceView {
+        index: port.index,
+        mode: match port.mode {
+            PortMode::Native | PortMode::Generic => port.mode.name(),
+            PortMode::Tcx | PortMode::Clsact => datapath.role().tc_hook(),
+        }
+        .to_owned(),
+        state: port.state.name().to_owned(),
+        mac: port.mac,
+        multi_buffer: datapath.is_multi_buffer(port.index),
+        traced: traced.contains(&port.index),
+        link: port.link.map_or("none", |link| link.holder.name()).to_owned(),
+        program_id: port.link.map_or(0, |link| link.program),
+        name: port.attached().map_or_else(|| port.name.clone(), |interface| interface.name.clone()),
+    });
+    Ok(views.collect())
 }
 
 fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
@@ -154,8 +172,19 @@ fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
 
 fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
     // How fragments are treated and servers are checked is for `export` to say.
-    let Service { name, address, protocol, port, formula, selection, fragments: _, direction, check: _, servers } =
-        service;
+    let Service {
+        name,
+        address,
+        protocol,
+        port,
+        formula,
+        selection,
+        fragments: _,
+        direction,
+        check: _,
+        servers,
+        previous,
+    } = service;
     ServiceView {
         name: name.clone(),
         address: destination(*address),
@@ -172,20 +201,27 @@ fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
             .zip(service.standings())
             .map(|(server, standing)| server_view(server, standing))
             .collect(),
+        transition: (!previous.is_empty())
+            .then_some(TransitionView { since: record.transition_since, previous_lists: previous.len() }),
     }
 }
 
 fn server_view(server: &Server, standing: Standing) -> ServerView {
     // The standing says what state and health come to.
-    let Server { address, mac, vlan, weight, state: _, health: _ } = server;
+    let Server { address, mac, vlan, weight, state: _, health: Health { by_hand, .. } } = *server;
     ServerView {
-        address: *address,
+        address,
         mac: mac.get(),
         vlan: vlan.map(Vlan::number),
-        weight: *weight,
-        state: standing,
+        weight,
+        state: server.shown(standing),
         since: standing.since(),
         reason: standing.reason(interface_name),
+        by_hand: by_hand.map(ByHand::name),
+        until: match by_hand {
+            Some(ByHand::Until(until)) => Some(until),
+            Some(ByHand::NextFile | ByHand::ServerUp) | None => None,
+        },
     }
 }
 

@@ -15,7 +15,8 @@ use crate::{
     },
     datapath::Capacities,
     output::{
-        Activity, OutcomesView, ServerStats, ServerView, ServiceStats, ServiceView, StatsView, StatusView, Traffic,
+        Activity, CapacityView, OutcomesView, ServerStats, ServerView, ServiceStats, ServiceView, StatsView,
+        StatusView, Traffic,
         testing::{interface, traffic},
     },
 };
@@ -45,8 +46,13 @@ pub fn reading(start: Instant, seconds: u64, services: &[ServiceSpec<'_>]) -> Re
             state: Activity::Active,
             digest: "0123456789abcdef".into(),
             member: None,
+            keep: None,
+            peers: Vec::new(),
             unconfirmed: None,
+            agent: None,
             interfaces: vec![interface()],
+            problems: Vec::new(),
+            capacity: CapacityView::default(),
             services: views,
         },
         stats: StatsView {
@@ -79,10 +85,12 @@ fn service_view(&(name, servers): &ServiceSpec<'_>) -> ServiceView {
         weight,
         state: match state {
             State::Up => Standing::Up,
-            State::Down => Standing::Down { since: 0 },
+            State::Down => Standing::Down { since: 0, by_hand: None },
         },
         since: None,
         reason: None,
+        by_hand: None,
+        until: None,
     };
     ServiceView {
         name: name.into(),
@@ -96,5 +104,6 @@ fn service_view(&(name, servers): &ServiceSpec<'_>) -> ServiceView {
         slots: servers.len() as u32,
         digest: "fedcba9876543210".into(),
         servers: servers.iter().enumerate().map(server).collect(),
+        transition: None,
     }
 }

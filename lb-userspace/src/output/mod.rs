@@ -5,23 +5,31 @@
 //! A view is a struct of public fields: serde makes its JSON, [`Render`] its text.
 
 pub use self::{
+    agent::{AgentView, FileState, NotInForce},
+    capacity::{CapacityView, UseView},
+    connections::{ConnectionsView, CountedView, LeftView, ServerConnections, ServiceConnections, StatesView},
     counters::{OutcomesView, ServerStats, ServiceStats, StatsView, Traffic},
     doctor::DoctorView,
-    print::{emit, emit_line, error_text, print, print_error, print_text},
+    pipe::{Patient, end_waits_on, is_ended},
+    print::{change_lines, emit, emit_line, error_text, print, print_error, print_text},
     rates::{Rate, Rates, ServiceRates, scaled},
     render::Render,
     replay::{ChangeView, CutView, JudgedView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
     stats::StatsRates,
     status::{
-        Activity, InterfaceView, MemberView, ServerRow, ServerView, ServersView, ServiceView, ServicesView, StatusView,
-        UnconfirmedView,
+        Activity, InterfaceView, KeepView, MemberView, PeerView, ServerRow, ServerView, ServersView, ServiceView,
+        ServicesView, StatusView, TransitionView, UnconfirmedView,
     },
     trace::{TraceLines, TraceSummary, TraceView},
 };
 
+mod agent;
+mod capacity;
+mod connections;
 mod counters;
 mod doctor;
 mod explain;
+mod pipe;
 mod print;
 mod rates;
 mod render;

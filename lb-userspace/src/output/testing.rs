@@ -11,6 +11,8 @@ pub fn traffic(packets: u64) -> Traffic {
 pub fn interface() -> InterfaceView {
     InterfaceView {
         name: "eth0".into(),
+        state: "attached".into(),
+        mac: lb_common::mac::Mac([2, 0, 0, 0, 0, 1]),
         index: 2,
         mode: "native".into(),
         multi_buffer: false,

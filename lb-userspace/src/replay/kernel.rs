@@ -2,7 +2,9 @@
 //!
 //! Each server gets a MAC that contains its number, so the output frame shows which server it was sent to. Servers on
 //! the balancer itself are treated as remote ones here, since the program would pass their frames unmarked; the
-//! statistics separate them again.
+//! statistics separate them again. Only what such a server takes from a peer is passed.
+
+use std::mem;
 
 use lb_common::{mac::Mac, outcome::Outcome, table::Counter};
 
@@ -50,6 +52,12 @@ impl<'a> KernelEngine<'a> {
         Self { trial, host: HostEngine::new(placed), servers, sent, judged: Counter::default() }
     }
 
+    /// The server that is the balancer itself, if it takes a frame because a peer sent it. The program passes such a
+    /// frame, and so does not show where it went.
+    fn taken_from_peer(&self, frame: &[u8], parsed: &Result<Tuple, Outcome>) -> Taken {
+        self.host.judge(frame, parsed).ok().filter(|taken| self.host.is_from_peer(frame, *taken))
+    }
+
     fn number(&self, mac: Mac) -> Result<usize, Error> {
         let [a, b, number @ ..] = mac.0;
         let number = u32::from_be_bytes(number) as usize;
@@ -73,7 +81,12 @@ impl Engine for KernelEngine<'_> {
                 self.sent[number] += one;
                 Ok(Some(self.servers[number]))
             }
-            Action::Dropped | Action::Passed => Ok(None),
+            Action::Passed => Ok(self.taken_from_peer(frame, parsed).inspect(|taken| {
+                // Compared with the program's counters in the end.
+                let number = self.servers.iter().position(|server| server == taken);
+                self.sent[number.unwrap_or_default()] += one;
+            })),
+            Action::Dropped => Ok(None),
         }
     }
 
@@ -95,6 +108,8 @@ impl Engine for KernelEngine<'_> {
             all += *counted;
             *outcome += *counted;
         }
+        let local = mem::take(&mut outcomes[Outcome::Local.index() as usize]);
+        outcomes[Outcome::Forwarded.index() as usize] += local;
         if all != self.judged {
             let Counter { packets, bytes } = self.judged;
             return Err(Error::Contradiction(format!(

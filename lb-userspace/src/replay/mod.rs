@@ -15,9 +15,12 @@ use std::{io::Read, net::IpAddr};
 use lb_common::{mac::Mac, table::Counter};
 
 use crate::{
-    config::model::{Config, ServerMac},
+    config::model::{Config, PeerMac, ServerMac},
     datapath::{Location, Placed},
-    decide::frame::{CapturedFrame, FrameTuple},
+    decide::{
+        frame::{CapturedFrame, FrameTuple},
+        peers::{PeerRule, adopt_servers_macs},
+    },
 };
 
 pub mod capture;
@@ -128,13 +131,20 @@ fn judge_frame(
     Ok(())
 }
 
-/// A configuration whose servers need not be resolved: each gets a MAC that identifies it.
+/// A configuration whose servers need not be resolved: each gets a MAC that identifies it. Peers are those whose MACs
+/// the file gives.
 fn placed(config: &Config, own: &[IpAddr]) -> Placed {
     let mut config = config.clone();
+    for peer in config.peers.iter_mut().filter(|peer| own.contains(&peer.address)) {
+        peer.mac = PeerMac::ThisHost;
+    }
+    adopt_servers_macs(&mut config);
+    let is_here = |service: usize, server: usize| own.contains(&config.services[service].servers[server].address);
+    let peers = PeerRule::all(&config, is_here);
     let servers = config.services.iter_mut().flat_map(|service| &mut service.servers);
     for (number, server) in (0..).zip(servers) {
         server.mac = ServerMac::Given(kernel::stand_in(number));
     }
     let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
-    Placed { config, locations, own: own.to_vec() }
+    Placed { config, locations, own: own.to_vec(), peers }
 }

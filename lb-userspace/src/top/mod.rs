@@ -38,6 +38,7 @@ pub async fn run(instance: &str, period: Duration) -> Result<()> {
     let mut model = Model::new(instance, period);
     model.take(Ok(Reading::take(instance).await?));
     let mut terminal = Terminal::take(Style::of_environment())?;
+    terminal::end_when_stuck()?;
     let mut input = Input::start();
     let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let mut ticks = interval(period);

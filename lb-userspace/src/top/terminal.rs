@@ -13,14 +13,21 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{self, Event},
+    crossterm::{
+        event::{self, Event},
+        terminal::disable_raw_mode,
+    },
 };
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::{draw, model::Model, text::Style};
+use crate::output::{end_waits_on, is_ended};
 
 /// How often the thread that waits for keys checks whether the receiver still exists.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long the program may take to end by itself.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Checks that there is a suitable terminal.
 ///
@@ -66,6 +73,25 @@ impl Drop for Terminal {
             ratatui::restore();
         }
     }
+}
+
+/// Ends the program soon after a signal if it is still there: it cannot hear one while the terminal takes no output.
+///
+/// # Errors
+///
+/// Signals cannot be caught.
+pub fn end_when_stuck() -> Result<()> {
+    end_waits_on(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
+    thread::spawn(|| {
+        while !is_ended() {
+            thread::sleep(LOOK);
+        }
+        thread::sleep(GRACE);
+        let _ = disable_raw_mode();
+        // SAFETY: ends the process at once, without waiting for what the other thread holds.
+        unsafe { libc::_exit(1) };
+    });
+    Ok(())
 }
 
 /// The user's input.

@@ -48,6 +48,12 @@ pub fn rfc3339(since_1970: Duration) -> String {
     )
 }
 
+/// Date and time in UTC, as in `2026-11-24 14:03 UTC`.
+pub fn minute(since_1970: Duration) -> String {
+    let text = rfc3339(since_1970).replace('T', " ");
+    format!("{} UTC", text.get(..16).unwrap_or(&text))
+}
+
 type Convert = unsafe extern "C" fn(*const libc::time_t, *mut libc::tm) -> *mut libc::tm;
 
 fn parts(since_1970: Duration, convert: Convert) -> libc::tm {

@@ -16,7 +16,7 @@ use crate::{
         Datapath, Writer, attached,
         tracing::{Claim, TraceOutput, Tracer},
     },
-    net::{Interface, Net},
+    net::{self, Interface, Net},
 };
 
 /// How often to check that the programs are still in place.
@@ -160,8 +160,12 @@ impl Drop for Session {
 }
 
 async fn chosen(writer: &Writer, names: &[String]) -> Result<Vec<Interface>> {
-    let all = attached(writer, &Net::open()?).await?;
+    let net = Net::open()?;
+    let all = attached(writer, &net).await?;
     if let Some(name) = names.iter().find(|name| all.iter().all(|interface| interface.name != **name)) {
+        if let Err(error @ net::Error::AlternativeName { .. }) = net.interface(name).await {
+            return Err(error.into());
+        }
         let attached: Vec<_> = all.iter().map(|interface| interface.name.as_str()).collect();
         bail!("{name} is not attached; the instance is attached to: {}", attached.join(", "));
     }

@@ -1,12 +1,6 @@
 //! Health checks.
 
-use std::{
-    fmt::Write as _,
-    net::{IpAddr, SocketAddr, TcpStream},
-    path::PathBuf,
-    thread,
-    time::Duration,
-};
+use std::{fmt::Write as _, net::IpAddr, path::PathBuf, thread, time::Duration};
 
 use crate::{
     load::{client_at, clients, undisturbed, until_received},
@@ -172,54 +166,6 @@ fn all_servers_stay_up_when_too_many_fail() {
     replace(&file, &on_eth0(&network.configuration(SERVERS, &few.replace("min_up = 2", "min_up = 0"))));
     becomes(&network.modlb, "web4", server_address(false, 0), "failing");
     assert_eq!(network.modlb.json("services")[0]["servers"][2]["state"], "failing");
-}
-
-/// The certificate is self-signed, which matters only if verification is asked for.
-#[test]
-fn https_checks_verify_certificates_only_when_asked() {
-    need_root!();
-    let network = Network::new(1, 1);
-    let secure = network.server_namespaces().next().unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
-    let (key, certificate) = (key.display(), certificate.display());
-    secure.run(
-        "openssl",
-        &format!(
-            "req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 2 -subj /CN=www.example.org"
-        ),
-    );
-    let (four, six) = (server_address(false, 0), server_address(true, 0));
-    let mut web_servers = [four, six].map(|address| {
-        let mut command = secure.command("openssl");
-        command.args(["s_server", "-quiet", "-www", "-accept", &SocketAddr::new(address, 8_443).to_string()]);
-        command.args(["-key", &key.to_string(), "-cert", &certificate.to_string()]).spawn().unwrap()
-    });
-    let listens = |address| secure.within(|| TcpStream::connect(SocketAddr::new(address, 8_443)).is_ok());
-    wait(|| listens(four) && listens(six), || "a web server does not start".to_owned());
-    // On a busy machine a TLS handshake may take longer than the other tests' checks wait.
-    let text = |more: &str| {
-        let check = "check = { kind = \"https\", interval = 3, fall = 1, port = 8443, expect = 200, min_up = 0";
-        on_eth0(&network.configuration(1, &format!("{check}{more} }}")))
-    };
-    let (file, agent) = Agent::with_file(&network.modlb, &text(""), "");
-    thread::sleep(Duration::from_secs(5));
-    assert_eq!(server(&network.modlb, "web4", four)["state"], "up", "{}", agent.log());
-    assert_eq!(server(&network.modlb, "web6", six)["state"], "up", "{}", agent.log());
-    replace(&file, &text(", host = \"www.example.org\", verify = true"));
-    for (service, address) in [("web4", four), ("web6", six)] {
-        becomes(&network.modlb, service, address, "failing");
-        assert_eq!(server(&network.modlb, service, address)["reason"], "no TLS connection");
-    }
-    replace(&file, &text(", host = \"www.example.org\""));
-    becomes(&network.modlb, "web4", four, "up");
-    becomes(&network.modlb, "web6", six, "up");
-    for server in &mut web_servers {
-        server.kill().unwrap();
-        server.wait().unwrap();
-    }
-    becomes(&network.modlb, "web4", four, "failing");
-    assert_eq!(server(&network.modlb, "web4", four)["reason"], "connection refused");
 }
 
 #[test]

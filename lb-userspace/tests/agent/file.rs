@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     need_root,
-    process::{Agent, becomes, on_eth0, replace, server},
+    process::{Agent, becomes, in_force, on_eth0, replace, server},
     support::{
         network::{Network, server_address},
         wait::wait,
@@ -33,19 +33,23 @@ fn the_instance_follows_the_file() {
     assert_eq!(modlb.json("status")["services"][0]["n"], 3);
 
     // An invalid file is refused as a whole.
-    let before = modlb.json("status");
+    let before = in_force(modlb);
     replace(&file, &on_eth0(&network.configuration(1, "protocol = \"tcp\"\nport = 0\nformula = \"2-tuple\"")));
     let said = agent.notifies("refused");
     assert!(said.contains("port 0 is not from 1 to 65535") && said.contains("2-tuple"), "{said}");
-    agent.logs("is not put in force: service web4: formula \"2-tuple\" is not known");
-    assert_eq!(modlb.json("status"), before);
-    // So is a valid one that exceeds the capacity.
-    replace(
-        &file,
-        "[[service]]\nname = \"a\"\naddress = \"203.0.113.9\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"b\"\naddress = \"203.0.113.8\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"c\"\naddress = \"203.0.113.7\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"d\"\naddress = \"203.0.113.6\"\n[[service.server]]\naddress = \"10.0.0.11\"\nweight = 65536\n[[service]]\nname = \"e\"\naddress = \"203.0.113.5\"\n[[service.server]]\naddress = \"10.0.0.11\"\n",
-    );
+    agent.logs("service web4: formula \"2-tuple\" is not known");
+    assert_eq!(in_force(modlb), before);
+    // So is a valid one that exceeds the capacity. The MACs differ, so the services share no slots.
+    let large = |number: u8, weight: u32| {
+        format!(
+            "[[service]]\nname = \"s{number}\"\naddress = \"203.0.113.{number}\"\n[[service.server]]\naddress = \
+             \"10.0.0.11\"\nmac = \"02:00:00:00:09:0{number}\"\nweight = {weight}\n"
+        )
+    };
+    let large: String = (1..=5).map(|number| large(number, if number == 5 { 1 } else { 65_536 })).collect();
+    replace(&file, &large);
     agent.notifies("--max-slots 262145");
-    assert_eq!(modlb.json("status"), before);
+    assert_eq!(in_force(modlb), before);
     // The good one again.
     replace(&file, &text);
     wait(|| modlb.json("status")["services"][0]["n"] == 2, || agent.log());
@@ -121,10 +125,54 @@ fn a_second_agent_is_refused() {
     let (file, mut agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(1, HTTP)), "");
     let error = modlb.fails(&format!("agent --listen none --config {}", file.display()));
     assert!(error.starts_with(&format!("another agent manages instance {}", modlb.instance())), "{error}");
+    assert!(error.contains("(process "), "{error}");
     // A killed agent does not block the next.
     agent.signal(Signal::SIGKILL);
     agent.end();
     Agent::start(modlb, &file, "").stop();
+}
+
+/// Anybody can bind the name of a socket, and a file of an agent that was killed may be left.
+#[test]
+fn another_user_cannot_keep_an_agent_from_starting() {
+    need_root!();
+    let network = Network::new(1, 1);
+    let modlb = &network.modlb;
+    let _bound = network.gateway.within(|| {
+        use std::os::{
+            linux::net::SocketAddrExt as _,
+            unix::net::{SocketAddr, UnixDatagram},
+        };
+        let name = SocketAddr::from_abstract_name(format!("modlb-agent-{}", modlb.instance())).unwrap();
+        UnixDatagram::bind_addr(&name).unwrap()
+    });
+    let (file, mut agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(1, HTTP)), "");
+    let lock = std::path::Path::new("/run/modlb").join(format!("{}.agent", modlb.instance()));
+    agent.signal(Signal::SIGKILL);
+    agent.end();
+    assert!(lock.exists());
+    // The name belongs to the machine, as the pins do: an agent elsewhere would manage the same instance.
+    let agent = Agent::start(modlb, &file, "");
+    let elsewhere = network
+        .client
+        .command(env!("CARGO_BIN_EXE_modlb"))
+        .args(["--instance", modlb.instance(), "agent", "--listen", "none", "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("another agent manages instance"));
+    agent.stop();
+    assert!(!lock.exists());
+    // `detach` leaves nothing of a killed agent either, but leaves a running one alone.
+    let mut agent = Agent::start(modlb, &file, "");
+    modlb.ok("detach");
+    assert!(lock.exists());
+    agent.signal(Signal::SIGHUP);
+    wait(|| modlb.output("status").status.success(), || "the agent does not make it again".to_owned());
+    agent.signal(Signal::SIGKILL);
+    agent.end();
+    modlb.ok("detach");
+    assert!(!lock.exists());
 }
 
 /// The agent listens before it does anything else.
@@ -137,6 +185,9 @@ fn an_address_in_use_ends_the_agent_before_it_changes_anything() {
     let taken = network.gateway.within(|| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let address = taken.local_addr().unwrap();
     let error = modlb.fails(&format!("agent --listen {address} --config {}", file.display()));
-    assert!(error.starts_with(&format!("cannot listen on {address}; choose another")), "{error}");
+    assert!(
+        error.contains(&format!("cannot listen on {address}; choose another")) && error.contains("`--listen none`"),
+        "{error}"
+    );
     assert!(!modlb.pins().exists());
 }

@@ -73,7 +73,7 @@ fn an_interface_stays_attached_when_it_changes() {
     assert_eq!(names(&network), ["wan0"]);
 }
 
-/// The agent waits for a missing interface, and reports to systemd that it is ready only when the interface appears.
+/// The agent waits for a missing interface, and holds up nothing that systemd starts after it.
 #[test]
 fn the_agent_waits_for_a_missing_interface() {
     need_root!();
@@ -81,12 +81,16 @@ fn the_agent_waits_for_a_missing_interface() {
     network.gateway.ip("link del eth0");
     let file = network.modlb.file("agent.toml", &on_eth0(&network.configuration(1, "")));
     let agent = Agent::spawn(&network.modlb, &file, "--mode generic");
-    let said = agent.notifies("waiting for eth0");
-    assert!(!said.contains("READY=1"), "{said}");
+    let said = agent.notifies("READY=1");
+    assert!(said.contains("no instance; waiting for eth0"), "{said}");
     assert!(!network.modlb.pins().exists());
+    assert!(!agent.log().contains("is in force"), "{}", agent.log());
+    let error = network.modlb.fails("status");
+    assert!(error.contains("is running yet") && error.contains("waiting for eth0"), "{error}");
     make(&network);
-    agent.notifies("READY=1");
+    agent.logs("is in force");
     assert_eq!(names(&network), ["eth0"]);
+    assert_eq!(network.modlb.json("status")["agent"]["not_in_force"], serde_json::Value::Null);
     // The interface's addresses came after it, so the server could only be found later.
     wait(|| network.modlb.json("servers")[0]["state"] == "up", || agent.log());
 }

@@ -160,3 +160,58 @@ fn a_server_that_appears_behind_another_interface_is_served() {
         wait(arrives, || format!("nothing for {service} arrives:\n{}", agent.log()));
     }
 }
+
+/// A peer is found when it appears, and followed when its MAC changes. So is a server that is down, if this host is a
+/// server of the same service: it may balance what it gets, and be down for this host alone.
+#[test]
+fn peers_are_found_and_followed() {
+    need_root!();
+    let network = Network::new(2, 1);
+    let (peer, down) = (&network.client, network.server_namespaces().nth(1).unwrap());
+    for host in [peer, down] {
+        for knob in ["ipv4/conf/eth0/arp_notify", "ipv6/conf/eth0/ndisc_notify"] {
+            host.within(|| std::fs::write(format!("/proc/sys/net/{knob}"), "1").unwrap());
+        }
+        host.ip("link set eth0 down");
+    }
+    let down_here = |six| format!("address = \"{}\"\n", server_address(six, 1));
+    let own = |six| if six { "fd00::1" } else { "10.0.0.1" };
+    let text = [false, true].into_iter().fold(network.configuration(2, ""), |text, six| {
+        let with = format!("{}state = \"down\"\n[[service.server]]\naddress = \"{}\"\n", down_here(six), own(six));
+        text.replace(&down_here(six), &with)
+    });
+    let text = format!("peers = [\"10.0.0.2\", \"fd00::2\"]\n{text}");
+    let (_, agent) = Agent::with_file(&network.modlb, &on_eth0(&text), "--mode generic");
+    // The MACs whose frames to each service are not balanced again.
+    let macs = || {
+        SERVICES.map(|service| {
+            let from = if service.is_ipv4() { "198.51.100.7:1" } else { "[2001:db8::7]:1" };
+            let found = network.modlb.json(&format!("explain {from} {}", std::net::SocketAddr::new(service, 80)));
+            let macs = found["from_peers"]["macs"].as_array().cloned().unwrap_or_default();
+            macs.iter().map(|mac| mac.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        })
+    };
+    let one = "02:00:00:00:00:0b";
+    assert_eq!(macs(), [[one], [one]]);
+    assert!(
+        agent.log().contains("peer 10.0.0.2: no answer on eth0 within 1s; until its MAC is found"),
+        "{}",
+        agent.log()
+    );
+    assert!(network.modlb.ok("status").contains("10.0.0.2 (no MAC found: what it sends is balanced again)"));
+
+    for (host, number) in [(peer, 2), (down, 12)] {
+        host.ip("link set eth0 up");
+        host.ip(&format!("addr replace fd00::{number:x}/64 dev eth0 nodad"));
+    }
+    let all = ["02:00:00:00:00:02", one, "02:00:00:00:00:0c"].map(str::to_owned);
+    wait(|| macs().iter().all(|macs| *macs == all), || format!("{:?}\n{}", macs(), agent.log()));
+    for (host, mac) in [(peer, "02:00:00:00:77:02"), (down, "02:00:00:00:77:0c")] {
+        host.ip(&format!("link set eth0 address {mac}"));
+    }
+    let all = [one, "02:00:00:00:77:02", "02:00:00:00:77:0c"].map(str::to_owned);
+    wait(|| macs().iter().all(|macs| *macs == all), || format!("{:?}\n{}", macs(), agent.log()));
+    assert!(agent.log().contains("peer 10.0.0.2: found at 02:00:00:00:77:02"), "{}", agent.log());
+    // It stays down.
+    assert_eq!(server(&network.modlb, "web4", server_address(false, 1))["state"], "down");
+}

@@ -4,8 +4,8 @@ use std::{
     fs::File,
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
-    process::{Child, ExitStatus},
-    sync::Mutex,
+    process::{Child, Command, ExitStatus},
+    sync::{Arc, Mutex, Weak},
     thread,
     time::{Duration, Instant},
 };
@@ -25,21 +25,43 @@ use crate::support::{
 pub struct Agent {
     child: Child,
     directory: tempfile::TempDir,
-    socket: UnixDatagram,
-    messages: Mutex<Vec<String>>,
+    /// What it has sent to systemd.
+    messages: Arc<Mutex<Vec<String>>>,
+}
+
+/// Takes messages as systemd does, at once. Ends when nobody keeps them any more.
+fn take(socket: UnixDatagram, messages: Weak<Mutex<Vec<String>>>) {
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 4_096];
+        while let Some(messages) = messages.upgrade() {
+            if let Ok(length) = socket.recv(&mut buffer) {
+                messages.lock().unwrap().push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            }
+        }
+    });
 }
 
 impl Agent {
     /// Starts one, without waiting for anything.
     pub fn spawn(modlb: &Modlb, file: &Path, arguments: &str) -> Self {
+        Self::spawn_with(modlb, file, arguments, |_, _| {})
+    }
+
+    /// The same with more to be said to the process, whose log is this file.
+    pub fn spawn_with(modlb: &Modlb, file: &Path, arguments: &str, more: impl FnOnce(&mut Command, &File)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        let mut command = modlb.command("agent --listen none");
+        let messages = Arc::default();
+        take(socket, Arc::downgrade(&messages));
+        let nowhere = if arguments.contains("--listen") { "" } else { "--listen none" };
+        let mut command = modlb.command(&format!("agent {nowhere}"));
         command.arg("--config").arg(file).args(arguments.split_whitespace());
-        command.env("NOTIFY_SOCKET", &path).stderr(File::create(directory.path().join("log")).unwrap());
-        Self { child: command.spawn().unwrap(), directory, socket, messages: Mutex::default() }
+        let log = File::create(directory.path().join("log")).unwrap();
+        more(&mut command, &log);
+        command.env("NOTIFY_SOCKET", &path).stderr(log);
+        Self { child: command.spawn().unwrap(), directory, messages }
     }
 
     /// Starts one and waits until it says that it is ready.
@@ -65,21 +87,25 @@ impl Agent {
     pub fn notifies(&self, what: &str) -> String {
         let start = Instant::now();
         loop {
-            let mut messages = self.messages.lock().unwrap();
-            if let Some(place) = messages.iter().position(|message| message.contains(what)) {
-                return messages.drain(..=place).next_back().unwrap();
+            {
+                let mut messages = self.messages.lock().unwrap();
+                if let Some(place) = messages.iter().position(|message| message.contains(what)) {
+                    return messages.drain(..=place).next_back().unwrap();
+                }
+                assert!(start.elapsed() < PATIENCE, "no message {what:?}: {messages:?}\n{}", self.log());
             }
-            let mut buffer = [0; 4_096];
-            match self.socket.recv(&mut buffer) {
-                Ok(length) => messages.push(String::from_utf8_lossy(&buffer[..length]).into_owned()),
-                Err(_) => assert!(start.elapsed() < PATIENCE, "no message {what:?}: {messages:?}\n{}", self.log()),
-            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// Waits until its log has a line that contains this.
     pub fn logs(&self, what: &str) {
         wait(|| self.log().contains(what), || format!("it did not log {what:?}:\n{}", self.log()));
+    }
+
+    /// How many lines of its log contain this.
+    pub fn count(&self, what: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(what)).count()
     }
 
     /// Its process.
@@ -105,10 +131,16 @@ impl Agent {
     }
 
     /// Ends it as systemd does. It must notify systemd and succeed.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
+        let _ = self.stopped();
+    }
+
+    /// The same. Returns its whole log.
+    pub fn stopped(mut self) -> String {
         self.signal(Signal::SIGTERM);
         self.notifies("STOPPING=1");
         assert!(self.end().success());
+        self.log()
     }
 }
 
@@ -145,4 +177,21 @@ pub fn replace(path: &PathBuf, text: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, text).unwrap();
     std::fs::rename(&new, path).unwrap();
+}
+
+/// Why an instance's file is not in force, as `modlb status` shows it.
+pub fn not_in_force(modlb: &Modlb) -> Value {
+    modlb.json("status")["agent"]["not_in_force"].clone()
+}
+
+/// What an instance does, without what its agent says.
+pub fn in_force(modlb: &Modlb) -> Value {
+    let mut status = modlb.json("status");
+    status.as_object_mut().unwrap().remove("agent");
+    status
+}
+
+/// How many servers each service has.
+pub fn servers(modlb: &Modlb) -> u64 {
+    modlb.json("status")["services"][0]["n"].as_u64().unwrap_or_default()
 }

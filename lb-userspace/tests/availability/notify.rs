@@ -17,8 +17,8 @@ use nix::{
 use crate::{
     keepalived::file,
     need_root,
-    site::{Balancer, Site},
-    support::wait::wait,
+    site::{Balancer, Site, configuration},
+    support::{modlb::ODD_NAMES, wait::wait},
 };
 
 fn command(balancer: &Balancer) -> Command {
@@ -86,6 +86,39 @@ fn the_script_fails_without_modlb() {
     balancer.namespace.ip("link del eth0");
     let output = notify(balancer, "--check");
     assert_eq!(code(&output), Some(1), "{output:?}");
+}
+
+/// Where nothing runs there is nothing to take from the other balancer.
+#[test]
+fn the_script_takes_it_for_success_that_nothing_is_to_stand_by() {
+    need_root!();
+    let site = Site::new();
+    let balancer = &site.balancers[0];
+    for state in ["BACKUP", "FAULT", "STOP", "DELETED"] {
+        let output = notify(balancer, &format!("GROUP modlb {state} 150"));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(code(&output) == Some(0) && error.contains("there is nothing to do"), "{state}: {error}");
+    }
+}
+
+/// Names are the operator's: none of them is the state of an interface.
+#[test]
+fn the_check_survives_names() {
+    need_root!();
+    let site = Site::new();
+    site.attach("");
+    let balancer = &site.balancers[0];
+    let mut text = configuration();
+    for (number, name) in ODD_NAMES.iter().enumerate() {
+        text += &format!("[[service]]\nname = '''{name}'''\naddress = \"198.51.100.{}\"\n", number + 1);
+    }
+    balancer.modlb.apply(&text);
+    let output = notify(balancer, "--check");
+    assert_eq!(code(&output), Some(0), "{output:?}");
+    balancer.namespace.ip("link del eth0");
+    let output = notify(balancer, "--check");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(code(&output) == Some(1) && error.contains("eth0 (gone)"), "{error}");
 }
 
 /// The script handles what keepalived writes after SIGTERM, ignores other groups, and goes on after a failure.

@@ -96,13 +96,34 @@ fn inapplicable_parts_are_null() {
     assert_eq!(
         explain(&directory, &down, &client),
         json!({"outcome": "no_server", "service": "v", "formula": "3-tuple", "direction": "forward",
-               "sum": "6731060940", "n": 3, "slots": 3, "slot": null, "server": null, "mac": null, "vlan": null})
+               "sum": "6731060940", "n": 3, "slots": 3, "slot": null, "server": null, "mac": null, "vlan": null,
+               "from_peers": null})
     );
     assert_eq!(
         explain(&directory, "", &client),
         json!({"outcome": "no_service", "service": null, "formula": null, "direction": null, "sum": null, "n": null,
-               "slots": null, "slot": null, "server": null, "mac": null, "vlan": null})
+               "slots": null, "slot": null, "server": null, "mac": null, "vlan": null, "from_peers": null})
     );
+}
+
+/// A file's peers are known by the MACs of the servers that they are.
+#[test]
+fn a_frame_from_a_peer_is_explained() {
+    let directory = tempfile::tempdir().unwrap();
+    for (source, destination, peer, other) in [
+        ("198.51.100.7:51234", "203.0.113.10:443", "10.9.9.1", "10.9.9.99"),
+        ("[2001:db8::7]:51234", "[2001:db8:f00::10]:443", "fd99::1", "fd99::99"),
+    ] {
+        let services = configuration(destination, "tcp", "3-tuple", 3);
+        let text = format!("peers = [\"{peer}\", \"{other}\"]\n{services}");
+        let found = |from: &str| explain(&directory, &text, &[source, destination, "--from", from]);
+        let from_peer = found("02:00:00:00:00:01");
+        let rule = |applies: bool| json!({"outcome": "loop", "macs": ["02:00:00:00:00:01"], "applies": applies});
+        assert_eq!((&from_peer["outcome"], &from_peer["from_peers"]), (&"loop".into(), &rule(true)));
+        assert!(from_peer["server"].is_null() && from_peer["slot"].is_number(), "{from_peer}");
+        let from_client = found("02:00:00:00:00:02");
+        assert_eq!((&from_client["outcome"], &from_client["from_peers"]), (&"forwarded".into(), &rule(false)));
+    }
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::process::{Command, Stdio};
 
 use crate::{fails, modlb, ok, stderr, stdout};
 
-const COMMANDS: [&[&str]; 27] = [
+const COMMANDS: [&[&str]; 29] = [
     &["agent"],
     &["attach"],
     &["detach"],
     &["apply"],
     &["confirm"],
     &["check"],
+    &["transition"],
     &["export"],
     &["server"],
     &["server", "up"],
@@ -21,6 +22,7 @@ const COMMANDS: [&[&str]; 27] = [
     &["services"],
     &["servers"],
     &["stats"],
+    &["connections"],
     &["top"],
     &["serve"],
     &["explain"],
@@ -46,9 +48,20 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn reading_commands_offer_json() {
-    for command in
-        ["status", "services", "servers", "stats", "explain", "replay", "trace", "logs", "export", "check", "doctor"]
-    {
+    for command in [
+        "status",
+        "services",
+        "servers",
+        "stats",
+        "connections",
+        "explain",
+        "replay",
+        "trace",
+        "logs",
+        "export",
+        "check",
+        "doctor",
+    ] {
         assert!(ok(&[command, "--help"]).contains("--json"), "{command}");
     }
 }
@@ -66,7 +79,12 @@ fn unknown_commands_are_usage_errors() {
         &["server"],
         &["server", "up", "web"],
         &["explain", "x", "y"],
+        &["transition"],
+        &["transition", "old.toml"],
+        &["transition", "old.toml", "new.toml", "--end", "next.toml"],
         &["stats", "--watch", "0"],
+        &["connections", "--timeout", "3"],
+        &["connections", "--wait", "--watch", "1"],
         &["top", "--interval", "0"],
         &["serve", "--listen", "localhost"],
         &["status", "--expect-digest", "12"],
@@ -75,6 +93,27 @@ fn unknown_commands_are_usage_errors() {
     }
     let error = fails(&["server", "up", "web", "ten"], 2);
     assert!(error.contains("ten"), "{error}");
+}
+
+/// Without an argument, and where one is missing, nothing is listed that `--help` does not list.
+#[test]
+fn hidden_commands_are_nowhere_listed() {
+    let help = ok(&["--help"]);
+    for arguments in [&[][..], &["-v"], &["--instance", "x"]] {
+        let said = fails(arguments, 2);
+        for hidden in ["trace-guard", "man", "dev"] {
+            let listed = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == hidden);
+            assert!(!listed(&said) && !listed(&help), "{arguments:?}: {hidden}: {said}");
+        }
+        assert!(said.contains("attach") && said.contains("doctor"), "{said}");
+    }
+    let bare = fails(&[], 2);
+    let names = |text: &str| -> Vec<String> {
+        let commands = text.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+        commands.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    };
+    assert!(names(&help).len() > 20);
+    assert_eq!(names(&bare), names(&help));
 }
 
 #[test]
@@ -125,6 +164,7 @@ fn without_an_instance_errors_name_the_remedy() {
     for arguments in [
         &["status"][..],
         &["stats"],
+        &["connections"],
         &["export"],
         &["upgrade"],
         &["trace"],

@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod help;
+mod transition;
 
 use std::{
     io::Write as _,

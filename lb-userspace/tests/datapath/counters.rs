@@ -50,7 +50,7 @@ fn nothing_is_lost_when_a_packed_counter_is_full() {
     for length in LENGTHS {
         fills(&Bench::new(WEB_HERE), length, FULL);
     }
-    for (length, full) in LONG {
+    for (length, full) in LONG.into_iter().filter(|_| support::several_buffers()) {
         fills(&Bench::jumbo(WEB_HERE), length, full);
     }
 }

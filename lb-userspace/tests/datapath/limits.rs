@@ -73,3 +73,24 @@ fn as_many_services_as_fit_all_work() {
         sent(&bench, &name, &frame, (&name, address(number)), &sum(from, to, &[1_000 + number]), 11..14);
     }
 }
+
+/// Nobody names capacities: they are the defaults, or what fits in maps of Linux below 6.0, whose values end at 4 MiB.
+#[test]
+fn an_instance_of_the_default_capacities_balances() {
+    need_root!();
+    let address = |number: u16| if number.is_multiple_of(2) { WEB } else { WEB6 };
+    let what = |number: u16| format!("protocol = \"udp\"\nport = {}", 1_000 + number);
+    let all = (0..200).map(|number| service(&format!("s{number}"), address(number), &what(number), 11..14));
+    let bench = Bench::with_default_capacities(&all.collect::<String>());
+    let status = bench.modlb.json("status");
+    let whole = |what: &str| ["used", "free"].map(|part| status["capacity"][what][part].as_u64().unwrap()).iter().sum();
+    let services: u64 = if support::kernel() < (6, 0) { 1_920 } else { 4_096 };
+    assert_eq!((whole("services"), whole("slots")), (services, 262_144), "{}", status["capacity"]);
+    assert!(whole("servers") >= 600, "{}", status["capacity"]);
+    for number in [0, 1, 198, 199] {
+        let (from, to) = (clients(address(number))[0], address(number).parse().unwrap());
+        let frame = to_service(address(number), UDP, &ports(9, 1_000 + number));
+        let name = format!("s{number}");
+        sent(&bench, &name, &frame, (&name, address(number)), &sum(from, to, &[1_000 + number]), 11..14);
+    }
+}

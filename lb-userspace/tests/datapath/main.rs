@@ -15,9 +15,11 @@ mod link_layer;
 mod member;
 mod neighbours;
 mod odd;
+mod peers;
 mod prefix;
 mod second_interface;
 mod services;
+mod shared;
 mod steer;
 mod vlan;
 

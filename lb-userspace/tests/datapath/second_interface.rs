@@ -1,6 +1,6 @@
 //! Servers behind another interface: packets are redirected by the map of devices.
 
-use aya::maps::{Map, MapData, xdp::DevMapHash};
+use aya::maps::{HashMap, Map, MapData};
 
 use crate::*;
 
@@ -24,8 +24,12 @@ fn sent_by_second(frame: &[u8]) -> Vec<u8> {
 }
 
 fn up(bench: &Bench) {
-    // A route needs its interface up. Packets that the kernel sends by itself go to the peers, which are down.
+    // A route needs its interface up, and a server an interface with a carrier. The peers send nothing by themselves.
     for interface in ["eth0", "eth1"] {
+        bench.gateway.run("sysctl", &format!("-qw net.ipv6.conf.peer-{interface}.disable_ipv6=1"));
+        // Without it a veth takes no frames that XDP redirects to its other end.
+        bench.gateway.run("ethtool", &format!("-K peer-{interface} gro on"));
+        bench.gateway.ip(&format!("link set peer-{interface} up"));
         bench.gateway.ip(&format!("link set {interface} up"));
     }
 }
@@ -33,7 +37,8 @@ fn up(bench: &Bench) {
 #[test]
 fn servers_behind_both_interfaces_are_reached() {
     need_root!();
-    for (mtu, mode) in [(1_500, "generic"), (1_500, "native"), (9_000, "native")] {
+    let modes = [(1_500, "generic"), (1_500, "native"), (9_000, "native")];
+    for (mtu, mode) in modes.into_iter().filter(|(mtu, _)| *mtu == 1_500 || support::several_buffers()) {
         let bench = Bench::two(mtu, mode, "");
         up(&bench);
         for (address, vlan, tags) in [
@@ -77,7 +82,7 @@ fn a_packet_is_dropped_unchanged_if_its_device_is_missing() {
     let keys: Vec<u32> = devices.keys().map(Result::unwrap).collect();
     assert_eq!(keys.len(), 2);
     for key in &keys {
-        devices.remove(*key).unwrap();
+        devices.remove(key).unwrap();
     }
     bench.check("no device", &bytes, Expect::Dropped(Outcome::Unreachable));
     // `attach` restores them.
@@ -118,7 +123,8 @@ fn devices_come_and_go_with_interfaces() {
     assert_eq!((keys().len(), keys()), (1, indices()));
 }
 
-fn devices(bench: &Bench) -> DevMapHash<MapData> {
+/// Values have 4 bytes, without room for a program: kernels before 5.15 would refuse the map in generic mode.
+fn devices(bench: &Bench) -> HashMap<MapData, u32, u32> {
     let data = MapData::from_pin(bench.modlb.pins().join("DEVICES")).unwrap();
-    DevMapHash::try_from(Map::DevMapHash(data)).unwrap()
+    HashMap::try_from(Map::HashMap(data)).unwrap()
 }

@@ -49,7 +49,7 @@ fn packets_that_match_no_service_pass() {
     ] {
         passes(&bench, what, &frame, Outcome::NoService);
     }
-    bench.apply("");
+    bench.apply("empty = true");
     passes(&bench, "no services at all", &to_service(WEB, TCP, &ports(1, 443)), Outcome::NoService);
 }
 

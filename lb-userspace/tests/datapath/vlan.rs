@@ -64,6 +64,9 @@ fn tags_are_rewritten_added_and_removed() {
 #[test]
 fn the_program_for_several_buffers_rewrites_tags_as_well() {
     need_root!();
+    if !support::several_buffers() {
+        return;
+    }
     for address in [WEB, WEB6] {
         let bench = Bench::jumbo("");
         all_cases(&bench, address, &ports(1, 443));

@@ -71,7 +71,7 @@ fn an_interface_that_is_down_is_found() {
     let bad = complaints(&network.modlb, "");
     let link = bad.iter().find(|finding| finding.check == "link").unwrap();
     assert_eq!((link.level.as_str(), link.seen.as_str()), ("failure", "down"));
-    assert!(bad.iter().all(|finding| ["link", "server"].contains(&finding.check.as_str())), "{bad:#?}");
+    assert!(bad.iter().all(|finding| ["link", "server", "changed"].contains(&finding.check.as_str())), "{bad:#?}");
     run(link);
     thread::sleep(Duration::from_millis(200));
     // With the link went the address of IPv6, which no command can know.
@@ -89,7 +89,7 @@ fn an_interface_that_is_gone_is_found() {
     network.gateway.ip("link del eth0");
     let bad = complaints(&network.modlb, "");
     assert!(
-        bad.iter().any(|finding| finding.check == "gone" && finding.seen == "1 of its interfaces gone"),
+        bad.iter().any(|finding| finding.check == "changed" && finding.seen == "the interface is gone"),
         "{bad:#?}"
     );
 }
@@ -334,4 +334,29 @@ fn an_unconfirmed_change_is_found() {
     network.modlb.ok(&format!("apply {} --confirm 600", file.display()));
     let instance = network.modlb.instance().to_owned();
     names_and_mends(&network.modlb, "", "warning", "unconfirmed", &instance, "a change is not confirmed");
+}
+
+/// A server behind whose MAC there is another balancer, by a proxy ARP entry on that balancer.
+#[test]
+fn a_server_that_is_another_balancer_is_found() {
+    need_root!();
+    let network = network();
+    let peers = "peers = [\"10.0.0.2\", \"fd00::2\"]\n".to_owned();
+    network.attach("native", &(peers + &network.configuration(2, HTTP)));
+    silent(&network.modlb, "");
+    assert!(network.modlb.ok("doctor -v").contains("10.0.0.2: its frames come from 02:00:00:00:00:02"));
+    // The client's host, which stands for the other balancer, has the server's address.
+    network.client.ip("addr add 10.0.0.13/32 dev eth0");
+    network.modlb.ok("server add web4 10.0.0.13");
+    let seen = "its frames go to 02:00:00:00:00:02, which is the balancer 10.0.0.2";
+    names(&network.modlb, "", "failure", "balancers", "10.0.0.13", seen);
+    network.modlb.ok("server remove web4 10.0.0.13");
+    silent(&network.modlb, "");
+    network.client.ip("link set eth0 address 02:00:00:00:00:77");
+    let bad = complaints(&network.modlb, "");
+    let seen = "answers at 02:00:00:00:00:77, its frames are expected from 02:00:00:00:00:02";
+    let moved = bad.iter().find(|finding| finding.subject == "10.0.0.2").unwrap();
+    assert_eq!((moved.level.as_str(), moved.seen.as_str()), ("failure", seen));
+    run(moved);
+    assert!(complaints(&network.modlb, "").iter().all(|finding| finding.check != "balancers"));
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod balancer;
 mod hosts;
+mod odd_names;
 mod server;
 
 use std::{

@@ -1,5 +1,7 @@
 //! A server of direct server return.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::{
     complaints, names, names_and_mends, need_root, run, silent,
     support::{modlb::Modlb, namespace::Namespace},
@@ -65,7 +67,25 @@ fn a_server_set_up_by_the_script_is_healthy() {
     };
     call(&[]);
     silent(&server.modlb, ASK);
+    // What it has recorded is for root only.
+    let state = std::path::Path::new("/run/modlb-server").join(server.namespace.name());
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(state.parent().unwrap()), mode(&state)), (0o700, 0o700));
+    for record in std::fs::read_dir(&state).unwrap() {
+        assert_eq!(mode(&record.unwrap().path()), 0o600);
+    }
     call(&["--undo"]);
+    // The kernel writes addresses in one way, people in several.
+    let call = |undo: &[&str], address: &str| {
+        let mut command = std::process::Command::new(&script);
+        command.args(undo).args(["--netns", server.namespace.name(), address]);
+        assert!(command.status().unwrap().success());
+    };
+    let has = || server.namespace.run("ip", "-oneline addr show dev lo").contains("2001:db8:f00::abcd/128");
+    call(&[], "2001:DB8:F00::ABCD");
+    assert!(has());
+    call(&["--undo"], "2001:db8:f00:0::abcd");
+    assert!(!has() && !state.exists());
 }
 
 /// `ip` would read 010.0.0.1 as 8.0.0.1.
@@ -73,14 +93,55 @@ fn a_server_set_up_by_the_script_is_healthy() {
 fn the_script_refuses_what_is_no_address() {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/server-setup.sh");
     let dry_run = |address: &str| std::process::Command::new(&script).args(["--dry-run", address]).output().unwrap();
-    for address in ["010.0.0.1", "10.0.00.1", "10.0.0.01", "256.0.0.1", "10.0.0", "10.0.0.1.2", "10.0.0.x"] {
+    for address in [
+        "010.0.0.1",
+        "10.0.00.1",
+        "10.0.0.01",
+        "256.0.0.1",
+        "10.0.0",
+        "10.0.0.1.2",
+        "10.0.0.x",
+        "1:2",
+        "10",
+        "0x0a.0.0.1",
+    ] {
         let output = dry_run(address);
         assert!(!output.status.success(), "{address}");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(error.contains(&format!("{address} is not an IP address")), "{error}");
     }
-    let address = "10.0.0.1";
-    assert!(String::from_utf8_lossy(&dry_run(address).stdout).contains("ip address add 10.0.0.1/32 dev lo"));
+    for address in [
+        "127.0.0.1",
+        "0.0.0.1",
+        "224.0.0.1",
+        "239.1.1.1",
+        "255.255.255.255",
+        "169.254.1.1",
+        "::",
+        "::1",
+        "ff02::1",
+        "fe80::1",
+        "FE80::1",
+        "febf::1",
+        "::ffff:10.0.0.1",
+        "::FFFF:a00:1",
+        "0:0:0:0:0:ffff:a00:1",
+    ] {
+        let output = dry_run(address);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && error.contains(&format!("{address} cannot be a service's address")),
+            "{error}"
+        );
+    }
+    for (address, length) in
+        [("10.0.0.1", 32), ("223.255.255.254", 32), ("2001:DB8:F00::ABCD", 128), ("fd00:ffff::1", 128)]
+    {
+        let said = String::from_utf8(dry_run(address).stdout).unwrap();
+        assert!(said.contains(&format!("ip address add {address}/{length} dev lo")), "{said}");
+    }
+    // Four groups are no IPv6 address, which `ip` knows.
+    assert!(!dry_run("1:2:3:4").status.success());
 }
 
 #[test]

@@ -82,18 +82,8 @@ fn wait_until(start: Instant, seconds: u64) {
     thread::sleep((Duration::from_secs(seconds) + LATER).saturating_sub(start.elapsed()));
 }
 
-/// The process that will roll this instance back, by its command line.
-fn waiter(network: &Network) -> Option<Pid> {
-    let wanted = format!("--instance\0{}\0confirm\0--wait\0", network.modlb.instance());
-    std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        let line = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
-        line.contains(&wanted).then(|| Pid::from_raw(pid))
-    })
-}
-
 fn wait_for_waiters_end(network: &Network) {
-    wait(|| waiter(network).is_none(), || "the process that waits is still there".to_owned());
+    wait(|| network.modlb.waiter().is_none(), || "the process that waits is still there".to_owned());
 }
 
 #[test]
@@ -181,7 +171,7 @@ fn a_change_of_nothing_needs_no_confirmation() {
     network.attach("native", &network.configuration(1, HTTP));
     let said = network.modlb.ok(&format!("apply {} --confirm 600", change(&network).display()));
     assert_eq!(said, "nothing to change\n");
-    assert!(unconfirmed(&network).is_null() && waiter(&network).is_none());
+    assert!(unconfirmed(&network).is_null() && network.modlb.waiter().is_none());
 }
 
 #[test]
@@ -267,7 +257,7 @@ fn a_killed_command_leaves_no_unconfirmed_change() {
             let pending = unconfirmed(&network);
             // If it was killed before the waiting process had started, nothing has changed, and the record must be
             // removed by hand.
-            if !pending.is_null() && pending["waiting"] == false && waiter(&network).is_none() {
+            if !pending.is_null() && pending["waiting"] == false && network.modlb.waiter().is_none() {
                 assert_eq!(answers(&network), [1, 1]);
                 network.modlb.ok("confirm --undo");
             }
@@ -286,7 +276,7 @@ fn a_change_stays_when_the_waiting_process_is_killed() {
     let killed = SECONDS.into_iter().any(|seconds| {
         let start = Instant::now();
         network.modlb.ok(&format!("apply {} --confirm {seconds}", change(&network).display()));
-        if let Some(pid) = waiter(&network) {
+        if let Some(pid) = network.modlb.waiter() {
             let _ = kill(pid, Signal::SIGHUP);
             let _ = kill(pid, Signal::SIGKILL);
         }
@@ -328,4 +318,94 @@ fn detach_ends_an_unconfirmed_change() {
     assert!(detached, "detach always came too late");
     assert_eq!(network.modlb.json("status")["services"][0]["n"], 2);
     assert!(!std::path::Path::new("/run/modlb").join(format!("{}.pending", network.modlb.instance())).exists());
+}
+
+/// The record of the change, by which everybody finds it.
+fn record(network: &Network) -> std::path::PathBuf {
+    std::path::Path::new("/run/modlb").join(format!("{}.pending", network.modlb.instance()))
+}
+
+/// What a full disk, a tidy administrator or a half-restored backup makes of it confirms nothing.
+#[test]
+fn a_change_whose_record_is_damaged_is_rolled_back() {
+    need_root!();
+    let network = network();
+    let before = state(&network);
+    let damages: [fn(&std::path::Path); 5] = [
+        |record| std::fs::write(record, "").unwrap(),
+        |record| std::fs::write(record, &std::fs::read(record).unwrap()[..40]).unwrap(),
+        |record| std::fs::write(record, [0xff; 100]).unwrap(),
+        |record| std::fs::remove_file(record).unwrap(),
+        |record| {
+            std::fs::remove_file(record).unwrap();
+            std::fs::create_dir(record).unwrap();
+        },
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let seen_in_force = SECONDS.into_iter().any(|seconds| {
+            let start = Instant::now();
+            network.modlb.ok(&format!("apply {} --confirm {seconds}", change(&network).display()));
+            damage(&record(&network));
+            let in_time = start.elapsed() < Duration::from_secs(seconds);
+            if in_time && record(&network).exists() {
+                let pending = unconfirmed(&network);
+                assert!(pending.is_null() || pending["waiting"] == true, "{pending}");
+            }
+            wait_for_waiters_end(&network);
+            assert_eq!(answers(&network), [1, 1], "damage {number}");
+            let _ = std::fs::remove_dir(record(&network));
+            in_time
+        });
+        assert!(seen_in_force, "every damage came too late");
+        assert_eq!(state(&network), before, "damage {number}");
+        assert!(!record(&network).exists());
+    }
+}
+
+/// An operator who says so keeps the change, even if the record cannot be read.
+#[test]
+fn a_change_whose_record_is_damaged_can_be_confirmed() {
+    need_root!();
+    let network = network();
+    network.modlb.ok(&format!("apply {} --confirm 600", change(&network).display()));
+    std::fs::write(record(&network), "{").unwrap();
+    let pending = unconfirmed(&network);
+    assert!(pending["rolls_back_in"].is_null() && pending["waiting"] == true, "{pending}");
+    assert!(pending["problem"].as_str().unwrap().contains("not a record of modlb"), "{pending}");
+    let error = network.modlb.fails("server up web4 10.0.0.11");
+    assert!(error.contains("its record cannot be read") && error.contains("`modlb confirm` keeps it"), "{error}");
+    network.modlb.fails("confirm --undo");
+    assert_eq!(network.modlb.ok("confirm"), "confirmed\n");
+    wait_for_waiters_end(&network);
+    assert_eq!(answers(&network), [0, 0]);
+    assert!(unconfirmed(&network).is_null() && !record(&network).exists());
+}
+
+/// Changes in a row: each process waits for its own.
+#[test]
+fn a_settled_change_is_followed_by_another() {
+    need_root!();
+    let network = network();
+    for round in 0..4 {
+        network.modlb.ok(&format!("apply {} --confirm 600", change(&network).display()));
+        assert_eq!(unconfirmed(&network)["waiting"], true, "round {round}");
+        network.modlb.ok("confirm --undo");
+        assert!(unconfirmed(&network).is_null(), "round {round}");
+    }
+    wait_for_waiters_end(&network);
+    assert!(!record(&network).exists());
+}
+
+/// As when a unit or a login ends: in doubt the change is undone, at once.
+#[test]
+fn a_change_is_rolled_back_when_the_waiting_process_is_ended() {
+    need_root!();
+    let network = network();
+    let before = state(&network);
+    network.modlb.ok(&format!("apply {} --confirm 600", change(&network).display()));
+    kill(network.modlb.waiter().unwrap(), Signal::SIGTERM).unwrap();
+    wait_for_waiters_end(&network);
+    assert_eq!(answers(&network), [1, 1]);
+    assert_eq!(state(&network), before);
+    assert!(!record(&network).exists());
 }

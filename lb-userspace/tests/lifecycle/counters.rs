@@ -49,7 +49,7 @@ fn counters_follow_their_servers() {
     assert_eq!(counted(&bench), (BTreeMap::from([ten("11"), ten("13"), fresh, back]), 30));
 
     // The service is removed and added again as a new one; the sum over all services stays.
-    bench.apply("");
+    bench.apply("empty = true");
     assert_eq!(bench.modlb.json("stats")["outcomes"]["forwarded"]["packets"], 30);
     bench.apply(&web(&[11]));
     bench.apply(&web(&[11, 12]));

@@ -5,13 +5,23 @@ mod support;
 
 mod attach;
 mod buffers;
+mod by_hand;
 mod confirm;
 mod counters;
+mod features;
 mod foreign;
 mod group;
 mod killed;
+mod local_users;
 mod management;
+mod mend;
+mod mounts;
+mod output;
+mod queues;
 mod resolve;
+mod room;
+mod steps;
+mod transition;
 mod vlan;
 mod writers;
 
@@ -33,6 +43,10 @@ impl Gateway {
         namespace.ip("link add eth1 address 02:00:00:00:01:01 type veth peer name peer1");
         for interface in ["eth0", "peer0", "eth1", "peer1"] {
             namespace.ip(&format!("link set {interface} up"));
+        }
+        // Without it a veth takes no frames that XDP redirects to its other end.
+        for peer in ["peer0", "peer1"] {
+            namespace.run("ethtool", &format!("-K {peer} gro on"));
         }
         namespace.ip("addr add 10.0.0.1/24 dev eth0");
         namespace.ip("addr add 10.0.1.1/24 dev eth1");

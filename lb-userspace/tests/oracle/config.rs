@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use lb_common::mac::Mac;
 use lb_userspace::config::model::Health;
 use lb_userspace::config::model::{
-    Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, Vlan,
+    Config, Direction, Formula, Fragments, Group, Peer, PeerMac, Role, Selection, Server, ServerMac, Service, State,
+    Vlan,
 };
 
 use crate::random::Random;
@@ -17,13 +18,14 @@ pub const PORTS: [u16; 4] = [80, 443, 53, 65_535];
 /// Protocols of services and packets.
 pub const PROTOCOLS: [u8; 12] = [6, 17, 132, 33, 136, 1, 58, 50, 51, 47, 89, 0];
 
-/// Addresses of services, few enough that several services share one.
+/// Addresses: the first four of services, few enough that several services share one; all of packets.
 pub fn address(six: bool, number: usize) -> IpAddr {
     match (six, number) {
-        (false, 3) => Ipv4Addr::BROADCAST.into(),
+        (false, 3) => Ipv4Addr::from_bits(u32::MAX - 1).into(),
         (false, 4) => Ipv4Addr::new(10, 0, 0, 255).into(),
         (false, 5) => Ipv4Addr::new(10, 0, 0, 1).into(),
         (false, 6) => Ipv4Addr::new(169, 254, 1, 1).into(),
+        (false, 8) => Ipv4Addr::BROADCAST.into(),
         (true, 4) => Ipv6Addr::LOCALHOST.into(),
         (true, 5) => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1).into(),
         (true, 6) => Ipv6Addr::new(0xfebf, 0, 0, 0, 0, 0, 0, 1).into(),
@@ -72,7 +74,22 @@ pub fn any(random: &mut Random, role: Role) -> Config {
             services.push(service);
         }
     }
-    Config { interfaces: Vec::new(), role, group: Group::default(), services }
+    let peers = if role == Role::Balancer { peers(random, &services) } else { Vec::new() };
+    Config { interfaces: Vec::new(), role, group: Group::default(), peers, services }
+}
+
+/// In one of three configurations: servers, the gateway itself, and hosts that are not there.
+fn peers(random: &mut Random, services: &[Service]) -> Vec<Peer> {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    if random.once_in(3) {
+        let servers: Vec<_> = services.iter().flat_map(|service| &service.servers).collect();
+        addresses.extend((0..random.below(6).min(servers.len())).map(|_| random.pick(&servers).address));
+        addresses.extend(random.once_in(3).then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))));
+        addresses.extend(random.once_in(8).then_some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 250))));
+        addresses.sort_unstable();
+        addresses.dedup();
+    }
+    addresses.into_iter().map(|address| Peer { address, mac: PeerMac::Unresolved }).collect()
 }
 
 fn clash(a: &Service, b: &Service) -> bool {
@@ -108,10 +125,11 @@ fn service(random: &mut Random, number: usize, role: Role) -> Service {
         fragments: if random.once_in(3) { Fragments::Balance } else { Fragments::Pass },
         direction: match role {
             Role::Member => random.pick(&[Direction::Forward, Direction::Reply, Direction::Both]),
-            Role::Balancer | Role::Steer => Direction::Forward,
+            Role::Balancer | Role::Steer | Role::Keep => Direction::Forward,
         },
         check: None,
         servers: servers(random, six, role),
+        previous: Vec::new(),
     }
 }
 

@@ -20,6 +20,9 @@ pub fn any(random: &mut Random, config: &Config) -> Vec<u8> {
     };
     let packet = packet(random, config, six, 0);
     let mut frame = link(random, &packet, six);
+    if random.once_in(3) {
+        frame[6..12].copy_from_slice(&sender(random, config));
+    }
     damage(random, &mut frame);
     frame
 }
@@ -32,6 +35,19 @@ pub fn any_length(random: &mut Random, config: &Config) -> Vec<u8> {
         frame.resize(frame.len() + random.below(8_000), random.byte());
     }
     frame
+}
+
+/// A server's MAC, or nearly one.
+fn sender(random: &mut Random, config: &Config) -> [u8; 6] {
+    let servers: Vec<_> = config.services.iter().flat_map(|service| &service.servers).collect();
+    let mut mac = match servers.is_empty() || random.once_in(6) {
+        true => GATEWAY,
+        false => random.pick(&servers).mac.get().unwrap().0,
+    };
+    if random.once_in(6) {
+        mac[random.below(6)] ^= 1 << random.below(8);
+    }
+    mac
 }
 
 fn link(random: &mut Random, packet: &[u8], six: bool) -> Vec<u8> {

@@ -54,8 +54,17 @@ impl Judge {
         let Some(owner) = self.tables[index].owner(&sum(service, &tuple)) else {
             return verdict(XDP_DROP, Outcome::NoServer);
         };
+        let own = |address: IpAddr| OWN.iter().any(|own| own.parse::<IpAddr>().unwrap() == address);
+        let mut owner = owner;
+        if self.config.role == Role::Balancer {
+            match self.sent_by_a_balancer(service, frame, own) {
+                Some(None) => return verdict(XDP_DROP, Outcome::Loop),
+                Some(Some(here)) => owner = here,
+                None => {}
+            }
+        }
         let server = &service.servers[owner];
-        let own = OWN.iter().any(|own| own.parse::<IpAddr>().unwrap() == server.address);
+        let own = own(server.address);
         if self.config.role == Role::Member {
             let mut accepted = frame.to_vec();
             accepted[..6].copy_from_slice(&GATEWAY);
@@ -74,6 +83,29 @@ impl Judge {
             outcome: if own { Outcome::Local } else { Outcome::Forwarded },
             server: Some((index, owner)),
         }
+    }
+
+    /// Section 4, "a frame is balanced once". `None`: it is balanced. `Some`: another balancer of the service has
+    /// balanced it already, and the server that is the gateway takes it, if there is one.
+    fn sent_by_a_balancer(
+        &self,
+        service: &Service,
+        frame: &[u8],
+        own: impl Fn(IpAddr) -> bool,
+    ) -> Option<Option<usize>> {
+        let given = |mac: ServerMac| if let ServerMac::Given(mac) = mac { mac.0 } else { panic!("no MAC") };
+        let here = service.servers.iter().position(|server| own(server.address));
+        let mut others: Vec<[u8; 6]> = Vec::new();
+        if here.is_some() {
+            let elsewhere = service.servers.iter().filter(|server| !own(server.address));
+            others.extend(elsewhere.map(|server| given(server.mac)));
+        }
+        for peer in self.config.peers.iter().filter(|peer| !own(peer.address)) {
+            let mut servers = self.config.services.iter().flat_map(|service| &service.servers);
+            // The MAC of a peer that is no server is not known here: nobody answers.
+            others.extend(servers.find(|server| server.address == peer.address).map(|server| given(server.mac)));
+        }
+        others.iter().any(|mac| frame[6..12] == *mac).then_some(here)
     }
 
     /// The service that a packet goes to or comes from, and the tuple with the client as source.

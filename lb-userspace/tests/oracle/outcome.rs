@@ -15,10 +15,11 @@ pub enum Outcome {
     Fragment,
     NoService,
     NoServer,
+    Loop,
 }
 
 impl Outcome {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Forwarded,
         Self::Local,
         Self::Accepted,
@@ -30,6 +31,7 @@ impl Outcome {
         Self::Fragment,
         Self::NoService,
         Self::NoServer,
+        Self::Loop,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Outcome {
             Self::Fragment => "fragment",
             Self::NoService => "no_service",
             Self::NoServer => "no_server",
+            Self::Loop => "loop",
         }
     }
 }

@@ -47,6 +47,10 @@ no_service              0      0
 accepted                0      0
 others                  0      0
 answered                0      0
+loop                    0      0
+kept                    0      0
+handed_on               0      0
+taken_last              0      0
 
 web (203.0.113.10:80/tcp): 300 packets, 19800 bytes, 300 flows
 server     packets  bytes  flows   share    fair
@@ -88,8 +92,8 @@ fn errors_name_their_cause() {
         ("any.pcap -c web.toml", "any.pcap: at the start: the link type is LINUX_SLL, not Ethernet"),
         ("none.pcap -c web.toml", "none.pcap: No such file or directory"),
         ("a.pcap -c none.toml", "none.toml: No such file or directory"),
-        ("a.pcap -c bad.toml", "service web: server 10.0.0.11 listed twice"),
-        ("a.pcap -c web.toml --against bad.toml", "service web: server 10.0.0.11 listed twice"),
+        ("a.pcap -c bad.toml", "bad.toml:9:1: service web: server 10.0.0.11 listed twice"),
+        ("a.pcap -c web.toml --against bad.toml", "bad.toml:9:1: service web: server 10.0.0.11 listed twice"),
         ("a.pcap -c web.toml --down 10.0.0.99", "--down 10.0.0.99: no service has this server"),
     ] {
         let (found, printed) = desk.fails(&format!("{arguments} --without-kernel"));

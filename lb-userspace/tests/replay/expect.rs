@@ -43,7 +43,7 @@ impl Expected {
     /// `others`: with the server that is down in it, or none.
     pub fn new(config: &Config, others: &[(Option<IpAddr>, Config)]) -> Self {
         // What a replay cannot meet.
-        let never = ["standby", "unreachable", "answered"];
+        let never = ["standby", "unreachable", "answered", "kept", "handed_on", "taken_last"];
         let outcomes = Outcome::ALL.iter().map(|outcome| (outcome.name().to_owned(), (0, 0)));
         Self {
             judge: Judge::new(config.clone()),
@@ -71,7 +71,8 @@ impl Expected {
         };
         add(self.servers.entry((service, server)).or_default());
         let flow = flow(&self.judge.config, service, &read(frame, GATEWAY).unwrap());
-        self.flows.insert(flow, server);
+        // A flow counts for the server that took its first packet: another balancer of the service may send some of it.
+        self.flows.entry(flow).or_insert(server);
         let address =
             |judge: &Judge, (service, server): (usize, usize)| judge.config.services[service].servers[server].address;
         let now = address(&self.judge, (service, server));

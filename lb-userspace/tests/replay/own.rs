@@ -110,3 +110,47 @@ fn own_addresses_are_local() {
     assert_eq!(packets("--own-mac 02:00:00:00:00:0b --own-address 203.0.113.10"), [39, 0, 15]);
     assert_eq!(packets("--own-mac 02:00:00:00:00:0b --own-address 10.0.0.11,203.0.113.77"), [10, 5, 39]);
 }
+
+/// Frames from other servers of a balancer that is a server, and from peers, are judged by who sent them.
+#[test]
+fn what_peers_send_is_not_balanced_again() {
+    let desk = Desk::new();
+    let from = |source: [u8; 6], mut frame: Vec<u8>| {
+        frame[6..12].copy_from_slice(&source);
+        frame
+    };
+    // Ninety from a router, twenty from each server.
+    let frames: Vec<_> = (0..150)
+        .map(|number| match number {
+            0..90 => web_frame(number),
+            90..110 => from(A, web_frame(number)),
+            110..130 => from(B, web_frame(number)),
+            _ => from(C, web_frame(number)),
+        })
+        .collect();
+    desk.capture("a.pcap", &frames);
+    let given = [11, 12, 13].iter().zip(["0a", "0b", "0c"]).fold(web(&[11, 12, 13]), |text, (number, mac)| {
+        let address = format!("address = \"10.0.0.{number}\"\n");
+        text.replace(&address, &format!("{address}mac = \"02:00:00:00:00:{mac}\"\n"))
+    });
+    desk.put("web.toml", &given);
+    desk.put("peers.toml", format!("peers = [\"10.0.0.12\", \"10.0.0.99\"]\n{given}"));
+    // Outcomes, and what each server takes.
+    let figures = |arguments: &str| {
+        let arguments = format!("a.pcap --own-mac 02:00:00:00:00:01 {arguments}");
+        let found = desk.json(&format!("{arguments} --without-kernel"));
+        if crate::support::privileged() {
+            assert_eq!(crate::figures(desk.json(&arguments)), crate::figures(found.clone()), "{arguments}");
+        }
+        let outcomes = ["forwarded", "local", "loop"].map(|name| found["outcomes"][name]["packets"].as_u64().unwrap());
+        let servers = found["services"][0]["servers"].as_array().unwrap().clone();
+        (outcomes, servers.iter().map(|server| server["packets"].as_u64().unwrap()).collect::<Vec<_>>())
+    };
+    assert_eq!(figures("--config web.toml"), ([150, 0, 0], vec![50, 50, 50]));
+    // The balancer is the first server: it takes what the others send, and its own part of the rest.
+    let (outcomes, servers) = figures("--config web.toml --own-address 10.0.0.11");
+    assert_eq!((outcomes[1], outcomes[2]), (servers[0], 0));
+    assert!((70..=80).contains(&servers[0]) && servers.iter().sum::<u64>() == 150, "{servers:?}");
+    let (outcomes, servers) = figures("--config peers.toml");
+    assert_eq!((outcomes, servers.iter().sum()), ([130, 0, 20], 130_u64));
+}

@@ -124,7 +124,19 @@ impl Bench {
         Self::on(&INTERFACES, mtu, &format!("--mode {mode}"), configuration)
     }
 
+    /// The same with the capacities of an instance for which nobody named any.
+    pub fn with_default_capacities(configuration: &str) -> Self {
+        Self::of_size(&INTERFACES[..1], 1_500, "--mode generic", configuration)
+    }
+
     fn on(interfaces: &[[&str; 4]], mtu: u16, options: &str, configuration: &str) -> Self {
+        let small = ["--max-services 64", "--max-slots 70000", "--max-servers 1024"];
+        let given = |default: &&str| default.split(' ').next().is_some_and(|option| options.contains(option));
+        let capacity = small.into_iter().filter(|default| !given(default)).collect::<Vec<_>>().join(" ");
+        Self::of_size(interfaces, mtu, &format!("{options} {capacity}"), configuration)
+    }
+
+    fn of_size(interfaces: &[[&str; 4]], mtu: u16, options: &str, configuration: &str) -> Self {
         let gateway = Namespace::new("bench");
         for [name, mac, four, six] in interfaces {
             gateway.ip(&format!("link add {name} address {mac} mtu {mtu} type veth peer name peer-{name} mtu {mtu}"));
@@ -133,8 +145,7 @@ impl Bench {
         }
         let modlb = Modlb::new(&gateway);
         let names = interfaces.iter().map(|[name, ..]| *name).collect::<Vec<_>>().join(" ");
-        let capacity = "--max-services 64 --max-slots 70000 --max-servers 1024";
-        modlb.attach(&format!("{names} {options} {capacity}"), configuration);
+        modlb.attach(&format!("{names} {options}"), configuration);
         let datapath = gateway.within(|| Datapath::open(modlb.instance()).unwrap());
         let program = program(&modlb, datapath.role(), "eth0");
         Self { modlb, gateway, datapath, program }
@@ -155,7 +166,9 @@ impl Bench {
             Role::Balancer | Role::Member => {
                 Program::Xdp(Xdp::from_program_info(info, "followed".into(), XdpAttachType::Interface).unwrap())
             }
-            Role::Steer => Program::Steer(SchedClassifier::from_program_info(info, "followed".into()).unwrap()),
+            Role::Steer | Role::Keep => {
+                Program::Steer(SchedClassifier::from_program_info(info, "followed".into()).unwrap())
+            }
         };
     }
 
@@ -296,6 +309,6 @@ fn program(modlb: &Modlb, role: Role, interface: &str) -> Program {
     let pin = modlb.pins().join(format!("program-{index}"));
     match role {
         Role::Balancer | Role::Member => Program::Xdp(Xdp::from_pin(pin, XdpAttachType::Interface).unwrap()),
-        Role::Steer => Program::Steer(SchedClassifier::from_pin(pin).unwrap()),
+        Role::Steer | Role::Keep => Program::Steer(SchedClassifier::from_pin(pin).unwrap()),
     }
 }

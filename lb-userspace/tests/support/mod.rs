@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod capture;
 pub mod cluster;
+pub mod container;
 pub mod documents;
 pub mod frame;
 pub mod modlb;
@@ -12,8 +13,10 @@ pub mod network;
 pub mod nft;
 pub mod paced;
 pub mod routers;
+pub mod two_links;
 pub mod vlan_switch;
 pub mod wait;
+pub mod wire;
 
 /// Whether tests that load programs can run here. Where `CI` is true they must; elsewhere skipping them prints why.
 pub fn privileged() -> bool {
@@ -29,6 +32,22 @@ pub fn privileged() -> bool {
     assert!(!ci || cfg!(without_datapath), "CI=true, but {reason}");
     eprintln!("SKIPPED: {reason}, so nothing of the datapath was tested here");
     false
+}
+
+/// The kernel's major and minor version.
+pub fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(['.', '-']).map(|number| number.trim().parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// Whether the kernel has programs for frames in several buffers. Where it has none, a test leaves those frames out.
+pub fn several_buffers() -> bool {
+    let has = kernel() >= (5, 18);
+    if !has {
+        eprintln!("SKIPPED: frames in several buffers, for which Linux below 5.18 has no programs");
+    }
+    has
 }
 
 /// Returns from a test that cannot run here.

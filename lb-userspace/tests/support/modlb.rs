@@ -7,9 +7,14 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::namespace::Namespace;
+
+/// Names that services may have, and that a careless script takes for something else.
+pub const ODD_NAMES: [&str; 9] =
+    ["(gone)", "*", "-n", "it's", "\"interfaces\":[]", "\"state\":\"gone\"", "$(exit)`exit`;exit&", "~\\web", "self:"];
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -30,6 +35,16 @@ impl Modlb {
     /// The instance's name.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// The process that rolls an unconfirmed change back, by its command line.
+    pub fn waiter(&self) -> Option<Pid> {
+        let wanted = format!("--instance\0{}\0confirm\0--wait\0", self.instance());
+        fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let line = fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            line.contains(&wanted).then(|| Pid::from_raw(pid))
+        })
     }
 
     /// Where the instance is pinned.
@@ -96,5 +111,12 @@ impl Drop for Modlb {
         if self.pins().exists() {
             let _ = self.output("detach");
         }
+        // What commands of the doctor export to.
+        let _ = fs::remove_file(format!("/run/modlb-{}.toml", self.instance));
+        // Of an agent that was killed after that.
+        for name in ["agent", "agent.json"] {
+            let _ = fs::remove_file(Path::new("/run/modlb").join(format!("{}.{name}", self.instance)));
+        }
+        let _ = fs::remove_dir("/run/modlb");
     }
 }

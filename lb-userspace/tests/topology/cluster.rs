@@ -1,6 +1,6 @@
 //! Servers that all receive every packet: each request is answered once, by the member that the formula names.
 
-use std::{net::IpAddr, path::Path, process::Command};
+use std::{net::IpAddr, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use crate::{
     support::{
         cluster::Cluster,
         documents,
+        modlb::ODD_NAMES,
         namespace::{Namespace, run},
         network::{SERVICES, name, request, server_address},
         nft,
@@ -143,6 +144,58 @@ fn group(cluster: &Cluster, verb: &str) {
     let mut unreachable = Command::new(&script);
     unreachable.args(["--via", "false", verb, "web4", "10.0.0.12", "host"]);
     assert!(verb == "down" || !unreachable.status().unwrap().success());
+}
+
+/// The script with names of every kind, over what joins words with spaces and hands them to a shell, as ssh does.
+#[test]
+fn the_script_survives_names() {
+    need_root!();
+    let cluster = Cluster::new(2, 1);
+    let mut text = cluster.configuration("", HTTP);
+    for (number, name) in ODD_NAMES.iter().enumerate() {
+        text += &format!("[[service]]\nname = '''{name}'''\naddress = \"198.51.100.{}\"\n", number + 1);
+        for server in [0, 1] {
+            text += &format!("[[service.server]]\naddress = \"{}\"\n", server_address(false, server));
+        }
+    }
+    cluster.attach("auto", &text);
+    let programs = tempfile::tempdir().unwrap();
+    let program = |name: &str, text: &str| {
+        let path = programs.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    // Behind four words of options.
+    program("ssh", "shift 4; export HOST=$1; shift; exec sh -c \"$*\"");
+    let modlb = env!("CARGO_BIN_EXE_modlb");
+    program("modlb", &format!("exec {modlb} --netns ${{HOST%:*}} --instance ${{HOST#*:}} \"$@\""));
+    let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
+    let hosts = cluster.hosts.iter().zip(&cluster.members);
+    let hosts: Vec<_> =
+        hosts.map(|(host, member)| format!("{}:{}", host.namespace.name(), member.instance())).collect();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/group.sh");
+    // A file whose name a pattern would match.
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("web"), "").unwrap();
+    let group = |verb: &str, name: &str| {
+        let mut group = Command::new(&script);
+        group.args([verb, name, "10.0.0.12"]).args(&hosts).env("PATH", &path).current_dir(files.path());
+        group.output().unwrap()
+    };
+    for name in ODD_NAMES {
+        for verb in ["down", "up"] {
+            let output = group(verb, name);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{name}: {said}{}", String::from_utf8_lossy(&output.stderr));
+            assert!(said.lines().last().unwrap().starts_with("all members agree: digest "), "{name}: {said}");
+            for member in &cluster.members {
+                let status = member.json("status");
+                assert_eq!(service(&status, name)["servers"][1]["state"], verb, "{name}");
+            }
+        }
+    }
+    // Who does not know the service does not agree.
+    assert_eq!(group("down", "none").status.code(), Some(1));
 }
 
 fn digests(status: &Value) -> Vec<String> {

@@ -4,6 +4,7 @@
 mod support;
 
 mod answers;
+mod balancers;
 mod change;
 mod cluster;
 mod disagreement;

@@ -100,10 +100,10 @@ fn through_two_interfaces(mode: &str) {
             bare(server)
         )
     });
-    line.modlb.attach(&format!("eth0 eth1 --mode {mode}"), &services.concat());
     if mode == "native" {
         line.pass("");
     }
+    line.modlb.attach(&format!("eth0 eth1 --mode {mode}"), &services.concat());
     let servers = line.serve(REQUESTS);
     line.client.within(|| {
         for [client, .., service] in PLAN {

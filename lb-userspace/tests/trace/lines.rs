@@ -61,7 +61,7 @@ fn tell(bench: &mut Bench, role: Role, seed: u64) {
     let mut met = BTreeMap::<String, u64>::new();
     for round in 0..8 {
         let configuration = config::any(&mut random, role);
-        bench.apply("");
+        bench.apply("empty = true");
         bench.apply(&file::write(&configuration));
         let frames: Vec<_> = (0..FRAMES).map(|_| frames::any(&mut random, &configuration)).collect();
         let tracing = Tracing::start(&bench.modlb, "trace --json");

@@ -18,6 +18,7 @@ mod lines;
 mod logs;
 mod meanwhile;
 mod same;
+mod stuck;
 
 use std::{
     fs::{self, File},

@@ -38,7 +38,7 @@ fn compare(mut bench: Bench, role: Role, seed: u64, frame: fn(&mut Random, &Conf
     let mut outcomes = std::collections::BTreeSet::new();
     for round in 0..CONFIGURATIONS {
         let configuration = config::any(&mut random, role);
-        bench.apply("");
+        bench.apply("empty = true");
         bench.apply(&file::write(&configuration));
         let frames: Vec<_> = (0..FRAMES).map(|_| frame(&mut random, &configuration)).collect();
         bench.follow_pin();

@@ -4,10 +4,12 @@
 mod support;
 
 mod chromium;
+mod limits;
 mod listener;
 mod metrics;
 mod page;
 mod prometheus;
+mod protected;
 mod top;
 mod watch;
 

@@ -8,6 +8,7 @@
 //! scaling    how that grows                                 report     all of them: the table, the JSON
 //! packets    packets per second from end to end             chart      the charts
 //! control    what commands take                             compare    what got slower
+//! keep       connections that break, by simulation
 //!
 //! driver     test runs of a program                         machine    where and when
 //! frame      the packets                                    progress   what is going on, on stderr
@@ -29,6 +30,7 @@ mod floor;
 mod frame;
 mod gateway;
 mod interrupt;
+mod keep;
 mod machine;
 mod modlb;
 mod namespace;
@@ -112,6 +114,7 @@ fn measure(options: &Options) -> Result<Report> {
                 Group::Scaling => scaling::run(options, &mut progress)?,
                 Group::Packets => packets::run(options, &mut progress)?,
                 Group::Control => control::run(options, &mut progress)?,
+                Group::Keep => keep::run(options, &mut progress)?,
             });
         }
     }

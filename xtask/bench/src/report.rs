@@ -68,6 +68,7 @@ impl Group {
             Self::Scaling => "Program time as things grow",
             Self::Packets => "Packets per second",
             Self::Control => "Control",
+            Self::Keep => "Connections that break while servers come and go (simulated)",
         }
     }
 }

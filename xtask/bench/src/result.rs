@@ -14,11 +14,13 @@ pub enum Group {
     Packets,
     /// The cost of commands, and their effect on traffic.
     Control,
+    /// How many connections role `keep` keeps, by simulation.
+    Keep,
 }
 
 impl Group {
     /// In the order in which they run and are shown.
-    pub const ALL: [Self; 4] = [Self::Program, Self::Scaling, Self::Packets, Self::Control];
+    pub const ALL: [Self; 5] = [Self::Program, Self::Scaling, Self::Packets, Self::Control, Self::Keep];
 
     /// Its name in the JSON.
     pub const fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Group {
             Self::Scaling => "scaling",
             Self::Packets => "packets",
             Self::Control => "control",
+            Self::Keep => "keep",
         }
     }
 }
@@ -38,7 +41,8 @@ pub struct Row {
     pub group: Group,
     /// The subject of the measurement; it identifies a row within its group from run to run.
     pub name: String,
-    /// The unit of `median`, `low` and `high`: "ns", "Mpps", "ms", "packets" or "MiB". More is worse except for "Mpps".
+    /// The unit of `median`, `low` and `high`: "ns", "Mpps", "ms", "packets", "MiB", "%" or "frames". More is worse
+    /// except for "Mpps".
     pub unit: String,
     /// The median over the rounds.
     pub median: f64,

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 
 use crate::term::{Node, Term, Terms, mask};
 
+/// How often a condition is made again of what is known. Two forms of one term may turn into each other for ever; what
+/// is not decided by then is asked.
+const ROUNDS: u32 = 8;
+
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Which bits of a term are known, and what they are.
@@ -138,28 +142,32 @@ impl Facts {
 
     /// Whether a condition holds, if that is known.
     pub fn decide(&self, terms: &mut Terms, condition: Term) -> Option<bool> {
+        self.decide_within(terms, condition, ROUNDS)
+    }
+
+    fn decide_within(&self, terms: &mut Terms, condition: Term, rounds: u32) -> Option<bool> {
         if let Some(holds) = terms.is_true(condition).or_else(|| self.conditions.get(&condition).copied()) {
             return Some(holds);
         }
         match terms.node(condition).clone() {
-            Node::Not(inner) => self.decide(terms, inner).map(|holds| !holds),
+            Node::Not(inner) => self.decide_within(terms, inner, rounds).map(|holds| !holds),
             Node::All(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| self.decide(terms, *part)).collect();
+                let parts: Vec<_> = parts.iter().map(|part| self.decide_within(terms, *part, rounds)).collect();
                 if parts.contains(&Some(false)) {
                     return Some(false);
                 }
                 parts.iter().all(|part| *part == Some(true)).then_some(true)
             }
-            Node::Equal(a, b) => self.decide_again(terms, condition, a, b, Terms::equal),
+            Node::Equal(a, b) => self.decide_again(terms, condition, (a, b), Terms::equal, rounds),
             Node::Less(a, b) => {
                 let ((least_a, most_a), (least_b, most_b)) = (self.range(terms, a), self.range(terms, b));
                 match () {
                     () if most_a < least_b => Some(true),
                     () if least_a >= most_b => Some(false),
-                    () => self.decide_again(terms, condition, a, b, Terms::less),
+                    () => self.decide_again(terms, condition, (a, b), Terms::less, rounds),
                 }
             }
-            Node::LessSigned(a, b) => self.decide_again(terms, condition, a, b, Terms::less_signed),
+            Node::LessSigned(a, b) => self.decide_again(terms, condition, (a, b), Terms::less_signed, rounds),
             _ => None,
         }
     }
@@ -169,12 +177,12 @@ impl Facts {
         &self,
         terms: &mut Terms,
         condition: Term,
-        a: Term,
-        b: Term,
+        (a, b): (Term, Term),
         make: fn(&mut Terms, Term, Term) -> Term,
+        rounds: u32,
     ) -> Option<bool> {
         let (a, b) = (self.refine(terms, a), self.refine(terms, b));
         let again = make(terms, a, b);
-        if again == condition { None } else { self.decide(terms, again) }
+        if again == condition || rounds == 0 { None } else { self.decide_within(terms, again, rounds - 1) }
     }
 }

@@ -100,3 +100,53 @@ fn walk(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     below.sort();
     below.iter().try_for_each(|directory| walk(directory, found))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::root;
+
+    /// The maintainer script in a system that is a directory: dpkg names that in DPKG_ROOT.
+    #[test]
+    fn a_purge_leaves_what_the_package_did_not_make() {
+        let system = std::env::temp_dir().join(format!("modlb-purge-{}", std::process::id()));
+        let purge = || {
+            let mut script = Command::new("sh");
+            script.arg(root().join("scripts/debian/postrm")).arg("purge").env("DPKG_ROOT", &system);
+            script.output().unwrap()
+        };
+        let fill = |files: &[&str]| {
+            for file in files {
+                let path = system.join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "kept").unwrap();
+            }
+        };
+        let own = [
+            "run/modlb/default.agent",
+            "run/modlb/default.agent.json",
+            "run/modlb/blue.pending",
+            "run/modlb/blue.waiter",
+            "run/modlb/blue.new",
+        ];
+        let others =
+            ["etc/modlb/modlb.toml", "etc/modlb/keys/tls.pem", "run/modlb/note", "run/modlb-server/.host/arp_ignore"];
+        fill(&own);
+        fill(&others);
+        std::os::unix::fs::symlink(system.join(others[0]), system.join("run/modlb/link.agent")).unwrap();
+        let output = purge();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        assert!(own.iter().all(|file| !system.join(file).exists()), "{said}");
+        assert!(others.iter().all(|file| system.join(file).exists()), "{said}");
+        assert!(said.contains("etc/modlb stays") && said.contains("run/modlb stays"), "{said}");
+        // Where nobody left anything, nothing stays.
+        fs::remove_dir_all(&system).unwrap();
+        fill(&own);
+        fs::create_dir_all(system.join("etc/modlb")).unwrap();
+        let output = purge();
+        assert!(output.status.success() && !String::from_utf8_lossy(&output.stderr).contains("stays"), "{output:?}");
+        assert!(!system.join("etc/modlb").exists() && !system.join("run/modlb").exists());
+        fs::remove_dir_all(&system).unwrap();
+    }
+}

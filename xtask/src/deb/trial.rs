@@ -63,8 +63,10 @@ impl Trial<'_> {
     fn go(&self, package: &Path, next: &Path) -> Result<()> {
         let before = self.run(FILES)?;
         self.install(package)?;
+        self.start_without_interface()?;
         self.start()?;
         self.restart_and_reload()?;
+        self.confirm_outlives_its_unit()?;
         self.upgrade(next)?;
         self.upgrade_without_agent(next)?;
         self.remove()?;
@@ -85,6 +87,24 @@ impl Trial<'_> {
         ensure!(self.state("is-enabled") == "disabled", "the second time the unit is {}", self.state("is-enabled"));
         self.run(&format!("systemctl start {UNIT}"))?;
         ensure!(self.state("is-active") == "inactive", "the agent runs without a configuration");
+        self.expect_detached()
+    }
+
+    /// A mistyped name of an interface holds up neither the agent's start nor what waits for that.
+    fn start_without_interface(&self) -> Result<()> {
+        step("starting it with an interface that is not there: keepalived starts all the same");
+        let (config, keepalived) =
+            (self.machine.path("/etc/modlb/modlb.toml"), "/etc/systemd/system/keepalived.service");
+        fs::write(&config, Network::configuration().replace("eth0", "eth7"))?;
+        // The unit's name is what counts: the agent's says that it comes before.
+        let unit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
+        fs::write(self.machine.path(keepalived), unit)?;
+        self.run(&format!("systemctl daemon-reload && systemctl start {UNIT} keepalived.service"))?;
+        ensure!(self.state("is-active") == "active", "the agent is {}", self.state("is-active"));
+        ensure!(self.run("systemctl is-active keepalived.service")?.trim() == "active", "keepalived does not start");
+        let status = self.run(&format!("systemctl show -P StatusText {UNIT}"))?;
+        ensure!(status.contains("waiting for eth7"), "its status is: {status}");
+        self.run(&format!("systemctl stop {UNIT} keepalived.service && rm {keepalived} && systemctl daemon-reload"))?;
         self.expect_detached()
     }
 
@@ -130,6 +150,28 @@ impl Trial<'_> {
         self.expect_nothing_lost(load)
     }
 
+    /// systemd kills what a unit leaves behind; the process that waits for `modlb confirm` has its own unit.
+    fn confirm_outlives_its_unit(&self) -> Result<()> {
+        step("changing it from a unit that ends: the change is still rolled back unless confirmed");
+        let before = self.run("modlb export")?;
+        fs::write(self.machine.path("/tmp/change.toml"), Network::configuration())?;
+        self.run(
+            "systemd-run --quiet --unit=caller --property=Type=oneshot modlb apply /tmp/change.toml --confirm 600",
+        )?;
+        self.until("the caller's unit has ended", || {
+            Ok(self.run("systemctl is-active caller.service || true")?.trim() == "inactive")
+        })?;
+        let unconfirmed = self.status()?["unconfirmed"].clone();
+        ensure!(unconfirmed["waiting"] == true, "nothing rolls the change back: {unconfirmed}");
+        let units = self.run("systemctl list-units --no-legend --plain 'modlb-confirm-*.scope'")?;
+        ensure!(units.lines().count() == 1, "the process that waits has no unit of its own: {units}");
+        // Ended as at a shutdown, it does not leave the change in force.
+        self.run("systemctl stop 'modlb-confirm-*.scope'")?;
+        self.until("the change is rolled back", || Ok(self.status()?["unconfirmed"].is_null()))?;
+        ensure!(self.run("modlb export")? == before, "another configuration is in force than before the change");
+        self.run("rm /tmp/change.toml").map(drop)
+    }
+
     fn upgrade(&self, next: &Path) -> Result<()> {
         step("upgrading under load");
         let (program, agent, digest) = (self.program()?, self.agent()?, self.status()?["digest"].clone());
@@ -153,7 +195,7 @@ impl Trial<'_> {
         let (program, load) = (self.program()?, Load::start()?);
         let said = self.dpkg("--install", package)?;
         self.expect_nothing_lost(load)?;
-        ensure!(said.contains("modlb: instance unfinished goes on"), "nothing is said of the other instance");
+        ensure!(said.contains("modlb: instance unfinished continues"), "nothing is said of the other instance");
         ensure!(self.program()? != program, "the program is the same as before");
         ensure!(self.state("is-active") == "inactive", "an agent runs that did not");
         self.run(&format!("systemctl start {UNIT}")).map(drop)
@@ -177,10 +219,13 @@ impl Trial<'_> {
     }
 
     fn purge(&self, before: &str) -> Result<()> {
-        step("purging it while it runs");
+        step("purging it while it runs: the operator's file stays");
         self.run("dpkg --purge modlb")?;
         self.expect_detached()?;
         ensure!(!self.machine.path("/run/modlb").exists(), "/run/modlb is left");
+        fs::remove_file(self.machine.path("/etc/modlb/modlb.toml")).context("the operator's configuration is gone")?;
+        fs::remove_dir(self.machine.path("/etc/modlb"))
+            .context("there is more in /etc/modlb than its operator made")?;
         let after = self.run(FILES)?;
         let left: Vec<_> = after.lines().filter(|path| !before.lines().any(|known| known == *path)).collect();
         ensure!(left.is_empty(), "left behind: {}", left.join(" "));

@@ -1,12 +1,16 @@
 //! Says what is missing, then installs it; does nothing if nothing is missing.
 
-mod debian;
 mod deny;
+mod distribution;
 mod fuzzer;
 mod guide;
 mod packages;
+mod plan;
 mod programs;
+mod simulation;
+mod steps;
 mod toolchain;
+mod unpacked;
 mod versions;
 
 use std::process::Command;
@@ -20,8 +24,11 @@ pub use toolchain::Toolchain;
 
 use crate::process::{cargo, run, succeeds};
 
-/// The toolchain for the datapath and the programs for all tasks.
-pub fn everything() -> Result<()> {
+/// The toolchain for the datapath and the programs for all tasks. `yes`: nothing is asked.
+pub fn everything(yes: bool) -> Result<()> {
+    if yes {
+        packages::assume_yes();
+    }
     let toolchain = toolchain_with_clippy()?;
     style()?;
     programs(&[Need::Demo, Need::Test, Need::Lint])?;

@@ -1,36 +1,40 @@
 //! The toolchain for the datapath: a compiler with the source of the core library, and `bpf-linker`.
 //!
-//! There are three cases. If rustup's nightly with `rust-src` (or a toolchain that was linked here before) and
-//! `bpf-linker` are there, they are used. On Debian, packages and a `bpf-linker` built from source serve instead.
-//! Elsewhere setup prints what to type. A toolchain that works is never touched.
+//! If a nightly of rustup's with `rust-src` (or a toolchain that was linked here before) and `bpf-linker` are there,
+//! they are used: a toolchain that works is never touched. What is missing is installed as `plan` says, by rustup or by
+//! the distribution's packages; where neither can help, setup prints what to type.
 
 use std::{path::Path, process::Command};
 
 use anyhow::{Result, bail, ensure};
 
 use super::{
-    debian::{self, Missing},
     guide::by_hand,
     packages,
-    versions::{LINKED, LLVM},
+    plan::{Facts, plan},
+    steps,
+    versions::{LINKED, LINKER_PACKAGES, LLVM, NIGHTLY},
 };
 use crate::process::{capture, find as find_program, run, succeeds};
 
 /// A toolchain that can build the datapath.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Toolchain {
-    /// rustup's nightly.
+    /// rustup's nightly of the day that setup installs.
+    Pinned,
+    /// Another nightly of rustup's.
     Nightly,
     /// Debian's, linked under [`LINKED`].
     Linked,
 }
 
 impl Toolchain {
-    const ALL: [Self; 2] = [Self::Nightly, Self::Linked];
+    const ALL: [Self; 3] = [Self::Pinned, Self::Nightly, Self::Linked];
 
     /// Its name for rustup.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Pinned => NIGHTLY,
             Self::Nightly => "nightly",
             Self::Linked => LINKED,
         }
@@ -72,19 +76,34 @@ pub fn find() -> Option<Toolchain> {
 }
 
 /// Installs what is missing of a toolchain, or says how to.
+///
+/// Trap: a machine may have no lists of packages yet, or old ones, and so seem to be offered none of them.
 pub fn install() -> Result<Toolchain> {
-    if find_program("rustup").is_none() {
-        bail!("rustup is missing; it tells the compilers of user space and datapath apart.\n\n{}", by_hand());
-    }
-    if !packages::has_apt() {
-        bail!("the toolchain for the datapath is missing or incomplete.\n\n{}", by_hand());
+    if packages::has_apt() && packages::can_install() {
+        // What is missing may yet be had otherwise.
+        let _ = packages::update();
     }
     let linker = !has_linker();
-    let compiler = Toolchain::ALL
-        .into_iter()
-        .find(|toolchain| toolchain.has_core_source() && (!linker || toolchain.suits_our_linker()));
-    debian::install(Missing { compiler: compiler.is_none(), linker })?;
-    let toolchain = compiler.unwrap_or(Toolchain::Linked);
+    let is_good = |toolchain: &Toolchain| toolchain.has_core_source() && (!linker || toolchain.suits_our_linker());
+    let compiler = Toolchain::ALL.into_iter().find(is_good);
+    let facts = Facts {
+        distribution: packages::distribution(),
+        manager: packages::manager(),
+        rustup: find_program("rustup").is_some(),
+        compiler: compiler.is_some(),
+        linker: !linker,
+        llvm: LINKER_PACKAGES.iter().all(|package| packages::is_offered(package)),
+        linker_package: packages::is_offered("bpf-linker"),
+    };
+    let Some(steps) = plan(&facts) else {
+        bail!(
+            "rustup is missing, which tells the compilers of user space and datapath apart, and this distribution has no \
+             package of it.\n\n{}",
+            by_hand()
+        );
+    };
+    steps::take(&steps)?;
+    let toolchain = compiler.or_else(|| Toolchain::ALL.into_iter().find(is_good)).unwrap_or(Toolchain::Linked);
     ensure!(toolchain.has_core_source(), "the source of the core library is not where {} has it", toolchain.name());
     ensure!(!linker || toolchain.suits_our_linker(), "{}'s LLVM is too new for bpf-linker", toolchain.name());
     ensure!(has_linker(), "bpf-linker does not run; is cargo's bin directory on the PATH?\n\n{}", by_hand());
@@ -98,12 +117,12 @@ pub fn clippy(toolchain: Toolchain) -> Result<()> {
     }
     println!("Adding clippy to the datapath's toolchain {}", toolchain.name());
     match toolchain {
-        Toolchain::Nightly => {
-            run(Command::new("rustup").args(["component", "add", "clippy", "--toolchain", "nightly"]))
+        Toolchain::Pinned | Toolchain::Nightly => {
+            run(Command::new("rustup").args(["component", "add", "clippy", "--toolchain", toolchain.name()]))
         }
         Toolchain::Linked => {
             packages::update()?;
-            packages::install_beside(&["rust-web-clippy"])
+            packages::install(&["rust-web-clippy"])
         }
     }
 }

@@ -66,15 +66,19 @@ fn workspace() -> Result<Command> {
     Ok(test)
 }
 
-/// Compares random packets with the oracle for so many minutes.
+/// Compares random packets with the oracle, then watches two balancers under random events and an agent whose file is
+/// replaced in every way, each for this many minutes.
 pub fn soak(minutes: u64, arguments: &[String]) -> Result<()> {
     ensure!(!setup::datapath_is_skipped(), "AYA_BUILD_SKIP is set: there is no datapath to compare");
     let mut test = build::with_toolchain(cargo())?;
     // Seeds that no other run has: those of one are consecutive numbers.
     let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() * 1_000;
     test.args(["test", "--release", "--package", "lb-userspace", "--test", "oracle"])
+        .args(["--test", "soak"])
         .env("MODLB_ORACLE_MINUTES", minutes.to_string())
-        .env("MODLB_ORACLE_SEED", seed.to_string());
+        .env("MODLB_ORACLE_SEED", seed.to_string())
+        .env("MODLB_SOAK_MINUTES", minutes.to_string())
+        .env("MODLB_SOAK_SEED", seed.to_string());
     give_root(&mut test)?;
     if !arguments.is_empty() {
         test.arg("--").args(arguments);

@@ -3,7 +3,7 @@
 use crate::{
     config::{
         file,
-        model::{Selection, Service},
+        model::{Config, PreviousServer, Selection, Service},
     },
     decide::slots::SlotTable,
 };
@@ -12,7 +12,7 @@ use lb_common::limits::MAX_SLOTS_PER_SERVICE;
 /// Dealing slots takes their number times the servers' weights; products larger than this are skipped.
 const MAX_WORK: u64 = 1 << 18;
 
-/// Reads a configuration, writes it, reads it once more, and deals the slots.
+/// Reads a configuration, writes it, reads it once more, edits its text, and deals the slots.
 ///
 /// # Panics
 ///
@@ -29,7 +29,28 @@ pub fn config(text: &[u8]) {
         Ok(again) => assert_eq!(again, config, "read back from:\n{written}"),
         Err(error) => panic!("what was written is refused: {error}\n{written}"),
     }
+    edit(text, &config, |_| Vec::new());
+    edit(text, &config, |service| {
+        let address =
+            if service.address.addr().is_ipv4() { [10, 9, 9, 9].into() } else { [0xfd99, 0, 0, 0, 0, 0, 0, 9].into() };
+        let server = |weight| vec![PreviousServer { address, mac: None, weight, idle: weight == 2 }];
+        vec![server(1), server(2)]
+    });
     config.services.iter().for_each(deal);
+}
+
+/// Puts previous lists into the text, which must change nothing else.
+fn edit(text: &str, config: &Config, lists: impl Fn(&Service) -> Vec<Vec<PreviousServer>>) {
+    let lists: Vec<_> = config.services.iter().map(|service| Some(lists(service))).collect();
+    let mut want = config.clone();
+    for (service, lists) in want.services.iter_mut().zip(&lists) {
+        service.previous = lists.clone().unwrap_or_default();
+    }
+    let edited = file::with_previous(text, &lists);
+    match file::parse(&edited) {
+        Ok(found) => assert_eq!(found, want, "edited:\n{edited}"),
+        Err(error) => panic!("what was edited is refused: {error}\n{edited}"),
+    }
 }
 
 fn deal(service: &Service) {

@@ -5,6 +5,7 @@
 //! does.
 
 use std::{
+    collections::HashSet,
     env, fs,
     net::{IpAddr, SocketAddr},
     str::SplitWhitespace,
@@ -78,8 +79,9 @@ pub async fn check(net: &Net, interfaces: &[Interface], have: &Config, want: &Co
 /// Finds what `want` would cut off and `have` does not.
 pub fn assess(have: &Config, want: &Config, host: &HostFacts) -> Verdict {
     let mut verdict = Verdict::default();
-    // Role steer only redirects what this host sends, which is its purpose.
-    if want.role == Role::Steer {
+    // Role steer only redirects what this host sends, and role keep what it does not hold: connections of this host
+    // are none of either.
+    if !want.role.runs_xdp() {
         return verdict;
     }
     let (before, after) = (Judge::new(&have.services, &host.own), Judge::new(&want.services, &host.own));
@@ -109,7 +111,7 @@ pub fn assess(have: &Config, want: &Config, host: &HostFacts) -> Verdict {
     }
     // A member is meant to have the service's address, and a program that listens on it.
     if want.role == Role::Balancer {
-        let old: Vec<_> = have.services.iter().map(Service::target).collect();
+        let old: HashSet<_> = have.services.iter().map(Service::target).collect();
         let new = want.services.iter().filter(|service| !old.contains(&service.target()));
         verdict.warnings.extend(new.filter_map(|service| own_address(service, host)));
     }
@@ -129,7 +131,7 @@ fn taking_service<'a>(judge: &Judge<'a>, connection: &Connection, local: impl Fn
     };
     let (service, _) = judge.service(&tuple).ok()?;
     let service = &judge.services()[service];
-    match judge.server(&tuple) {
+    match judge.server(&tuple, None) {
         Ok((_, server)) if local(&service.servers[server].address) => None,
         Ok(_) | Err(Outcome::NoServer) => Some(&service.name),
         Err(_) => None,

@@ -1,12 +1,19 @@
 //! The difference between two configurations. Pure.
 
-use std::{collections::HashMap, fmt, iter, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt, iter,
+    net::IpAddr,
+};
 
 use lb_common::mac::Mac;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::config::model::{Check, Config, Group, Selection, Server, ServerMac, Service};
+use self::moves::Moves;
+use super::emptied::empties;
+use crate::config::model::{ByHand, Check, Config, Group, Health, Peer, Selection, Server, ServerMac, Service, health};
 
+mod moves;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +29,7 @@ pub struct Plan {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// A setting of a member or its group changes.
+    /// A setting of the host changes: of a member or its group, or a balancer's peers.
     SettingChanged {
         /// The key.
         setting: &'static str,
@@ -83,12 +90,23 @@ pub enum Change {
         /// What it becomes.
         to: String,
     },
+    /// A consequence: a server that was taken down by hand takes flows again.
+    BroughtBack {
+        /// The service's name.
+        service: String,
+        /// The server.
+        server: IpAddr,
+        /// Since when it has been down, in seconds since the epoch; 0: not known.
+        down_since: u64,
+    },
     /// Servers that stay are in another order, which the formula goes by.
     Reordered {
         /// The service's name.
         service: String,
     },
-    /// A consequence: flows of servers that stay move to others.
+    /// A consequence: nothing is left to balance.
+    Emptied,
+    /// A consequence: flows move to other servers.
     FlowsMove {
         /// The service's name.
         service: String,
@@ -96,33 +114,19 @@ pub enum Change {
         from: u32,
         /// N after.
         to: u32,
-        /// How many flows.
-        #[serde(serialize_with = "as_text")]
-        share: Share,
+        /// How many flows, and how many of them `previous` covers, in words.
+        share: String,
+        /// How many of 100 flows.
+        percent: u32,
+        /// How many of 100 flows that move have their former owner in the lists of `previous`; `None`: the role does
+        /// not go by them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        covered_percent: Option<u32>,
     },
 }
 
-/// How many flows move.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Share {
-    /// All but about one in N.
-    Most,
-    /// About this part of the whole, by weights.
-    About(u32, u32),
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Most => f.write_str("most flows move to another server"),
-            Self::About(part, whole) => write!(f, "about {part}/{whole} of the flows move to another server"),
-        }
-    }
-}
-
-fn as_text<S: Serializer>(share: &Share, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(share)
-}
+/// What the property is called that earlier server lists are.
+const PREVIOUS: &str = "previous lists";
 
 impl Plan {
     /// Whether nothing changes.
@@ -146,6 +150,9 @@ impl fmt::Display for Change {
                 write!(f, "+ service {service}: {target}, {servers} server{plural}")
             }
             Self::ServiceRemoved { service } => write!(f, "- service {service}"),
+            Self::ServiceChanged { service, property: PREVIOUS, from, to } => {
+                write!(f, "~ service {service}: {PREVIOUS} changed ({from} → {to})")
+            }
             Self::ServiceChanged { service, property, from, to } => {
                 write!(f, "~ service {service}: {property} {from} → {to}")
             }
@@ -157,9 +164,19 @@ impl fmt::Display for Change {
             Self::ServerChanged { service, server, property, from, to } => {
                 write!(f, "~ server {service} {server}: {property} {from} → {to}")
             }
+            Self::BroughtBack { service, server, down_since: 0 } => {
+                write!(f, "! brings back {service} {server}, which was taken down by hand")
+            }
+            Self::BroughtBack { service, server, down_since } => {
+                let ago = health::span(health::now().saturating_sub(*down_since));
+                write!(f, "! brings back {service} {server}, which was taken down by hand {ago} ago")
+            }
             Self::Reordered { service } => write!(f, "~ service {service}: order of the servers"),
-            Self::FlowsMove { service, from, to, share } if from == to => write!(f, "! service {service}: {share}"),
-            Self::FlowsMove { service, from, to, share } => write!(f, "! service {service}: N {from} → {to}, {share}"),
+            Self::Emptied => f.write_str("! no server is left in any service: nothing is balanced any more"),
+            Self::FlowsMove { service, from, to, share, .. } if from == to => write!(f, "! service {service}: {share}"),
+            Self::FlowsMove { service, from, to, share, .. } => {
+                write!(f, "! service {service}: N {from} → {to}, {share}")
+            }
         }
     }
 }
@@ -169,14 +186,17 @@ impl fmt::Display for Change {
 /// Interfaces are left out: `attach` and `detach` change them. So are MACs on both sides that are found through the
 /// neighbour table. If one side's MAC is configured and the other's is found, they count only if they differ.
 pub fn diff(have: &Config, want: &Config) -> Plan {
-    let Config { interfaces: _, role: _, group, services } = want;
+    let Config { interfaces: _, role, group, peers, services } = want;
     let (before, after) = (by_name(have), by_name(want));
     let removed = have.services.iter().filter(|service| !after.contains_key(service.name.as_str()));
     let mut changes = setting_changes(&have.group, group);
+    changes.extend(peers_change(&have.peers, peers));
     changes.extend(removed.map(|service| Change::ServiceRemoved { service: service.name.clone() }));
+    let mut moves = Moves::new(*role);
     for service in services {
         if let Some(before) = before.get(service.name.as_str()) {
             changes.extend(service_changes(before, service));
+            changes.extend(flows_move(before, service, &mut moves));
         }
     }
     let added = services.iter().filter(|service| !before.contains_key(service.name.as_str()));
@@ -185,6 +205,7 @@ pub fn diff(have: &Config, want: &Config) -> Plan {
         target: service.target(),
         servers: service.servers.len(),
     }));
+    changes.extend(empties(have, want).then_some(Change::Emptied));
     Plan { changes }
 }
 
@@ -197,6 +218,18 @@ fn setting_changes(have: &Group, want: &Group) -> Vec<Change> {
     let (had, wanted) = (settings(have), settings(want));
     let changed = had.into_iter().zip(wanted).filter(|((_, from), (_, to))| from != to);
     changed.map(|((setting, from), (_, to))| Change::SettingChanged { setting, from, to }).collect()
+}
+
+/// Peers whose order changes are the same peers.
+fn peers_change(have: &[Peer], want: &[Peer]) -> Option<Change> {
+    let text = |peers: &[Peer]| {
+        // MACs are found out, not configured.
+        let addresses: BTreeSet<_> = peers.iter().map(|Peer { address, mac: _ }| *address).collect();
+        let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+    };
+    let (from, to) = (text(have), text(want));
+    (from != to).then_some(Change::SettingChanged { setting: "peers", from, to })
 }
 
 /// Every setting of a member, as text.
@@ -219,12 +252,23 @@ fn service_changes(have: &Service, want: &Service) -> Vec<Change> {
     let mut changes: Vec<_> = changed
         .map(|((property, from), (_, to))| Change::ServiceChanged { service: want.name.clone(), property, from, to })
         .collect();
+    changes.extend(previous_change(have, want));
     changes.extend(list_changes(have, want));
-    changes.extend(flows_move(have, want));
     changes
 }
 
-/// Every property of a service as text, except its name, which identifies it, and its servers.
+/// Their number is shown, as lists are long.
+fn previous_change(have: &Service, want: &Service) -> Option<Change> {
+    let number = |service: &Service| service.previous.len().to_string();
+    (have.previous != want.previous).then(|| Change::ServiceChanged {
+        service: want.name.clone(),
+        property: PREVIOUS,
+        from: number(have),
+        to: number(want),
+    })
+}
+
+/// Every property of a service as text, except its name, which identifies it, and its servers, those of now and before.
 fn properties(service: &Service) -> [(&'static str, String); 6] {
     // The destination covers address, protocol and port.
     let Service {
@@ -238,6 +282,7 @@ fn properties(service: &Service) -> [(&'static str, String); 6] {
         direction,
         check,
         servers: _,
+        previous: _,
     } = service;
     let selection = match selection {
         Selection::Modulo => selection.name().to_owned(),
@@ -270,6 +315,7 @@ fn list_changes(have: &Service, want: &Service) -> Vec<Change> {
         if let Some(&index) = before.get(&server.address) {
             positions.push(index);
             changes.extend(server_changes(&want.name, &have.servers[index], server));
+            changes.extend(brought_back(&want.name, &have.servers[index], server));
         }
     }
     let is_new = |server: &Server| !before.contains_key(&server.address);
@@ -287,8 +333,17 @@ fn new_before_old(want: &Service, is_new: impl Fn(&Server) -> bool) -> bool {
     first.is_some_and(|first| want.servers[first..].iter().any(|server| !is_new(server)))
 }
 
+/// Whether a file brings back a server that a command took down. What a command itself changes, it does by hand.
+fn brought_back(service: &str, have: &Server, want: &Server) -> Option<Change> {
+    let Health { by_hand, down_since, .. } = have.health;
+    (by_hand == Some(ByHand::NextFile) && have.is_down() && !want.is_down() && want.health.by_hand.is_none())
+        .then(|| Change::BroughtBack { service: service.to_owned(), server: want.address, down_since })
+}
+
 fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
-    let ([weight, rest @ ..], [new_weight, new_rest @ ..]) = (server_properties(have), server_properties(want));
+    let now = health::now();
+    let ([weight, rest @ ..], [new_weight, new_rest @ ..]) =
+        (server_properties(have, now), server_properties(want, now));
     let macs = configured_macs(have.mac, want.mac);
     let macs = macs.map(|(from, to)| (("mac", from.to_string()), ("mac", to.to_string())));
     let pairs = iter::once((weight, new_weight)).chain(macs).chain(rest.into_iter().zip(new_rest));
@@ -306,55 +361,40 @@ fn server_changes(service: &str, have: &Server, want: &Server) -> Vec<Change> {
 
 /// Every property of a server as text, except its address, which identifies it, and its MAC, for which see
 /// [`configured_macs`].
-fn server_properties(server: &Server) -> [(&'static str, String); 3] {
-    // Health is found out, not configured.
-    let Server { address: _, mac: _, vlan, weight, state, health: _ } = server;
+fn server_properties(server: &Server, now: u64) -> [(&'static str, String); 3] {
+    // The rest of health is found out, not configured.
+    let Server { address: _, mac: _, vlan, weight, state, health } = server;
+    let state = match health.by_hand {
+        Some(by_hand) if by_hand.outlasts_files() => format!("down {}", by_hand.lasts(now)),
+        Some(_) | None => state.name().to_owned(),
+    };
     [
         ("weight", weight.to_string()),
         ("vlan", vlan.map_or_else(|| "as it comes".to_owned(), |vlan| vlan.to_string())),
-        ("state", state.name().to_owned()),
+        ("state", state),
     ]
 }
 
 /// The MACs to compare, if at least one of them is configured.
 const fn configured_macs(have: ServerMac, want: ServerMac) -> Option<(Mac, Mac)> {
     match (have, want) {
-        (ServerMac::Given(from), ServerMac::Given(to) | ServerMac::Resolved(to))
-        | (ServerMac::Resolved(from), ServerMac::Given(to)) => Some((from, to)),
+        (ServerMac::Given(from), ServerMac::Given(to) | ServerMac::Resolved { mac: to, .. })
+        | (ServerMac::Resolved { mac: from, .. }, ServerMac::Given(to)) => Some((from, to)),
         (ServerMac::Given(_), ServerMac::Unresolved)
-        | (ServerMac::Resolved(_), ServerMac::Resolved(_) | ServerMac::Unresolved)
+        | (ServerMac::Resolved { .. }, ServerMac::Resolved { .. } | ServerMac::Unresolved)
         | (ServerMac::Unresolved, _) => None,
     }
 }
 
-/// A warning if the formula moves flows of servers that stay.
-fn flows_move(have: &Service, want: &Service) -> Option<Change> {
-    let entries = |service: &Service| -> Vec<(IpAddr, u32)> {
-        service.servers.iter().map(|server| (server.address, server.weight)).collect()
-    };
-    let (before, after) = (entries(have), entries(want));
-    // Without servers on one side, no flow moves from one server to another.
-    if before.is_empty() || after.is_empty() {
-        return None;
-    }
-    let same = before == after;
-    let share = match (have.selection, want.selection) {
-        _ if have.formula != want.formula => Share::Most,
-        (Selection::Modulo, Selection::Modulo) if same => return None,
-        (Selection::Resilient { slots: from }, Selection::Resilient { slots: to }) if from == to => {
-            let changed = difference(&before, &after) + difference(&after, &before);
-            if changed == 0 {
-                return None;
-            }
-            Share::About(changed.min(have.n().max(want.n())), have.n().max(want.n()))
-        }
-        _ => Share::Most,
-    };
-    Some(Change::FlowsMove { service: want.name.clone(), from: have.n(), to: want.n(), share })
-}
-
-/// The sum of the weights that `a` has in excess of `b`.
-fn difference(a: &[(IpAddr, u32)], b: &[(IpAddr, u32)]) -> u32 {
-    let weight = |address| b.iter().find(|(other, _)| *other == address).map_or(0, |(_, weight)| *weight);
-    a.iter().map(|(address, own)| own.saturating_sub(weight(*address))).sum()
+/// A consequence of other lists, another selection or another formula.
+fn flows_move<'a>(have: &'a Service, want: &'a Service, moves: &mut Moves<'a>) -> Option<Change> {
+    let moved = moves.between(have, want)?;
+    Some(Change::FlowsMove {
+        service: want.name.clone(),
+        from: have.n(),
+        to: want.n(),
+        share: moved.to_string(),
+        percent: moved.percent,
+        covered_percent: moved.covered,
+    })
 }

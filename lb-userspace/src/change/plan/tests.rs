@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{file, testing};
+use crate::config::{file, model::PeerMac, testing};
 
 const BASE: &str = r#"
 [[service]]
@@ -28,10 +28,33 @@ fn change(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn previous_lists_are_counted() {
+    let service = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\n";
+    let config = |lists: &str| crate::config::file::parse(&format!("{service}previous = {lists}")).unwrap();
+    let (none, one, other) = (config("[]"), config(r#"[["10.0.0.1"]]"#), config(r#"[["10.0.0.1 down"]]"#));
+    assert_eq!(diff(&none, &one).to_string(), "~ service web: previous lists changed (0 → 1)\n");
+    assert_eq!(diff(&one, &other).to_string(), "~ service web: previous lists changed (1 → 1)\n");
+    assert!(diff(&one, &one).is_empty());
+}
+
+#[test]
+fn peers_are_shown_whatever_their_order() {
+    let with = |peers: &str| config(&format!("peers = [{peers}]\n{BASE}"));
+    let (none, two) = (config(BASE), with("\"10.0.0.3\", \"10.0.0.2\""));
+    assert_eq!(diff(&none, &two).to_string(), "~ peers none → 10.0.0.2, 10.0.0.3\n");
+    assert_eq!(diff(&two, &with("\"10.0.0.2\"")).to_string(), "~ peers 10.0.0.2, 10.0.0.3 → 10.0.0.2\n");
+    assert!(diff(&two, &with("\"10.0.0.2\", \"10.0.0.3\"")).is_empty());
+}
+
+#[test]
 fn services_come_and_go() {
     let base = config(BASE);
     assert_eq!(diff(&Config::default(), &base).to_string(), "+ service web: 203.0.113.10:443/tcp, 3 servers\n");
-    assert_eq!(diff(&base, &Config::default()).to_string(), "- service web\n");
+    let none = "! no server is left in any service: nothing is balanced any more\n";
+    assert_eq!(diff(&base, &Config::default()).to_string(), format!("- service web\n{none}"));
+    assert!(diff(&Config::default(), &Config::default()).is_empty());
+    let without = BASE.split("[[service.server]]").next().unwrap();
+    assert!(diff(&base, &config(without)).to_string().ends_with(none));
     let renamed = change("\"web\"", "\"shop\"");
     assert_eq!(renamed, "- service web\n+ service shop: 203.0.113.10:443/tcp, 3 servers\n");
 }
@@ -44,7 +67,7 @@ fn properties_of_services_change() {
     );
     assert_eq!(
         change("port = 443", "port = 443\nformula = \"5-tuple\""),
-        "~ service web: formula 3-tuple → 5-tuple\n! service web: most flows move to another server\n"
+        "~ service web: formula 3-tuple → 5-tuple\n! service web: about 67 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
     assert_eq!(
         change("port = 443", "port = 443\nfragments = \"balance\""),
@@ -52,7 +75,7 @@ fn properties_of_services_change() {
     );
     assert_eq!(
         change("port = 443", "port = 443\nselection = \"resilient\""),
-        "~ service web: selection modulo → resilient (16381 slots)\n! service web: most flows move to another server\n"
+        "~ service web: selection modulo → resilient (16381 slots)\n! service web: about 67 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
 }
 
@@ -60,11 +83,11 @@ fn properties_of_services_change() {
 fn servers_come_go_and_change() {
     assert_eq!(
         change("[[service.server]]\naddress = \"10.0.0.12\"\n", ""),
-        "- server web 10.0.0.12\n! service web: N 3 → 2, most flows move to another server\n"
+        "- server web 10.0.0.12\n! service web: N 3 → 2, about 67 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
     assert_eq!(
         change("address = \"10.0.0.13\"", "address = \"10.0.0.13\"\n[[service.server]]\naddress = \"10.0.0.14\""),
-        "+ server web 10.0.0.14\n! service web: N 3 → 4, most flows move to another server\n"
+        "+ server web 10.0.0.14\n! service web: N 3 → 4, about 75 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
     assert_eq!(
         change("address = \"10.0.0.12\"", "address = \"10.0.0.12\"\nstate = \"down\""),
@@ -72,7 +95,7 @@ fn servers_come_go_and_change() {
     );
     assert_eq!(
         change("address = \"10.0.0.12\"", "address = \"10.0.0.12\"\nweight = 2"),
-        "~ server web 10.0.0.12: weight 1 → 2\n! service web: N 3 → 4, most flows move to another server\n"
+        "~ server web 10.0.0.12: weight 1 → 2\n! service web: N 3 → 4, about 67 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
     assert_eq!(
         change("address = \"10.0.0.12\"", "address = \"10.0.0.12\"\nvlan = 20"),
@@ -85,7 +108,7 @@ fn servers_come_go_and_change() {
     assert_eq!(
         change("address = \"10.0.0.12\"", "address = \"10.0.0.10\""),
         "- server web 10.0.0.12\n+ server web 10.0.0.10\n~ service web: order of the servers\n\
-         ! service web: most flows move to another server\n"
+         ! service web: about 33 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
 }
 
@@ -109,7 +132,7 @@ fn the_order_of_servers_counts() {
     want.services[0].servers.swap(0, 2);
     assert_eq!(
         diff(&config(BASE), &want).to_string(),
-        "~ service web: order of the servers\n! service web: most flows move to another server\n"
+        "~ service web: order of the servers\n! service web: about 67 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
 }
 
@@ -121,7 +144,7 @@ fn few_flows_of_a_resilient_service_move() {
     want.services[0].servers.pop();
     assert_eq!(
         diff(&have, &want).to_string(),
-        "- server web 10.0.0.13\n! service web: N 3 → 2, about 1/3 of the flows move to another server\n"
+        "- server web 10.0.0.13\n! service web: N 3 → 2, about 33 % of the flows move to another server; there is no `previous` list that covers them\n"
     );
     want = have.clone();
     want.services[0].servers.reverse();
@@ -136,16 +159,17 @@ fn only_configured_macs_count() {
         config
     };
     let (one, two) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
+    let resolved = |mac| ServerMac::Resolved { mac, on: 2 };
     let plan = |from, to| diff(&with(from), &with(to)).to_string();
     let changed = "~ server web 10.0.0.11: mac 02:00:00:00:00:01 → 02:00:00:00:00:02\n";
     assert_eq!(plan(ServerMac::Given(one), ServerMac::Given(two)), changed);
-    assert_eq!(plan(ServerMac::Resolved(one), ServerMac::Given(two)), changed);
+    assert_eq!(plan(resolved(one), ServerMac::Given(two)), changed);
     for (from, to) in [
         (ServerMac::Given(one), ServerMac::Given(one)),
-        (ServerMac::Given(one), ServerMac::Resolved(one)),
+        (ServerMac::Given(one), resolved(one)),
         (ServerMac::Given(one), ServerMac::Unresolved),
-        (ServerMac::Resolved(one), ServerMac::Resolved(two)),
-        (ServerMac::Resolved(one), ServerMac::Unresolved),
+        (resolved(one), resolved(two)),
+        (resolved(one), ServerMac::Unresolved),
         (ServerMac::Unresolved, ServerMac::Given(one)),
     ] {
         assert_eq!(plan(from, to), "", "{from:?} {to:?}");
@@ -158,7 +182,7 @@ fn changes_as_json() {
     want.services[0].servers.pop();
     assert_eq!(
         serde_json::to_string(&diff(&config(BASE), &want)).unwrap(),
-        r#"[{"change":"server_removed","service":"web","server":"10.0.0.13"},{"change":"flows_move","service":"web","from":3,"to":2,"share":"most flows move to another server"}]"#
+        r#"[{"change":"server_removed","service":"web","server":"10.0.0.13"},{"change":"flows_move","service":"web","from":3,"to":2,"share":"about 67 % of the flows move to another server; there is no `previous` list that covers them","percent":67,"covered_percent":0}]"#
     );
 }
 
@@ -166,6 +190,8 @@ fn changes_as_json() {
 fn comparable(config: &Config) -> Config {
     let mut config = config.clone();
     config.interfaces.clear();
+    config.peers.sort_by_key(|peer| peer.address);
+    config.peers.iter_mut().for_each(|peer| peer.mac = PeerMac::Unresolved);
     config.services.sort_by(|a, b| a.name.cmp(&b.name));
     for server in config.services.iter_mut().flat_map(|service| &mut service.servers) {
         server.mac = ServerMac::Unresolved;

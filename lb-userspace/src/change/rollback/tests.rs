@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use lb_common::mac::Mac;
-use nix::fcntl::{Flock, FlockArg};
 
 use super::*;
 use crate::config::{
@@ -34,7 +33,7 @@ address = "fd00::11"
 #[test]
 fn the_former_configuration_reads_back() {
     let mut before = file::parse(BEFORE).unwrap();
-    before.services[0].servers[0].mac = ServerMac::Resolved(Mac([2, 0, 0, 0, 0, 0x11]));
+    before.services[0].servers[0].mac = ServerMac::Resolved { mac: Mac([2, 0, 0, 0, 0, 0x11]), on: 0 };
     let pending = Pending::new(7, &before, Duration::from_secs(60));
     let text = serde_json::to_string(&pending).unwrap();
     let read: Pending = serde_json::from_str(&text).unwrap();
@@ -57,20 +56,13 @@ fn no_time_is_left_after_the_deadline() {
     assert_eq!(pending.left(), Duration::ZERO);
 }
 
-/// `status` locks the record for a moment to see whether a process waits.
+/// A record of an earlier version reads back, and is not settled.
 #[test]
-fn a_reader_does_not_keep_the_waiter_from_its_lock() {
-    let record = tempfile::NamedTempFile::new().unwrap();
-    let open = || std::fs::File::open(record.path()).unwrap();
-    let reader = Flock::lock(open(), FlockArg::LockShared).unwrap();
-    let waiting = std::thread::spawn({
-        let file = open();
-        move || waiter::lock(file, Duration::from_secs(60))
-    });
-    std::thread::sleep(Duration::from_millis(50));
-    drop(reader);
-    let first = waiting.join().unwrap().unwrap();
-    // Another waiter keeps it.
-    assert!(waiter::lock(open(), Duration::from_millis(50)).is_err());
-    drop(first);
+fn a_record_without_the_mark_is_not_settled() {
+    let pending = Pending::new(7, &Config::default(), Duration::from_secs(60));
+    let mut json = serde_json::to_value(&pending).unwrap();
+    json.as_object_mut().unwrap().remove("settled").unwrap();
+    let read: Pending = serde_json::from_value(json).unwrap();
+    assert!(!read.settled && read.is(&pending));
+    assert!(!Pending::new(8, &Config::default(), Duration::from_secs(60)).is(&pending));
 }

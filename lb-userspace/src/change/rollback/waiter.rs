@@ -5,18 +5,20 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::{fs::MetadataExt as _, process::CommandExt as _},
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use nix::{
-    errno::Errno,
-    fcntl::{Flock, FlockArg},
-};
+use nix::fcntl::Flock;
 
-use super::record::{DIRECTORY, Pending, find, inode, path, write};
-use crate::{config::model::Config, datapath::Writer};
+use super::{
+    record::{Pending, inode, read_any, remove, write},
+    scope,
+};
+use crate::{
+    config::model::Config,
+    datapath::{Writer, store::private},
+};
 
 /// Has a change rolled back after `within`, whatever happens to this command. Call it before the change.
 ///
@@ -24,99 +26,114 @@ use crate::{config::model::Config, datapath::Writer};
 ///
 /// The record cannot be written, or the process cannot be started. Then nothing is left behind.
 pub fn begin(_lock: &Writer, instance: &str, before: &Config, within: Duration) -> Result<()> {
-    let pending = Pending::new(inode(instance)?, before, within);
-    let path = path(instance);
-    write(&path, &pending).with_context(|| format!("writing {}", path.display()))?;
-    let started = start_waiter(instance);
-    if started.is_err() {
-        let _ = fs::remove_file(&path);
-    }
-    started.context("cannot start the process that would roll the change back; nothing was changed")
+    let begin = || -> Result<()> {
+        // That of an earlier change removes its record when it has noticed that this is settled.
+        let former_is_gone = lock(instance)?;
+        write(instance, &Pending::new(inode(instance)?, before, within))?;
+        drop(former_is_gone);
+        start_waiter(instance).inspect_err(|_| drop(remove(instance)))
+    };
+    begin().context("cannot start the process that would roll the change back; nothing was changed")
 }
 
-/// How long a reader may keep the record's lock; it looks at the record for a moment. Another waiter keeps it for good.
+/// How long an earlier process may keep the lock after its change is settled.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the lock is tried.
-const LOCK_INTERVAL: Duration = Duration::from_millis(10);
-
-/// Takes the lock for good.
-///
-/// # Errors
-///
-/// Another process keeps it for longer than `timeout`.
-pub(super) fn lock(mut file: File, timeout: Duration) -> Result<Flock<File>> {
-    let start = Instant::now();
-    loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((back, Errno::EWOULDBLOCK)) if start.elapsed() < timeout => file = back,
-            Err((_, errno)) => return Err(errno.into()),
-        }
-        thread::sleep(LOCK_INTERVAL);
-    }
+/// Takes the lock of the process that waits.
+fn lock(instance: &str) -> Result<Flock<File>> {
+    let path = private::waiter_lock(instance);
+    let lock = private::lock_within(&path, LOCK_TIMEOUT)?;
+    lock.with_context(|| format!("{} is locked: another process waits", path.display()))
 }
 
-/// The waiting process's hold on the record.
+/// What has become of the change that a process waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// Nobody has confirmed it.
+    Waits,
+    /// It is confirmed or undone, or its instance is gone.
+    Settled,
+}
+
+/// The waiting process's hold on the change.
 #[derive(Debug)]
 pub struct Waiter {
     instance: String,
-    file: Flock<File>,
+    /// The record as it was at first. Whatever happens to the file, this is rolled back to.
+    pub pending: Pending,
+    /// The file when it was last read: inode, time of its last change and length.
+    seen: Option<(u64, i64, i64, u64)>,
+    _lock: Flock<File>,
 }
 
 impl Waiter {
-    /// Locks the record, and notifies the command that started it on standard output.
+    /// Takes the lock, and notifies the command that started it on standard output.
     ///
     /// # Errors
     ///
     /// There is no record, or another process waits already.
     pub fn new(instance: &str) -> Result<Self> {
-        let file = File::options().read(true).write(true).open(path(instance))?;
-        let file = lock(file, LOCK_TIMEOUT)?;
+        let lock = lock(instance)?;
+        let pending = read_any(instance)?.context("there is no change to wait for")?;
         io::stdout().write_all(b"!")?;
         io::stdout().flush()?;
-        Ok(Self { instance: instance.to_owned(), file })
+        Ok(Self { instance: instance.to_owned(), pending, seen: None, _lock: lock })
     }
 
-    /// The change that it waits for; `None`: it is settled, or the instance is gone.
-    pub fn pending(&self) -> Option<Pending> {
-        if !self.is_there() {
-            return None;
+    /// What has become of the change. In doubt it waits: a record that is gone or cannot be read confirms nothing.
+    pub fn fate(&mut self) -> Fate {
+        if !self.pending.is_of(&self.instance) {
+            return Fate::Settled;
         }
-        find(&self.instance).ok()?.map(|found| found.pending)
+        let now = fs::metadata(private::pending(&self.instance)).ok();
+        let now = now.map(|now| (now.ino(), now.mtime(), now.mtime_nsec(), now.len()));
+        if now.is_none() || now == self.seen {
+            return Fate::Waits;
+        }
+        match read_any(&self.instance) {
+            Ok(Some(record)) if record.settled || !record.is(&self.pending) => Fate::Settled,
+            Ok(Some(_)) => {
+                self.seen = now;
+                Fate::Waits
+            }
+            Ok(None) | Err(_) => Fate::Waits,
+        }
     }
 
-    /// Removes the record, which stays if its instance was removed.
+    /// Removes the record.
     pub fn remove_record(&self) -> Result<()> {
-        if self.is_there() {
-            fs::remove_file(path(&self.instance))?;
-            let _ = fs::remove_dir(DIRECTORY);
+        remove(&self.instance)
+    }
+
+    /// Records why it could not be rolled back, for `status`, unless a command may be about to settle the change.
+    pub fn record_problem(&mut self, problem: String) -> Result<()> {
+        self.pending.problem = Some(problem);
+        let lock = Writer::try_open(&self.instance);
+        // An instance that cannot be opened at all cannot be opened by a command either.
+        if matches!(lock, Ok(None)) || self.fate() == Fate::Settled {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Whether the record is still the one that it waits for.
-    fn is_there(&self) -> bool {
-        let ours = self.file.metadata().map(|found| found.ino());
-        let there = fs::metadata(path(&self.instance)).map(|found| found.ino());
-        matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
-    }
-
-    /// Records why it could not be rolled back, for `status`.
-    pub fn record_problem(&mut self, mut pending: Pending, problem: String) -> Result<()> {
-        use std::os::unix::fs::FileExt as _;
-        pending.problem = Some(problem);
-        let text = serde_json::to_string(&pending)?;
-        self.file.set_len(text.len() as u64)?;
-        Ok(self.file.write_all_at(text.as_bytes(), 0)?)
+        write(&self.instance, &self.pending)
     }
 }
 
 /// Starts this program again as the waiting process, in the same network namespace, and returns when it waits.
 fn start_waiter(instance: &str) -> Result<()> {
+    let arguments = ["--instance", instance, "confirm", "--wait"];
+    if let Some(command) = scope::command(&arguments) {
+        match start(command) {
+            Ok(()) => return Ok(()),
+            Err(error) => log::debug!("not in its own control group: {error:#}"),
+        }
+    }
     let mut command = Command::new("/proc/self/exe");
-    command.args(["--instance", instance, "confirm", "--wait"]).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(arguments);
+    start(command)
+}
+
+/// Starts a command in its own session, and returns when it has said that it waits.
+fn start(mut command: Command) -> Result<()> {
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     // SAFETY: setsid(2) is one of the calls that a child may make between fork and exec.
     unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
     let mut child = command.spawn()?;

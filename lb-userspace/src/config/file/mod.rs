@@ -3,22 +3,32 @@
 //! Keywords, addresses and MACs are plain text in these types, because serde would stop at the first error.
 
 mod check;
+mod document;
 mod group;
+mod service;
+mod splice;
+mod words;
 
-use std::{fs, net::IpAddr, path::Path};
+use std::{cell::OnceCell, fs, net::IpAddr, path::Path};
 
-use ipnet::IpNet;
-use lb_common::limits::DEFAULT_RESILIENT_SLOTS;
 use serde::{Deserialize, Serialize};
 
-use self::{check::FileCheck, group::FileSelf};
+use self::{
+    document::Document,
+    group::FileSelf,
+    service::FileService,
+    words::{ROLES, unless_default, word},
+};
 use super::{
-    draft::{Draft, DraftServer},
+    draft::Draft,
     error::ConfigError,
-    model::{Config, Direction, Formula, Fragments, Group, Role, Selection, Server, ServerMac, Service, State, target},
-    protocol::{known_name, parse_protocol},
+    model::{Config, Group, Peer, PeerMac, Role},
+    problem::{Finding, Place, Problem},
+    report::Report,
     rules,
 };
+
+pub use self::splice::with_previous;
 
 /// Reads and validates a configuration file.
 ///
@@ -35,11 +45,30 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
 ///
 /// Those of [`read`]; the file has another role.
 pub fn read_for(path: &Path, role: Option<Role>) -> Result<Config, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    parse_for(&text, role).map_err(|error| match error {
-        ConfigError::Syntax { source, .. } => ConfigError::Syntax { path: Some(path.to_owned()), source },
-        other @ (ConfigError::Read { .. } | ConfigError::Invalid(_)) => other,
-    })
+    parse_bytes(&bytes(path)?, role).map_err(|error| error.in_file(path.display()))
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+///
+/// [`ConfigError::Read`].
+pub fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+/// Like [`parse_for`], for what may not even be text.
+///
+/// # Errors
+///
+/// Those of [`read_for`].
+pub fn parse_bytes(bytes: &[u8], role: Option<Role>) -> Result<Config, ConfigError> {
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let place = Place::of(&String::from_utf8_lossy(&bytes[..error.valid_up_to()]), error.valid_up_to());
+        let text = "not UTF-8: a configuration is text".to_owned();
+        ConfigError::Invalid { file: None, problems: vec![Problem { place: Some(place), text }] }
+    })?;
+    parse_for(text, role)
 }
 
 /// Reads and validates a configuration.
@@ -57,9 +86,29 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
 ///
 /// Those of [`read_for`].
 pub fn parse_for(text: &str, role: Option<Role>) -> Result<Config, ConfigError> {
-    let file: File =
-        toml::from_str(text).map_err(|source| ConfigError::Syntax { path: None, source: Box::new(source) })?;
-    file.validate(role)
+    let legible = OnceCell::new();
+    let mut document = Document::parse(text, &legible);
+    let mut findings = Vec::new();
+    let config = document.read().and_then(|file: File| file.validate(role, &mut findings));
+    let problems = document.problems(findings);
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(ConfigError::Invalid { file: None, problems }),
+    }
+}
+
+/// What [`write`] has written, whether or not it breaks rules: those of an earlier version may have allowed what is in
+/// force.
+///
+/// # Errors
+///
+/// The text is not what [`write`] writes.
+pub fn read_back(text: &str, role: Option<Role>) -> Result<Config, ConfigError> {
+    let legible = OnceCell::new();
+    let mut document = Document::parse(text, &legible);
+    let config = document.read().and_then(|file: File| file.validate(role, &mut Vec::new()));
+    let problems = document.problems(Vec::new());
+    config.filter(|_| problems.is_empty()).ok_or(ConfigError::Invalid { file: None, problems })
 }
 
 /// The configuration as TOML that [`parse`]s back to an equal one, except for MACs that were resolved, which are left
@@ -69,9 +118,21 @@ pub fn write(config: &Config) -> String {
     toml::to_string(&File::from(config)).unwrap_or_default()
 }
 
+/// Whether a text says that it has no server on purpose, so that it may replace what is in force.
+pub fn is_empty_on_purpose(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Purpose {
+        #[serde(default)]
+        empty: bool,
+    }
+    toml::from_str::<Purpose>(text).is_ok_and(|purpose| purpose.empty)
+}
+
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    empty: Option<bool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     interfaces: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,256 +145,71 @@ struct File {
     promiscuous: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer_arp: Option<bool>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<String>,
     #[serde(default, rename = "service", skip_serializing_if = "Vec::is_empty")]
     services: Vec<FileService>,
 }
 
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct FileService {
-    name: String,
-    address: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    protocol: Option<FileProtocol>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    formula: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    selection: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slots: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fragments: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    check: Option<FileCheck>,
-    #[serde(default, rename = "server", skip_serializing_if = "Vec::is_empty")]
-    servers: Vec<FileServer>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(untagged, expecting = "a protocol is a name such as \"tcp\", or a number")]
-enum FileProtocol {
-    Number(i64),
-    Name(String),
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct FileServer {
-    address: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mac: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vlan: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weight: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<String>,
-}
-
 impl File {
-    fn validate(self, role: Option<Role>) -> Result<Config, ConfigError> {
-        let mut problems = Vec::new();
-        let mut report = |problem| problems.push(problem);
-        let written = word("role", self.role.as_deref(), &ROLES, &mut report);
+    /// The configuration, unless a finding is the reason why there is none.
+    fn validate(self, role: Option<Role>, findings: &mut Vec<Finding>) -> Option<Config> {
+        let mut report = Report::new(findings);
+        let written = word("role", self.role.as_deref(), &ROLES, |problem| report.add("role", problem));
         let role = match role {
             Some(role) if self.role.is_some() && role != written => {
-                report(format!("role {:?} is not the role of this host, which is {:?}", written.name(), role.name()));
+                let (file, host) = (written.name(), role.name());
+                report.add("role", format_args!("role {file:?} is not the role of this host, which is {host:?}"));
                 role
             }
             Some(role) => role,
             None => written,
         };
         let group = Group {
-            own: self.own.map_or_else(Vec::new, |own| own.addresses(&mut report)),
-            mac: group::mac(self.group_mac, &mut report),
+            own: self.own.map_or_else(Vec::new, |own| own.addresses(&mut |problem| report.add("self", problem))),
+            mac: group::mac(self.group_mac, &mut |problem| report.add("group_mac", problem)),
             promiscuous: self.promiscuous.unwrap_or_default(),
             answer_arp: self.answer_arp.unwrap_or_default(),
         };
+        let peers: Vec<_> = self.peers.iter().enumerate().map(|(index, text)| peer(index, text, &mut report)).collect();
         let services = self.services.into_iter().enumerate();
-        let drafts: Vec<_> = services.map(|(index, service)| service.draft(index, role, &mut problems)).collect();
-        problems.extend(rules::problems(role, &group, &self.interfaces, &drafts));
-        if !problems.is_empty() {
-            return Err(ConfigError::Invalid(problems));
+        let drafts: Vec<_> = services.map(|(index, service)| service.draft(index, role, findings)).collect();
+        if self.empty == Some(true) && drafts.iter().any(|draft| !draft.servers.is_empty()) {
+            let problem = "empty = true says that there is no server, and there are some; leave it out";
+            Report::new(findings).add("empty", problem);
         }
-        // Everything that makes a draft invalid has been reported by now.
-        let services = drafts.into_iter().map(Draft::finish).collect::<Option<_>>();
-        let services = services.ok_or(ConfigError::Invalid(problems))?;
-        Ok(Config { interfaces: self.interfaces, role, group, services })
+        findings.extend(rules::findings(role, &group, &peers, &self.interfaces, &drafts));
+        let services = drafts.into_iter().map(Draft::finish).collect::<Option<_>>()?;
+        let peers = peers.into_iter().flatten().collect();
+        let mut config = Config { interfaces: self.interfaces, role, group, peers, services };
+        config.update_former_servers();
+        Some(config)
     }
 }
 
-/// The value of a word, or the default if there is none. A word that is not allowed is reported.
-fn word<T: Copy>(key: &str, text: Option<&str>, allowed: &[(&str, T)], report: impl FnOnce(String)) -> T {
-    let default = allowed[0].1;
-    let Some(text) = text else { return default };
-    let known = allowed.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-    known.unwrap_or_else(|| {
-        let words: Vec<_> = allowed.iter().map(|(word, _)| format!("{word:?}")).collect();
-        report(format!("{key} {text:?} is not known; it is {}", words.join(" or ")));
-        default
-    })
-}
-
-impl FileService {
-    fn draft(self, index: usize, role: Role, problems: &mut Vec<String>) -> Draft {
-        let label = rules::label(index, &self.name);
-        let mut report = |problem: String| problems.push(format!("{label}: {problem}"));
-        Draft {
-            address: address(&self.address, &mut report),
-            protocol: protocol(self.protocol, &mut report),
-            port: self.port,
-            formula: word("formula", self.formula.as_deref(), &FORMULAS, &mut report),
-            slots: slots(self.selection.as_deref(), self.slots, &mut report),
-            fragments: word("fragments", self.fragments.as_deref(), &FRAGMENTS, &mut report),
-            direction: match &self.direction {
-                None => role.default_direction(),
-                text => word("direction", text.as_deref(), &DIRECTIONS, &mut report),
-            },
-            check: self.check.map(|check| check.check(&mut report)),
-            servers: self.servers.into_iter().map(|server| server.draft(&mut report)).collect(),
-            name: self.name,
-        }
-    }
-}
-
-// In each table the default comes first.
-const FORMULAS: [(&str, Formula); 2] =
-    [(Formula::ThreeTuple.name(), Formula::ThreeTuple), (Formula::FiveTuple.name(), Formula::FiveTuple)];
-const FRAGMENTS: [(&str, Fragments); 2] =
-    [(Fragments::Pass.name(), Fragments::Pass), (Fragments::Balance.name(), Fragments::Balance)];
-const ROLES: [(&str, Role); 3] =
-    [(Role::Balancer.name(), Role::Balancer), (Role::Member.name(), Role::Member), (Role::Steer.name(), Role::Steer)];
-const DIRECTIONS: [(&str, Direction); 3] = [
-    (Direction::Forward.name(), Direction::Forward),
-    (Direction::Reply.name(), Direction::Reply),
-    (Direction::Both.name(), Direction::Both),
-];
-const STATES: [(&str, State); 2] = [(State::Up.name(), State::Up), (State::Down.name(), State::Down)];
-const RESILIENT: Selection = Selection::Resilient { slots: DEFAULT_RESILIENT_SLOTS };
-const SELECTIONS: [(&str, Selection); 2] =
-    [(Selection::Modulo.name(), Selection::Modulo), (RESILIENT.name(), RESILIENT)];
-
-fn address(text: &str, report: &mut impl FnMut(String)) -> Option<IpNet> {
-    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map_err(|_| report(format!("address {text:?} is not an IP address"))).ok()
-}
-
-fn protocol(protocol: Option<FileProtocol>, report: &mut impl FnMut(String)) -> Option<Option<u8>> {
-    let number = match protocol {
-        None => return Some(None),
-        Some(FileProtocol::Name(name)) => parse_protocol(&name).map_err(|error| error.to_string()),
-        Some(FileProtocol::Number(number)) => {
-            u8::try_from(number).map_err(|_| format!("protocol {number} is not from 0 to 255"))
-        }
-    };
-    number.map(Some).map_err(report).ok()
-}
-
-/// The slots of `resilient`, or `None` for `modulo`.
-fn slots(selection: Option<&str>, slots: Option<i64>, report: &mut impl FnMut(String)) -> Option<i64> {
-    let mut known = true;
-    let value = word("selection", selection, &SELECTIONS, |problem| {
-        known = false;
-        report(problem);
-    });
-    match (value, slots) {
-        (Selection::Resilient { slots: default }, slots) => Some(slots.unwrap_or(default.into())),
-        (Selection::Modulo, Some(slots)) if known => {
-            report(format!("slots {slots} needs selection = \"resilient\""));
-            None
-        }
-        (Selection::Modulo, _) => None,
-    }
-}
-
-impl FileServer {
-    fn draft(self, report: &mut impl FnMut(String)) -> DraftServer {
-        let label = format!("server {}", self.address.escape_debug());
-        let mut report = |problem: String| report(format!("{label}: {problem}"));
-        let mac = match self.mac.as_deref().map(str::parse) {
-            None => ServerMac::Unresolved,
-            Some(Ok(mac)) => ServerMac::Given(mac),
-            Some(Err(error)) => {
-                report(format!("mac {:?} is {error}", self.mac.unwrap_or_default()));
-                ServerMac::Unresolved
-            }
-        };
-        let state = word("state", self.state.as_deref(), &STATES, &mut report);
-        let address = self.address.parse().map_err(|_| {
-            report("not an IP address".to_owned());
-            self.address
-        });
-        DraftServer { address, mac, vlan: self.vlan, weight: self.weight.unwrap_or(1), state }
-    }
-}
-
-/// The value, unless it is the default, which a file can leave out.
-fn unless_default<T: PartialEq>(value: T, default: &T) -> Option<T> {
-    (value != *default).then_some(value)
+/// One address has one form, as records have only that.
+fn peer(index: usize, text: &str, report: &mut Report<'_>) -> Option<Peer> {
+    let address = text.parse::<IpAddr>();
+    let address =
+        address.map_err(|_| report.add_item("peers", index, format_args!("peers: {text:?} is not an IP address")));
+    Some(Peer { address: address.ok()?.to_canonical(), mac: PeerMac::Unresolved })
 }
 
 impl From<&Config> for File {
     fn from(config: &Config) -> Self {
-        let Config { interfaces, role, group, services } = config;
+        let Config { interfaces, role, group, peers, services } = config;
         let Group { own, mac, promiscuous, answer_arp } = group;
+        let is_empty = services.iter().all(|service| service.servers.is_empty());
         Self {
+            empty: is_empty.then_some(true),
             interfaces: interfaces.clone(),
             role: unless_default(*role, &Role::default()).map(|role| role.name().to_owned()),
             own: FileSelf::from_addresses(own),
             group_mac: mac.map(|mac| mac.to_string()),
             promiscuous: unless_default(*promiscuous, &false),
             answer_arp: unless_default(*answer_arp, &false),
+            peers: peers.iter().map(|Peer { address, mac: _ }| address.to_string()).collect(),
             services: services.iter().map(|service| FileService::new(service, *role)).collect(),
-        }
-    }
-}
-
-impl FileService {
-    fn new(service: &Service, role: Role) -> Self {
-        let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers } =
-            service;
-        let owned = |name: &str| name.to_owned();
-        let protocol_word = |number: u8| match known_name(number) {
-            Some(name) => FileProtocol::Name(name.to_owned()),
-            None => FileProtocol::Number(number.into()),
-        };
-        Self {
-            name: name.clone(),
-            address: target(*address, None, None::<u16>),
-            protocol: protocol.map(protocol_word),
-            port: port.map(i64::from),
-            formula: unless_default(formula.name(), &FORMULAS[0].0).map(owned),
-            selection: unless_default(selection.name(), &SELECTIONS[0].0).map(owned),
-            slots: match *selection {
-                Selection::Modulo => None,
-                Selection::Resilient { slots } => Some(slots.into()),
-            },
-            fragments: unless_default(fragments.name(), &FRAGMENTS[0].0).map(owned),
-            direction: unless_default(*direction, &role.default_direction())
-                .map(|direction| direction.name().to_owned()),
-            check: check.as_ref().map(FileCheck::from),
-            servers: servers.iter().map(FileServer::from).collect(),
-        }
-    }
-}
-
-impl From<&Server> for FileServer {
-    fn from(server: &Server) -> Self {
-        // Health is not in files.
-        let Server { address, mac, vlan, weight, state, health: _ } = server;
-        Self {
-            address: address.to_string(),
-            mac: match mac {
-                ServerMac::Given(mac) => Some(mac.to_string()),
-                ServerMac::Resolved(_) | ServerMac::Unresolved => None,
-            },
-            vlan: vlan.map(|vlan| vlan.number().into()),
-            weight: unless_default((*weight).into(), &1),
-            state: unless_default(state.name(), &STATES[0].0).map(str::to_owned),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use super::host::Host;
+
 /// The health check of a service's servers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Check {
@@ -11,8 +13,15 @@ pub struct Check {
     pub port: Option<u16>,
     /// The path that `http` and `https` request.
     pub path: String,
-    /// The host name in requests of `http` and `https`; `None`: the server's address.
-    pub host: Option<String>,
+    /// The `Host` header in requests of `http` and `https`; `None`: the server's address.
+    pub host: Option<Host>,
+    /// The DNS name in TLS handshakes of `https`, which a verified certificate must have; `None`: the host, if that is
+    /// a name.
+    pub sni: Option<String>,
+    /// The method of requests of `http` and `https`.
+    pub method: Method,
+    /// Text that the answer's body must contain; `None`: bodies do not count.
+    pub body: Option<String>,
     /// The lowest and the highest good status.
     pub expect: (u16, u16),
     /// Whether `https` verifies the certificate.
@@ -29,6 +38,57 @@ pub struct Check {
     pub source: Option<IpAddr>,
     /// With fewer passing servers than this, checks do not count.
     pub min_up: u32,
+    /// What counts for a new server until its check has passed or failed.
+    pub initial: Initial,
+}
+
+/// The method of an HTTP request.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Method {
+    /// Requests a page.
+    #[default]
+    Get,
+    /// Requests the header of a page.
+    Head,
+    /// Asks what is possible.
+    Options,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Self; 3] = [Self::Get, Self::Head, Self::Options];
+
+    /// The name in configurations and requests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
+/// What counts for a new server until its check has passed or failed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Initial {
+    /// It passes.
+    #[default]
+    Up,
+    /// It fails.
+    Down,
+}
+
+impl Initial {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Up, Self::Down];
+
+    /// The name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
 }
 
 /// What an attempt does.

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use lb_common::mac::Mac;
 
-use super::service::{Direction, Service};
+use super::{
+    peer::Peer,
+    service::{Direction, Service},
+};
 
 /// What this host does with the formula.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -16,6 +19,8 @@ pub enum Role {
     Member,
     /// A server that chooses the router for what it sends.
     Steer,
+    /// A server that hands packets of connections that it does not hold to the server that does.
+    Keep,
 }
 
 /// Text such as "1 service" or "2 services".
@@ -32,6 +37,8 @@ pub struct Config {
     pub role: Role,
     /// Settings of a member and its group.
     pub group: Group,
+    /// Other balancers of the same services. Other roles have none.
+    pub peers: Vec<Peer>,
     /// The services, in the order of the file.
     pub services: Vec<Service>,
 }
@@ -52,8 +59,15 @@ pub struct Group {
 impl Config {
     /// A summary such as "2 services, 7 servers".
     pub fn summary(&self) -> String {
-        let servers = self.services.iter().map(|service| service.servers.len()).sum();
+        let servers = self.services.iter().map(|service| service.listed().count()).sum();
         format!("{}, {}", count(self.services.len(), "service"), count(servers, "server"))
+    }
+
+    /// In role `keep`, adds the servers that only `previous` lists have; see [`Service::update_former_servers`].
+    pub fn update_former_servers(&mut self) {
+        if self.role == Role::Keep {
+            self.services.iter_mut().for_each(Service::update_former_servers);
+        }
     }
 
     /// The service of this name, to be changed. Call [`Config::validate`] afterwards.
@@ -69,13 +83,30 @@ impl Role {
             Self::Balancer => "balancer",
             Self::Member => "member",
             Self::Steer => "steer",
+            Self::Keep => "keep",
+        }
+    }
+
+    /// Whether its program is an XDP program, else one of traffic control.
+    pub const fn runs_xdp(self) -> bool {
+        match self {
+            Self::Balancer | Self::Member => true,
+            Self::Steer | Self::Keep => false,
+        }
+    }
+
+    /// Where its program of traffic control runs, in output.
+    pub const fn tc_hook(self) -> &'static str {
+        match self {
+            Self::Keep => "ingress",
+            Self::Balancer | Self::Member | Self::Steer => "egress",
         }
     }
 
     /// The default direction of services. A server that steers sends replies.
     pub const fn default_direction(self) -> Direction {
         match self {
-            Self::Balancer | Self::Member => Direction::Forward,
+            Self::Balancer | Self::Member | Self::Keep => Direction::Forward,
             Self::Steer => Direction::Reply,
         }
     }

@@ -7,10 +7,63 @@ use std::{fmt, time::SystemTime};
 pub struct Health {
     /// Since when it has been down by command or configuration, in seconds since the epoch; 0: not down, or not known.
     pub down_since: u64,
+    /// It was taken down by hand, and how long that lasts.
+    pub by_hand: Option<ByHand>,
     /// Its check fails.
     pub failing: Option<Failing>,
-    /// It needs a MAC and has none.
+    /// It cannot be reached.
     pub unresolved: Option<Unresolved>,
+}
+
+/// How long a server stays down that was taken down by command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ByHand {
+    /// Until another configuration is put in force, which decides.
+    NextFile,
+    /// Until this time, in seconds since the epoch, whatever configurations say.
+    Until(u32),
+    /// Until `modlb server up`, whatever configurations say.
+    ServerUp,
+}
+
+impl ByHand {
+    /// Whether configurations cannot bring the server back.
+    pub const fn outlasts_files(self) -> bool {
+        matches!(self, Self::Until(_) | Self::ServerUp)
+    }
+
+    /// Whether it is over at this time.
+    pub fn is_over(self, now: u64) -> bool {
+        matches!(self, Self::Until(until) if u64::from(until) <= now)
+    }
+
+    /// How long it lasts, in words; `now` is in seconds since the epoch.
+    pub fn lasts(self, now: u64) -> String {
+        match self {
+            Self::NextFile => "by hand".to_owned(),
+            Self::Until(until) => format!("by hand, for another {}", span(u64::from(until).saturating_sub(now))),
+            Self::ServerUp => "by hand, until `modlb server up`".to_owned(),
+        }
+    }
+
+    /// The name in JSON and metrics of what ends it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NextFile => "next_file",
+            Self::Until(_) => "time",
+            Self::ServerUp => "server_up",
+        }
+    }
+}
+
+/// A time span in a readable unit.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// Now, in seconds since the epoch.
@@ -40,6 +93,10 @@ pub enum Failure {
     Status(u16),
     /// The TLS handshake failed.
     Tls,
+    /// The answer's body lacks the expected text.
+    Body,
+    /// It has not been checked yet, and new servers are down until they pass.
+    NotChecked,
     /// Anything else, such as a connection that was closed half-way.
     Other,
 }
@@ -52,23 +109,25 @@ impl fmt::Display for Failure {
             Self::Unreachable => f.write_str("unreachable"),
             Self::Status(status) => write!(f, "status {status}"),
             Self::Tls => f.write_str("no TLS connection"),
+            Self::Body => f.write_str("the answer lacks the expected text"),
+            Self::NotChecked => f.write_str("not checked yet"),
             Self::Other => f.write_str("no whole answer"),
         }
     }
 }
 
-/// A server needs a MAC and has none.
+/// A server cannot be reached: it needs a MAC and has none, or nothing can be sent by its interface.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Unresolved {
     /// Since when, in seconds since the epoch.
     pub since: u64,
     /// Why.
     pub why: Missing,
-    /// The index of the interface on which it was asked for; 0: none.
+    /// The index of the interface that this is about; 0: none.
     pub on: u32,
 }
 
-/// Why a server's MAC is not known.
+/// Why a server cannot be reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Missing {
     /// It does not answer.
@@ -79,6 +138,14 @@ pub enum Missing {
     Router,
     /// It is behind an interface that modlb is not attached to.
     NotAttached,
+    /// It is behind an interface that is down.
+    LinkDown,
+    /// It is behind an interface that takes only smaller packets than the others.
+    SmallMtu,
+    /// It is behind an interface that cannot take redirected frames.
+    NoRedirect,
+    /// Its MAC is one of this host's own.
+    OwnMac,
 }
 
 impl Unresolved {
@@ -89,6 +156,12 @@ impl Unresolved {
             Missing::NoRoute => "no route to it".to_owned(),
             Missing::Router => format!("it is behind a router on {}", name(self.on)),
             Missing::NotAttached => format!("it is reached by {}, where modlb is not attached", name(self.on)),
+            Missing::LinkDown => format!("{} is down", name(self.on)),
+            Missing::SmallMtu => format!("{} has a smaller MTU than other interfaces of modlb", name(self.on)),
+            Missing::NoRedirect => {
+                format!("{} cannot take frames that are redirected in native mode", name(self.on))
+            }
+            Missing::OwnMac => format!("on {} this host's own MAC answers for it", name(self.on)),
         }
     }
 }

@@ -3,6 +3,9 @@
 mod check;
 mod config;
 pub mod health;
+pub mod host;
+mod peer;
+mod previous;
 mod server;
 mod service;
 
@@ -10,9 +13,12 @@ pub use lb_common::formula::Formula;
 
 pub(super) use self::service::target;
 pub use self::{
-    check::{Check, Kind},
+    check::{Check, Initial, Kind, Method},
     config::{Config, Group, Role, count},
-    health::{Failing, Failure, Health, Missing, Unresolved},
+    health::{ByHand, Failing, Failure, Health, Missing, Unresolved},
+    host::{Host, HostName},
+    peer::{Peer, PeerMac},
+    previous::{ParsePreviousError, PreviousServer},
     server::{Server, ServerMac, State, Vlan},
     service::{Direction, Fragments, Selection, Service},
 };

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use lb_common::mac::Mac;
 
-use super::health::Health;
+use super::health::{ByHand, Health};
 
 /// One of the machines behind a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Server {
     pub mac: ServerMac,
     /// The VLAN of its frames; `None`: that in which they came.
     pub vlan: Option<Vlan>,
-    /// How many consecutive slots it has; at least 1.
+    /// How many consecutive slots it has; at least 1, or 0 for a server that only `previous` lists have.
     pub weight: u32,
     /// The state that configuration and commands give it.
     pub state: State,
@@ -29,7 +29,12 @@ pub enum ServerMac {
     /// From the configuration.
     Given(Mac),
     /// From the neighbour table.
-    Resolved(Mac),
+    Resolved {
+        /// The MAC.
+        mac: Mac,
+        /// The index of the interface on which it was found; 0: not known.
+        on: u32,
+    },
     /// Not known.
     Unresolved,
 }
@@ -53,11 +58,23 @@ pub enum State {
     Down,
 }
 
+impl Server {
+    /// Whether only `previous` lists have it: role `keep` hands connections on to it.
+    pub const fn is_former(&self) -> bool {
+        self.weight == 0
+    }
+
+    /// Whether it is taken down, by configuration or by hand.
+    pub fn is_down(&self) -> bool {
+        self.state == State::Down || self.health.by_hand.is_some_and(ByHand::outlasts_files)
+    }
+}
+
 impl ServerMac {
     /// The MAC, if it is known.
     pub const fn get(self) -> Option<Mac> {
         match self {
-            Self::Given(mac) | Self::Resolved(mac) => Some(mac),
+            Self::Given(mac) | Self::Resolved { mac, .. } => Some(mac),
             Self::Unresolved => None,
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::IpNet;
 use lb_common::formula::Formula;
 
-use super::{check::Check, server::Server};
+use super::{check::Check, previous::PreviousServer, server::Server};
 use crate::config::protocol::protocol_name;
 
 /// What is balanced, how, and over which servers.
@@ -29,12 +29,15 @@ pub struct Service {
     pub direction: Direction,
     /// Its health check; `None`: servers are not checked.
     pub check: Option<Check>,
-    /// The servers, in the order that the formula goes by.
+    /// The servers, in the order that the formula goes by. In role `keep` those follow that only `previous` lists have;
+    /// see [`Server::is_former`].
     pub servers: Vec<Server>,
+    /// The server lists that it had before, the newest first; at most 8. Role `keep` goes by them.
+    pub previous: Vec<Vec<PreviousServer>>,
 }
 
 /// How a service's slots are assigned to its servers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Selection {
     /// `sum % N`, exactly.
     #[default]
@@ -69,9 +72,32 @@ pub enum Direction {
 }
 
 impl Service {
+    /// Those of its servers that the file lists.
+    pub fn listed(&self) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(|server| !server.is_former())
+    }
+
+    /// Adds the servers that only `previous` lists have, and removes those that none has any more.
+    pub fn update_former_servers(&mut self) {
+        let mut former: Vec<_> = self.servers.extract_if(.., |server| server.is_former()).collect();
+        for server in self.previous.iter().flatten() {
+            if self.servers.iter().any(|known| known.address == server.address) {
+                continue;
+            }
+            let known = former.iter().position(|known| known.address == server.address);
+            let known = known.map(|index| former.swap_remove(index));
+            self.servers.push(known.unwrap_or_else(|| server.as_former()));
+        }
+    }
+
     /// N: the sum of the weights.
     pub fn n(&self) -> u32 {
         self.servers.iter().map(|server| server.weight).sum()
+    }
+
+    /// How many servers its previous lists have together.
+    pub fn previous_servers(&self) -> u64 {
+        self.previous.iter().map(|list| list.len() as u64).sum()
     }
 
     /// Whether the destination is more than one address.

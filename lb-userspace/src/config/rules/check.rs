@@ -1,36 +1,41 @@
 //! Rules for health checks that depend on role and service.
 
-use super::report::label;
 use crate::config::{
     draft::Draft,
     model::{Kind, Role},
+    path::Path,
+    problem::Finding,
+    report::Report,
 };
 
-/// A line for each problem with health checks.
-pub(super) fn problems(role: Role, services: &[Draft]) -> Vec<String> {
-    let services = services.iter().enumerate();
-    services
-        .flat_map(|(index, service)| {
-            let label = label(index, &service.name);
-            problems_of(role, service).into_iter().map(move |problem| format!("{label}: {problem}"))
-        })
-        .collect()
+/// Reports every problem with health checks.
+pub(super) fn check(role: Role, services: &[Draft], findings: &mut Vec<Finding>) {
+    for (index, service) in services.iter().enumerate() {
+        of_service(role, service, &mut Report::of_service(index, service.name(), findings));
+    }
 }
 
-/// A line for each problem with a service's health check.
-fn problems_of(role: Role, service: &Draft) -> Vec<String> {
-    let Some(check) = &service.check else { return Vec::new() };
-    let mut problems = Vec::new();
-    if role != Role::Balancer {
-        problems.push(format!("check needs role = \"balancer\", not {:?}", role.name()));
+fn of_service(role: Role, service: &Draft, report: &mut Report<'_>) {
+    let Some(check) = &service.check else { return };
+    if !matches!(role, Role::Balancer | Role::Keep) {
+        let text = format!("check needs role = \"balancer\" or \"keep\", not {:?}", role.name());
+        report.add_unless("check", vec![Path::default().key("role")], text);
     }
-    if check.kind != Kind::Icmp && check.port.or(service.port.and_then(|port| u16::try_from(port).ok())).is_none() {
-        problems.push(format!("check: kind = {:?} needs a port, as the service has none", check.kind.name()));
+    let port = check.port.or(service.port.and_then(|port| u16::try_from(port).ok()));
+    // A service's port that is out of range has its own message.
+    if check.kind != Kind::Icmp && port.is_none() && service.port.is_none() {
+        let absent = vec![report.key("port"), report.key("check").key("port"), report.key("check").key("kind")];
+        let kind = check.kind.name();
+        report.add_unless(
+            "check",
+            absent,
+            format_args!("check: kind = {kind:?} needs a port, as the service has none"),
+        );
     }
     if let (Some(source), Some(address)) = (check.source, service.address)
         && source.is_ipv4() != address.addr().is_ipv4()
     {
-        problems.push(format!("check: source {source} is not of the servers' address family"));
+        let text = format!("check: source {source} is not of the servers' address family");
+        report.add_at(report.key("check").key("source"), text);
     }
-    problems
 }

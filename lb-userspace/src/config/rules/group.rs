@@ -4,86 +4,113 @@ use std::collections::HashSet;
 
 use lb_common::{limits::MAX_SELF_ADDRESSES, mac::Mac};
 
+use super::address::{mapped, never_on_the_wire, not_of_one_host};
 use crate::config::{
     draft::Draft,
     model::{Direction, Group, Role},
+    path::Path,
+    problem::Finding,
+    report::Report,
 };
 
-/// A line for each problem with the settings of a role.
-pub(super) fn problems(role: Role, group: &Group, services: &[Draft]) -> Vec<String> {
-    let mut problems = match role {
-        Role::Member => member(group),
-        Role::Balancer | Role::Steer => settings_of_members(role, group),
-    };
-    if role == Role::Balancer {
-        let others = services.iter().filter(|service| service.direction != Direction::Forward);
-        problems.extend(others.map(|service| {
-            format!(
-                "service {}: direction {:?} needs role = \"member\" or \"steer\"; a balancer takes what goes to a service",
-                service.name.escape_debug(),
-                service.direction.name()
-            )
-        }));
-    } else {
-        problems.extend(tagged(services));
+/// Reports every problem with the settings of a role.
+pub(super) fn check(role: Role, group: &Group, report: &mut Report<'_>) {
+    match role {
+        Role::Member => member(group, report),
+        Role::Keep => {
+            own(group, report);
+            settings_of_members(role, &Group { own: Vec::new(), ..group.clone() }, report);
+        }
+        Role::Balancer | Role::Steer => settings_of_members(role, group, report),
     }
-    problems
+}
+
+/// Reports what services have that the role cannot have.
+pub(super) fn check_services(role: Role, services: &[Draft], findings: &mut Vec<Finding>) {
+    for (index, service) in services.iter().enumerate() {
+        let mut report = Report::of_service(index, service.name(), findings);
+        let absent = || vec![Path::default().key("role")];
+        if role != Role::Balancer {
+            tagged(service, &mut report);
+        }
+        if matches!(role, Role::Balancer | Role::Keep) && service.direction != Direction::Forward {
+            let direction = service.direction.name();
+            report.add_unless(
+                "direction",
+                absent(),
+                format_args!(
+                    "direction {direction:?} needs role = \"member\" or \"steer\"; a {} takes what goes to a service",
+                    role.name()
+                ),
+            );
+        }
+    }
 }
 
 /// Servers with a VLAN: only a balancer sends frames on and can tag them.
-fn tagged(services: &[Draft]) -> impl Iterator<Item = String> {
-    services.iter().flat_map(|service| {
-        let servers = service.servers.iter().filter(|server| server.vlan.is_some());
-        servers.map(|server| {
-            let address =
-                server.address.as_ref().map_or_else(|text| text.escape_debug().to_string(), ToString::to_string);
-            format!(
-                "service {}: server {address}: vlan needs role = \"balancer\", which alone sends frames on",
-                service.name.escape_debug()
-            )
-        })
-    })
+fn tagged(service: &Draft, report: &mut Report<'_>) {
+    for (index, server) in service.servers.iter().enumerate().filter(|(_, server)| server.vlan.is_some()) {
+        let label = server.label();
+        let absent = vec![Path::default().key("role")];
+        let text = format!("{label}: vlan needs role = \"balancer\", which alone sends frames on");
+        report.server(index).add_unless("vlan", absent, text);
+    }
 }
 
 /// Settings that only a member can have.
-fn settings_of_members(role: Role, group: &Group) -> Vec<String> {
+fn settings_of_members(role: Role, group: &Group, report: &mut Report<'_>) {
     let used = [
         ("self", !group.own.is_empty()),
         ("group_mac", group.mac.is_some()),
         ("promiscuous", group.promiscuous),
         ("answer_arp", group.answer_arp),
     ];
-    let used = used.into_iter().filter(|(_, used)| *used);
-    used.map(|(key, _)| format!("{key} needs role = \"member\"; the role is {:?}", role.name())).collect()
+    for (key, _) in used.into_iter().filter(|(_, used)| *used) {
+        let text = format!("{key} needs role = \"member\"; the role is {:?}", role.name());
+        report.add_without(key, &["role"], text);
+    }
 }
 
-fn member(group: &Group) -> Vec<String> {
-    let mut problems = Vec::new();
+fn member(group: &Group, report: &mut Report<'_>) {
+    own(group, report);
+    group_mac(group, report);
+}
+
+/// Reports every problem with the addresses of this host.
+fn own(group: &Group, report: &mut Report<'_>) {
     let mut seen = HashSet::new();
-    let twice = group.own.iter().filter(|address| !seen.insert(**address));
-    problems.extend(twice.map(|address| format!("self: {address} listed twice")));
-    if group.own.len() > MAX_SELF_ADDRESSES {
-        problems.push(format!("self: {} addresses, at most {MAX_SELF_ADDRESSES} are possible", group.own.len()));
+    for address in &group.own {
+        report.add_if(!seen.insert(*address), "self", || format!("self: {address} listed twice"));
+        let kind = never_on_the_wire(*address).or_else(|| not_of_one_host(*address)).or_else(|| mapped(*address));
+        if let Some(kind) = kind {
+            report.add("self", format_args!("self: {address} is {kind}, which no server can have"));
+        }
     }
+    report.add_if(group.own.len() > MAX_SELF_ADDRESSES, "self", || {
+        format!("self: {} addresses, at most {MAX_SELF_ADDRESSES} are possible", group.own.len())
+    });
+}
+
+fn group_mac(group: &Group, report: &mut Report<'_>) {
     match group.mac {
         Some(mac) if mac == Mac([0xff; 6]) || mac == Mac::ZERO => {
-            problems.push(format!("group_mac {mac} is the broadcast or the zero address"));
+            report.add("group_mac", format_args!("group_mac {mac} is the broadcast or the zero address"));
         }
-        Some(mac) if !mac.is_group() && !group.promiscuous => problems.push(format!(
+        Some(mac) if !mac.is_group() && !group.promiscuous => report.add_without("group_mac", &["promiscuous"], format_args!(
             "group_mac {mac} is not a multicast MAC (the second digit is even), so no interface receives it; choose \
              another, or set promiscuous = true"
         )),
         Some(_) => {}
-        None if group.answer_arp => problems.push("answer_arp needs group_mac, which is the answer".to_owned()),
+        None if group.answer_arp => {
+            report.add_without("answer_arp", &["group_mac"], "answer_arp needs group_mac, which is the answer");
+        }
         None => {}
     }
-    problems
 }
 
 #[cfg(test)]
 mod tests {
     use crate::config::{
-        ConfigError,
         file::{parse, parse_for, write},
         model::{Config, Direction, Role},
     };
@@ -91,10 +118,7 @@ mod tests {
     const SERVICE: &str = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\n";
 
     fn problems(text: &str) -> Vec<String> {
-        match parse(text) {
-            Err(ConfigError::Invalid(problems)) => problems,
-            other => panic!("{text}: {other:?}"),
-        }
+        parse(text).expect_err(text).texts()
     }
 
     fn good(text: &str) -> Config {
@@ -146,8 +170,8 @@ mod tests {
             [
                 "self \"here\" is not an IP address",
                 "group_mac \"01:00:5e:00:00\" is not a MAC address; write it like 02:00:00:00:00:11",
-                "service web: direction \"back\" is not known; it is \"forward\" or \"reply\" or \"both\"",
                 "promiscuous needs role = \"member\"; the role is \"balancer\"",
+                "service web: direction \"back\" is not known; it is \"forward\" or \"reply\" or \"both\"",
             ]
         );
         assert_eq!(
@@ -185,6 +209,6 @@ mod tests {
         assert_eq!((config.role, config.services[0].direction), (Role::Steer, Direction::Reply));
         assert!(parse_for("role = \"steer\"", Some(Role::Steer)).is_ok());
         let error = parse_for("role = \"member\"", Some(Role::Steer)).unwrap_err().to_string();
-        assert_eq!(error, "role \"member\" is not the role of this host, which is \"steer\"");
+        assert_eq!(error, "line 1: role \"member\" is not the role of this host, which is \"steer\"");
     }
 }

@@ -1,20 +1,21 @@
 //! Rules for configurations, whether read from a file or changed by a command.
 
+mod address;
 mod check;
 mod group;
-mod report;
+mod interfaces;
+mod peers;
+mod previous;
 mod service;
+mod warnings;
 
-use std::collections::HashMap;
-
-use self::report::second_time;
 use super::{
     draft::Draft,
     error::ConfigError,
-    model::{Config, Group, Role},
+    model::{Config, Group, Peer, Role},
+    problem::Finding,
+    report::Report,
 };
-
-pub(super) use self::report::label;
 
 impl Config {
     /// Checks a configuration that was built or changed in the program by the rules for files.
@@ -24,29 +25,28 @@ impl Config {
     /// [`ConfigError::Invalid`] with every problem.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let drafts: Vec<_> = self.services.iter().map(Draft::from).collect();
-        let problems = problems(self.role, &self.group, &self.interfaces, &drafts);
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(problems)) }
+        let peers: Vec<_> = self.peers.iter().map(|peer| Some(*peer)).collect();
+        let findings = findings(self.role, &self.group, &peers, &self.interfaces, &drafts);
+        if findings.is_empty() { Ok(()) } else { Err(ConfigError::in_memory(findings)) }
     }
 }
 
-/// A line for each problem with a configuration.
-pub(super) fn problems(role: Role, group: &Group, interfaces: &[String], services: &[Draft]) -> Vec<String> {
-    let mut problems = group::problems(role, group, services);
-    problems.extend(interface_problems(interfaces));
-    problems.extend(service::problems(services));
-    problems.extend(check::problems(role, services));
-    problems
-}
-
-fn interface_problems(interfaces: &[String]) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut seen = HashMap::new();
-    for name in interfaces {
-        if name.is_empty() {
-            problems.push("interfaces: a name is empty".to_owned());
-        } else if second_time(&mut seen, name) {
-            problems.push(format!("interfaces: {name} listed twice"));
-        }
-    }
-    problems
+/// Every problem with a configuration. Peers that could not be read are `None`.
+pub(super) fn findings(
+    role: Role,
+    group: &Group,
+    peers: &[Option<Peer>],
+    interfaces: &[String],
+    services: &[Draft],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut report = Report::new(&mut findings);
+    group::check(role, group, &mut report);
+    peers::check(role, peers, &mut report);
+    interfaces::check(interfaces, &mut report);
+    group::check_services(role, services, &mut findings);
+    service::check(services, &mut findings);
+    previous::check(services, &mut findings);
+    check::check(role, services, &mut findings);
+    findings
 }

@@ -8,39 +8,41 @@ use lb_common::{
     limits::{MAX_NAME_BYTES, MAX_SLOTS_PER_SERVICE, MAX_VLAN},
 };
 
-use super::report::{Report, label, second_time};
+use super::address::{broadcast, mapped, multicast, never_on_the_wire, not_of_one_host, only_on_one_link};
 use crate::config::{
     draft::{Draft, DraftServer},
     model::{self, Fragments},
+    problem::Finding,
     protocol::protocol_name,
+    report::{Report, second_time},
 };
 
 /// The largest prime of at most [`MAX_SLOTS_PER_SERVICE`].
 const MAX_PRIME_SLOTS: i64 = 65_521;
 
-/// A line for each problem with services.
-pub(super) fn problems(services: &[Draft]) -> Vec<String> {
-    let mut problems = Vec::new();
+/// Reports every problem with services.
+pub(super) fn check(services: &[Draft], findings: &mut Vec<Finding>) {
     let mut seen = Seen::default();
     for (index, service) in services.iter().enumerate() {
-        let mut report = Report { label: label(index, &service.name), problems: &mut problems };
-        name(&service.name, &mut report);
+        let mut report = Report::of_service(index, service.name(), findings);
+        if let Some(name) = &service.name {
+            check_name(name, &mut report);
+        }
         destination(service, &mut report);
         slots(service, &mut report);
         servers(service, &mut report);
         seen.conflicts(service, &mut report);
     }
-    problems
 }
 
-fn name(name: &str, report: &mut Report<'_>) {
+fn check_name(name: &str, report: &mut Report<'_>) {
     // `escape_debug` writes unprintable characters as \u{…}, and quotes and backslashes with a backslash.
     let invisible = |c: char| c.is_control() || c.is_whitespace() || c.escape_debug().nth(1) == Some('u');
-    report.add_if(name.is_empty(), || "the name is empty".to_owned());
-    report.add_if(name.len() > MAX_NAME_BYTES, || {
+    report.add_if(name.is_empty(), "name", || "the name is empty".to_owned());
+    report.add_if(name.len() > MAX_NAME_BYTES, "name", || {
         format!("the name has {} bytes, at most {MAX_NAME_BYTES} are allowed", name.len())
     });
-    report.add_if(name.chars().any(invisible), || {
+    report.add_if(name.chars().any(invisible), "name", || {
         "the name contains white space or characters that cannot be printed".to_owned()
     });
 }
@@ -53,26 +55,43 @@ fn destination(service: &Draft, report: &mut Report<'_>) {
         }
     }
     let Some(port) = service.port else { return };
-    report.add_if(!(1..=65_535).contains(&port), || format!("port {port} is not from 1 to 65535"));
+    report.add_if(!(1..=65_535).contains(&port), "port", || format!("port {port} is not from 1 to 65535"));
     match service.protocol {
-        Some(None) => report.add(format_args!("port {port} needs a protocol, such as protocol = \"tcp\"")),
+        Some(None) => {
+            let text = format!("port {port} needs a protocol, such as protocol = \"tcp\"");
+            report.add_without("port", &["protocol"], text);
+        }
         Some(Some(protocol)) if !has_ports(protocol) => {
-            report.add(format_args!("protocol {} has no ports; leave out port", protocol_name(protocol)));
+            report.add("port", format_args!("protocol {} has no ports; leave out port", protocol_name(protocol)));
         }
         Some(Some(_)) | None => {}
     }
 }
 
-fn destination_address(address: IpNet, report: &mut Report<'_>) {
-    if address != address.trunc() {
-        report.add(format_args!("address {address} has host bits set; write {}", address.trunc()));
+/// A prefix service never takes addresses of the kinds below. A single multicast address may stand
+/// ([`Config::warnings`]).
+///
+/// [`Config::warnings`]: crate::config::model::Config::warnings
+fn destination_address(net: IpNet, report: &mut Report<'_>) {
+    if net != net.trunc() {
+        report.add("address", format_args!("address {net} has host bits set; write {}", net.trunc()));
     }
-    if address.prefix_len() < address.max_prefix_len() {
+    let (address, last) = (net.network(), net.broadcast());
+    let never = |address| {
+        let kind = never_on_the_wire(address).or_else(|| broadcast(address)).or_else(|| only_on_one_link(address));
+        kind.or_else(|| mapped(address))
+    };
+    if address == last {
+        if let Some(kind) = never(address) {
+            report.add("address", format_args!("address {address} is {kind}, which cannot be a service's"));
+        }
         return;
     }
-    let address = address.addr();
-    if let Some(kind) = never_on_the_wire(address) {
-        report.add(format_args!("address {address} is {kind}, which cannot be a service's"));
+    let kind = |address| never(address).or_else(|| multicast(address));
+    if let (Some(first), Some(second)) = (kind(address), kind(last))
+        && first == second
+    {
+        report.add("address", format_args!("address {net}: each is {first}, which cannot be a service's"));
     }
 }
 
@@ -83,36 +102,18 @@ fn protocol_family(protocol: u8, address: IpNet, report: &mut Report<'_>) {
         (ICMPV6, IpAddr::V4(_)) => "icmpv6 belongs to IPv6; use icmp with",
         _ => return,
     };
-    report.add(format_args!("protocol {needs} {address}"));
-}
-
-/// The kind of an address that no packet on the wire is sent to.
-fn never_on_the_wire(address: IpAddr) -> Option<&'static str> {
-    if address.is_unspecified() {
-        Some("the unspecified address")
-    } else {
-        address.is_loopback().then_some("a loopback address")
-    }
-}
-
-/// The kind of an address that no single host has.
-fn not_of_one_host(address: IpAddr) -> Option<&'static str> {
-    if address.is_multicast() {
-        Some("a multicast address")
-    } else {
-        matches!(address, IpAddr::V4(v4) if v4.is_broadcast()).then_some("the broadcast address")
-    }
+    report.add("protocol", format_args!("protocol {needs} {address}"));
 }
 
 fn slots(service: &Draft, report: &mut Report<'_>) {
     let Some(slots) = service.slots else { return };
     if slots > MAX_PRIME_SLOTS {
-        report.add(format_args!("slots {slots} is more than {MAX_PRIME_SLOTS}"));
+        report.add("slots", format_args!("slots {slots} is more than {MAX_PRIME_SLOTS}"));
     } else if !is_prime(slots) {
-        report.add(format_args!("slots {slots} is not a prime{}", nearest_prime(slots)));
+        report.add("slots", format_args!("slots {slots} is not a prime{}", nearest_prime(slots)));
     }
     let servers = service.servers.len();
-    report.add_if(usize::try_from(slots).map_or(true, |slots| slots < servers), || {
+    report.add_if(usize::try_from(slots).map_or(true, |slots| slots < servers), "slots", || {
         format!("slots {slots} is fewer than the {servers} servers")
     });
 }
@@ -129,46 +130,52 @@ fn is_prime(number: i64) -> bool {
 
 fn servers(service: &Draft, report: &mut Report<'_>) {
     let mut seen = HashMap::new();
-    for server in &service.servers {
-        one_server(server, report);
+    for (index, server) in service.servers.iter().enumerate() {
+        let mut report = report.server(index);
+        one_server(server, &mut report);
         let Ok(address) = server.address else { continue };
-        report.add_if(second_time(&mut seen, address), || format!("server {address} listed twice"));
-        let Some(destination) = service.address.map(|net| net.addr()) else { continue };
-        report.add_if(address.is_ipv4() != destination.is_ipv4(), || {
+        report.add_if(second_time(&mut seen, address), "address", || format!("server {address} listed twice"));
+        let Some(net) = service.address else { continue };
+        let destination = net.addr();
+        report.add_if(address.is_ipv4() != destination.is_ipv4(), "address", || {
             format!("server {address} is not of the same address family as the service's address {destination}")
         });
-        report.add_if(address == destination, || {
+        report.add_if(address == destination && net.prefix_len() == net.max_prefix_len(), "address", || {
             format!("server {address} has the service's own address; give the server's own address")
         });
     }
     // A weight out of range has its own message.
     let n: i64 = service.servers.iter().map(|server| server.weight).filter(|weight| weight_fits(*weight)).sum();
-    report.add_if(!sum_fits(n), || {
+    report.add_if(!sum_fits(n), "server", || {
         format!("the weights of the servers make N = {n}, at most {MAX_SLOTS_PER_SERVICE} are possible")
     });
 }
 
 fn one_server(server: &DraftServer, report: &mut Report<'_>) {
-    let label = || match &server.address {
-        Ok(address) => format!("server {address}"),
-        Err(text) => format!("server {}", text.escape_debug()),
-    };
-    if let Ok(address) = server.address
-        && let Some(kind) = never_on_the_wire(address).or_else(|| not_of_one_host(address))
-    {
-        report.add(format_args!("{}: this is {kind}, which cannot be a server's", label()));
+    let label = server.label();
+    if let Ok(address) = server.address {
+        let kind = never_on_the_wire(address).or_else(|| not_of_one_host(address)).or_else(|| mapped(address));
+        if let Some(kind) = kind {
+            report.add("address", format_args!("{label}: this is {kind}, which cannot be a server's"));
+        } else if let Some(kind) = only_on_one_link(address) {
+            report.add("address", format_args!(
+                "{label}: this is {kind}, of which each interface has its own; give an address that only one host has"
+            ));
+        }
     }
     if let model::ServerMac::Given(mac) = server.mac {
-        report.add_if(mac.is_group(), || format!("{}: mac {mac} is a multicast or broadcast address", label()));
-        report.add_if(!mac.is_unicast() && !mac.is_group(), || format!("{}: mac {mac} is the zero address", label()));
+        report.add_if(mac.is_group(), "mac", || format!("{label}: mac {mac} is a multicast or broadcast address"));
+        report
+            .add_if(!mac.is_unicast() && !mac.is_group(), "mac", || format!("{label}: mac {mac} is the zero address"));
     }
     if let Some(vlan) = server.vlan {
-        report.add_if(!(0..=i64::from(MAX_VLAN)).contains(&vlan), || {
-            format!("{}: vlan {vlan} is not from 1 to {MAX_VLAN}, nor 0 for no tag", label())
+        report.add_if(!(0..=i64::from(MAX_VLAN)).contains(&vlan), "vlan", || {
+            format!("{label}: vlan {vlan} is not from 1 to {MAX_VLAN}, nor 0 for no tag")
         });
     }
-    report.add_if(!weight_fits(server.weight), || {
-        format!("{}: weight {} is not from 1 to {MAX_SLOTS_PER_SERVICE}", label(), server.weight)
+    let weight = server.weight;
+    report.add_if(!weight_fits(weight), "weight", || {
+        format!("{label}: weight {weight} is not from 1 to {MAX_SLOTS_PER_SERVICE}")
     });
 }
 
@@ -190,17 +197,20 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn conflicts(&mut self, service: &'a Draft, report: &mut Report<'_>) {
-        let again = !service.name.is_empty() && second_time(&mut self.names, &service.name);
-        report.add_if(again, || "the name is given twice".to_owned());
+        let name = service.name();
+        let again = !name.is_empty() && second_time(&mut self.names, name);
+        report.add_if(again, "name", || "the name is given twice".to_owned());
         let (Some(address), Some(protocol)) = (service.address, service.protocol) else { return };
-        if let Some(other) = self.destinations.insert((address, protocol, service.port), &service.name) {
+        if let Some(other) = self.destinations.insert((address, protocol, service.port), name) {
             let target = model::target(address, protocol, service.port);
-            report.add(format_args!("{target} is already the destination of service {other}"));
+            let text = format!("{target} is already the destination of service {other}");
+            report.add_without("address", &["port", "protocol"], text);
         } else if service.fragments == Fragments::Balance
-            && let Some(other) = self.fragments.insert((address, protocol), &service.name)
+            && let Some(other) = self.fragments.insert((address, protocol), name)
         {
             let target = model::target(address, protocol, None::<u16>);
-            report.add(format_args!("the fragments to {target} are already balanced by service {other}"));
+            let text = format!("the fragments to {target} are already balanced by service {other}");
+            report.add("fragments", text);
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::{
     file,
-    model::{Failure, Missing},
+    model::{Failure, Missing, State},
 };
 
 const FAILING: Failing = Failing { since: 7, why: Failure::Refused };
@@ -33,13 +33,25 @@ fn each_reason_takes_a_server_out() {
     assert_eq!(service.takes_flows(), [false, false, false, true]);
 }
 
+/// What was taken down by hand for longer than a file lasts is down whatever the file says.
+#[test]
+fn a_hold_comes_before_the_configured_state() {
+    let mut service = service(1);
+    for (by_hand, name) in [(ByHand::ServerUp, "down"), (ByHand::Until(9), "down"), (ByHand::NextFile, "up")] {
+        service.servers[0].health.by_hand = Some(by_hand);
+        assert_eq!(names(&service)[0], name, "{by_hand:?}");
+        assert_eq!(service.takes_flows()[0], name == "up", "{by_hand:?}");
+    }
+}
+
 #[test]
 fn the_configured_state_comes_first() {
     let mut service = service(0);
     service.servers[0].state = State::Down;
-    service.servers[0].health = Health { down_since: 5, failing: Some(FAILING), unresolved: Some(UNRESOLVED) };
+    service.servers[0].health =
+        Health { down_since: 5, by_hand: None, failing: Some(FAILING), unresolved: Some(UNRESOLVED) };
     let first = |service: &Service| service.standings().next().unwrap();
-    assert_eq!(first(&service), Standing::Down { since: 5 });
+    assert_eq!(first(&service), Standing::Down { since: 5, by_hand: None });
     service.servers[0].state = State::Up;
     assert_eq!(first(&service), Standing::Unresolved(UNRESOLVED));
     service.servers[0].health.unresolved = None;
@@ -67,5 +79,11 @@ fn reasons() {
     let name = |index: u32| format!("eth{index}");
     assert_eq!(Standing::Unresolved(UNRESOLVED).reason(name).unwrap(), "no answer on eth3");
     assert_eq!(Standing::Failing(FAILING).reason(name).unwrap(), "connection refused");
-    assert_eq!((Standing::Up.reason(name), Standing::Down { since: 0 }.since()), (None, None));
+    let down = |by_hand| Standing::Down { since: 0, by_hand };
+    assert_eq!((Standing::Up.reason(name), down(None).reason(name), down(None).since()), (None, None, None));
+    let by_hand = |by_hand| down(Some(by_hand)).reason(name).unwrap();
+    assert_eq!(by_hand(ByHand::NextFile), "by hand");
+    assert_eq!(by_hand(ByHand::ServerUp), "by hand, until `modlb server up`");
+    assert_eq!(by_hand(ByHand::Until(5)), "by hand, for another 0 s");
+    assert_eq!(ByHand::Until(7_205).lasts(5), "by hand, for another 2 h");
 }

@@ -1,6 +1,6 @@
 //! Reads what the kernel knows about a pinned link.
 
-use std::{os::fd::AsRawFd as _, path::Path};
+use std::{io, os::fd::AsRawFd as _, path::Path};
 
 use aya::programs::{ProgramInfo, loaded_programs};
 
@@ -45,8 +45,9 @@ pub struct Link {
     pub program: u32,
 }
 
-/// Asks the kernel about a pinned link.
-pub(in crate::datapath) fn query(path: &Path) -> Result<Link> {
+/// Asks the kernel about a pinned link. `None`: it is not pinned any more, as readers do not keep a command from
+/// detaching.
+pub(in crate::datapath) fn query(path: &Path) -> Result<Option<Link>> {
     /// `BPF_LINK_TYPE_TCX`.
     const TCX: u32 = 11;
 
@@ -68,12 +69,16 @@ pub(in crate::datapath) fn query(path: &Path) -> Result<Link> {
         info: u64,
     }
     let failed = || Error::io(format!("asking about {}", path.display()));
-    let link = open_pin(path).map_err(failed())?;
+    let link = match open_pin(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        link => link.map_err(failed())?,
+    };
     let mut info = Info::default();
     let query = Query { fd: link.as_raw_fd() as u32, length: size_of::<Info>() as u32, info: &raw mut info as u64 };
     bpf(BPF_OBJ_GET_INFO_BY_FD, &query).map_err(failed())?;
     let holder = if info.kind == TCX { Holder::Tcx } else { Holder::Xdp };
-    Ok(Link { holder, interface: Some(info.interface).filter(|index| *index != 0), program: info.program })
+    let interface = Some(info.interface).filter(|index| *index != 0);
+    Ok(Some(Link { holder, interface, program: info.program }))
 }
 
 /// Whether the program with this id is a traced one.
@@ -85,4 +90,19 @@ pub(in crate::datapath) fn is_traced(program: u32) -> bool {
 /// The id of a pinned program; 0 if it cannot be read.
 pub(in crate::datapath) fn program_id(path: &Path) -> u32 {
     ProgramInfo::from_pin(path).map_or(0, |info| info.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As when a command has detached between a reader's listing and its question.
+    #[test]
+    fn a_pin_that_is_gone_is_no_error() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: asking the kernel about links needs root");
+            return;
+        }
+        assert_eq!(query(Path::new("/sys/fs/bpf/modlb/no-such-instance/link-7")).unwrap(), None);
+    }
 }

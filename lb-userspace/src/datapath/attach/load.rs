@@ -3,17 +3,21 @@
 use aya::EbpfLoader;
 use lb_common::{limits::OUTCOME_COUNTERS, mac::Mac};
 
-use super::object::{self, Programs};
+use super::{
+    kernel_types::sent_isn,
+    object::{self, Programs},
+};
 use crate::{
-    config::model::Group,
+    config::model::{Group, Role},
     datapath::{
         capacities::Capacities,
         error::Result,
         store::{
             counters::cpus,
             pins::Pins,
-            table::{Table, sizes},
+            table::{DEVICES, Table, make_devices, sizes},
         },
+        sys,
     },
 };
 
@@ -26,11 +30,25 @@ pub(in crate::datapath) struct Constants {
     pub mac: Mac,
     /// Its group's MAC, for a member.
     pub group: u64,
+    /// Where the kernel has the sequence number of a SYN-ACK, for role `keep`; else 0.
+    pub sent_isn: u32,
+}
+
+impl Constants {
+    /// Those of a role's program on an interface with this MAC.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's types cannot be read.
+    pub fn new(role: Role, interface: u32, mac: Mac, group: &Group) -> Result<Self> {
+        let sent_isn = if role == Role::Keep { sent_isn()? } else { 0 };
+        Ok(Self { interface, mac, group: group_mac(group), sent_isn })
+    }
 }
 
 /// Makes and pins the maps of an instance.
 pub(in crate::datapath) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
-    load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0 }).map(drop)
+    load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0, sent_isn: 0 }).map(drop)
 }
 
 /// Further constants of traced programs.
@@ -56,7 +74,8 @@ pub(in crate::datapath) fn load_traced(
     constants: Constants,
     tracing: Option<&TraceSettings>,
 ) -> Result<Programs> {
-    let Constants { interface, mac, group } = constants;
+    let Constants { interface, mac, group, sent_isn } = constants;
+    sys::lift_memory_limit();
     let cpus = cpus()?;
     let (cells, counters) = (capacities.cells(), u64::from(capacities.counters()));
     let numbers = [
@@ -67,6 +86,8 @@ pub(in crate::datapath) fn load_traced(
         ("COUNTERS", counters),
         ("ALL_COUNTERS", u64::from(cpus) * counters),
         ("ALL_OUTCOMES", u64::from(cpus * OUTCOME_COUNTERS)),
+        ("CPUS", u64::from(cpus)),
+        ("SENT_ISN", sent_isn.into()),
     ];
     let mut loader = EbpfLoader::new();
     loader.override_global("INTERFACE", &interface, true).override_global("GROUP_MAC", &group, true);
@@ -74,6 +95,8 @@ pub(in crate::datapath) fn load_traced(
         table.make(pins)?;
         loader.map_pin_path(table.name, pins.map(table.name));
     }
+    make_devices(pins)?;
+    loader.map_pin_path(DEVICES, pins.map(DEVICES));
     for (name, entries) in sizes(capacities) {
         loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
     }
@@ -92,7 +115,7 @@ const fn wide(mac: Mac) -> u64 {
 }
 
 /// The group's MAC for a member's program: zero without one, all ones if it takes every frame.
-pub(in crate::datapath) fn group_mac(group: &Group) -> u64 {
+fn group_mac(group: &Group) -> u64 {
     match group.mac {
         Some(mac) => wide(mac),
         None if group.promiscuous => u64::MAX,

@@ -3,16 +3,16 @@
 //! ```text
 //! object    the object files: writes tables and constants into them    program    attach, replace, detach
 //! load      loads them with the instance's maps                        variant    one buffer for a frame, or several
-//! names     what programs are called                                   egress     attaching to egress
+//! names     what programs are called                                   tc         attaching to traffic control
 //! mode      where programs run                                         pass       the program that passes everything
+//! kernel_types  where the running kernel has a field of its types
 //! link      what the kernel knows about a pinned link                  devices    interfaces to redirect to
 //! nic       ioctls on an interface                                     nic_state  settings that do not end with a link
-//! attached  the interfaces of an instance                              refusal    why the kernel refused, for messages
+//! ports     the attached interfaces, as recorded and as they are       refusal    why the kernel refused, for messages
 //! ```
 
-mod attached;
 pub(super) mod devices;
-pub(super) mod egress;
+mod kernel_types;
 pub(super) mod link;
 pub(super) mod load;
 mod mode;
@@ -21,12 +21,14 @@ mod nic;
 pub(super) mod nic_state;
 pub(super) mod object;
 mod pass;
-mod program;
+pub(super) mod ports;
+pub(super) mod program;
 mod refusal;
+pub(super) mod tc;
 pub(super) mod variant;
 
-pub use attached::attached;
 pub use link::{Holder, Link};
 pub use mode::Mode;
 pub use pass::{link_programs, pass};
+pub use ports::{Misfit, Port, PortMode, PortState, attached, ports};
 pub use program::Attached;

@@ -6,20 +6,22 @@
 
 use std::{net::IpAddr, path::Path};
 
+use aya::programs::TcAttachType;
 use lb_common::{limits::MAX_NIC_STATES, mac::Mac, record::NicStateRecord};
 
-use super::{egress, nic::Nic};
+use super::{nic::Nic, tc};
 use crate::{
     config::model::Config,
     datapath::{
         error::{Error, Result},
+        kill_point,
         store::{
             instance::{Datapath, Writer},
             maps::Mapped,
             pins::Pins,
         },
     },
-    net::{Interface, namespaces},
+    net::{Interface, multicast, namespaces},
 };
 
 /// A setting of an interface.
@@ -63,21 +65,71 @@ impl Writer {
     }
 
     /// Records a filter that is about to be added.
-    pub(in crate::datapath) fn record_filter(&mut self, interface: u32, priority: u16, handle: u32) -> Result<()> {
+    pub(in crate::datapath) fn record_filter(
+        &mut self,
+        interface: u32,
+        hook: TcAttachType,
+        priority: u16,
+        handle: u32,
+    ) -> Result<()> {
         let netns_cookie = namespaces::cookie().unwrap_or_default();
-        let kind = NicStateRecord::FILTER;
+        let kind = match hook {
+            TcAttachType::Ingress => NicStateRecord::INGRESS_FILTER,
+            TcAttachType::Egress | TcAttachType::Custom(_) => NicStateRecord::FILTER,
+        };
         let record = NicStateRecord { netns_cookie, interface, kind, priority, handle, ..NicStateRecord::default() };
         add(&mut self.datapath.maps.nic_states, &record).map(drop)
     }
 }
 
 impl Datapath {
+    /// For each setting that interfaces have lost: the interface's index, and what it no longer receives.
+    ///
+    /// # Errors
+    ///
+    /// The kernel cannot be asked.
+    pub fn lost_nic_states(&self) -> Result<Vec<(u32, String)>> {
+        let cookie = namespaces::cookie().unwrap_or_default();
+        let states = self.maps.nic_states.read(0, self.maps.nic_states.len()).into_iter();
+        let states: Vec<_> = states.filter(|state| state.kind != 0 && state.netns_cookie == cookie).collect();
+        if states.is_empty() {
+            return Ok(Vec::new());
+        }
+        let joined = multicast::joined().map_err(Error::io("reading the multicast MACs of interfaces"))?;
+        let mut lost = Vec::new();
+        for state in states {
+            let Ok(nic) = Nic::open(state.interface) else { continue };
+            match state.kind {
+                NicStateRecord::MULTICAST if !joined.contains(&(state.interface, Mac(state.mac))) => {
+                    lost.push((state.interface, format!("the multicast MAC {}", Mac(state.mac))));
+                }
+                NicStateRecord::PROMISCUOUS if !nic.is_promiscuous().unwrap_or(true) => {
+                    lost.push((state.interface, "frames to others (promiscuous mode)".to_owned()));
+                }
+                _ => {}
+            }
+        }
+        Ok(lost)
+    }
+
     /// The clsact filters: interface index, priority and handle.
     pub(in crate::datapath) fn filters(&self) -> Vec<(u32, u16, u32)> {
         let all = self.maps.nic_states.read(0, self.maps.nic_states.len()).into_iter();
-        all.filter(|state| state.kind == NicStateRecord::FILTER)
+        all.filter(|state| matches!(state.kind, NicStateRecord::FILTER | NicStateRecord::INGRESS_FILTER))
             .map(|state| (state.interface, state.priority, state.handle))
             .collect()
+    }
+}
+
+impl Writer {
+    /// Clears the records of an interface that is gone or elsewhere, and whose settings went with it.
+    pub(in crate::datapath) fn forget_nic_states(&mut self, interface: u32) {
+        let states = &mut self.datapath.maps.nic_states;
+        for index in 0..states.len() {
+            if states.get(index).interface == interface {
+                states.write(index, &[NicStateRecord::default()]);
+            }
+        }
     }
 }
 
@@ -164,11 +216,13 @@ fn acquire(states: &mut Mapped<NicStateRecord>, record: &NicStateRecord) -> Resu
         }
         let new = add(states, record)?;
         nic.set_promiscuous(true).map_err(failed("making it promiscuous"))?;
+        kill_point::step();
         return Ok(new.then(|| format!("{} takes every frame now (promiscuous mode)", nic.name())));
     }
     let mac = Mac(record.mac);
     let new = add(states, record)?;
     nic.join(mac).map_err(failed(&format!("joining {mac}")))?;
+    kill_point::step();
     Ok(new.then(|| format!("{} receives {mac} now", nic.name())))
 }
 
@@ -192,10 +246,12 @@ fn release(record: &NicStateRecord) -> Option<String> {
         NicStateRecord::PROMISCUOUS => {
             (nic.set_promiscuous(false), format!("{} no longer takes every frame", nic.name()))
         }
-        _ => (
-            egress::remove_filter(nic.name(), record.priority, record.handle),
-            format!("{}: the filter is removed", nic.name()),
-        ),
+        kind => {
+            let ingress = kind == NicStateRecord::INGRESS_FILTER;
+            let hook = if ingress { TcAttachType::Ingress } else { TcAttachType::Egress };
+            let removed = tc::remove_filter(nic.name(), hook, record.priority, record.handle);
+            (removed, format!("{}: the filter is removed", nic.name()))
+        }
     };
     match result {
         Ok(()) => Some(line),

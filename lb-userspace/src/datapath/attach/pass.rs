@@ -39,8 +39,7 @@ pub fn pass(interface: &Interface, remove: bool) -> Result<()> {
     }
     pins.remove_pin(&pin)?;
     let mut ebpf = object::read_without_tables(&mut EbpfLoader::new())?;
-    let (_, link) = attach(&mut ebpf, PASS, interface, Mode::Native)?;
-    link.pin(pin).map(drop).map_err(pin_error)
+    attach(&mut ebpf, PASS, interface, Mode::Native)?.link.pin(pin).map(drop).map_err(pin_error)
 }
 
 /// The programs that modlb attached, by id, with their instances' names; `None`: by [`pass`].
@@ -48,7 +47,7 @@ pub fn link_programs() -> Vec<(Option<String>, u32)> {
     let links = |pins: &Pins| -> Vec<u32> {
         let names = pins.entries().unwrap_or_default().into_iter();
         let links = names.filter(|name| name.starts_with("link-") || pins.instance() == PASS_DIRECTORY);
-        links.filter_map(|name| link::query(&pins.map(&name)).ok()).map(|link| link.program).collect()
+        links.filter_map(|name| link::query(&pins.map(&name)).ok().flatten()).map(|link| link.program).collect()
     };
     let pass = links(&Pins::outside(PASS_DIRECTORY)).into_iter().map(|program| (None, program));
     let instances = pins::instances().into_iter();
@@ -62,7 +61,7 @@ pub fn link_programs() -> Vec<(Option<String>, u32)> {
 fn remove_gone(pins: &Pins) -> Result<()> {
     for name in pins.entries()? {
         let path = pins.map(&name);
-        if link::query(&path)?.interface.is_none() {
+        if link::query(&path)?.is_some_and(|link| link.interface.is_none()) {
             pins.remove_pin(&path)?;
         }
     }

@@ -17,14 +17,20 @@ use aya::{
 use super::{
     mode::Mode,
     names,
+    ports::PortMode,
     refusal::{errno, refused, root_cause},
 };
 use crate::{
     datapath::{
         error::{Error, Result},
-        store::instance::Datapath,
+        store::{instance::Datapath, pins::Pins},
     },
-    net::Interface,
+    net::{
+        Interface, XdpMode as XdpInfoMode,
+        ethtool::Ethtool,
+        queues::{Queues, may_flap},
+        shell::quoted,
+    },
 };
 
 /// Bytes of a page that an MTU cannot use: headroom for the program, the Ethernet header, and about the size of the
@@ -34,12 +40,27 @@ const OVERHEAD: u32 = 256 + 14 + 320;
 impl Datapath {
     /// Whether the program on an interface takes frames in several buffers.
     pub fn is_multi_buffer(&self, interface: u32) -> bool {
-        let info = ProgramInfo::from_pin(self.pins.program(interface));
-        info.is_ok_and(|info| info.name_as_str().is_some_and(names::is_multi_buffer))
+        is_multi_buffer(&self.pins, interface)
     }
 }
 
-/// Attaches the variant of a program that fits, and returns its name.
+/// The same for pins of any version.
+pub(in crate::datapath) fn is_multi_buffer(pins: &Pins, interface: u32) -> bool {
+    let info = ProgramInfo::from_pin(pins.program(interface));
+    info.is_ok_and(|info| info.name_as_str().is_some_and(names::is_multi_buffer))
+}
+
+/// A program on an interface.
+pub(in crate::datapath) struct OnInterface {
+    /// Its name.
+    pub name: String,
+    /// What holds it. Dropping it detaches the program.
+    pub link: FdLink,
+    /// Where it runs.
+    pub mode: PortMode,
+}
+
+/// Attaches the variant of a program that fits.
 ///
 /// # Errors
 ///
@@ -49,7 +70,10 @@ pub(in crate::datapath) fn attach(
     program: &str,
     interface: &Interface,
     mode: Mode,
-) -> Result<(String, FdLink)> {
+) -> Result<OnInterface> {
+    if mode != Mode::Generic && interface.xdp.is_none_or(|xdp| xdp.mode == XdpInfoMode::Generic) {
+        warn_of_flap(&interface.name);
+    }
     let native = match mode {
         // The network stack hands over every frame in one buffer.
         Mode::Generic => return generic(ebpf, program, interface),
@@ -59,32 +83,28 @@ pub(in crate::datapath) fn attach(
     match native {
         Ok(attached) => Ok(attached),
         Err(refusal) if mode == Mode::Auto && refusal.is_about_driver() => {
-            log::warn!(
-                "{}: the driver cannot run XDP programs ({}); using generic mode, which is several times slower",
-                interface.name,
-                root_cause(&refusal.error)
-            );
+            let why = refusal.for_want_of_queues(interface);
+            let why =
+                why.unwrap_or_else(|| format!("the driver cannot run XDP programs ({})", root_cause(&refusal.error)));
+            log::warn!("{}: {why}; using generic mode, which is several times slower", interface.name);
             generic(ebpf, program, interface)
         }
         Err(refusal) => Err(refused(interface, &refusal.reason(interface))),
     }
 }
 
-fn generic(ebpf: &mut Ebpf, program: &str, interface: &Interface) -> Result<(String, FdLink)> {
+fn generic(ebpf: &mut Ebpf, program: &str, interface: &Interface) -> Result<OnInterface> {
     let link = attach_as(loaded(ebpf, program)?, interface, XdpMode::Skb)
         .map_err(|error| Refusal { error, too_old: false })
         .map_err(|refusal| refused(interface, &refusal.reason(interface)))?;
-    Ok((program.to_owned(), link))
+    Ok(OnInterface { name: program.to_owned(), link, mode: PortMode::Generic })
 }
 
 /// Attaches in the driver, with one buffer if possible. The inner error is the kernel's or the driver's refusal.
-fn native(
-    ebpf: &mut Ebpf,
-    program: &str,
-    interface: &Interface,
-) -> Result<std::result::Result<(String, FdLink), Refusal>> {
+fn native(ebpf: &mut Ebpf, program: &str, interface: &Interface) -> Result<std::result::Result<OnInterface, Refusal>> {
+    let attached = |name, link| Ok(Ok(OnInterface { name, link, mode: PortMode::Native }));
     let error = match attach_as(loaded(ebpf, program)?, interface, XdpMode::Driver) {
-        Ok(link) => return Ok(Ok((program.to_owned(), link))),
+        Ok(link) => return attached(program.to_owned(), link),
         Err(error) => error,
     };
     let mut refusal = Refusal { error, too_old: false };
@@ -99,7 +119,7 @@ fn native(
                     "{}: frames of its MTU need several buffers; using the multi-buffer program",
                     interface.name
                 );
-                Ok(Ok((several, link)))
+                attached(several, link)
             }
             Err(_) => Ok(Err(refusal)),
         },
@@ -154,13 +174,21 @@ impl Refusal {
     }
 
     fn reason(&self, interface: &Interface) -> String {
-        reason(&interface.name, interface, errno(&self.error), &root_cause(&self.error), self.too_old)
+        let queues = self.for_want_of_queues(interface).filter(|_| self.is_about_driver());
+        let what_else = || reason(interface, errno(&self.error), &root_cause(&self.error), self.too_old);
+        queues.map_or_else(what_else, |queues| format!("{queues}; or use `--mode generic`"))
+    }
+
+    /// What is wrong with the queues, and what helps.
+    fn for_want_of_queues(&self, interface: &Interface) -> Option<String> {
+        let no_space = errno(&self.error) == Some(libc::ENOSPC);
+        Queues::read(&interface.name).ok()?.refusal(&interface.name, online_cpus(), no_space)
     }
 }
 
 /// What is wrong, and what helps.
-fn reason(name: &str, interface: &Interface, errno: Option<i32>, cause: &str, too_old: bool) -> String {
-    let (mtu, most) = (interface.mtu, most_in_one_buffer());
+fn reason(interface: &Interface, errno: Option<i32>, cause: &str, too_old: bool) -> String {
+    let (mtu, most, name) = (interface.mtu, most_in_one_buffer(), quoted(&interface.name));
     match errno {
         Some(libc::EBUSY | libc::EEXIST) => {
             let id = interface.xdp.map_or_else(String::new, |xdp| format!(" (program {})", xdp.program_id));
@@ -191,6 +219,22 @@ fn reason(name: &str, interface: &Interface, errno: Option<i32>, cause: &str, to
     }
 }
 
+/// Says beforehand what an operator should not be surprised by.
+fn warn_of_flap(name: &str) {
+    let driver = Ethtool::new(name).and_then(|ethtool| ethtool.driver());
+    if let Some(driver) = driver.ok().filter(|driver| may_flap(driver)) {
+        log::warn!(
+            "{name}: the driver {driver} may set up its queues anew for a first native program, and again when it is \
+             detached: the link can be down for some seconds"
+        );
+    }
+}
+
+fn online_cpus() -> u32 {
+    // SAFETY: takes a number.
+    u32::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1)
+}
+
 /// About the largest MTU whose frames fit in one buffer.
 fn most_in_one_buffer() -> u32 {
     // SAFETY: takes a number.
@@ -203,17 +247,8 @@ mod tests {
     use super::*;
 
     fn reason_for(mtu: u32, errno: i32, too_old: bool) -> String {
-        let interface = Interface {
-            index: 2,
-            name: "eth0".into(),
-            mac: None,
-            mtu,
-            up: true,
-            xdp: None,
-            veth: false,
-            vlan_of: None,
-        };
-        reason("eth0", &interface, Some(errno), "the cause", too_old)
+        let interface = Interface { index: 2, name: "eth0".into(), mtu, up: true, ..Interface::default() };
+        reason(&interface, Some(errno), "the cause", too_old)
     }
 
     #[test]

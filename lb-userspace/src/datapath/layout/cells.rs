@@ -10,15 +10,30 @@ use lb_common::{
     flow::{Address as _, V4, V6},
     key::{self, Kind, Side},
     limits::MAX_PROBES,
+    mac::Mac,
 };
 
 use crate::datapath::error::{Error, Result};
 
-/// The key of a service.
+/// What a packet is compared with.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Subject {
+    /// An address, or the first of a prefix.
+    Address(IpAddr),
+    /// The sender of the frame.
+    Peer {
+        /// Its MAC.
+        mac: Mac,
+        /// The number of the set of peers.
+        set: u32,
+    },
+}
+
+/// The key of a service, or of something else that is found in the same table.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Key {
-    /// The service's address, or the first of its prefix.
-    pub address: IpAddr,
+    /// The service's address, or the like.
+    pub subject: Subject,
     /// The length of the prefix, of 128 bits; `None`: a single address.
     pub prefix: Option<u32>,
     /// Which end of a packet the address is compared with.
@@ -32,19 +47,26 @@ pub struct Key {
 }
 
 impl Key {
+    /// A key without prefix, protocol and port.
+    pub const fn bare(subject: Subject, kind: Kind) -> Self {
+        Self { subject, prefix: None, side: Side::Destination, kind, protocol: 0, port: 0 }
+    }
+
     /// The address as stored in a cell.
     pub fn halves(&self) -> [u64; 2] {
-        match self.address {
-            IpAddr::V4(address) => V4(address.to_bits()).halves(),
-            IpAddr::V6(address) => digits(address.to_bits()).halves(),
+        match self.subject {
+            Subject::Address(IpAddr::V4(address)) => V4(address.to_bits()).halves(),
+            Subject::Address(IpAddr::V6(address)) => digits(address.to_bits()).halves(),
+            Subject::Peer { mac, set } => key::peer(mac.wide(), set),
         }
     }
 
     /// The tag as stored in a cell.
     pub const fn tag(&self) -> u32 {
-        let family = match self.address {
-            IpAddr::V4(_) => V4::FAMILY,
-            IpAddr::V6(_) => V6::FAMILY,
+        let family = match self.subject {
+            Subject::Address(IpAddr::V4(_)) => V4::FAMILY,
+            Subject::Address(IpAddr::V6(_)) => V6::FAMILY,
+            Subject::Peer { .. } => return key::PEER_TAG,
         };
         key::tag(self.side.of(family), self.kind, self.protocol, self.port)
     }
@@ -139,9 +161,10 @@ fn insert(cells: &mut [Option<(usize, u32)>], index: usize, home: u32) -> Option
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
 
-    use lb_common::limits::{CELLS_PER_SERVICE, DEFAULT_SERVICES, KEYS_PER_SERVICE};
+    use lb_common::limits::{CELLS_PER_SERVICE, DEFAULT_SERVICES, KEYS_PER_SERVICE, PEER_KEYS};
 
     use super::*;
+    use crate::datapath::capacities::Capacities;
 
     /// The datapath's search.
     fn find(table: &Cells, keys: &[Key], wanted: &Key) -> Option<usize> {
@@ -165,14 +188,11 @@ mod tests {
             .flat_map(|number| {
                 let (address, port) = address(number);
                 [
-                    Key { address, prefix: None, side: Side::Destination, kind: Kind::Port, protocol: 6, port },
+                    Key { protocol: 6, port, ..Key::bare(Subject::Address(address), Kind::Port) },
                     Key {
-                        address,
-                        prefix: None,
-                        side: Side::Destination,
-                        kind: Kind::Fragment,
                         protocol: (number % 251) as u8,
                         port,
+                        ..Key::bare(Subject::Address(address), Kind::Fragment)
                     },
                 ]
             })
@@ -192,12 +212,9 @@ mod tests {
     fn the_smallest_table_works() {
         let address = IpAddr::from([203, 0, 113, 10]);
         let keys = [Kind::Port, Kind::Fragment].map(|kind| Key {
-            address,
-            prefix: None,
-            side: Side::Destination,
-            kind,
             protocol: 6,
             port: 80,
+            ..Key::bare(Subject::Address(address), kind)
         });
         assert_all_found(&keys, KEYS_PER_SERVICE * CELLS_PER_SERVICE);
         assert_eq!(find(&place(&[], 8).unwrap(), &[], &keys[0]), None);
@@ -213,6 +230,24 @@ mod tests {
         }
     }
 
+    /// As many peers as fit, besides all services, with MACs that differ little.
+    #[test]
+    fn peers_are_found_by_mac_and_set() {
+        let length = Capacities::default().cells();
+        let peer = |number: u32| {
+            let [.., a, b] = number.to_be_bytes();
+            Key::bare(Subject::Peer { mac: Mac([2, 0, 0, 0, a % 4, b]), set: number >> 10 }, Kind::Peer)
+        };
+        let mut keys = full(|n| (Ipv4Addr::from_bits(0xcb00_7100 + n).into(), 443));
+        keys.extend((0..PEER_KEYS).map(peer));
+        assert_all_found(&keys, length);
+        let table = place(&keys, length).unwrap();
+        assert_eq!(
+            find(&table, &keys, &Key { subject: Subject::Peer { mac: Mac([2, 0, 0, 0, 0, 1]), set: 4 }, ..peer(0) }),
+            None
+        );
+    }
+
     #[test]
     fn a_table_that_is_too_small_is_refused() {
         let keys = full(|n| (Ipv4Addr::from_bits(n).into(), 443));
@@ -222,8 +257,7 @@ mod tests {
     #[test]
     fn an_ipv4_key_is_not_an_ipv6_key() {
         let (four, six) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::from_bits(0x0a00_0001));
-        let key =
-            |address| Key { address, prefix: None, side: Side::Destination, kind: Kind::Address, protocol: 0, port: 0 };
+        let key = |address| Key::bare(Subject::Address(address), Kind::Address);
         let keys = [key(four.into())];
         assert_eq!(find(&place(&keys, 8).unwrap(), &keys, &key(six.into())), None);
     }

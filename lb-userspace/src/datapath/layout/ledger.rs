@@ -1,10 +1,17 @@
 //! Allocates counters to servers.
 //!
-//! A server keeps its counter for as long as it is configured. Traps: programs that still use the previous half go on
-//! counting for former servers, and a command may be killed before it publishes. So a counter that the active half
-//! names, for a server or as draining, is not reused or zeroed by the next publication, only by the one after.
+//! The counters of a service are one block, in the order of its servers, so that services with the same servers have
+//! the same slots, which are then stored once. If the list of servers changes, the service takes a new block; what its
+//! servers have counted so far goes with them.
+//!
+//! Traps: programs that still use the previous half go on adding to former counters, and a command may be killed before
+//! it publishes. So a counter that the active half names, for a server or as draining, is not reused or zeroed by the
+//! next publication, only by the one after.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 use lb_common::{limits::COUNTER_WINDOW, record::DrainingRecord, table::Counter};
 
@@ -17,39 +24,43 @@ use crate::datapath::{
 #[derive(Debug)]
 pub struct Ledger<'a> {
     have: &'a Snapshot,
-    windows: Vec<Window>,
-    used: Vec<bool>,
-    kept: HashMap<(&'a str, IpAddr), u32>,
-    /// The window of each service, by name.
-    homes: HashMap<&'a str, u32>,
+    /// Runs of free counters: length and start. None crosses a window's end.
+    free: BTreeSet<(u32, u32)>,
+    /// The servers of each service in force, by name, with their counters.
+    had: HashMap<&'a str, Vec<(IpAddr, u32)>>,
+    /// Servers keep their counters rather than move to a block.
+    keeps: bool,
     /// Counters that have to be zero before they are published.
     pub fresh: Vec<u32>,
-}
-
-/// A range of counters that slots can name relative to its start.
-#[derive(Debug)]
-struct Window {
-    start: u32,
-    end: u32,
-    free: u32,
-    /// All counters before this one are in use.
-    next: u32,
 }
 
 /// The counters of one service.
 #[derive(Debug)]
 pub struct Account {
-    /// The lowest of them, to which slots' counters are relative; without servers, the start of the window.
+    /// The lowest of them, to which slots' counters are relative; 0 without servers.
     pub first: u32,
     /// A counter for each server, in the servers' order.
     pub counters: Vec<u32>,
 }
 
-/// What former servers and services leave behind.
+/// A service of the new half.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its servers.
+    pub servers: &'a [IpAddr],
+    /// Their counters.
+    pub account: &'a Account,
+}
+
+/// What former counters leave behind.
 #[derive(Debug)]
 pub struct Remains {
     /// Counters that may still grow.
     pub draining: Vec<DrainingRecord>,
+    /// What each server counted by former counters, in the order of the new services and their servers.
+    pub servers: Vec<Counter>,
     /// The total of each service's former servers, in the order of the new services.
     pub services: Vec<Counter>,
     /// The total of former services.
@@ -59,109 +70,217 @@ pub struct Remains {
 impl<'a> Ledger<'a> {
     /// A ledger of `capacity` counters, in which those that the active half names are in use.
     pub fn new(have: &'a Snapshot, capacity: u32) -> Self {
-        let windows = (0..capacity).step_by(COUNTER_WINDOW as usize).map(|start| {
-            let end = capacity.min(start.saturating_add(COUNTER_WINDOW));
-            Window { start, end, free: end - start, next: start }
-        });
-        let used = vec![false; capacity as usize];
-        let names = have.config.services.iter().map(|service| service.name.as_str());
-        let homes = names.zip(have.services.iter().map(|record| record.first_counter / COUNTER_WINDOW)).collect();
-        let (windows, kept, fresh) = (windows.collect(), have.counters(), Vec::new());
-        let mut ledger = Self { have, windows, used, kept, homes, fresh };
-        let named = have.servers.iter().map(|server| server.counter);
-        for counter in named.chain(have.draining.iter().map(|draining| draining.counter)) {
-            ledger.mark_used(counter);
+        let mut had: HashMap<_, Vec<_>> = HashMap::new();
+        let mut used = vec![false; capacity as usize];
+        for (service, server, counter) in have.counted() {
+            had.entry(service).or_default().push((server, counter));
+            used[counter as usize] = true;
         }
-        ledger
+        have.draining.iter().for_each(|draining| used[draining.counter as usize] = true);
+        Self { have, free: free_runs(&used), had, keeps: false, fresh: Vec::new() }
     }
 
-    /// Counters for the servers of a service: those that they have, and new ones for the rest.
+    /// Counters for the servers of all services.
+    ///
+    /// Where everything is full, blocks for some services may leave no room for others. Then no service moves that need
+    /// not.
     ///
     /// # Errors
     ///
     /// [`Error::Capacity`]: no window has room. That takes services with tens of thousands of servers.
-    pub fn account(&mut self, service: &'a str, servers: &[IpAddr]) -> Result<Account> {
-        let kept: Vec<_> = servers.iter().map(|server| self.kept.get(&(service, *server)).copied()).collect();
+    pub fn accounts(&mut self, services: &[(&str, &[IpAddr])]) -> Result<Vec<Account>> {
+        let (free, had) = (self.free.clone(), self.had.clone());
+        let all = |ledger: &mut Self| services.iter().map(|(name, servers)| ledger.account(name, servers)).collect();
+        let blocks: Result<_> = all(self);
+        blocks.or_else(|_| {
+            *self = Self { have: self.have, free, had, keeps: true, fresh: Vec::new() };
+            all(self)
+        })
+    }
+
+    /// Counters for the servers of a service: those that they have, or new ones.
+    fn account(&mut self, service: &str, servers: &[IpAddr]) -> Result<Account> {
+        let had = self.had.get(service).map_or(&[][..], Vec::as_slice);
+        let same = had.iter().map(|(server, _)| server).eq(servers);
+        let kept: HashMap<_, _> = if same { HashMap::new() } else { had.iter().copied().collect() };
+        let had: Vec<_> = had.iter().map(|(_, counter)| *counter).collect();
+        if same && is_block(&had) {
+            return Ok(Account::of(had));
+        }
+        if (!self.keeps || had.is_empty())
+            && let Some(block) = self.take_block(servers.len() as u32)
+        {
+            return Ok(Account::of(block));
+        }
+        // No block is free. Slots of other services will differ from these, but every server has its counter.
+        if same {
+            return Ok(Account::of(had));
+        }
+        let kept: Vec<_> = servers.iter().map(|server| kept.get(server).copied()).collect();
         let missing = kept.iter().filter(|counter| counter.is_none()).count() as u32;
-        let home = self.homes.get(service).copied();
-        if let Some(home) = home.filter(|home| self.windows[*home as usize].free >= missing) {
-            return Ok(self.fill(home as usize, kept));
+        let home = kept.iter().flatten().next().map(|counter| counter / COUNTER_WINDOW);
+        if let Some(taken) = home.and_then(|window| self.take_from(window, missing)) {
+            let mut taken = taken.into_iter();
+            return Ok(Account::of(kept.into_iter().filter_map(|counter| counter.or_else(|| taken.next())).collect()));
         }
-        let needed = servers.len() as u32;
-        let window = self.windows.iter().position(|window| window.free >= needed);
-        let window = window.ok_or_else(|| Error::Capacity {
+        let free = self.free_by_window();
+        let window = free.iter().find(|(_, free)| **free >= servers.len() as u32).map(|(window, _)| *window);
+        let taken = window.and_then(|window| self.take_from(window, servers.len() as u32));
+        taken.map(Account::of).ok_or_else(|| Error::Capacity {
             what: "counters for the servers of one service",
-            needed: needed.into(),
-            capacity: self.windows.iter().map(|window| window.free).max().unwrap_or_default().into(),
+            needed: servers.len() as u64,
+            capacity: free.values().copied().max().unwrap_or_default().into(),
             option: "--max-servers",
-        })?;
-        // The whole service moves to another window. What its servers counted stays in the service's total.
-        for server in servers {
-            self.kept.remove(&(service, *server));
+        })
+    }
+
+    /// Takes consecutive counters, from the shortest run that has them.
+    fn take_block(&mut self, length: u32) -> Option<Vec<u32>> {
+        if length == 0 {
+            return Some(Vec::new());
         }
-        Ok(self.fill(window, vec![None; servers.len()]))
+        let run = *self.free.range((length, 0)..).next()?;
+        Some(self.take(run, length))
     }
 
-    fn fill(&mut self, window: usize, kept: Vec<Option<u32>>) -> Account {
-        let counters: Vec<_> =
-            kept.into_iter().map(|counter| counter.unwrap_or_else(|| self.allocate(window))).collect();
-        Account { first: counters.iter().copied().min().unwrap_or(self.windows[window].start), counters }
-    }
-
-    fn allocate(&mut self, window: usize) -> u32 {
-        let Window { end, next, .. } = self.windows[window];
-        let counter = (next..end).find(|counter| !self.used[*counter as usize]).unwrap_or(next);
-        self.windows[window].next = counter;
-        self.mark_used(counter);
-        self.fresh.push(counter);
-        counter
-    }
-
-    fn mark_used(&mut self, counter: u32) {
-        if !std::mem::replace(&mut self.used[counter as usize], true) {
-            self.windows[(counter / COUNTER_WINDOW) as usize].free -= 1;
+    /// Takes any counters of a window; `None`: it has too few.
+    fn take_from(&mut self, window: u32, count: u32) -> Option<Vec<u32>> {
+        let runs: Vec<_> = self.free.iter().filter(|(_, start)| start / COUNTER_WINDOW == window).copied().collect();
+        if runs.iter().map(|(length, _)| length).sum::<u32>() < count {
+            return None;
         }
+        let mut taken = Vec::new();
+        for run in runs {
+            let length = run.0.min(count - taken.len() as u32);
+            taken.extend(self.take(run, length));
+        }
+        Some(taken)
+    }
+
+    fn take(&mut self, run: (u32, u32), length: u32) -> Vec<u32> {
+        let (free, start) = run;
+        self.free.remove(&run);
+        if free > length {
+            self.free.insert((free - length, start + length));
+        }
+        let taken: Vec<_> = (start..start + length).collect();
+        self.fresh.extend(&taken);
+        taken
+    }
+
+    fn free_by_window(&self) -> HashMap<u32, u32> {
+        let mut windows = HashMap::new();
+        for (length, start) in &self.free {
+            *windows.entry(start / COUNTER_WINDOW).or_default() += length;
+        }
+        windows
     }
 
     /// What is left behind, once every service has its account. `settled` are the final values of the active half's
     /// draining counters.
-    pub fn close(&self, services: &[(&str, &[IpAddr])], settled: &[Counter]) -> Remains {
-        let now: HashMap<&str, u32> = services.iter().zip(0..).map(|((name, _), index)| (*name, index)).collect();
+    pub fn close(&self, holders: &[Holder<'_>], settled: &[Counter]) -> Remains {
+        let now = Now::new(holders);
         let mut remains = Remains {
             draining: Vec::new(),
-            services: vec![Counter::default(); now.len()],
+            servers: vec![Counter::default(); now.servers.len()],
+            services: vec![Counter::default(); holders.len()],
             former: self.have.record.former,
         };
-        for (record, service) in self.have.services.iter().zip(&self.have.config.services) {
-            remains.add(now.get(service.name.as_str()).copied(), record.former);
+        let names: Vec<_> = self.have.config.services.iter().map(|service| service.name.as_str()).collect();
+        for (record, name) in self.have.services.iter().zip(&names) {
+            remains.add(now.service(name), record.former);
         }
+        let counted: Vec<_> = self.have.counted().collect();
         for (draining, value) in self.have.draining.iter().zip(settled) {
-            let name = self.have.config.services.get(draining.service as usize).map(|service| service.name.as_str());
-            remains.add(name.and_then(|name| now.get(name)).copied(), *value);
+            let server = counted.get(draining.server as usize);
+            let server = server.and_then(|(name, server, _)| now.server(name, *server));
+            let service = || names.get(draining.service as usize).and_then(|name| now.service(name));
+            remains.add(server.or_else(service), *value);
         }
-        let mut stays = self.stays(services);
-        for (name, server, counter) in self.have.counted() {
-            if stays.remove(&(name, server)).is_none() {
-                let service = now.get(name).copied().unwrap_or(DrainingRecord::NO_SERVICE);
-                remains.draining.push(DrainingRecord { counter, service });
+        for ((name, server, counter), record) in counted.iter().zip(&self.have.servers) {
+            let heir = now.server(name, *server).or_else(|| now.service(name));
+            remains.add(heir, record.former);
+            if heir.is_none_or(|heir| heir.counter != Some(*counter)) {
+                remains.draining.push(DrainingRecord {
+                    counter: *counter,
+                    service: heir.map_or(DrainingRecord::NO_SERVICE, |heir| heir.service),
+                    server: heir.and_then(|heir| heir.server).unwrap_or(DrainingRecord::NO_SERVER),
+                    reserved: 0,
+                });
             }
         }
         remains
     }
+}
 
-    /// The servers that keep their counter.
-    fn stays<'b>(&'b self, services: &[(&'b str, &'b [IpAddr])]) -> HashMap<(&'b str, IpAddr), ()> {
-        let all = services.iter().flat_map(|(name, servers)| servers.iter().map(move |server| (*name, *server)));
-        all.filter(|server| self.kept.contains_key(server)).map(|server| (server, ())).collect()
+impl Account {
+    fn of(counters: Vec<u32>) -> Self {
+        Self { first: counters.iter().copied().min().unwrap_or_default(), counters }
+    }
+}
+
+/// Who takes over what a former counter counted: a service or, with its counter now, one of its servers.
+#[derive(Clone, Copy)]
+struct Heir {
+    service: u32,
+    server: Option<u32>,
+    counter: Option<u32>,
+}
+
+/// The services and servers of the new half, by name.
+struct Now<'a> {
+    services: HashMap<&'a str, u32>,
+    servers: HashMap<(&'a str, IpAddr), Heir>,
+}
+
+impl<'a> Now<'a> {
+    fn new(holders: &[Holder<'a>]) -> Self {
+        let services = holders.iter().zip(0..).map(|(holder, index)| (holder.name, index)).collect();
+        let all = holders.iter().zip(0..).flat_map(|(holder, service)| {
+            let servers = holder.servers.iter().zip(&holder.account.counters);
+            servers.map(move |(server, counter)| ((holder.name, *server), service, *counter))
+        });
+        let heir = |(((name, server), service, counter), index)| {
+            ((name, server), Heir { service, server: Some(index), counter: Some(counter) })
+        };
+        Self { services, servers: all.zip(0..).map(heir).collect() }
+    }
+
+    fn service(&self, name: &str) -> Option<Heir> {
+        self.services.get(name).map(|service| Heir { service: *service, server: None, counter: None })
+    }
+
+    fn server(&self, name: &str, server: IpAddr) -> Option<Heir> {
+        self.servers.get(&(name, server)).copied()
     }
 }
 
 impl Remains {
-    /// Adds to a service, or to the total of former services.
-    fn add(&mut self, service: Option<u32>, value: Counter) {
-        match service {
-            Some(index) => self.services[index as usize] += value,
+    /// Adds to a server, to a service, or to the total of former services.
+    fn add(&mut self, heir: Option<Heir>, value: Counter) {
+        match heir {
+            Some(Heir { server: Some(server), .. }) => self.servers[server as usize] += value,
+            Some(Heir { service, server: None, .. }) => self.services[service as usize] += value,
             None => self.former += value,
         }
     }
+}
+
+fn is_block(counters: &[u32]) -> bool {
+    counters.windows(2).all(|pair| pair[0] + 1 == pair[1])
+}
+
+/// The runs of counters that are not in use.
+fn free_runs(used: &[bool]) -> BTreeSet<(u32, u32)> {
+    let mut runs = BTreeSet::new();
+    for (window, used) in (0..).zip(used.chunks(COUNTER_WINDOW as usize)) {
+        let mut start = window * COUNTER_WINDOW;
+        for run in used.chunk_by(|a, b| a == b) {
+            if !run[0] {
+                runs.insert((run.len() as u32, start));
+            }
+            start += run.len() as u32;
+        }
+    }
+    runs
 }

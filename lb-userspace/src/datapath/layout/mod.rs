@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! lay_out   the whole half                              cells   the hash table of services
-//! ledger    which server has which counter
+//! ledger    which server has which counter              peers   whose frames are not balanced again
 //! ```
 
 mod cells;
+mod keep;
 pub mod lay_out;
 mod ledger;
+mod peers;

@@ -13,6 +13,7 @@ use lb_common::{
 };
 
 use super::{
+    carried::Carried,
     maps::{Mapped, Plain},
     pins::Pins,
 };
@@ -58,19 +59,33 @@ impl<T: Plain + Default + PartialEq> PerCpu<T> {
 
 /// The counter of each outcome but `forwarded`.
 #[derive(Debug)]
-pub struct OutcomeCounters(PerCpu<Counter>);
+pub struct OutcomeCounters {
+    counters: PerCpu<Counter>,
+    carried: Carried,
+}
 
 impl OutcomeCounters {
     /// Those of an instance.
     pub fn open(pins: &Pins) -> Result<Self> {
-        Ok(Self(PerCpu::open(pins, "OUTCOMES")?))
+        Ok(Self { counters: PerCpu::open(pins, "OUTCOMES")?, carried: Carried::of_outcomes(pins)? })
     }
 
     /// The sum for each outcome, in [`Outcome::ALL`]'s order.
     pub fn all(&self) -> Vec<Counter> {
-        let value = |index| self.0.values.get(index);
-        Outcome::ALL.iter().map(|outcome| self.0.sum(outcome.index(), value)).collect()
+        let value = |index| self.counters.values.get(index);
+        let sum = |number| plus(self.counters.sum(number, value), self.carried.get(number));
+        Outcome::ALL.iter().map(|outcome| sum(outcome.index())).collect()
     }
+
+    /// What was counted before the instance was upgraded.
+    pub(in crate::datapath) fn carried(&mut self) -> &mut Carried {
+        &mut self.carried
+    }
+}
+
+fn plus(mut a: Counter, b: Counter) -> Counter {
+    a += b;
+    a
 }
 
 /// The counter of each server, and the packed counter of what is not added to it yet.
@@ -78,17 +93,23 @@ impl OutcomeCounters {
 pub struct ServerCounters {
     counters: PerCpu<Counter>,
     packed: PerCpu<PackedCounter>,
+    carried: Carried,
 }
 
 impl ServerCounters {
     /// Those of an instance.
     pub fn open(pins: &Pins) -> Result<Self> {
-        Ok(Self { counters: PerCpu::open(pins, "COUNTERS")?, packed: PerCpu::open(pins, "TALLIES")? })
+        Ok(Self {
+            counters: PerCpu::open(pins, "COUNTERS")?,
+            packed: PerCpu::open(pins, "TALLIES")?,
+            carried: Carried::of_servers(pins)?,
+        })
     }
 
     /// The values of the given counters, in their order.
     pub fn get(&self, numbers: &[u32]) -> Vec<Counter> {
-        numbers.iter().map(|number| self.counters.sum(*number, |index| self.value(index))).collect()
+        let sum = |number| plus(self.counters.sum(number, |index| self.value(index)), self.carried.get(number));
+        numbers.iter().map(|number| sum(*number)).collect()
     }
 
     /// Zeroes counters that are not in use.
@@ -96,7 +117,13 @@ impl ServerCounters {
         for &number in numbers {
             self.counters.zero(number);
             self.packed.zero(number);
+            self.carried.set(number, Counter::default());
         }
+    }
+
+    /// What was counted before the instance was upgraded.
+    pub(in crate::datapath) fn carried(&mut self) -> &mut Carried {
+        &mut self.carried
     }
 
     /// The value on one CPU. While the datapath adds the packed counter to the counter, the packed counter is marked as

@@ -3,12 +3,12 @@
 use std::ops::Deref;
 
 use lb_common::{
-    abi::{ABI, Instance, MAGIC},
+    abi::{ABI, FORMER_ABI, Instance, MAGIC},
     control::Control,
 };
 
 use super::{
-    counters::{OutcomeCounters, ServerCounters},
+    counters::{OutcomeCounters, ServerCounters, cpus},
     maps::{Mapped, Maps},
     pins::{Lock, Pins, Stamp},
     records::role,
@@ -19,6 +19,7 @@ use crate::{
     datapath::{
         capacities::Capacities,
         error::{Error, Result},
+        kill_point,
     },
     net::namespaces,
 };
@@ -70,7 +71,7 @@ impl Datapath {
     /// It is not running, is of another version, or belongs to another network namespace.
     pub fn open(instance: &str) -> Result<Self> {
         let pins = Pins::new(instance);
-        let record = record(&pins)?.ok_or_else(|| Error::NotRunning(instance.to_owned()))?;
+        let record = record(&pins)?.ok_or_else(|| pins.missing())?;
         check(&pins, &record)?;
         Self::with(pins, &record)
     }
@@ -95,6 +96,15 @@ impl Datapath {
     /// Its capacities.
     pub const fn capacities(&self) -> &Capacities {
         &self.capacities
+    }
+
+    /// The memory that its tables take, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// The number of CPUs cannot be read.
+    pub fn memory(&self) -> Result<u64> {
+        Ok(self.capacities.memory(cpus()?))
     }
 
     /// Counts publications. Another number means that another configuration is in force.
@@ -126,12 +136,13 @@ impl Datapath {
     /// that resolves MACs.
     pub fn set_standby(&self, standby: bool) {
         self.maps.control.update(|now| now.with_standby(standby));
+        kill_point::step();
     }
 }
 
 /// Reads the instance's record; `None`: there is none, or the instance was never completed.
 pub(in crate::datapath) fn record(pins: &Pins) -> Result<Option<Instance>> {
-    if !pins.map("INSTANCE").exists() {
+    if !pins.exist()? || !pins.map("INSTANCE").exists() {
         return Ok(None);
     }
     let record = Mapped::<Instance>::open(pins, "INSTANCE")?.get(0);
@@ -148,9 +159,17 @@ pub(in crate::datapath) fn check(pins: &Pins, record: &Instance) -> Result<()> {
     if record.magic != MAGIC {
         return Err(foreign("its map INSTANCE is not a record of modlb".to_owned()));
     }
+    if record.abi == FORMER_ABI {
+        return Err(Error::Former(pins.instance().to_owned()));
+    }
     if record.abi != ABI {
         return Err(foreign(format!("ABI {}, this is {ABI}", record.abi)));
     }
+    check_namespace(pins, record)
+}
+
+/// Checks that the record is of this network namespace.
+pub(in crate::datapath) fn check_namespace(pins: &Pins, record: &Instance) -> Result<()> {
     let cookie = namespaces::cookie().unwrap_or_default();
     if cookie != 0 && record.netns_cookie != 0 && cookie != record.netns_cookie {
         return Err(Error::OtherNamespace(pins.instance().to_owned()));

@@ -12,7 +12,7 @@ use aya::maps::{MapData, MapInfo};
 use lb_common::{
     abi::Instance,
     control::Control,
-    record::{DrainingRecord, HalfRecord, NicStateRecord, ServerRecord, ServiceRecord},
+    record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
     table::{Counter, NextHop, PackedCounter, PrefixLengths, ServiceCell, Slot},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
@@ -42,13 +42,14 @@ plain!(
     HalfRecord,
     ServiceRecord,
     ServerRecord,
+    PreviousRecord,
     DrainingRecord,
     ServiceCell,
     Slot,
     NextHop,
     PrefixLengths
 );
-plain!(NicStateRecord, Counter, PackedCounter);
+plain!(NicStateRecord, PortRecord, Counter, PackedCounter);
 
 /// An array map in this process's memory: its values, or the entries of a table that is its only value.
 ///
@@ -62,6 +63,8 @@ pub struct Mapped<T> {
 
 // SAFETY: the memory is shared with the kernel and other processes anyway; all access is by volatile copies.
 unsafe impl<T> Send for Mapped<T> {}
+// SAFETY: the same; what writes takes the mapping exclusively.
+unsafe impl<T> Sync for Mapped<T> {}
 
 impl<T: Plain> Mapped<T> {
     /// Maps the values of the map that is pinned under this name.
@@ -139,6 +142,11 @@ impl<T> Drop for Mapped<T> {
 pub struct ControlWord(Mapped<u64>);
 
 impl ControlWord {
+    /// The word of an instance.
+    pub fn open(pins: &Pins) -> Result<Self> {
+        Ok(Self(Mapped::open(pins, "CONTROL")?))
+    }
+
     fn atomic(&self) -> &AtomicU64 {
         // SAFETY: aligned to a page, alive as long as the mapping, and only ever accessed atomically here.
         unsafe { AtomicU64::from_ptr(self.0.start.as_ptr()) }
@@ -175,6 +183,8 @@ pub struct Maps {
     pub services: Mapped<ServiceRecord>,
     /// The servers' records.
     pub servers: Mapped<ServerRecord>,
+    /// The records of servers of previous lists.
+    pub previous: Mapped<PreviousRecord>,
     /// Counters of servers that left.
     pub draining: Mapped<DrainingRecord>,
     /// The table of services.
@@ -187,23 +197,27 @@ pub struct Maps {
     pub next_hops: Mapped<NextHop>,
     /// Interface settings that no link holds.
     pub nic_states: Mapped<NicStateRecord>,
+    /// The attached interfaces.
+    pub ports: Mapped<PortRecord>,
 }
 
 impl Maps {
     /// Opens all of them.
     pub fn open(pins: &Pins) -> Result<Self> {
         Ok(Self {
-            control: ControlWord(Mapped::open(pins, "CONTROL")?),
+            control: ControlWord::open(pins)?,
             instance: Mapped::open(pins, "INSTANCE")?,
             halves: Mapped::open(pins, "HALVES")?,
             services: Mapped::open(pins, "SERVICES")?,
             servers: Mapped::open(pins, "SERVERS")?,
+            previous: Mapped::open(pins, "PREVIOUS")?,
             draining: Mapped::open(pins, "RETIRED")?,
             cells: Mapped::open_table(pins, "CELLS")?,
             prefixes: Mapped::open(pins, "PREFIXES")?,
             slots: Mapped::open_table(pins, "SLOTS")?,
             next_hops: Mapped::open(pins, "REMOTES")?,
             nic_states: Mapped::open(pins, "HELD")?,
+            ports: Mapped::open(pins, "PORTS")?,
         })
     }
 }

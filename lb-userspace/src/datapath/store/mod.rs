@@ -5,14 +5,22 @@
 //! maps      the pinned maps as typed memory               snapshot  reads the active half
 //! records   configuration ↔ records                       counters  per-CPU counters
 //! table     the size of each map                          totals    sums for services, servers and outcomes
-//! grace     waits for running programs
+//! grace     waits for running programs                    bpffs     mounts the BPF file system where that lasts
+//! private   directories and files that only root opens    mounts    who sees a mounted BPF file system
+//! beside    pins of an upgrade, until they replace the instance's    carried   what was counted before an upgrade
 //! ```
 
+mod beside;
+pub mod bpffs;
+pub(super) mod carried;
 pub mod counters;
 pub mod grace;
 pub mod instance;
 pub mod maps;
+mod mounts;
+mod own;
 pub mod pins;
+pub mod private;
 pub(super) mod records;
 pub mod snapshot;
 pub(super) mod table;

@@ -1,7 +1,8 @@
 //! Where everything is pinned, and the lock that admits one writer at a time.
 //!
 //! Trap: the lock is on the instance's directory, which `detach` removes. So a command that gets the lock checks that
-//! the directory is still the one under that name.
+//! the directory is still the one under that name. Whoever can open the directory can hold the lock, so only root can
+//! (see `private`).
 
 use std::{
     fs::{self, File},
@@ -12,19 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    fcntl::{Flock, FlockArg},
-    mount::{MsFlags, mount},
-    sys::statfs::statfs,
+use nix::fcntl::{Flock, FlockArg};
+
+use super::{
+    bpffs::{self, BPFFS},
+    private,
 };
 
-use crate::datapath::error::{Error, Result};
-
-/// Where the BPF file system is.
-pub(in crate::datapath) const BPFFS: &str = "/sys/fs/bpf";
-
-/// Linux's `BPF_FS_MAGIC`.
-const BPFFS_MAGIC: i64 = 0xcafe_4a11;
+use crate::datapath::{
+    error::{Error, Result},
+    kill_point,
+};
 
 /// How long a writer waits for another.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,6 +67,11 @@ impl Pins {
         Self { instance: name.to_owned(), directory: Path::new(BPFFS).join(name) }
     }
 
+    /// The pins of the same instance while an upgrade makes it again, where no other command looks for instances.
+    pub fn beside(&self) -> Self {
+        Self { instance: self.instance.clone(), directory: Path::new(BPFFS).join("modlb-upgrade").join(&self.instance) }
+    }
+
     /// The instance's name.
     pub fn instance(&self) -> &str {
         &self.instance
@@ -99,8 +103,41 @@ impl Pins {
     }
 
     /// Whether the directory exists.
-    pub fn exist(&self) -> bool {
-        self.directory.is_dir()
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Untrusted`]: somebody else may have made it, or what is in it.
+    pub fn exist(&self) -> Result<bool> {
+        self.each_directory(private::check)
+    }
+
+    /// The same for writers: closes directories of earlier versions, which others can open.
+    fn exist_closed(&self) -> Result<bool> {
+        self.each_directory(private::tighten)
+    }
+
+    /// Makes the directory unless it is there.
+    fn make(&self) -> Result<()> {
+        self.each_directory(|path| private::make(path).map(|()| true)).map(drop)
+    }
+
+    /// Does this to every directory below the BPF file system, as far as they are there.
+    fn each_directory(&self, mut visit: impl FnMut(&Path) -> Result<bool>) -> Result<bool> {
+        let root = Path::new(BPFFS);
+        private::check_parent(root)?;
+        let mut path = root.to_owned();
+        for name in self.directory.strip_prefix(root).unwrap_or(&self.directory) {
+            path.push(name);
+            if !visit(&path)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Why there is no directory.
+    pub fn missing(&self) -> Error {
+        bpffs::hidden(&self.instance).unwrap_or_else(|| Error::NotRunning(self.instance.clone()))
     }
 
     /// The interfaces that have a link, by index.
@@ -111,12 +148,13 @@ impl Pins {
         Ok(interfaces)
     }
 
-    /// Removes all pins, links first, so that no program uses maps that are being removed. The directory stays, and
-    /// with it the lock.
+    /// Removes all pins. Links come first, so that no program uses maps that are being removed; then the record of the
+    /// instance, without which the rest is nothing to any command. The directory stays, and with it the lock.
     pub fn clear(&self) -> Result<()> {
-        let (links, rest): (Vec<String>, Vec<String>) =
+        let (links, mut rest): (Vec<String>, Vec<String>) =
             self.entries()?.into_iter().partition(|name| name.starts_with("link-"));
-        links.iter().chain(&rest).try_for_each(|name| remove_file(&self.directory.join(name)))
+        rest.sort_unstable_by_key(|name| name != "INSTANCE");
+        links.iter().chain(&rest).try_for_each(|name| self.remove_pin(&self.directory.join(name)))
     }
 
     /// Removes all pins and the directory.
@@ -141,15 +179,35 @@ impl Pins {
 
     /// Removes one pin, if it is there.
     pub fn remove_pin(&self, path: &Path) -> Result<()> {
-        remove_file(path)
+        remove_file(path)?;
+        kill_point::step();
+        Ok(())
     }
 
     /// Mounts the BPF file system if it is not mounted, makes the directory, and takes the lock.
     pub fn create(&self) -> Result<Lock> {
-        mount_bpffs()?;
+        bpffs::prepare()?;
+        self.create_here()
+    }
+
+    /// The same without waiting; `None`: another command has the lock.
+    pub fn create_now(&self) -> Result<Option<Lock>> {
+        bpffs::prepare()?;
+        match self.create_within(Duration::ZERO) {
+            Err(Error::Locked(..)) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// The same in the BPF file system that is mounted, even if it ends with this process.
+    pub fn create_here(&self) -> Result<Lock> {
+        self.create_within(LOCK_TIMEOUT)
+    }
+
+    fn create_within(&self, timeout: Duration) -> Result<Lock> {
         loop {
-            fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
-            if let Some(lock) = self.try_lock(LOCK_TIMEOUT)? {
+            self.make()?;
+            if let Some(lock) = self.try_lock(timeout)? {
                 return Ok(lock);
             }
         }
@@ -157,18 +215,18 @@ impl Pins {
 
     /// Takes the lock of an existing instance.
     pub fn lock(&self) -> Result<Lock> {
-        while self.exist() {
+        while self.exist()? {
             if let Some(lock) = self.try_lock(LOCK_TIMEOUT)? {
                 return Ok(lock);
             }
         }
-        Err(Error::NotRunning(self.instance.clone()))
+        Err(self.missing())
     }
 
     /// The same without waiting; `None`: another command has it.
     pub fn lock_now(&self) -> Result<Option<Lock>> {
-        if !self.exist() {
-            return Err(Error::NotRunning(self.instance.clone()));
+        if !self.exist()? {
+            return Err(self.missing());
         }
         match self.try_lock(Duration::ZERO) {
             Err(Error::Locked(..)) => Ok(None),
@@ -187,7 +245,7 @@ impl Pins {
         let start = Instant::now();
         // `is_claimed` holds the lock for a moment.
         while start.elapsed() < CLAIM_TIMEOUT {
-            fs::create_dir_all(&self.directory).map_err(Error::io(format!("making {}", self.directory.display())))?;
+            self.make()?;
             match self.try_lock(Duration::ZERO) {
                 Ok(Some(lock)) => return Ok(Some(lock)),
                 Ok(None) | Err(Error::Locked(..)) => thread::sleep(LOCK_INTERVAL),
@@ -204,6 +262,9 @@ impl Pins {
 
     /// `None`: the directory was removed or replaced meanwhile.
     fn try_lock(&self, timeout: Duration) -> Result<Option<Lock>> {
+        if !self.exist_closed()? {
+            return Ok(None);
+        }
         let mut file = match File::open(&self.directory) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -239,6 +300,9 @@ impl Pins {
 
 /// The names of all instances, of any version.
 pub fn instances() -> Vec<String> {
+    if !Pins::outside("modlb").exist().unwrap_or_default() {
+        return Vec::new();
+    }
     let entries = fs::read_dir(Path::new(BPFFS).join("modlb")).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
@@ -250,26 +314,4 @@ fn remove_file(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whether the BPF file system is mounted.
-pub fn is_mounted() -> bool {
-    statfs(BPFFS).is_ok_and(|found| found.filesystem_type().0 == BPFFS_MAGIC)
-}
-
-/// Trap: if two commands find nothing mounted, the second would mount over what the first has pinned meanwhile. Hence
-/// the lock, on the directory beneath, and the second check.
-fn mount_bpffs() -> Result<()> {
-    if is_mounted() {
-        return Ok(());
-    }
-    let beneath = File::open(BPFFS).map_err(Error::io(format!("opening {BPFFS}")))?;
-    let _lock = Flock::lock(beneath, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| Error::errno(format!("locking {BPFFS}"))(errno))?;
-    if is_mounted() {
-        return Ok(());
-    }
-    log::info!("mounting the BPF file system at {BPFFS}");
-    mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
-        .map_err(Error::errno(format!("mounting the BPF file system at {BPFFS}")))
 }

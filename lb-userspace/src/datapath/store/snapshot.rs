@@ -3,21 +3,26 @@
 //! Trap: after two publications a writer overwrites the half that is being read. So a reader compares the generation
 //! before and after, and starts over if it changed.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::atomic::{Ordering, fence},
+};
 
 use lb_common::{
     control::Control,
     mac::Mac,
-    record::{DrainingRecord, HalfRecord, ServerRecord, ServiceRecord},
+    record::{DrainingRecord, HalfRecord, PreviousRecord, ServerRecord, ServiceRecord},
 };
 
 use super::{
     maps::Maps,
-    records::{group, service},
+    records::{group, peers, service},
 };
 use crate::{
     config::model::{Config, Role},
     datapath::{capacities::Capacities, place::Location},
+    decide::slots::Refinement,
 };
 
 /// The contents of the active half.
@@ -35,6 +40,8 @@ pub struct Snapshot {
     pub services: Vec<ServiceRecord>,
     /// The servers' records, of all services.
     pub servers: Vec<ServerRecord>,
+    /// The records of servers of previous lists, of all services.
+    pub previous: Vec<PreviousRecord>,
     /// Counters of former servers.
     pub draining: Vec<DrainingRecord>,
 }
@@ -45,6 +52,8 @@ impl Snapshot {
         loop {
             let control = maps.control.load();
             let snapshot = Self::read_half(maps, capacities, control, role);
+            // Else a CPU with weakly ordered loads might read the word before the last of the half.
+            fence(Ordering::Acquire);
             if maps.control.load().generation() == control.generation() {
                 return snapshot;
             }
@@ -61,12 +70,18 @@ impl Snapshot {
         let services = maps.services.read(first(capacities.services), count(record.services, capacities.services));
         let servers = maps.servers.read(first(capacities.servers), count(record.servers, capacities.servers));
         let draining = maps.draining.read(first(capacities.draining()), count(record.draining, capacities.draining()));
-        let mut snapshot = Self { control, record, services, servers, draining, ..Self::default() };
+        let previous = maps.previous.read(first(capacities.previous()), count(record.previous, capacities.previous()));
+        let mut snapshot = Self { control, record, services, servers, previous, draining, ..Self::default() };
         snapshot.config = Config {
             interfaces: Vec::new(),
             role,
             group: group(&snapshot.record.group),
-            services: snapshot.services.iter().map(|record| service(record, snapshot.servers_of(record))).collect(),
+            peers: peers(&snapshot.record.peers, snapshot.record.peer_count),
+            services: snapshot
+                .services
+                .iter()
+                .map(|record| service(record, snapshot.servers_of(record), snapshot.previous_of(record)))
+                .collect(),
         };
         let location = |server: &ServerRecord| {
             let counters = capacities.counters();
@@ -78,10 +93,22 @@ impl Snapshot {
         snapshot
     }
 
+    /// How fine its tables are.
+    pub const fn refinement(&self) -> Refinement {
+        Refinement::from_slots(self.record.refined_slots)
+    }
+
     /// The records of a service's servers.
     pub fn servers_of(&self, service: &ServiceRecord) -> &[ServerRecord] {
         let first = service.first_server as usize;
         self.servers.get(first..first + service.servers as usize).unwrap_or_default()
+    }
+
+    /// The records of a service's previous lists, one list after the other.
+    pub fn previous_of(&self, service: &ServiceRecord) -> &[PreviousRecord] {
+        let first = service.first_previous as usize;
+        let servers: usize = service.previous.iter().map(|servers| *servers as usize).sum();
+        self.previous.get(first..first + servers).unwrap_or_default()
     }
 
     /// Every server of every service, with its counter.

@@ -45,6 +45,13 @@ impl Datapath {
         let draining = self.servers.get(&snapshot.draining.iter().map(|draining| draining.counter).collect::<Vec<_>>());
 
         let mut sum = snapshot.record.former;
+        let formers = snapshot.servers.iter().map(|server| server.former);
+        let mut servers: Vec<_> = servers.into_iter().zip(formers).map(|(value, former)| plus(value, former)).collect();
+        for (record, value) in snapshot.draining.iter().zip(&draining) {
+            if let Some(server) = servers.get_mut(record.server as usize) {
+                *server += *value;
+            }
+        }
         let mut services = Vec::with_capacity(snapshot.services.len());
         for service in &snapshot.services {
             let first = service.first_server as usize;
@@ -55,6 +62,8 @@ impl Datapath {
         }
         for (record, value) in snapshot.draining.iter().zip(draining) {
             match services.get_mut(record.service as usize) {
+                // It is in the server's sum.
+                _ if record.server != DrainingRecord::NO_SERVER => {}
                 Some(service) if record.service != DrainingRecord::NO_SERVICE => service.total += value,
                 _ => sum += value,
             }
@@ -62,6 +71,7 @@ impl Datapath {
         services.iter().for_each(|service| sum += service.total);
         // A server's counter also has the packets that this host kept, as the datapath adds to one counter only.
         let (kept, rest) = match snapshot.config.role {
+            Role::Keep => return Ok(Totals { snapshot, outcomes, services }),
             Role::Balancer | Role::Steer => (Outcome::Local, Outcome::Forwarded),
             Role::Member => (Outcome::Accepted, Outcome::Others),
         };
@@ -70,4 +80,9 @@ impl Datapath {
             Counter { packets: sum.packets.saturating_sub(kept.packets), bytes: sum.bytes.saturating_sub(kept.bytes) };
         Ok(Totals { snapshot, outcomes, services })
     }
+}
+
+fn plus(mut a: Counter, b: Counter) -> Counter {
+    a += b;
+    a
 }

@@ -2,15 +2,17 @@
 //!
 //! It covers everything that decides to which server address a packet goes, and nothing else: each service's
 //! destination, formula, handling of fragments, direction, and slot table, which depends on weights, states and the
-//! servers' order. Names, the order of services, interfaces and MACs are left out: balancers on different segments may
-//! see a server at different MACs. Trap: a new key that decides must be added here; so [`encode`] names every field.
+//! servers' order; and its previous lists, by which servers in role `keep` hand packets on. Names, the order of
+//! services, interfaces, MACs and peers are left out: balancers on different segments may see a server at different
+//! MACs, and each may list the others as its peers. Trap: a new key that decides must be added here; so [`encode`]
+//! names every field.
 
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 
 use super::slots::{Digest, SlotTable};
-use crate::config::model::{Config, Direction, Formula, Fragments, Service};
+use crate::config::model::{Config, Direction, Formula, Fragments, PreviousServer, Service};
 
 #[cfg(test)]
 mod tests;
@@ -37,12 +39,23 @@ pub fn digest_of(config: &Config) -> Digest {
 /// Bytes in a service's encoding.
 const ENCODED: usize = 33;
 
-/// Family, address, prefix length, protocol, port, formula, fragments, direction, table. All encodings have the same
-/// length, so that different lists of services never give the same bytes.
+/// Family, address, prefix length, protocol, port, formula, fragments, direction, table with previous lists. All
+/// encodings have the same length, so that different lists of services never give the same bytes.
 fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
     // The table covers selection and servers.
-    let Service { name: _, address, protocol, port, formula, selection: _, fragments, direction, check: _, servers: _ } =
-        service;
+    let Service {
+        name: _,
+        address,
+        protocol,
+        port,
+        formula,
+        selection: _,
+        fragments,
+        direction,
+        check: _,
+        servers: _,
+        previous,
+    } = service;
     let mut bytes = [0; ENCODED];
     match address.addr() {
         IpAddr::V4(v4) => {
@@ -70,6 +83,34 @@ fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
         Direction::Reply => 1,
         Direction::Both => 2,
     };
-    bytes[25..].copy_from_slice(&table.0.to_be_bytes());
+    bytes[25..].copy_from_slice(&with_previous(table, previous).0.to_be_bytes());
     bytes
+}
+
+/// The digest of a table and the lists before it. Without them it is the table's, as in earlier versions.
+fn with_previous(table: Digest, lists: &[Vec<PreviousServer>]) -> Digest {
+    if lists.is_empty() {
+        return table;
+    }
+    let mut hash = Sha256::new();
+    hash.update(table.0.to_be_bytes());
+    for list in lists {
+        hash.update((list.len() as u64).to_be_bytes());
+        for server in list {
+            let PreviousServer { address, mac: _, weight, idle } = *server;
+            match address {
+                IpAddr::V4(address) => {
+                    hash.update([4]);
+                    hash.update(address.octets());
+                }
+                IpAddr::V6(address) => {
+                    hash.update([6]);
+                    hash.update(address.octets());
+                }
+            }
+            hash.update(weight.to_be_bytes());
+            hash.update([u8::from(idle)]);
+        }
+    }
+    Digest::of(hash)
 }

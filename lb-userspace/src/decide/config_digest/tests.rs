@@ -39,6 +39,11 @@ fn everything_that_decides_is_covered() {
         ("address = \"10.0.0.11\"", "address = \"10.0.0.11\"\nweight = 2"),
         ("10.0.0.11", "10.0.0.14"),
         ("10.0.0.13", "10.0.0.14"),
+        ("port = 443", "port = 443\nprevious = [[\"10.0.0.11\", \"10.0.0.12\"]]"),
+        ("port = 443", "port = 443\nprevious = [[\"10.0.0.11\"], [\"10.0.0.12\"]]"),
+        ("port = 443", "port = 443\nprevious = [[\"10.0.0.12\", \"10.0.0.11\"]]"),
+        ("port = 443", "port = 443\nprevious = [[\"10.0.0.12\", \"10.0.0.11 down\"]]"),
+        ("port = 443", "port = 443\nprevious = [[\"10.0.0.12 weight 2\", \"10.0.0.11\"]]"),
     ] {
         let digest = replaced(from, to);
         assert!(!seen.contains(&digest), "{from} → {to}: the digest was seen before");
@@ -58,6 +63,9 @@ fn nothing_else_is_covered() {
     let plain = digest_with(|text| text);
     assert_eq!(replaced("\"web\"", "\"other\""), plain, "a name");
     assert_eq!(replaced("02:00:00:00:00:11", "02:00:00:00:00:99"), plain, "a MAC");
+    let previous = replaced("port = 443", "port = 443\nprevious = [[\"10.0.0.11\"]]");
+    let with_mac = replaced("port = 443", "port = 443\nprevious = [[\"10.0.0.11 mac 02:00:00:00:00:11\"]]");
+    assert_eq!(with_mac, previous, "a MAC of a previous list");
     assert_eq!(digest_with(|text| format!("interfaces = [\"eth7\"]\n{text}")), plain, "interfaces");
     let other_order = digest_with(|text| {
         let (web, rest) = text.split_at(text.rfind("[[service]]").unwrap());

@@ -14,11 +14,15 @@ use std::{
 use ipnet::IpNet;
 use lb_common::{
     flow::{Flow, V4, V6},
+    mac::Mac,
     outcome::Outcome,
 };
 use num_bigint::BigUint;
 
-use super::slots::SlotTable;
+use super::{
+    peers::PeerRule,
+    slots::{Refinement, SlotTable},
+};
 use crate::config::model::{Direction, Formula, Fragments, Service};
 
 /// The fields of a packet that formula and services go by. The source is the client.
@@ -112,11 +116,13 @@ pub fn addends(formula: Formula, tuple: &Tuple) -> impl Iterator<Item = (Addend,
 pub struct Judge<'a> {
     services: &'a [Service],
     tables: Vec<OnceCell<SlotTable>>,
+    refinement: Refinement,
     /// The services of each destination.
     nets: HashMap<IpNet, Vec<usize>>,
     /// The prefix lengths of destinations, by family, the longest first.
     lengths: [Vec<u8>; 2],
     own: HashSet<IpAddr>,
+    peers: &'a [PeerRule],
 }
 
 impl<'a> Judge<'a> {
@@ -132,7 +138,25 @@ impl<'a> Judge<'a> {
             lengths.into_iter().map(|Reverse(length)| length).collect()
         });
         let tables = services.iter().map(|_| OnceCell::new()).collect();
-        Self { services, tables, nets, lengths, own: own.iter().copied().collect() }
+        let refinement = Refinement::default();
+        Self { services, tables, refinement, nets, lengths, own: own.iter().copied().collect(), peers: &[] }
+    }
+
+    /// The same, with a rule for each service about frames that are not balanced again.
+    #[must_use]
+    pub fn with_peers(self, peers: &'a [PeerRule]) -> Self {
+        Self { peers, ..self }
+    }
+
+    /// The rule of a service for frames from this MAC, if it applies.
+    pub fn peer_rule(&self, service: usize, from: Option<Mac>) -> Option<&'a PeerRule> {
+        self.peers.get(service).filter(|rule| rule.applies_to(from))
+    }
+
+    /// Decides by tables as an instance has them that had no room for the usual ones.
+    #[must_use]
+    pub fn refined(self, refinement: Refinement) -> Self {
+        Self { refinement, ..self }
     }
 
     /// The services.
@@ -142,7 +166,7 @@ impl<'a> Judge<'a> {
 
     /// The slot table of a service.
     pub fn table(&self, service: usize) -> &SlotTable {
-        self.tables[service].get_or_init(|| SlotTable::build(&self.services[service]))
+        self.tables[service].get_or_init(|| SlotTable::refined(&self.services[service], self.refinement))
     }
 
     /// The exact sum of a service's formula.
@@ -157,15 +181,18 @@ impl<'a> Judge<'a> {
         (!table.all_down()).then(|| (sum % table.len()).iter_u32_digits().next().unwrap_or_default())
     }
 
-    /// The service and the server that take a packet, by their indices in the configuration.
+    /// The service and the server that take a packet in a frame from this MAC, by their indices in the configuration.
     ///
     /// # Errors
     ///
-    /// Those of [`Judge::service`], and [`Outcome::NoServer`].
-    pub fn server(&self, tuple: &Tuple) -> Result<(usize, usize), Outcome> {
+    /// Those of [`Judge::service`], [`Outcome::NoServer`] and [`Outcome::Loop`].
+    pub fn server(&self, tuple: &Tuple, from: Option<Mac>) -> Result<(usize, usize), Outcome> {
         let (service, direction) = self.service(tuple)?;
         let tuple = if direction == Direction::Reply { tuple.swapped() } else { *tuple };
         let slot = self.slot(service, &self.sum(service, &tuple)).ok_or(Outcome::NoServer)?;
+        if let Some(rule) = self.peer_rule(service, from) {
+            return rule.here.map(|here| (service, here)).ok_or(Outcome::Loop);
+        }
         let server = self.table(service).get(slot).ok_or(Outcome::NoServer)?;
         Ok((service, server.into()))
     }

@@ -12,10 +12,23 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use lb_common::limits::{MAX_SLOTS_PER_SERVICE, REFINED_SLOTS};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::model::{Selection, Server, Service};
+
+use self::{
+    entry::entries,
+    fill::{maglev, modulo},
+    rendezvous::{draw, tickets},
+};
+
+mod entry;
+mod fill;
+mod order;
+mod refinement;
+mod rendezvous;
+
+pub use self::{entry::Entry, order::Order, refinement::Refinement};
 
 #[cfg(test)]
 mod tests;
@@ -64,15 +77,23 @@ impl Digest {
 }
 
 impl SlotTable {
-    /// The table of a service.
+    /// The table of a service, where there is room for the usual refinement.
     pub fn build(service: &Service) -> Self {
-        let servers = &service.servers;
+        Self::refined(service, Refinement::default())
+    }
+
+    /// The table of a service.
+    pub fn refined(service: &Service, refinement: Refinement) -> Self {
+        let servers = entries(&service.servers);
         let takes_flows = service.takes_flows();
         let base = match service.selection {
-            Selection::Modulo => modulo(servers, &takes_flows),
-            Selection::Resilient { slots } => maglev(servers, slots),
+            Selection::Modulo => {
+                let up = takes_flows.iter().filter(|takes| **takes).count();
+                modulo(&servers, refinement.times(service.n(), up, service.listed().count()))
+            }
+            Selection::Resilient { slots } => maglev(&servers, slots),
         };
-        let tickets = tickets(servers, &takes_flows);
+        let tickets = tickets(&servers, &takes_flows);
         if tickets.is_empty() {
             return Self { slots: vec![None; base.len()] };
         }
@@ -134,126 +155,4 @@ impl SlotTable {
 const fn identity(server: &Server) -> IpAddr {
     let Server { address, mac: _, vlan: _, weight: _, state: _, health: _ } = server;
     *address
-}
-
-/// The server of each slot, before reassignment. If some servers are down, N slots are repeated to spread theirs
-/// evenly.
-fn modulo(servers: &[Server], takes_flows: &[bool]) -> Vec<u16> {
-    let copies: Vec<u16> = (0..=u16::MAX).zip(servers).flat_map(|(index, server)| copies(index, server)).collect();
-    let n = copies.len() as u32;
-    let up = takes_flows.iter().filter(|takes| **takes).count();
-    let times = match n {
-        0 => 0,
-        n if up > 0 && up < servers.len() => REFINED_SLOTS.div_ceil(n).min(MAX_SLOTS_PER_SERVICE / n).max(1),
-        _ => 1,
-    };
-    copies.repeat(times as usize)
-}
-
-fn copies(index: u16, server: &Server) -> impl Iterator<Item = u16> + use<> {
-    std::iter::repeat_n(index, server.weight as usize)
-}
-
-/// Maglev's population: each server has its own permutation of the slots and, on its turn, takes the next free one.
-/// Servers take turns by weight, in an order that does not depend on that of the configuration.
-fn maglev(servers: &[Server], slots: u32) -> Vec<u16> {
-    let most = servers.iter().map(|server| server.weight).max().unwrap_or(1);
-    let mut walkers: Vec<_> =
-        (0..=u16::MAX).zip(servers).map(|(index, server)| Walker::new(index, server, slots)).collect();
-    walkers.sort_unstable_by_key(|walker| walker.address);
-    let mut table = vec![None; slots as usize];
-    let mut free = if walkers.is_empty() { 0 } else { slots };
-    while free > 0 {
-        for walker in &mut walkers {
-            walker.credit += walker.weight;
-            if walker.credit >= most && free > 0 {
-                walker.credit -= most;
-                walker.take(&mut table);
-                free -= 1;
-            }
-        }
-    }
-    table.into_iter().flatten().collect()
-}
-
-/// A server that looks for free slots.
-struct Walker {
-    index: u16,
-    address: IpAddr,
-    weight: u32,
-    credit: u32,
-    slot: u64,
-    skip: u64,
-}
-
-impl Walker {
-    fn new(index: u16, server: &Server, slots: u32) -> Self {
-        let hash = hash_address(server.address);
-        let slots = u64::from(slots);
-        // The number of slots is prime, so any step visits every slot.
-        let (slot, skip) = (mix(hash) % slots, mix(hash ^ SKIP) % (slots - 1) + 1);
-        Self { index, address: server.address, weight: server.weight, credit: 0, slot, skip }
-    }
-
-    /// Takes the next free slot, of which there is one.
-    fn take(&mut self, table: &mut [Option<u16>]) {
-        let slots = table.len() as u64;
-        while table[self.slot as usize].is_some() {
-            self.slot = (self.slot + self.skip) % slots;
-        }
-        table[self.slot as usize] = Some(self.index);
-    }
-}
-
-/// A lottery ticket of a server that is up. It has as many as its weight.
-struct Ticket {
-    number: u64,
-    server: u16,
-}
-
-fn tickets(servers: &[Server], takes_flows: &[bool]) -> Vec<Ticket> {
-    let up = (0..=u16::MAX).zip(servers).zip(takes_flows).filter(|(_, takes)| **takes);
-    up.flat_map(|((index, server), _)| {
-        let hash = hash_address(server.address);
-        (0..u64::from(server.weight))
-            .map(move |copy| Ticket { number: mix(hash.wrapping_add(copy.wrapping_mul(GOLDEN))), server: index })
-    })
-    .collect()
-}
-
-/// The server whose ticket has the highest hash with the slot.
-///
-/// As [`mix`] is a bijection, only tickets with the same number have the same hash. The loop is kept simple for speed:
-/// a table of 65,536 slots with half of the servers down takes 2^30 rounds.
-fn draw(tickets: &[Ticket], slot: u64) -> Option<u16> {
-    let slot = mix(slot.wrapping_mul(GOLDEN).wrapping_add(GOLDEN));
-    let (mut highest, mut winner) = (0, None);
-    for ticket in tickets {
-        let hash = mix(slot ^ ticket.number);
-        if hash >= highest {
-            (highest, winner) = (hash, Some(ticket.server));
-        }
-    }
-    winner
-}
-
-/// 2^64 divided by the golden ratio, odd: SplitMix64's increment (Steele, Lea and Flood, OOPSLA 2014).
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// An arbitrary number, which makes a second hash of the first.
-const SKIP: u64 = 0x5bd1_e995_7b7d_159c;
-
-/// SplitMix64's finalizer, a bijection in which every input bit affects every output bit.
-const fn mix(mut x: u64) -> u64 {
-    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ x >> 31
-}
-
-fn hash_address(address: IpAddr) -> u64 {
-    let (family, bits) = match address {
-        IpAddr::V4(v4) => (4, u128::from(v4.to_bits())),
-        IpAddr::V6(v6) => (6, v6.to_bits()),
-    };
-    mix(mix((bits >> 64) as u64 ^ GOLDEN.wrapping_mul(family)) ^ bits as u64)
 }

@@ -2,6 +2,8 @@ use std::net::Ipv4Addr;
 
 use proptest::{collection::vec, prelude::*};
 
+use lb_common::limits::{MAX_SLOTS_PER_SERVICE, REFINED_SLOTS};
+
 use super::*;
 use crate::config::{
     model::{Failing, Failure, Health, Missing, ServerMac, State, Unresolved},
@@ -244,5 +246,32 @@ proptest! {
         };
         let digest = |service: &Service| SlotTable::build(service).digest(service);
         prop_assert_eq!(digest(&one) == digest(&other), addresses(&one) == addresses(&other));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The first of a slot's order that takes flows is who the table names, with any set of servers down.
+    #[test]
+    fn the_first_that_takes_flows_owns_the_slot(services in nested(), sums in vec(any::<u128>(), 50)) {
+        let ranked = |service: &Service, takes_part| Order::new(&service.servers, service.selection, takes_part);
+        for service in services {
+            let takes_flows = service.takes_flows();
+            let (table, all) = (SlotTable::build(&service), ranked(&service, vec![true; takes_flows.len()]));
+            let up = ranked(&service, takes_flows.clone());
+            for sum in &sums {
+                let slot = (sum % u128::from(all.len())) as u32;
+                let mut first = [0; Order::MOST];
+                let first = all.fill(slot, &mut first);
+                prop_assert_eq!(first.len(), takes_flows.len());
+                let wanted = first.iter().copied().find(|index| takes_flows[usize::from(*index)]);
+                prop_assert_eq!(wanted.map(usize::from), owner(&table, *sum));
+                prop_assert_eq!(up.first(slot), wanted);
+                let mut some = [0; 2];
+                let other_way = first.iter().copied().filter(|index| takes_flows[usize::from(*index)]).take(2);
+                prop_assert_eq!(up.fill(slot, &mut some).to_vec(), other_way.collect::<Vec<_>>());
+            }
+        }
     }
 }

@@ -7,8 +7,9 @@ use crate::doctor::{
 };
 
 /// The oldest supported kernel, and what newer ones add.
-const FLOOR: (u32, u32) = (5, 15);
-const ADDED: [((u32, u32), &str); 4] = [
+const FLOOR: (u32, u32) = (5, 10);
+const ADDED: [((u32, u32), &str); 5] = [
+    ((5, 15), "native XDP on bonds"),
     ((5, 16), "managed neighbours"),
     ((5, 18), "frames in several buffers"),
     ((6, 3), "features of drivers"),
@@ -47,7 +48,7 @@ fn kernel(host: &HostFacts) -> Finding {
             "kernel",
             "host",
             release,
-            "older than 5.15: the datapath will not load, or is not known to work",
+            "older than 5.10: the datapath will not load, or is not known to work",
         )
         .cure("install a newer kernel; docs/KERNELS.md lists the tested ones");
     }
@@ -66,12 +67,17 @@ fn btf(host: &HostFacts) -> Finding {
 }
 
 fn bpffs(host: &HostFacts) -> Finding {
+    if let Some(way_out) = &host.own_mounts {
+        let seen = "this process has mounts of its own, as under `ip netns exec`";
+        let meaning = "it sees no instance of others, and what it attached would end with it; `modlb attach` refuses";
+        return Finding::bad(Level::Failure, "bpffs", "host", seen, meaning).cure(way_out);
+    }
     if host.bpffs {
         return Finding::ok("bpffs", "host", "mounted at /sys/fs/bpf");
     }
     let meaning = "instances are pinned there; `modlb attach` mounts it, but until then other commands see no instance";
     Finding::bad(Level::Warning, "bpffs", "host", "not mounted at /sys/fs/bpf", meaning)
-        .run("mount -t bpf bpf /sys/fs/bpf")
+        .run("mount -t bpf -o mode=0700 bpf /sys/fs/bpf")
 }
 
 fn capabilities(host: &HostFacts) -> Finding {
@@ -112,18 +118,18 @@ fn jit(host: &HostFacts, context: &CommandContext) -> Finding {
 
 /// Checks of the instance that concern no single interface.
 pub fn instance(instance: &Instance, context: &CommandContext) -> Vec<Finding> {
-    let (standby, unconfirmed, gone) = match instance {
+    let (standby, unconfirmed, differences) = match instance {
         Instance::Missing => {
             return vec![Finding::ok("instance", &context.instance, "not running")];
         }
         Instance::Unusable(reason) => {
-            let meaning = "no command can read or change it, and its effect on packets is unknown";
+            let meaning = "no command can read or change it as it is";
             return vec![
                 Finding::bad(Level::Failure, "instance", &context.instance, reason, meaning)
                     .cure("see the remedies named in what was seen"),
             ];
         }
-        Instance::Running { standby, unconfirmed, gone } => (standby, unconfirmed, *gone),
+        Instance::Running { standby, unconfirmed, differences } => (standby, unconfirmed, differences),
     };
     let state = if *standby { "on standby: every packet passes untouched until `modlb activate`" } else { "active" };
     let mut findings = vec![Finding::ok("instance", &context.instance, state)];
@@ -143,15 +149,11 @@ pub fn instance(instance: &Instance, context: &CommandContext) -> Vec<Finding> {
             Finding::bad(Level::Warning, "unconfirmed", &context.instance, seen, meaning).run(context.modlb("confirm")),
         );
     }
-    if gone > 0 {
-        let meaning = "they were removed or moved to another network namespace; nothing is balanced there";
-        findings.push(
-            Finding::bad(Level::Failure, "gone", &context.instance, format!("{gone} of its interfaces gone"), meaning)
-                .cure(format!(
-                    "attach to another interface: `{}`; that also forgets the missing ones",
-                    context.modlb("attach IFACE")
-                )),
-        );
-    }
+    findings.extend(differences.iter().map(|(interface, text)| {
+        let subject = interface.as_ref().unwrap_or(&context.instance);
+        let meaning = "another program or the kernel changed what modlb had set up, so packets are lost or misdirected";
+        let finding = Finding::bad(Level::Failure, "changed", subject, text, meaning);
+        finding.cure(format!("`{}` mends it; `modlb agent` does so within seconds", context.modlb("apply FILE")))
+    }));
     findings
 }

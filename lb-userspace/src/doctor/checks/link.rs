@@ -1,20 +1,25 @@
 //! The interface itself: its state, its membership, its queues, and the kernel's filter on it.
 
+use super::queues;
 use crate::{
     config::model::Role,
     doctor::{
-        command::CommandContext,
+        command::{CommandContext, setting},
         facts::{HostFacts, Nic, Site},
         finding::{Finding, Level},
     },
+    net::shell::quoted,
 };
 
 /// All checks.
 pub fn all(nic: &Nic, site: &Site, host: &HostFacts, context: &CommandContext) -> Vec<Finding> {
     let mut findings = vec![state(nic, context)];
     findings.extend(membership(nic, context));
-    findings.extend(queues(nic, host, context));
-    findings.push(reverse_path(nic, site, context));
+    findings.extend(queues::all(nic, host, context));
+    // In role `keep`, the checks of servers judge it: frames that servers hand on come by the same interface.
+    if site.role != Role::Keep {
+        findings.push(reverse_path(nic, site, context));
+    }
     findings
 }
 
@@ -22,7 +27,7 @@ fn state(nic: &Nic, context: &CommandContext) -> Finding {
     let name = &nic.name;
     if !nic.up {
         return Finding::bad(Level::Failure, "link", name, "down", "no packet can arrive or leave")
-            .run(context.here(&format!("ip link set dev {name} up")));
+            .run(context.here(&format!("ip link set dev {} up", quoted(name))));
     }
     if !nic.carrier {
         let meaning = "no packet can arrive or leave";
@@ -47,7 +52,7 @@ fn membership(nic: &Nic, context: &CommandContext) -> Option<Finding> {
     let controller = nic.controller.as_ref()?;
     let (name, of) = (&nic.name, &controller.name);
     let seen = format!("a member of the {} {of}", controller.kind);
-    let leave = context.here(&format!("ip link set dev {name} nomaster"));
+    let leave = context.here(&format!("ip link set dev {} nomaster", quoted(name)));
     let (level, meaning) = match controller.kind.as_str() {
         "bridge" if controller.mac == nic.mac => (
             Level::Warning,
@@ -75,28 +80,6 @@ fn membership(nic: &Nic, context: &CommandContext) -> Option<Finding> {
     Some(Finding::bad(level, "membership", name, seen, meaning).run(leave))
 }
 
-fn queues(nic: &Nic, host: &HostFacts, context: &CommandContext) -> Option<Finding> {
-    let channels = nic.channels?;
-    let (name, cpus) = (&nic.name, host.cpus);
-    let (have, most, option) = match (channels.max_combined, channels.max_rx) {
-        (0, most) => (channels.rx, most, "rx"),
-        (most, _) => (channels.combined + channels.rx, most, "combined"),
-    };
-    let seen = format!("{have} receive queue{} for {cpus} CPU{}", plural(have), plural(cpus));
-    if have >= cpus.min(most) {
-        return Some(Finding::ok("queues", name, seen));
-    }
-    let meaning = "a queue is served by one CPU at a time: the other CPUs do not forward";
-    Some(
-        Finding::bad(Level::Warning, "queues", name, seen, meaning)
-            .run(context.here(&format!("ethtool -L {name} {option} {}", cpus.min(most)))),
-    )
-}
-
-const fn plural(number: u32) -> &'static str {
-    if number == 1 { "" } else { "s" }
-}
-
 /// Packets that pass to this host go through the kernel's reverse path filter.
 fn reverse_path(nic: &Nic, site: &Site, context: &CommandContext) -> Finding {
     const STRICT: u32 = 1;
@@ -107,6 +90,9 @@ fn reverse_path(nic: &Nic, site: &Site, context: &CommandContext) -> Finding {
     }
     let meaning =
         "this host is also a server: the kernel drops clients' packets that it would not answer by this interface";
-    Finding::bad(Level::Warning, "rp_filter", name, seen + ", strict", meaning)
-        .run(context.sysctl(&[format!("net.ipv4.conf.{name}.rp_filter=2")]))
+    Finding::bad(Level::Warning, "rp_filter", name, seen + ", strict", meaning).run(context.sysctl(&[setting(
+        name,
+        "rp_filter",
+        2,
+    )]))
 }

@@ -1,7 +1,11 @@
 //! Facts → findings: pure.
 
+pub mod balancers;
 pub mod host;
+mod keep;
 pub mod link;
+mod queues;
+pub mod room;
 pub mod server_side;
 pub mod servers;
 pub mod services;
@@ -16,7 +20,7 @@ use super::{
     finding::Finding,
 };
 
-/// All checks of a balancer, a member or a steering host.
+/// All checks of an instance's host, in any role.
 pub fn all(host: &HostFacts, instance: &Instance, nics: &[Nic], site: &Site, context: &CommandContext) -> Vec<Finding> {
     let mut findings = host::all(host, context);
     findings.extend(host::instance(instance, context));
@@ -24,8 +28,11 @@ pub fn all(host: &HostFacts, instance: &Instance, nics: &[Nic], site: &Site, con
         findings.extend(link::all(nic, site, host, context));
         findings.extend(xdp::all(nic, site, host, context));
     }
+    findings.extend(room::all(site, context));
     findings.extend(servers::all(site, context));
+    findings.extend(keep::all(site, context));
     findings.extend(services::all(site, context));
+    findings.extend(balancers::all(site, context));
     findings
 }
 

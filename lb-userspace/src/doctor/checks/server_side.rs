@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::doctor::{
-    command::CommandContext,
-    facts::{ServerLink, ServerSide},
-    finding::{Finding, Level},
+use crate::{
+    doctor::{
+        command::{CommandContext, setting},
+        facts::{ServerLink, ServerSide},
+        finding::{Finding, Level},
+    },
+    net::shell::quoted,
 };
 
 /// Values of `arp_ignore` with which loopback's addresses are not announced elsewhere (the kernel's
@@ -60,7 +63,7 @@ fn address(side: &ServerSide, service: IpAddr, context: &CommandContext) -> Find
             "this host answers {asks} for it on {name}: clients and routers there send to this server directly, \
              bypassing modlb"
         );
-        let remove = context.here(&format!("ip address del {service}/{} dev {name}", own.length));
+        let remove = context.here(&format!("ip address del {service}/{} dev {}", own.length, quoted(name)));
         return Finding::bad(Level::Failure, "address", subject, format!("on {name}, not on lo"), meaning)
             .run(format!("{remove} && {}", context.here(&add(service))));
     }
@@ -79,7 +82,7 @@ fn duplicate(side: &ServerSide, service: IpAddr, context: &CommandContext) -> Op
     let seen =
         if own.duplicate { "found to be a duplicate (dadfailed)" } else { "being checked for duplicates (tentative)" };
     let meaning = "the kernel does not use such an address; every server has this one, so it must not be checked";
-    let remove = context.here(&format!("ip address del {service}/{} dev {name}", own.length));
+    let remove = context.here(&format!("ip address del {service}/{} dev {}", own.length, quoted(name)));
     Some(
         Finding::bad(Level::Failure, "duplicate", service.to_string(), format!("{seen}, on {name}"), meaning)
             .run(format!("{remove} && {}", context.here(&add(service)))),
@@ -88,7 +91,7 @@ fn duplicate(side: &ServerSide, service: IpAddr, context: &CommandContext) -> Op
 
 /// The command that corrects a setting; the larger of both values counts.
 fn mend(
-    setting: &str,
+    name: &str,
     side: u32,
     link: &ServerLink,
     own: u32,
@@ -98,11 +101,11 @@ fn mend(
 ) -> String {
     let mut settings = Vec::new();
     if !good.contains(&side) {
-        settings.push(format!("net.ipv4.conf.all.{setting}={wanted}"));
+        settings.push(setting("all", name, wanted));
     }
     let all = if good.contains(&side) { side } else { wanted };
     if !good.contains(&all.max(own)) {
-        settings.push(format!("net.ipv4.conf.{}.{setting}={wanted}", link.name));
+        settings.push(setting(&link.name, name, wanted));
     }
     context.sysctl(&settings)
 }
@@ -154,8 +157,11 @@ fn reverse_path(side: &ServerSide, link: &ServerLink, context: &CommandContext) 
         return Finding::ok("rp_filter", &link.name, seen);
     }
     let meaning = "requests that come by this interface are dropped if the answer would leave by another";
-    Finding::bad(Level::Warning, "rp_filter", &link.name, seen + ", strict", meaning)
-        .run(context.sysctl(&[format!("net.ipv4.conf.{}.rp_filter=2", link.name)]))
+    Finding::bad(Level::Warning, "rp_filter", &link.name, seen + ", strict", meaning).run(context.sysctl(&[setting(
+        &link.name,
+        "rp_filter",
+        2,
+    )]))
 }
 
 /// Whether answers reach clients directly.

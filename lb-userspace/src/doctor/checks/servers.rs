@@ -7,11 +7,12 @@ use crate::{
         facts::{ServerFacts, Site},
         finding::{Finding, Level},
     },
+    net::shell::quoted,
 };
 
-/// All servers; a member sends nothing to them.
+/// All servers; a member sends nothing to them, and role `keep` has its own checks.
 pub fn all(site: &Site, context: &CommandContext) -> Vec<Finding> {
-    if site.role == Role::Member {
+    if matches!(site.role, Role::Member | Role::Keep) {
         return Vec::new();
     }
     site.servers.iter().map(|server| one(server, context)).collect()
@@ -35,7 +36,7 @@ fn one(server: &ServerFacts, context: &CommandContext) -> Finding {
         }
     };
     let macs: Vec<_> = server.answers.iter().map(ToString::to_string).collect();
-    let down = || context.modlb(&format!("server down {service} {address}"));
+    let down = || context.modlb(&format!("server down {} {address}", quoted(service)));
     match (&server.answers.len(), server.mac) {
         (0, _) => {
             let entry =
@@ -58,7 +59,7 @@ fn one(server: &ServerFacts, context: &CommandContext) -> Finding {
             if server.given {
                 finding.cure(format!("change its mac in the configuration to {}, and `modlb apply` it", macs[0]))
             } else {
-                finding.run(context.modlb(&format!("server up {service} {address}")))
+                finding.run(context.modlb(&format!("server up {} {address}", quoted(service))))
             }
         }
         (_, _) => {

@@ -11,6 +11,7 @@ use crate::{
         facts::{ServerFacts, Site},
         finding::{Finding, Level},
     },
+    net::shell::quoted,
 };
 
 /// MACs that keepalived gives to a virtual router (RFC 9568, 7.3).
@@ -42,7 +43,7 @@ fn here(site: &Site, service: IpAddr, context: &CommandContext) -> Finding {
     let meaning = "this host answers packets that modlb does not take (on standby, detached, fragments) and resets \
                    clients' connections; it also answers for the address on the network";
     Finding::bad(Level::Warning, "service", service.to_string(), format!("an address of {name}"), meaning)
-        .run(context.here(&format!("ip address del {service}/{} dev {name}", own.length)))
+        .run(context.here(&format!("ip address del {service}/{} dev {}", own.length, quoted(name))))
 }
 
 /// Whether another machine answers for the address.

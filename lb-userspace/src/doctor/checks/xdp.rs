@@ -1,14 +1,13 @@
 //! Whether programs run in the driver and see whole frames there.
 
-use super::host::version;
+use super::{host::version, queues};
 use crate::{
-    config::model::Role,
     doctor::{
         command::{CommandContext, within},
         facts::{HostFacts, Namespace, Nic, Owner, Peer, Site},
         finding::{Finding, Level},
     },
-    net::XdpMode,
+    net::{XdpMode, shell::quoted},
 };
 
 /// Drivers with native XDP, for kernels that do not report it (before 6.3): the list in bcc's docs/kernel-versions.md,
@@ -34,12 +33,12 @@ const NATIVE: [&str; 15] = [
 /// The largest MTU whose frames fit one buffer of a 4,096-byte page: see the datapath's variants.
 const MOST_IN_ONE_BUFFER: u32 = 4_096 - 256 - 14 - 320;
 
-/// All checks; role `steer` has no XDP program.
+/// All checks; roles `steer` and `keep` have no XDP program.
 pub fn all(nic: &Nic, site: &Site, host: &HostFacts, context: &CommandContext) -> Vec<Finding> {
-    if site.role == Role::Steer {
+    if !site.role.runs_xdp() {
         return Vec::new();
     }
-    let mut findings = vec![program(nic, context), driver(nic, site, context)];
+    let mut findings = vec![program(nic, context), driver(nic, site, host, context)];
     findings.extend(mtu(nic, host, context));
     findings.push(merging(nic, context));
     findings.extend(tags(nic, site, context));
@@ -64,8 +63,8 @@ fn program(nic: &Nic, context: &CommandContext) -> Finding {
             let meaning = "the link has lost its program: nothing is balanced here";
             Finding::bad(Level::Failure, "program", name, "no XDP program", meaning).run(format!(
                 "{} && {}",
-                context.modlb(&format!("detach {name}")),
-                context.modlb(&format!("attach {name}"))
+                context.modlb(&format!("detach {}", quoted(name))),
+                context.modlb(&format!("attach {}", quoted(name)))
             ))
         } else {
             Finding::ok("program", name, "no XDP program")
@@ -76,10 +75,12 @@ fn program(nic: &Nic, context: &CommandContext) -> Finding {
     let bad = |seen: String| Finding::bad(Level::Failure, "program", name, seen, foreign);
     match &program.owner {
         Owner::Ours => Finding::ok("program", name, seen),
-        Owner::Instance(other) => bad(format!("{seen} of instance {other}"))
-            .run(CommandContext { instance: other.clone(), ..context.clone() }.modlb(&format!("detach {name}"))),
+        Owner::Instance(other) => bad(format!("{seen} of instance {other}")).run(
+            CommandContext { instance: other.clone(), ..context.clone() }.modlb(&format!("detach {}", quoted(name))),
+        ),
         Owner::Pass => {
-            bad(format!("{seen} of `modlb dev pass`")).run(context.modlb(&format!("dev pass {name} --remove")))
+            let remove = context.modlb(&format!("dev pass {} --remove", quoted(name)));
+            bad(format!("{seen} of `modlb dev pass`")).run(remove)
         }
         Owner::Other(None) => {
             let mode = match program.mode {
@@ -87,7 +88,8 @@ fn program(nic: &Nic, context: &CommandContext) -> Finding {
                 XdpMode::Generic => "xdpgeneric",
                 XdpMode::Offload => "xdpoffload",
             };
-            bad(format!("{seen}, a foreign program")).run(context.here(&format!("ip link set dev {name} {mode} off")))
+            let remove = context.here(&format!("ip link set dev {} {mode} off", quoted(name)));
+            bad(format!("{seen}, a foreign program")).run(remove)
         }
         Owner::Other(Some(link)) => bad(format!("{seen}, a foreign program, held by the link {link}"))
             .run(format!("bpftool link detach id {link}")),
@@ -95,11 +97,24 @@ fn program(nic: &Nic, context: &CommandContext) -> Finding {
 }
 
 /// Native or generic mode.
-fn driver(nic: &Nic, site: &Site, context: &CommandContext) -> Finding {
+fn driver(nic: &Nic, site: &Site, host: &HostFacts, context: &CommandContext) -> Finding {
     let name = &nic.name;
     let driver = nic.driver.as_deref().or(nic.kind.as_deref()).unwrap_or("an unknown driver");
     let source = if nic.xdp.is_some() { "reported by the driver" } else { "by the driver's name" };
     let slow = "frames go through the network stack first, which is several times slower";
+    if let Some((queues, limit)) = queues::excess(nic, host) {
+        let seen = format!("{driver} refuses native programs with {} receive queues", queues.receiving());
+        let fewer = context.here(&queues.set(name, limit.most));
+        let again = again(nic, site, context).filter(|_| nic.attached).map(|again| format!(" && {again}"));
+        return Finding::bad(
+            Level::Warning,
+            "mode",
+            name,
+            seen,
+            format!("{}; generic mode remains: {slow}", limit.why),
+        )
+        .run(fewer + &again.unwrap_or_default());
+    }
     match (is_native(nic), nic.is_generic()) {
         (Some(false), _) => Finding::bad(
             Level::Warning,
@@ -132,10 +147,12 @@ fn again(nic: &Nic, site: &Site, context: &CommandContext) -> Option<String> {
         Some(_) | None => String::new(),
     };
     let file = format!("/run/modlb-{}.toml", context.instance);
-    let (name, export, detach) = (&nic.name, context.modlb("export"), context.modlb(&format!("detach {}", nic.name)));
+    let (name, export) = (quoted(&nic.name), context.modlb("export"));
+    let detach = context.modlb(&format!("detach {name}"));
     let standby = if site.standby { " --standby" } else { "" };
     let attach = context.modlb(&format!("attach {name} --config {file}{standby}"));
-    Some(format!("{first}{export} > {file} && {detach} && {attach} && rm {file}"))
+    // The file is for root only, as everything of modlb's in /run.
+    Some(format!("{first}(umask 077; {export} > {file}) && {detach} && {attach} && rm {file}"))
 }
 
 /// A command that gives a veth's peer a program; `None`: it is out of reach.
@@ -145,8 +162,8 @@ fn pass(peer: &Peer, context: &CommandContext) -> Option<String> {
         Some(Namespace::Named(netns)) => Some(netns.as_str()),
         Some(Namespace::Unknown) => return None,
     };
-    let netns = netns.map_or_else(String::new, |netns| format!(" --netns {netns}"));
-    Some(format!("modlb{netns} dev pass {}", peer.name))
+    let netns = netns.map_or_else(String::new, |netns| format!(" --netns {}", quoted(netns)));
+    Some(format!("modlb{netns} dev pass {}", quoted(&peer.name)))
 }
 
 fn mtu(nic: &Nic, host: &HostFacts, context: &CommandContext) -> Option<Finding> {
@@ -155,7 +172,7 @@ fn mtu(nic: &Nic, host: &HostFacts, context: &CommandContext) -> Option<Finding>
         return None;
     }
     let seen = format!("MTU {mtu}; one buffer holds about {MOST_IN_ONE_BUFFER}");
-    let lower = context.here(&format!("ip link set dev {name} mtu {MOST_IN_ONE_BUFFER}"));
+    let lower = context.here(&format!("ip link set dev {} mtu {MOST_IN_ONE_BUFFER}", quoted(name)));
     let bad = |meaning: &str| Finding::bad(Level::Failure, "mtu", name, seen.clone(), meaning).run(lower);
     if nic.several_buffers {
         return Some(Finding::ok("mtu", name, seen + ", attached for several"));
@@ -182,13 +199,13 @@ fn merging(nic: &Nic, context: &CommandContext) -> Finding {
         let meaning = "the card merges packets of a connection before a program sees them: drivers then refuse native \
                        programs, or servers get packets larger than the MTU";
         return Finding::bad(Level::Failure, "merging", name, format!("{} on", names.join(" and ")), meaning)
-            .run(context.here(&format!("ethtool -K {name} {}", off.join(" "))));
+            .run(context.here(&format!("ethtool -K {} {}", quoted(name), off.join(" "))));
     }
     if nic.is_generic() && nic.is_on("rx-gro") {
         let meaning = "in generic mode the kernel merges packets of a connection before the program sees them, and \
                        they are sent merged: those that the sending card cannot split again are lost";
         return Finding::bad(Level::Warning, "merging", name, "gro on, in generic mode", meaning)
-            .run(context.here(&format!("ethtool -K {name} gro off")));
+            .run(context.here(&format!("ethtool -K {} gro off", quoted(name))));
     }
     Finding::ok("merging", name, "packets arrive as they were sent")
 }
@@ -212,7 +229,7 @@ fn tags(nic: &Nic, site: &Site, context: &CommandContext) -> Option<Finding> {
         // A veth receives frames as its peer sent them.
         Some(peer) => match peer.vlan_offload {
             Some(true) => {
-                let command = format!("ethtool -K {} txvlan off tx-vlan-stag-hw-insert off", peer.name);
+                let command = format!("ethtool -K {} txvlan off tx-vlan-stag-hw-insert off", quoted(&peer.name));
                 let finding = warning(format!("txvlan on at its peer {}", peer.name));
                 Some(match &peer.namespace {
                     None => finding.run(context.here(&command)),
@@ -223,11 +240,11 @@ fn tags(nic: &Nic, site: &Site, context: &CommandContext) -> Option<Finding> {
             Some(false) => Some(Finding::ok("tags", name, format!("txvlan off at its peer {}", peer.name))),
             None => Some(
                 warning(format!("the settings of its peer {} are unknown", peer.name))
-                    .cure(format!("in its namespace: ethtool -K {} txvlan off", peer.name)),
+                    .cure(format!("in its namespace: ethtool -K {} txvlan off", quoted(&peer.name))),
             ),
         },
         None if nic.is_on("rx-vlan-hw-parse") => {
-            Some(warning("rxvlan on".to_owned()).run(context.here(&format!("ethtool -K {name} rxvlan off"))))
+            Some(warning("rxvlan on".to_owned()).run(context.here(&format!("ethtool -K {} rxvlan off", quoted(name)))))
         }
         None => Some(Finding::ok("tags", name, "rxvlan off")),
     }
@@ -250,8 +267,8 @@ fn other_end(nic: &Nic, peer: &Peer, context: &CommandContext) -> Finding {
     match pass(peer, context) {
         Some(command) => finding.run(command),
         None => finding.cure(format!(
-            "where that namespace can be entered, run `modlb --netns PATH dev pass {end}`; or attach with --mode \
-             generic"
+            "where that namespace can be entered, run `modlb --netns PATH dev pass {}`; or attach with --mode generic",
+            quoted(end)
         )),
     }
 }

@@ -9,9 +9,10 @@ use anyhow::Result;
 
 use self::elsewhere::elsewhere;
 use super::facts::{HostFacts, Instance};
-use crate::datapath::{Datapath, Error};
+use crate::datapath::{Datapath, Error, store::bpffs};
 
 mod elsewhere;
+mod keep;
 pub mod nic;
 pub mod server_side;
 mod settings;
@@ -24,7 +25,8 @@ pub fn host() -> Result<HostFacts> {
     Ok(HostFacts {
         release: nix::sys::utsname::uname()?.release().to_string_lossy().into_owned(),
         btf: fs::exists("/sys/kernel/btf/vmlinux").unwrap_or_default(),
-        bpffs: crate::datapath::store::pins::is_mounted(),
+        bpffs: bpffs::is_mounted(),
+        own_mounts: bpffs::not_shared(),
         capabilities: capabilities.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or_default(),
         jit: everywhere("bpf_jit_enable"),
         harden: everywhere("bpf_jit_harden"),
@@ -54,6 +56,5 @@ pub fn instance(name: &str, unconfirmed: Option<(u64, bool)>) -> Result<(Instanc
         Err(Error::NotRunning(_)) => return Ok((Instance::Missing, None)),
         Err(error) => return Ok((Instance::Unusable(error.to_string()), None)),
     };
-    let gone = datapath.links()?.iter().filter(|(_, link)| link.interface.is_none()).count();
-    Ok((Instance::Running { standby: datapath.standby(), unconfirmed, gone }, Some(datapath)))
+    Ok((Instance::Running { standby: datapath.standby(), unconfirmed, differences: Vec::new() }, Some(datapath)))
 }

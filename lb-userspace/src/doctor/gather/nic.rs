@@ -9,7 +9,7 @@ use super::{elsewhere::elsewhere, settings::effective};
 use crate::{
     datapath::{Datapath, link_programs},
     doctor::facts::{Controller, Namespace, Nic, Owner, Peer, Program},
-    net::{Interface, Net, XdpInfo, details::Details, ethtool::Ethtool, features},
+    net::{Interface, Net, XdpInfo, details::Details, ethtool::Ethtool},
 };
 
 /// Reads all facts about an interface.
@@ -27,7 +27,7 @@ pub async fn read(net: &Net, interface: &Interface, datapath: Option<&Datapath>,
         mac: interface.mac,
         mtu: interface.mtu,
         driver: ethtool.driver().ok(),
-        xdp: features::of(interface.index)?,
+        xdp: net.xdp_features(interface.index)?,
         program: interface.xdp.map(|xdp| program(xdp, ours.map(|link| link.program), instance)),
         attached: ours.is_some(),
         several_buffers: datapath.is_some_and(|datapath| datapath.is_multi_buffer(interface.index)),

@@ -9,15 +9,17 @@ use std::{
 use anyhow::Result;
 use lb_common::mac::Mac;
 
+use super::keep;
 use crate::{
-    config::model::{Config, Server, ServerMac, State, Vlan},
+    config::model::{Config, Peer, Role, Server, ServerMac, Vlan},
     datapath::Datapath,
+    decide::slots::Refinement,
     doctor::{
         checks::services,
-        facts::{ServerFacts, Site},
+        facts::{PeerFacts, Room, ServerFacts, Site},
         probe::{Link, Question, listen},
     },
-    net::{Interface, Net},
+    net::{Interface, Net, details::Address},
 };
 
 /// How long to wait for answers.
@@ -35,21 +37,16 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
     let known = known_macs(datapath);
     let (mut facts, mut questions) = (BTreeMap::new(), HashMap::<u32, Vec<Question>>::new());
     let states = net.neighbour_states().await?;
-    for (service, server) in servers.filter(|(_, server)| server.state == State::Up && !own(server.address)) {
+    // One that was taken down may hold connections, which role `keep` hands on to it.
+    let is_asked = |server: &Server| config.role == Role::Keep || !server.is_down();
+    for (service, server) in servers.filter(|(_, server)| is_asked(server) && !own(server.address)) {
         let address = server.address;
         if facts.contains_key(&address) {
             continue;
         }
-        let route = route(net, &interfaces, attached, server).await;
+        let route = route(net, &interfaces, attached, address, server.vlan).await;
         if let Ok(interface) = &route {
-            // A request needs a source address that the server would answer.
-            let source = addresses
-                .iter()
-                .find(|own| {
-                    own.interface == interface.index && own.address.is_ipv4() == address.is_ipv4() && !own.duplicate
-                })
-                .map(|own| own.address);
-            questions.entry(interface.index).or_default().push(Question { target: address, source });
+            questions.entry(interface.index).or_default().push(question(&addresses, interface, address));
         }
         let given = matches!(server.mac, ServerMac::Given(_));
         facts.insert(
@@ -59,11 +56,24 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
                 address,
                 mac: server.mac.get().or_else(|| known.get(&address).copied()),
                 given,
+                former: server.is_former(),
                 entry: route.as_ref().ok().and_then(|it| states.get(&(address, it.index)).cloned()),
                 route: route.map(|interface| interface.name.clone()),
                 answers: BTreeSet::new(),
             },
         );
+    }
+    let known = known_peers(datapath);
+    let mut peers = BTreeMap::new();
+    for &Peer { address, mac } in config.peers.iter().filter(|peer| !own(peer.address)) {
+        let mac = mac.get().or_else(|| known.get(&address).copied());
+        peers.insert(address, PeerFacts { address, mac, answers: BTreeSet::new() });
+        // One that is a server is asked for already.
+        if !facts.contains_key(&address)
+            && let Ok(interface) = route(net, &interfaces, attached, address, None).await
+        {
+            questions.entry(interface.index).or_default().push(question(&addresses, interface, address));
+        }
     }
     let announced = services::addresses(&config.services);
     for interface in attached.iter().filter(|interface| interface.up) {
@@ -72,21 +82,52 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
     }
     let mut answers = Vec::new();
     for (interface, address, mac) in ask(&interfaces, &questions)? {
+        let peer = peers.get_mut(&address).map(|peer| peer.answers.insert(mac)).is_some();
         match facts.get_mut(&address) {
+            None if peer => {}
             Some(server) if server.route.as_ref() == Ok(&interface) => drop(server.answers.insert(mac)),
             Some(_) | None => answers.push((address, interface, mac)),
         }
     }
+    let keep = if config.role == Role::Keep { Some(keep::read(net, &config).await?) } else { None };
     Ok(Site {
         role: config.role,
+        keep,
+        room: datapath.map(|datapath| room(datapath, &config)),
         config,
         servers: facts.into_values().collect(),
+        peers: peers.into_values().collect(),
         here,
         answers,
         addresses,
         names: interfaces.into_iter().map(|interface| (interface.index, interface.name)).collect(),
         standby: datapath.is_some_and(Datapath::standby),
     })
+}
+
+/// A question for an address on an interface's link. It needs a source that whoever has the address would answer.
+fn question(addresses: &[Address], interface: &Interface, target: IpAddr) -> Question {
+    let mut own = addresses.iter();
+    let source =
+        own.find(|own| own.interface == interface.index && own.address.is_ipv4() == target.is_ipv4() && !own.duplicate);
+    Question { target, source: source.map(|own| own.address) }
+}
+
+/// The MACs from which an instance expects each peer's frames.
+fn known_peers(datapath: Option<&Datapath>) -> HashMap<IpAddr, Mac> {
+    let peers = datapath.map(|datapath| datapath.snapshot().config.peers).unwrap_or_default();
+    peers.into_iter().filter_map(|peer| Some((peer.address, peer.mac.get()?))).collect()
+}
+
+/// The instance's room, for this configuration.
+fn room(datapath: &Datapath, config: &Config) -> Room {
+    let snapshot = datapath.snapshot();
+    let refinement = snapshot.refinement();
+    Room {
+        shortages: datapath.capacities().shortages(config),
+        coarser: (refinement != Refinement::default()).then(|| refinement.to_string()),
+        left_out: snapshot.record.left_out,
+    }
 }
 
 /// The MACs to which an instance sends each server's packets.
@@ -96,21 +137,21 @@ fn known_macs(datapath: Option<&Datapath>) -> HashMap<IpAddr, Mac> {
     servers.filter_map(|server| Some((server.address, server.mac.get()?))).collect()
 }
 
-/// The interface on whose link a server is.
+/// The interface on whose link a server or a peer is.
 async fn route<'a>(
     net: &Net,
     interfaces: &'a [Interface],
     attached: &[Interface],
-    server: &Server,
+    address: IpAddr,
+    vlan: Option<Vlan>,
 ) -> Result<&'a Interface, String> {
-    let address = server.address;
     let found = net.route(address).await.map_err(|error| error.to_string())?;
     if let Some(gateway) = found.gateway {
         return Err(format!("it is behind the router {gateway}, so its MAC is of no use"));
     }
     let found = interfaces.iter().find(|interface| interface.index == found.interface);
     let found = found.ok_or_else(|| "its interface is gone".to_owned())?;
-    match server.vlan {
+    match vlan {
         // An untagged question would not reach it.
         Some(Vlan::Tagged(vlan)) if attached.iter().any(|interface| interface.index == found.index) => {
             Err(format!("it is in VLAN {vlan}, where this host has no interface"))

@@ -71,6 +71,8 @@ fn imbalance_counts_weights_and_only_servers_that_are_up() {
         state,
         since: None,
         reason: None,
+        by_hand: None,
+        until: None,
     };
     let rates = |rates: &[f64]| ServiceRates {
         total: Rate::default(),
@@ -80,8 +82,11 @@ fn imbalance_counts_weights_and_only_servers_that_are_up() {
     assert_eq!(rates(&[5.0, 5.0]).imbalance(&even), Some(1.0));
     assert_eq!(rates(&[30.0, 10.0]).imbalance(&even), Some(1.5));
     assert_eq!(rates(&[0.0, 0.0]).imbalance(&even), None);
-    let weighted =
-        [server(11, 3, Standing::Up), server(12, 1, Standing::Up), server(13, 1, Standing::Down { since: 0 })];
+    let weighted = [
+        server(11, 3, Standing::Up),
+        server(12, 1, Standing::Up),
+        server(13, 1, Standing::Down { since: 0, by_hand: None }),
+    ];
     assert_eq!(rates(&[30.0, 10.0, 0.0]).imbalance(&weighted), Some(1.0));
     assert_eq!(rates(&[]).imbalance(&[]), None);
 }

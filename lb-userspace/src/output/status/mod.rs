@@ -5,11 +5,19 @@ use std::{fmt::Write as _, net::IpAddr};
 use lb_common::{formula::Formula, mac::Mac};
 use serde::{Serialize, Serializer};
 
-use super::render::{Render, or_dash, serialize_mac, table};
+use super::{
+    agent::AgentView,
+    capacity::CapacityView,
+    render::{Render, or_dash, serialize_mac, table},
+};
 use crate::config::{
     model::{Direction, Selection, Vlan, health},
     standing::Standing,
 };
+
+mod transition;
+
+pub use transition::TransitionView;
 
 /// An instance, as `modlb status` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -27,11 +35,24 @@ pub struct StatusView {
     /// Role `member`: which servers it is, and its group.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberView>,
+    /// Role `keep`: which servers it is.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<KeepView>,
+    /// A balancer's peers: what they send is not balanced again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerView>,
     /// A change that will be rolled back unless confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<UnconfirmedView>,
+    /// Its agent, if one runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentView>,
     /// The interfaces that it is attached to.
     pub interfaces: Vec<InterfaceView>,
+    /// What is not as the instance has recorded it, a sentence for each.
+    pub problems: Vec<String>,
+    /// How much it holds, and can hold.
+    pub capacity: CapacityView,
     /// The services, in the order of the configuration.
     pub services: Vec<ServiceView>,
 }
@@ -39,24 +60,50 @@ pub struct StatusView {
 /// A change that is not confirmed yet.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnconfirmedView {
-    /// Seconds until it is rolled back.
-    pub rolls_back_in: u64,
-    /// Whether the process that does so is alive.
+    /// Seconds until it is rolled back; `None`: its record cannot be read.
+    pub rolls_back_in: Option<u64>,
+    /// Whether a process that does so is alive.
     pub waiting: bool,
-    /// Why the rollback has failed so far.
+    /// Why the rollback has failed so far, or why the record cannot be read.
     pub problem: Option<String>,
 }
 
 impl UnconfirmedView {
     fn render(&self) -> String {
-        match (&self.problem, self.waiting) {
-            (_, false) => {
+        match (&self.problem, self.rolls_back_in) {
+            _ if !self.waiting => {
                 "unconfirmed, and nothing rolls it back: the process that would is gone; `modlb confirm` keeps the \
                  change, `modlb confirm --undo` undoes it\n\n"
                     .to_owned()
             }
-            (Some(problem), true) => format!("unconfirmed, and cannot be rolled back so far: {problem}\n\n"),
-            (None, true) => format!("unconfirmed, rolls back in {} s\n\n", self.rolls_back_in),
+            (Some(problem), Some(_)) => format!("unconfirmed, and cannot be rolled back so far: {problem}\n\n"),
+            (Some(problem), None) => {
+                format!("unconfirmed, and rolled back although its record is unreadable: {problem}\n\n")
+            }
+            (None, left) => format!("unconfirmed, rolls back in {} s\n\n", left.unwrap_or_default()),
+        }
+    }
+}
+
+/// A host that balances the same services.
+#[derive(Clone, Debug, Serialize)]
+pub struct PeerView {
+    /// Its address.
+    pub address: IpAddr,
+    /// The MAC of its frames, if known.
+    #[serde(serialize_with = "serialize_mac")]
+    pub mac: Option<Mac>,
+    /// Whether it is this host.
+    pub this_host: bool,
+}
+
+impl PeerView {
+    fn render(&self) -> String {
+        let Self { address, mac, this_host } = self;
+        match mac {
+            _ if *this_host => format!("{address} (this host)"),
+            Some(mac) => format!("{address} at {mac}"),
+            None => format!("{address} (no MAC found: what it sends is balanced again)"),
         }
     }
 }
@@ -87,6 +134,27 @@ impl MemberView {
     }
 }
 
+/// Which servers a host that keeps connections is.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeepView {
+    /// The servers of its services that this host is.
+    #[serde(rename = "self")]
+    pub own: Vec<IpAddr>,
+    /// The services that have no server on this host.
+    pub no_server_of: Vec<String>,
+}
+
+impl KeepView {
+    fn render(&self) -> String {
+        let own: Vec<_> = self.own.iter().map(ToString::to_string).collect();
+        match (&own[..], &self.no_server_of[..]) {
+            ([], _) => "self: no server of any service\n\n".to_owned(),
+            (own, []) => format!("self: {}\n\n", own.join(", ")),
+            (own, others) => format!("self: {}; no server of {}\n\n", own.join(", "), others.join(", ")),
+        }
+    }
+}
+
 /// Whether an instance is active or on standby.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -114,8 +182,13 @@ pub struct InterfaceView {
     pub name: String,
     /// The kernel's number for it.
     pub index: u32,
-    /// Where the program runs: `native`, `generic`, `offload` or `egress`.
+    /// Where the program runs: `native`, `generic`, `egress` or `ingress`.
     pub mode: String,
+    /// `attached`; `detached`: another program took modlb's off; `moved`: it is in another network namespace; `gone`.
+    pub state: String,
+    /// The MAC that the program takes for the interface's.
+    #[serde(serialize_with = "serialize_port_mac")]
+    pub mac: Mac,
     /// Whether it takes frames in several buffers, as native mode needs for an MTU beyond a page.
     pub multi_buffer: bool,
     /// Whether `modlb trace` or `modlb logs` has swapped in its program.
@@ -154,6 +227,9 @@ pub struct ServiceView {
     pub digest: String,
     /// Its servers, in the formula's order.
     pub servers: Vec<ServerView>,
+    /// Its transition from other server lists, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transition: Option<TransitionView>,
 }
 
 /// A server of a service.
@@ -166,21 +242,32 @@ pub struct ServerView {
     pub mac: Option<Mac>,
     /// The VLAN of its frames' outer tag; 0: no tag; `None`: tags stay as they are.
     pub vlan: Option<u16>,
-    /// How many consecutive slots it takes.
+    /// How many consecutive slots it takes; 0: only `previous` lists have it.
     pub weight: u32,
-    /// `up` if it takes flows, otherwise `down`, `failing` or `unresolved`.
+    /// `up` if it takes flows, otherwise `down`, `failing`, `unresolved` or `former`.
     #[serde(serialize_with = "serialize_standing")]
     pub state: Standing,
     /// When it entered a state other than `up`, in Unix time; `None`: unknown.
     pub since: Option<u64>,
     /// The reason for the state, in words.
     pub reason: Option<String>,
+    /// What ends a state `down` that a command made: `next_file`, `time` or `server_up`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<&'static str>,
+    /// When the agent brings it back, in Unix time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u32>,
 }
 
 impl ServerView {
+    /// Whether only `previous` lists have it.
+    pub const fn is_former(&self) -> bool {
+        self.weight == 0
+    }
+
     /// For how long, and why, if it is not simply up.
     fn remark(&self, now: u64) -> Option<String> {
-        let duration = self.since.map(|since| format!("for {}", duration(now.saturating_sub(since))));
+        let duration = self.since.map(|since| format!("for {}", health::span(now.saturating_sub(since))));
         match (duration, &self.reason) {
             (Some(time), Some(reason)) => Some(format!("{time}: {reason}")),
             (Some(text), None) => Some(text),
@@ -192,16 +279,6 @@ impl ServerView {
 
 /// How many servers that are not simply up `status` names.
 const MAX_NAMED: usize = 20;
-
-/// A duration in a readable unit.
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
 
 /// What `modlb services` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -255,10 +332,16 @@ impl ServiceView {
         text
     }
 
+    /// How many servers are up, of how many. Those that only `previous` lists have do not count.
+    pub fn up(&self) -> (usize, usize) {
+        let listed = || self.servers.iter().filter(|server| !server.is_former());
+        (listed().filter(|server| server.state.takes_flows()).count(), listed().count())
+    }
+
     /// `2/3`: two of three servers are up.
-    fn up(&self) -> String {
-        let up = self.servers.iter().filter(|server| server.state.takes_flows()).count();
-        format!("{up}/{}", self.servers.len())
+    fn up_text(&self) -> String {
+        let (up, all) = self.up();
+        format!("{up}/{all}")
     }
 }
 
@@ -268,6 +351,12 @@ impl Render for StatusView {
         let mut text =
             format!("modlb {} (ABI {}): {role}, {state}, digest {}\n\n", self.version, self.abi, self.digest);
         text += &self.member.as_ref().map_or_else(String::new, MemberView::render);
+        text += &self.keep.as_ref().map_or_else(String::new, KeepView::render);
+        if !self.peers.is_empty() {
+            let peers: Vec<_> = self.peers.iter().map(PeerView::render).collect();
+            let _ = write!(text, "peers: {}\n\n", peers.join(", "));
+        }
+        text += &self.agent.as_ref().map_or_else(String::new, AgentView::render);
         text += &self.unconfirmed.as_ref().map_or_else(String::new, UnconfirmedView::render);
         if self.interfaces.is_empty() {
             text += "not attached to any interface\n\n";
@@ -275,17 +364,34 @@ impl Render for StatusView {
             let mut interfaces = table(&["interface", "index", "mode", "link", "program"], &["index", "program"]);
             for i in &self.interfaces {
                 let mode = i.mode.clone()
+                    + if i.state == "attached" { "" } else { ", " }
+                    + if i.state == "attached" { "" } else { &i.state }
                     + if i.multi_buffer { ", multi-buffer" } else { "" }
                     + if i.traced { ", traced" } else { "" };
                 interfaces.add_row([&i.name, &i.index.to_string(), &mode, &i.link, &i.program_id.to_string()]);
             }
             let _ = write!(text, "{}\n\n", interfaces.trim_fmt());
         }
+        text += &self.render_problems();
+        text += &self.capacity.render();
         text + &self.render_services()
     }
 }
 
 impl StatusView {
+    fn render_problems(&self) -> String {
+        if self.problems.is_empty() {
+            return String::new();
+        }
+        let more = self.problems.len().saturating_sub(MAX_NAMED);
+        let mut lines: Vec<_> =
+            self.problems.iter().take(MAX_NAMED).map(|problem| format!("wrong: {problem}")).collect();
+        if more > 0 {
+            lines.push(format!("and {more} more of the same"));
+        }
+        format!("{}\n`modlb apply FILE` mends this, and so does the agent\n\n", lines.join("\n"))
+    }
+
     fn render_services(&self) -> String {
         if self.services.is_empty() {
             return "no services".to_owned();
@@ -293,7 +399,7 @@ impl StatusView {
         let mut services = table(&["service", "destination", "up", "N", "slots", "digest"], &["up", "N", "slots"]);
         for s in &self.services {
             let (n, slots) = (s.n.to_string(), s.slots.to_string());
-            services.add_row([&s.name, &s.destination(), &s.up(), &n, &slots, &s.digest]);
+            services.add_row([&s.name, &s.destination(), &s.up_text(), &n, &slots, &s.digest]);
         }
         let now = health::now();
         let mut text = services.trim_fmt();
@@ -307,10 +413,22 @@ impl StatusView {
             let _ = write!(text, "{line}{}: {} {}{remark}", server.state.name(), service.name, server.address);
         }
         match others.count() {
-            0 => text,
-            more => format!("{text}\nand {more} more; `modlb servers` lists all"),
+            0 => {}
+            more => {
+                let _ = write!(text, "\nand {more} more; `modlb servers` lists all");
+            }
         }
+        text + &transitions(&self.services)
     }
+}
+
+/// The services in transition, a line for each.
+fn transitions(services: &[ServiceView]) -> String {
+    let lines: Vec<_> = services
+        .iter()
+        .filter_map(|service| Some(format!("transition: {}, {}", service.name, service.transition?.render())))
+        .collect();
+    if lines.is_empty() { String::new() } else { format!("\n\n{}", lines.join("\n")) }
 }
 
 impl Render for ServicesView {
@@ -320,9 +438,9 @@ impl Render for ServicesView {
         for s in &self.0 {
             let (n, slots) = (s.n.to_string(), s.slots.to_string());
             let (formula, selection) = (s.formula.name(), selection_name(s.selection));
-            services.add_row([&s.name, &s.destination(), formula, selection, &s.up(), &n, &slots]);
+            services.add_row([&s.name, &s.destination(), formula, selection, &s.up_text(), &n, &slots]);
         }
-        services.trim_fmt()
+        services.trim_fmt() + &transitions(&self.0)
     }
 }
 
@@ -331,7 +449,8 @@ impl Render for ServersView {
         let now = health::now();
         let mut servers = table(&["service", "server", "mac", "vlan", "weight", "state"], &["vlan", "weight"]);
         for ServerRow { service, server } in &self.0 {
-            let (address, weight) = (server.address.to_string(), server.weight.to_string());
+            let weight = or_dash(Some(server.weight).filter(|_| !server.is_former()));
+            let address = server.address.to_string();
             let (mac, vlan) = (or_dash(server.mac), or_dash(server.vlan.map(Vlan::from_number)));
             let remark = server.remark(now).map_or_else(String::new, |remark| format!(" {remark}"));
             let state = format!("{}{remark}", server.state.name());
@@ -346,6 +465,10 @@ const fn selection_name(selection: Selection) -> &'static str {
         Selection::Modulo => "modulo",
         Selection::Resilient { .. } => "resilient",
     }
+}
+
+fn serialize_port_mac<S: Serializer>(mac: &Mac, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(mac)
 }
 
 fn serialize_direction<S: Serializer>(direction: &Direction, serializer: S) -> Result<S::Ok, S::Error> {

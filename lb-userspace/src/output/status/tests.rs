@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     config::model::{Failing, Failure, Missing, Unresolved},
-    output::testing::interface,
+    output::{UseView, testing::interface},
 };
 
 fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {
@@ -13,6 +13,8 @@ fn server(address: &str, mac: Option<Mac>, state: Standing) -> ServerView {
         state,
         since: state.since(),
         reason: state.reason(|index| format!("eth{index}")),
+        by_hand: None,
+        until: None,
     }
 }
 
@@ -30,8 +32,9 @@ fn status() -> StatusView {
         digest: "0123456789abcdef".into(),
         servers: vec![
             server("10.0.0.11", Some(Mac([2, 0, 0, 0, 0, 0x11])), Standing::Up),
-            server("10.0.0.12", None, Standing::Down { since: 0 }),
+            server("10.0.0.12", None, Standing::Down { since: 0, by_hand: None }),
         ],
+        transition: None,
     };
     let all = ServiceView {
         name: "all".into(),
@@ -45,6 +48,7 @@ fn status() -> StatusView {
         slots: 0,
         digest: "fedcba9876543210".into(),
         servers: vec![],
+        transition: None,
     };
     StatusView {
         version: "0.1.0".into(),
@@ -53,8 +57,20 @@ fn status() -> StatusView {
         state: Activity::Active,
         digest: "00112233445566ff".into(),
         member: None,
+        keep: None,
+        peers: Vec::new(),
         unconfirmed: None,
+        agent: None,
         interfaces: vec![interface()],
+        problems: Vec::new(),
+        capacity: CapacityView {
+            services: UseView::new(2, 4_096),
+            slots: UseView::new(4_096, 262_144),
+            servers: UseView::new(2, 65_536),
+            memory_bytes: 47 << 20,
+            refined_slots: 4_096,
+            left_out: 0,
+        },
         services: vec![web, all],
     }
 }
@@ -62,10 +78,12 @@ fn status() -> StatusView {
 const WEB: &str = r#"{"name":"web","address":"203.0.113.10","protocol":"tcp","port":443,"formula":"3-tuple","direction":"forward","selection":"modulo","n":2,"slots":4096,"digest":"0123456789abcdef","servers":[{"address":"10.0.0.11","mac":"02:00:00:00:00:11","vlan":null,"weight":1,"state":"up","since":null,"reason":null},{"address":"10.0.0.12","mac":null,"vlan":null,"weight":1,"state":"down","since":null,"reason":null}]}"#;
 const ALL: &str = r#"{"name":"all","address":"2001:db8:f00::/48","protocol":null,"port":null,"formula":"5-tuple","direction":"both","selection":"resilient","n":0,"slots":0,"digest":"fedcba9876543210","servers":[]}"#;
 
+const CAPACITY: &str = r#"{"services":{"used":2,"free":4094},"slots":{"used":4096,"free":258048},"servers":{"used":2,"free":65534},"memory_bytes":49283072,"refined_slots":4096,"left_out":0}"#;
+
 #[test]
 fn the_json_of_status_and_services_keeps_its_shape() {
     let expected = format!(
-        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"services":[{WEB},{ALL}]}}"#
+        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","state":"attached","mac":"02:00:00:00:00:01","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"problems":[],"capacity":{CAPACITY},"services":[{WEB},{ALL}]}}"#
     );
     assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     assert_eq!(serde_json::to_string(&ServicesView::from(status())).unwrap(), format!("[{WEB},{ALL}]"));
@@ -87,6 +105,8 @@ modlb 0.1.0 (ABI 1): balancer, active, digest 00112233445566ff
 interface  index  mode    link      program
 eth0           2  native  bpf_link       57
 
+in use: 2 of 4096 services, 4096 of 262144 slots, 2 of 65536 server entries; 47 MiB of memory
+
 service  destination            up  N  slots  digest
 web      203.0.113.10:443/tcp  1/2  2   4096  0123456789abcdef
 all      2001:db8:f00::/48     0/0  0      0  fedcba9876543210
@@ -107,6 +127,42 @@ service  server     mac                vlan  weight  state
 web      10.0.0.11  02:00:00:00:00:11     -       1  up
 web      10.0.0.12  -                     -       1  down"
     );
+}
+
+#[test]
+fn a_transition_is_shown() {
+    let mut status = status();
+    status.services[1].transition = Some(TransitionView { since: 1_796_040_000, previous_lists: 2 });
+    let line = "\n\ntransition: all, since 2026-11-30 12:00 UTC (2 previous lists)";
+    assert!(status.render().ends_with(line), "{}", status.render());
+    assert!(ServicesView::from(status.clone()).render().ends_with(line));
+    let json = serde_json::to_string(&status.services[1]).unwrap();
+    assert!(json.ends_with(r#","servers":[],"transition":{"since":1796040000,"previous_lists":2}}"#), "{json}");
+    status.services[1].transition = Some(TransitionView { since: 1_796_040_000, previous_lists: 1 });
+    assert!(status.render().ends_with("(1 previous list)"));
+}
+
+#[test]
+fn servers_of_earlier_lists_are_former() {
+    let mut status = status();
+    status.keep = Some(KeepView { own: vec![[10, 0, 0, 11].into()], no_server_of: vec!["all".into()] });
+    status.services[0].servers[1] = ServerView { weight: 0, ..server("10.0.0.12", None, Standing::Former) };
+    let text = status.render();
+    assert!(text.contains("\nself: 10.0.0.11; no server of all\n"), "{text}");
+    assert!(text.contains("203.0.113.10:443/tcp  1/1  2") && text.ends_with("\nformer: web 10.0.0.12"), "{text}");
+    let json = serde_json::to_string(&status).unwrap();
+    assert!(json.contains(r#""self":["10.0.0.11"],"no_server_of":["all"]"#) && !json.contains("group_mac"), "{json}");
+    let text = ServersView::from(status).render();
+    assert!(text.ends_with("web      10.0.0.12  -                     -       -  former"), "{text}");
+}
+
+#[test]
+fn lack_of_room_is_shown() {
+    let mut status = status();
+    (status.capacity.refined_slots, status.capacity.left_out) = (512, 3);
+    let text = status.render();
+    assert!(text.contains("\nno room: tables with a server down have at least 512 slots instead of 4096"), "{text}");
+    assert!(text.contains("\nno room: the state of 3 servers is not in force"), "{text}");
 }
 
 #[test]
@@ -144,7 +200,7 @@ fn a_member_shows_its_servers_and_group() {
 #[test]
 fn an_unconfirmed_change_is_shown() {
     let unconfirmed = |waiting, problem: Option<&str>| {
-        let view = UnconfirmedView { rolls_back_in: 12, waiting, problem: problem.map(str::to_owned) };
+        let view = UnconfirmedView { rolls_back_in: Some(12), waiting, problem: problem.map(str::to_owned) };
         StatusView { unconfirmed: Some(view), ..status() }
     };
     let text = unconfirmed(true, None).render();

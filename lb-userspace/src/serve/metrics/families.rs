@@ -16,9 +16,10 @@ use crate::{
     observe::{
         Reading,
         agent_view::{CheckView, View},
+        local_error::LocalError,
         status::{STATES, state},
     },
-    output::{Activity, OutcomesView, ServerStats, ServerView},
+    output::{Activity, FileState, OutcomesView, ServerStats, ServerView, StatesView},
 };
 
 /// Writes families.
@@ -51,8 +52,21 @@ impl<'a> Families<'a> {
         let help = "How often the configuration could not be read or put in force";
         self.counter("agent_reload_failures", help, view.reload_failures)?;
         let help = "Whether the configuration last read was rejected";
-        self.gauge("agent_configuration_refused", help, view.refused.is_some().into())?;
-        self.counter("agent_neighbour_events", "Neighbour events that concerned a server", view.neighbour_events)
+        let is = |state| view.not_in_force.as_ref().is_some_and(|found| found.state == state);
+        self.gauge("agent_configuration_refused", help, is(FileState::Refused).into())?;
+        let help = "1: the configuration file is not in force, since it is refused until it changes, or waits and is tried again";
+        let states = FileState::ALL.map(|state| ([("reason", state.name())], f64::from(u8::from(is(state)))));
+        self.gauges("agent_file_not_in_force", help, states)?;
+        self.gauge("agent_missing_interfaces", "Interfaces that the agent waits for", view.missing as f64)?;
+        self.counter("agent_neighbour_events", "Neighbour events that concerned a server", view.neighbour_events)?;
+        let errors = LocalError::ALL.into_iter().zip(view.local_errors);
+        let errors = errors.map(|(error, number)| ([("reason", error.name())], number));
+        let help = "Attempts of health checks that this host could not make; they do not count against servers";
+        self.counters("check_local_errors", help, errors)?;
+        let help = "How late attempts of health checks started";
+        let mut metric = self.encoder.encode_descriptor("check_lateness_seconds", help, None, MetricType::Histogram)?;
+        let (sum, count, buckets) = view.lateness.buckets();
+        metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 
     /// The instance's metrics.
@@ -83,7 +97,13 @@ impl<'a> Families<'a> {
         };
         let help = "How much the instance can hold";
         self.gauges("capacity", help, of(capacities.services, capacities.slots, capacities.servers))?;
-        self.gauges("in_use", "How much the instance holds", of(used.services, used.slots, used.servers))
+        self.gauges("in_use", "How much the instance holds", of(used.services, used.slots, used.servers))?;
+        let capacity = &status.capacity;
+        self.gauge("memory_bytes", "The memory that the instance's tables take", capacity.memory_bytes as f64)?;
+        let help = "Tables with a server down have at least this many slots; fewer than 4096 for want of room";
+        self.gauge("refined_slots", help, capacity.refined_slots.into())?;
+        let help = "Servers whose state is not in force for want of room";
+        self.gauge("left_out_servers", help, capacity.left_out.into())
     }
 
     /// The outcomes.
@@ -117,9 +137,17 @@ impl<'a> Families<'a> {
         self.gauges("service_info", "What a service takes, and the digest of its table; always 1", info)?;
         let stats = &reading.stats.services;
         let packets = stats.iter().map(|service| ([("service", &*service.name)], service.total.packets));
-        self.counters("service_packets", "Packets of a service that went to a server", packets)?;
+        self.counters(
+            "service_packets",
+            "Packets of a service that went to a server; role `keep`: that were found here or handed on",
+            packets,
+        )?;
         let bytes = stats.iter().map(|service| ([("service", &*service.name)], service.total.bytes));
-        self.counters("service_bytes", "Bytes of a service that went to a server", bytes)?;
+        self.counters(
+            "service_bytes",
+            "Bytes of a service that went to a server; role `keep`: that were found here or handed on",
+            bytes,
+        )?;
         let states = services.iter().flat_map(|service| {
             STATES.iter().map(|&state| {
                 let number = service.servers.iter().filter(|server| self::state(server) == state).count();
@@ -129,19 +157,41 @@ impl<'a> Families<'a> {
         self.gauges("service_servers", "Servers of a service by state", states)
     }
 
+    /// The connections that a server with role `keep` holds; other roles have no such family.
+    pub fn connections(&mut self, held: &[(String, StatesView)]) -> fmt::Result {
+        if held.is_empty() {
+            return Ok(());
+        }
+        let states = held.iter().flat_map(|(service, states)| {
+            states
+                .iter()
+                .map(move |(state, number)| ([("service", &**service), ("state", state.name())], number as f64))
+        });
+        let help = "Role `keep`: connections of a service that this host holds, by state; some seconds old";
+        self.gauges("connections", help, states)
+    }
+
     /// The servers.
     pub fn servers(&mut self, reading: &Reading) -> fmt::Result {
         let packets = counted(reading).map(|(service, server)| (labels(service, server.address), server.total.packets));
-        self.counters("server_packets", "Packets that went to a server", packets)?;
+        let help = "Packets that went to a server; role `keep`: handed on to it, or of connections found here if it is this host";
+        self.counters("server_packets", help, packets)?;
         let bytes = counted(reading).map(|(service, server)| (labels(service, server.address), server.total.bytes));
-        self.counters("server_bytes", "Bytes that went to a server", bytes)?;
+        self.counters("server_bytes", "Bytes of those packets", bytes)?;
         let states = shown(reading).map(|(service, server)| {
             let [service, address] = labels(service, server.address);
             ([service, address, ("state", state(server).to_owned())], 1.0)
         });
         self.gauges("server_state", "The current state of a server; always 1", states)?;
-        let weights =
-            shown(reading).map(|(service, server)| (labels(service, server.address), f64::from(server.weight)));
+        let by_hand = shown(reading).filter_map(|(service, server)| {
+            let [service, address] = labels(service, server.address);
+            Some(([service, address, ("until", server.by_hand?.to_owned())], 1.0))
+        });
+        let help = "A server that was taken down by command, and what ends that; always 1";
+        self.gauges("server_down_by_hand", help, by_hand)?;
+        let weights = shown(reading)
+            .filter(|(_, server)| !server.is_former())
+            .map(|(service, server)| (labels(service, server.address), f64::from(server.weight)));
         self.gauges("server_weight", "How many consecutive slots a server takes", weights)
     }
 

@@ -8,7 +8,7 @@ mod format;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lb_common::outcome::Outcome;
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, registry::Registry};
@@ -16,7 +16,7 @@ use prometheus_client::{collector::Collector, encoding::DescriptorEncoder, regis
 use self::families::Families;
 pub use self::format::Format;
 use crate::{
-    observe::{Reading, agent_view::View},
+    observe::{Reading, agent_view::View, connections::Held},
     output::{OutcomesView, Traffic, error_text},
 };
 
@@ -28,6 +28,7 @@ pub const DEFAULT_MAX_SERVERS: usize = 10_000;
 pub struct Metrics {
     max_servers: usize,
     outcomes: OutcomesView,
+    held: Held,
 }
 
 /// The content of one scrape.
@@ -39,12 +40,18 @@ pub struct Scrape {
     view: View,
     took: Duration,
     max_servers: usize,
+    held: Held,
 }
 
 impl Metrics {
     /// With series for at most this many servers.
     pub fn new(max_servers: usize) -> Self {
-        Self { max_servers, outcomes: OutcomesView::default() }
+        Self { max_servers, outcomes: OutcomesView::default(), held: Held::default() }
+    }
+
+    /// The connections that role `keep` holds, for the next scrapes.
+    pub fn set_connections(&mut self, held: Held) {
+        self.held = held;
     }
 
     /// Encodes the result of reading an instance, which `took` this long.
@@ -64,7 +71,8 @@ impl Metrics {
             self.outcomes = steady(self.outcomes, reading.stats.outcomes);
         }
         let (outcomes, max_servers) = (self.outcomes, self.max_servers);
-        let scrape = Scrape { instance: instance.to_owned(), reading, outcomes, view, took, max_servers };
+        let held = Arc::clone(&self.held);
+        let scrape = Scrape { instance: instance.to_owned(), reading, outcomes, view, took, max_servers, held };
         let mut registry = Registry::with_prefix("modlb");
         registry.register_collector(Box::new(scrape));
         format.encode(&registry)
@@ -84,6 +92,7 @@ impl Collector for Scrape {
         families.omitted(if with_services { 0 } else { services }, if with_servers { 0 } else { servers })?;
         if with_services {
             families.services(reading)?;
+            families.connections(&self.held)?;
         }
         if with_servers {
             families.servers(reading)?;

@@ -8,11 +8,12 @@ use std::{
 use super::*;
 use crate::{
     config::model::State::{Down, Up},
+    net::sockets::TcpState,
     observe::{
         agent_view::CheckView,
         testing::{address, reading},
     },
-    output::Activity,
+    output::{Activity, FileState, NotInForce, StatesView},
 };
 
 const SERVICES: &[crate::observe::testing::ServiceSpec<'_>] =
@@ -35,8 +36,11 @@ fn view() -> View {
 }
 
 fn encode(max_servers: usize, reading: anyhow::Result<Reading>) -> String {
-    let took = Duration::from_millis(3);
-    Metrics::new(max_servers).encode("default", reading, view(), took, Format::Classic)
+    let mut metrics = Metrics::new(max_servers);
+    let mut states = StatesView::default();
+    states.add(TcpState::CloseWait);
+    metrics.set_connections(Arc::new([("web".to_owned(), states)]));
+    metrics.encode("default", reading, view(), Duration::from_millis(3), Format::Classic)
 }
 
 fn full() -> String {
@@ -69,6 +73,8 @@ fn all_metrics_are_exported() {
         ("modlb_check_passing{service=\"web\",server=\"10.0.0.12\",kind=\"tcp\"}", 0.0),
         ("modlb_check_failures_total{service=\"web\",server=\"10.0.0.12\"}", 4.0),
         ("modlb_check_duration_seconds{service=\"web\",server=\"10.0.0.12\"}", 0.25),
+        ("modlb_connections{service=\"web\",state=\"close_wait\"}", 1.0),
+        ("modlb_connections{service=\"web\",state=\"established\"}", 0.0),
         ("modlb_in_use{resource=\"servers\"}", 3.0),
         ("modlb_omitted{of=\"servers\"}", 0.0),
     ] {
@@ -78,11 +84,47 @@ fn all_metrics_are_exported() {
     assert_eq!(value(&text, other), None, "a server is in one state");
 }
 
+/// Prometheus computes quantiles only of histograms whose last bucket is `+Inf`.
+#[test]
+fn every_attempt_is_in_the_last_bucket_of_lateness() {
+    let mut view = view();
+    for milliseconds in [0, 5, 6, 90_000] {
+        view.lateness.add(Duration::from_millis(milliseconds));
+    }
+    let reading = Ok(reading(Instant::now(), 0, SERVICES));
+    let text = Metrics::new(10).encode("default", reading, view, Duration::ZERO, Format::Classic);
+    let bucket = |bound| value(&text, &format!("modlb_check_lateness_seconds_bucket{{le=\"{bound}\"}}"));
+    let found = ["0.005", "0.02", "60.0", "+Inf"].map(bucket);
+    assert_eq!(found, [2.0, 3.0, 3.0, 4.0].map(Some), "{text}");
+    assert_eq!(value(&text, "modlb_check_lateness_seconds_count"), Some(4.0));
+}
+
+/// A file that is not in force counts under one reason, and there are no other reasons.
+#[test]
+fn a_file_that_is_not_in_force_is_counted_by_its_reason() {
+    let found = |state| {
+        let not_in_force = NotInForce { state, reason: "a reason".into(), since: 1 };
+        let view = View { not_in_force: Some(not_in_force), missing: 2, ..view() };
+        let reading = Ok(reading(Instant::now(), 0, SERVICES));
+        let text = Metrics::new(10).encode("default", reading, view, Duration::ZERO, Format::Classic);
+        let of = |reason| value(&text, &format!("modlb_agent_file_not_in_force{{reason=\"{reason}\"}}")).unwrap();
+        assert_eq!(text.lines().filter(|line| line.starts_with("modlb_agent_file_not_in_force{")).count(), 2);
+        assert_eq!(value(&text, "modlb_agent_missing_interfaces"), Some(2.0));
+        (of("refused"), of("waiting"), value(&text, "modlb_agent_configuration_refused").unwrap())
+    };
+    assert_eq!(found(FileState::Refused), (1.0, 0.0, 1.0));
+    assert_eq!(found(FileState::Waiting), (0.0, 1.0, 0.0));
+    assert_eq!(value(&full(), "modlb_agent_file_not_in_force{reason=\"refused\"}"), Some(0.0));
+}
+
 #[test]
 fn too_many_servers_are_only_counted() {
     let text = encode(2, Ok(reading(Instant::now(), 0, SERVICES)));
     assert_eq!(value(&text, "modlb_omitted{of=\"servers\"}"), Some(3.0));
-    assert!(!text.contains("modlb_server_") && !text.contains("modlb_check_"), "{text}");
+    assert!(!text.contains("modlb_server_"), "{text}");
+    for family in ["passing", "attempts", "failures", "duration"] {
+        assert!(!text.contains(&format!("modlb_check_{family}")), "{text}");
+    }
     assert_eq!(value(&text, "modlb_service_packets_total{service=\"web\"}"), Some(10.0));
     let text = encode(1, Ok(reading(Instant::now(), 0, SERVICES)));
     assert_eq!(value(&text, "modlb_omitted{of=\"services\"}"), Some(2.0));

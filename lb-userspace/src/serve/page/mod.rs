@@ -20,7 +20,7 @@ use crate::{
         Reading, Sampler, Used,
         agent_view::{Event, Level, View},
     },
-    output::{InterfaceView, MemberView, Rate, StatusView, Traffic},
+    output::{InterfaceView, KeepView, MemberView, NotInForce, Rate, StatusView, Traffic},
 };
 
 mod html;
@@ -55,6 +55,7 @@ struct Running<'a> {
     digest: &'a str,
     generation: u64,
     member: Option<&'a MemberView>,
+    keep: Option<&'a KeepView>,
     interfaces: &'a [InterfaceView],
     in_use: [Use; 3],
     outcomes: Vec<OutcomeRow>,
@@ -86,7 +87,7 @@ struct Agent<'a> {
     publishes: u64,
     reloads: u64,
     reload_failures: u64,
-    refused: Option<&'a str>,
+    not_in_force: Option<&'a NotInForce>,
 }
 
 /// An event.
@@ -111,14 +112,14 @@ pub fn status<'a>(instance: &'a str, sampler: &'a Sampler, view: &'a View, query
             publishes: view.publishes,
             reloads: view.reloads,
             reload_failures: view.reload_failures,
-            refused: view.refused.as_deref(),
+            not_in_force: view.not_in_force.as_ref(),
         }),
         events: events.iter().rev().take(EVENTS).map(EventRow::of).collect(),
     }
 }
 
 fn running<'a>(reading: &'a Reading, sampler: &'a Sampler, view: &'a View, query: &PageQuery) -> Running<'a> {
-    let StatusView { role, state, digest, member, interfaces, .. } = &reading.status;
+    let StatusView { role, state, digest, member, keep, interfaces, .. } = &reading.status;
     let rates = sampler.rates().map(AsRef::as_ref);
     let outcomes = Outcome::ALL.iter().map(|&outcome| OutcomeRow {
         name: outcome.name(),
@@ -133,6 +134,7 @@ fn running<'a>(reading: &'a Reading, sampler: &'a Sampler, view: &'a View, query
         digest,
         generation: reading.generation,
         member: member.as_ref(),
+        keep: keep.as_ref(),
         interfaces,
         in_use: in_use(reading),
         outcomes: outcomes.collect(),

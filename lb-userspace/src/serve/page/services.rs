@@ -10,7 +10,7 @@ use crate::{
         Reading,
         agent_view::{CheckView, View},
         list,
-        status::{is_up, state},
+        status::state,
     },
     output::{Rate, Rates, ServiceRates, Traffic},
 };
@@ -57,6 +57,7 @@ pub struct ServerRow<'a> {
     mac: Option<String>,
     weight: u32,
     state: &'static str,
+    reason: Option<&'a str>,
     #[serde(flatten)]
     total: Traffic,
     rate: Option<Rate>,
@@ -97,6 +98,7 @@ fn row<'a>(
 ) -> ServiceRow<'a> {
     let service = &reading.status.services[number];
     let rates = rates.and_then(|rates| rates.services.get(number));
+    let (up, of) = service.up();
     ServiceRow {
         name: &service.name,
         destination: service.destination(),
@@ -104,8 +106,8 @@ fn row<'a>(
         n: service.n,
         slots: service.slots,
         digest: &service.digest,
-        up: service.servers.iter().filter(|server| is_up(server)).count(),
-        of: service.servers.len(),
+        up,
+        of,
         total: reading.stats.services[number].total,
         rate: rates.map(|rates| rates.total),
         imbalance: rates.and_then(|rates| rates.imbalance(&service.servers)),
@@ -130,6 +132,7 @@ fn servers<'a>(
         mac: server.mac.map(|mac| mac.to_string()),
         weight: server.weight,
         state: state(server),
+        reason: server.reason.as_deref(),
         total: counted.total,
         rate: rates.and_then(|rates| rates.servers.get(place)).copied(),
         check: if view.checks.is_empty() { None } else { check(server.address) },

@@ -15,10 +15,8 @@ use super::super::{
     text::Style,
 };
 use crate::{
-    observe::{
-        Reading,
-        status::{is_up, state},
-    },
+    config::standing::Standing,
+    observe::{Reading, status::short_state},
     output::{Rate, scaled},
 };
 
@@ -90,7 +88,7 @@ pub fn service_rows<'a>(
         rates.map_or(0.0, |rates| rates.services.iter().fold(0.0, |most: f64, rates| most.max(rates.total.packets)));
     let row = |&number: &usize| {
         let service = &reading.status.services[number];
-        let (up, all) = (service.servers.iter().filter(|server| is_up(server)).count(), service.servers.len());
+        let (up, all) = service.up();
         let paint = match up {
             0 => style.bad(),
             up if up < all => style.warning(),
@@ -129,13 +127,17 @@ pub fn server_rows<'a>(
     });
     let row = |&number: &usize| {
         let server = &servers[number];
-        let paint = if is_up(server) { style.good() } else { style.bad() };
+        let paint = match server.state {
+            Standing::Up | Standing::Kept(_) => style.good(),
+            Standing::Former => style.warning(),
+            Standing::Down { .. } | Standing::Failing(_) | Standing::Unresolved(_) => style.bad(),
+        };
         let rate = of(number);
         let share = rate.filter(|_| sum > 0.0).map(|rate| 100.0 * rate.packets / sum);
         let [packets, bytes] = of_rate(rate);
         Row::new([
             Cell::from(server.address.to_string()),
-            Cell::from(state(server)).style(paint),
+            Cell::from(short_state(server)).style(paint),
             right(packets),
             right(bytes),
             right(share.map_or_else(|| "-".to_owned(), |share| format!("{share:.1}%"))),

@@ -44,13 +44,26 @@ fn charts(report: &Report) -> Vec<(String, String)> {
     if !rates.is_empty() {
         charts.push(("packets.svg".to_owned(), throughput(&rates).svg()));
     }
-    let mut axes: Vec<&str> = of(Group::Scaling).filter_map(|row| Some(row.point.as_ref()?.axis.as_str())).collect();
-    axes.dedup();
-    for axis in axes {
-        let rows: Vec<_> = of(Group::Scaling).collect();
-        charts.push((format!("scaling-{}.svg", axis.replace(' ', "-")), growth(axis, &rows).svg()));
+    let scaling: Vec<_> = of(Group::Scaling).collect();
+    for axis in axes(&scaling) {
+        charts.push((format!("scaling-{}.svg", axis.replace(' ', "-")), growth(axis, &scaling).svg()));
+    }
+    let keep: Vec<_> = of(Group::Keep).collect();
+    for axis in axes(&keep) {
+        charts.push((format!("keep-{}.svg", axis.replace(", ", "-").replace(' ', "-")), broken(axis, &keep).svg()));
     }
     charts
+}
+
+/// The axes of rows' points, each once.
+fn axes<'row>(rows: &[&'row Row]) -> Vec<&'row str> {
+    let mut axes = Vec::new();
+    for axis in rows.iter().filter_map(|row| Some(row.point.as_ref()?.axis.as_str())) {
+        if !axes.contains(&axis) {
+            axes.push(axis);
+        }
+    }
+    axes
 }
 
 /// Two bars for each kind of packet.
@@ -88,17 +101,38 @@ fn throughput(rows: &[&Row]) -> Bars {
 }
 
 fn growth(axis: &str, rows: &[&Row]) -> Lines {
-    let curve = |load: &str| {
-        let points = rows.iter().filter_map(|row| {
-            let point = row.point.as_ref()?;
-            (point.axis == axis && point.series == load).then(|| (point.x, Value::from(*row)))
-        });
-        Curve { name: load.to_owned(), points: points.collect() }
-    };
     Lines {
         title: format!("Time for a packet by number of {axis}"),
         x: axis.to_owned(),
         unit: "ns".to_owned(),
-        curves: LOADS.into_iter().map(curve).filter(|curve| !curve.points.is_empty()).collect(),
+        curves: LOADS
+            .into_iter()
+            .map(|load| curve(axis, load, rows))
+            .filter(|curve| !curve.points.is_empty())
+            .collect(),
     }
+}
+
+/// A curve for each selection.
+fn broken(axis: &str, rows: &[&Row]) -> Lines {
+    let mut series = Vec::new();
+    for point in rows.iter().filter_map(|row| row.point.as_ref()).filter(|point| point.axis == axis) {
+        if !series.contains(&point.series.as_str()) {
+            series.push(&point.series);
+        }
+    }
+    Lines {
+        title: format!("Broken connections by number of {axis}"),
+        x: axis.to_owned(),
+        unit: "%".to_owned(),
+        curves: series.into_iter().map(|series| curve(axis, series, rows)).collect(),
+    }
+}
+
+fn curve(axis: &str, series: &str, rows: &[&Row]) -> Curve {
+    let points = rows.iter().filter_map(|row| {
+        let point = row.point.as_ref()?;
+        (point.axis == axis && point.series == series).then(|| (point.x, Value::from(*row)))
+    });
+    Curve { name: series.to_owned(), points: points.collect() }
 }

@@ -130,7 +130,7 @@ impl Bed {
     fn library(&self) -> Result<(f64, f64)> {
         let config = file::parse(&self.texts[1]).context("the benchmark's configuration")?;
         let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
-        let placed = Placed { config, locations, own: Vec::new() };
+        let placed = Placed::new(config, locations, Vec::new());
         self.namespace.within(|| {
             let mut writer = Writer::open(self.modlb.instance())?;
             let start = Instant::now();

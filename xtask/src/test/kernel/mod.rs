@@ -25,8 +25,17 @@ use crate::{
     setup,
 };
 
-/// Tests that run there; those of `topology` that last long are left to this machine's kernel.
-const TESTS: [(&str, &str); 3] = [("datapath", ""), ("oracle", ""), ("topology", "generic only_the_flows")];
+/// Tests that run there; those of `topology` and `lifecycle` that last long are left to this machine's kernel.
+const TESTS: [(&str, &str); 5] = [
+    ("datapath", ""),
+    ("oracle", ""),
+    ("topology", "generic only_the_flows"),
+    ("lifecycle", "two_instances_are_independent"),
+    ("keep", "changes::"),
+];
+
+/// Those of which words choose.
+const BY_WORD: [&str; 4] = ["datapath", "topology", "lifecycle", "keep"];
 
 /// Packets for the oracle: emulation is slow.
 const ORACLE_PACKETS: u32 = 100_000;
@@ -47,8 +56,8 @@ const MODULES: [&str; 6] = [
 /// What the machine prints when all went well.
 const GOOD: &str = "ALL TESTS PASSED";
 
-/// Boots Debian's newest kernel of this version, such as 6.1, and runs the tests in it; given words, those of the
-/// datapath whose names contain one.
+/// Boots Debian's newest kernel of this version, such as 6.1 or 6.1-rt, and runs the tests in it; given words, those of
+/// four of its parts whose names contain one.
 pub fn run(version: &str, words: &[String]) -> Result<()> {
     ensure!(std::env::consts::ARCH == "x86_64", "an emulated kernel is only set up for x86_64");
     setup::emulator()?;
@@ -97,11 +106,23 @@ struct Chosen<'a> {
 }
 
 fn chosen<'a>(executables: &'a [(String, PathBuf)], words: &'a [String]) -> Result<Vec<Chosen<'a>>> {
-    if !words.is_empty() {
-        return Ok(vec![Chosen::new(executables, "datapath", words.iter().map(String::as_str).collect())?]);
+    if words.is_empty() {
+        let all = TESTS.iter().map(|(name, words)| Chosen::new(executables, name, words.split_whitespace().collect()));
+        return all.collect();
     }
-    let all = TESTS.iter().map(|(name, words)| Chosen::new(executables, name, words.split_whitespace().collect()));
-    all.collect()
+    let mut found = BY_WORD.iter().map(|name| Chosen::new(executables, name, vec![])).collect::<Result<Vec<_>>>()?;
+    for word in words {
+        let mut known = false;
+        for tests in &mut found {
+            if tests.has(word)? {
+                tests.words.push(word);
+                known = true;
+            }
+        }
+        ensure!(known, "no test of {} has `{word}` in its name", BY_WORD.join(" or "));
+    }
+    found.retain(|tests| !tests.words.is_empty());
+    Ok(found)
 }
 
 impl<'a> Chosen<'a> {
@@ -109,12 +130,18 @@ impl<'a> Chosen<'a> {
     fn new(executables: &'a [(String, PathBuf)], name: &'static str, words: Vec<&'a str>) -> Result<Self> {
         let built = executables.iter().find(|(built, _)| built == name);
         let path = built.map(|(_, path)| path.as_path()).with_context(|| format!("cargo built no test {name}"))?;
-        for word in &words {
-            let list = capture(Command::new(path).args(["--list", word]))?;
-            let found = list.lines().any(|line| line.ends_with(": test"));
-            ensure!(found, "no test of {name} has `{word}` in its name; {} --list shows them", path.display());
+        let tests = Self { name, path, words };
+        for word in &tests.words {
+            let list = path.display();
+            ensure!(tests.has(word)?, "no test of {name} has `{word}` in its name; {list} --list shows them");
         }
-        Ok(Self { name, path, words })
+        Ok(tests)
+    }
+
+    /// Whether a test's name contains the word.
+    fn has(&self, word: &str) -> Result<bool> {
+        let list = capture(Command::new(self.path).args(["--list", word]))?;
+        Ok(list.lines().any(|line| line.ends_with(": test")))
     }
 }
 
@@ -192,7 +219,8 @@ fn init_script(tests: &[Chosen]) -> String {
 
 /// Runs the machine and shows what it prints.
 fn boot(kernel: &Kernel, archive: &Path) -> Result<()> {
-    let mut machine = Command::new("qemu-system-x86_64");
+    let emulator = find("qemu-system-x86_64").context("qemu-system-x86_64 is missing")?;
+    let mut machine = Command::new(emulator);
     machine
         .args(["-machine", "accel=tcg", "-cpu", "max", "-smp", "2", "-m", "3072", "-no-reboot", "-nic", "none"])
         // Not -nographic: the firmware would clear the terminal.

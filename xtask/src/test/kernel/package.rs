@@ -53,8 +53,10 @@ impl Kernel {
 
     /// One of its modules, such as `drivers/net/veth`.
     pub fn module(&self, name: &str) -> Result<PathBuf> {
-        let modules = self.directory.join("lib/modules").join(&self.release).join("kernel");
-        let path = modules.join(format!("{name}.ko"));
+        // From Debian 13 on, packages know no `/lib`.
+        let mut roots = ["lib", "usr/lib"].map(|root| self.directory.join(root).join("modules")).into_iter();
+        let modules = roots.find(|modules| modules.is_dir()).context("the package has no modules")?;
+        let path = modules.join(&self.release).join("kernel").join(format!("{name}.ko"));
         // Newer kernels' are packed.
         let packed = path.with_extension("ko.xz");
         if packed.is_file() {
@@ -85,16 +87,21 @@ fn download_as_listed(version: &str, to: &Path) -> Result<PathBuf> {
     archive.context("the package was not downloaded")
 }
 
-/// The newest package of a version. Those for other releases have that in their names: `6.12.9+bpo`, `6.5.0-0.deb12.4`.
+/// The newest package of a version, such as 6.1, or 6.1-rt for PREEMPT_RT. Those for other releases have that in their
+/// names: `6.12.9+bpo`, `6.5.0-0.deb12.4`.
 fn newest(version: &str) -> Result<String> {
-    let pattern = format!("^linux-image-{}\\.([0-9.+-]|bpo|deb)+-amd64$", version.replace('.', "\\."));
+    let (number, variant) = version.strip_suffix("-rt").map_or((version, ""), |number| (number, "rt-"));
+    let pattern = format!("^linux-image-{}\\.([0-9.+-]|bpo|deb)+-{variant}amd64$", number.replace('.', "\\."));
     let found = capture(Command::new("apt-cache").args(["search", "--names-only", &pattern]))?;
     let names = found.lines().filter_map(|line| line.split_whitespace().next());
     let numbers = |name: &str| -> Vec<u32> {
         name.split(|letter: char| !letter.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
     };
     let newest = names.max_by_key(|name| numbers(name));
-    newest
-        .map(str::to_owned)
-        .with_context(|| format!("this Debian has no kernel {version}; `apt-cache search linux-image` lists them"))
+    newest.map(str::to_owned).with_context(|| {
+        format!(
+            "no package list here has a kernel {version}; `apt-cache search linux-image` shows those it has, and \
+             docs/KERNELS.md says how to add another release's"
+        )
+    })
 }

@@ -5,7 +5,10 @@ use std::{net::IpAddr, time::Duration};
 use lb_common::limits::MAX_CHECK_TEXT_BYTES;
 use serde::{Deserialize, Serialize};
 
-use crate::config::model::{Check, Kind};
+use crate::config::{
+    model::{Check, Host, Initial, Kind, Method, host::is_dns_name},
+    report::Report,
+};
 
 const PATH: &str = "/";
 const EXPECT: (u16, u16) = (200, 399);
@@ -30,15 +33,22 @@ impl Check {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileCheck {
-    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sni: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expect: Option<FileExpect>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verify: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +63,8 @@ pub(super) struct FileCheck {
     source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_up: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initial: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -87,13 +99,26 @@ impl FileSeconds {
     }
 }
 
+/// The check of a service. Each message begins with `check: ` and the key that it is about.
+pub(super) fn read(check: FileCheck, report: &mut Report<'_>) -> Check {
+    let path = report.key("check");
+    if check.kind.is_none() {
+        report.add_unless("check", vec![path.key("kind")], "check: it has no kind");
+    }
+    check.check(&mut |problem: String| {
+        let key = problem.trim_start_matches("check: ").split(' ').next().unwrap_or_default().to_owned();
+        report.add_at(path.key(key), problem);
+    })
+}
+
 impl FileCheck {
     /// The check. Invalid values are reported and replaced by the default.
-    pub fn check(self, report: &mut impl FnMut(String)) -> Check {
+    fn check(self, report: &mut impl FnMut(String)) -> Check {
         let mut report = |problem: String| report(format!("check: {problem}"));
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.kind).unwrap_or_else(|| {
+        let written = self.kind.as_deref().unwrap_or(Kind::Tcp.name());
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == written).unwrap_or_else(|| {
             let names = Kind::ALL.map(|kind| format!("{:?}", kind.name()));
-            report(format!("kind {:?} is not known; it is {}", self.kind, names.join(" or ")));
+            report(format!("kind {written:?} is not known; it is {}", names.join(" or ")));
             Kind::Tcp
         });
         self.report_inapplicable_keys(kind, &mut report);
@@ -105,11 +130,20 @@ impl FileCheck {
         if timeout > interval {
             report("timeout is longer than interval".to_owned());
         }
+        let method = method(self.method, &mut report);
+        if method == Method::Head && self.body.is_some() {
+            report("body means nothing with method = \"HEAD\", whose answers have none".to_owned());
+        }
+        let (path, body) = (path(self.path, &mut report), body(self.body, &mut report));
+        let (host, sni) = (host(self.host, &mut report), sni(self.sni, &mut report));
         Check {
             kind,
             port: number("port", self.port, 1..=65_535, &mut report),
-            path: path(self.path, &mut report),
-            host: host(self.host, &mut report),
+            path,
+            host,
+            sni,
+            method,
+            body,
             expect: expect(self.expect, &mut report),
             verify: self.verify.unwrap_or_default(),
             interval,
@@ -118,6 +152,7 @@ impl FileCheck {
             fall: number("fall", self.fall, 1..=MAX_ATTEMPTS, &mut report).unwrap_or(FALL),
             source: source(self.source, &mut report),
             min_up: number("min_up", self.min_up, 0..=65_536, &mut report).unwrap_or(MIN_UP),
+            initial: initial(self.initial, &mut report),
         }
     }
 
@@ -126,9 +161,12 @@ impl FileCheck {
         let pages = kind.has_pages();
         for (key, there, fits) in [
             ("port", self.port.is_some(), kind != Kind::Icmp),
+            ("method", self.method.is_some(), pages),
             ("path", self.path.is_some(), pages),
             ("host", self.host.is_some(), pages),
+            ("sni", self.sni.is_some(), kind == Kind::Https),
             ("expect", self.expect.is_some(), pages),
+            ("body", self.body.is_some(), pages),
             ("verify", self.verify.is_some(), kind == Kind::Https),
         ] {
             if there && !fits {
@@ -175,15 +213,51 @@ fn path(text: Option<String>, report: &mut impl FnMut(String)) -> String {
     text
 }
 
-fn host(text: Option<String>, report: &mut impl FnMut(String)) -> Option<String> {
+fn host(text: Option<String>, report: &mut impl FnMut(String)) -> Option<Host> {
     let text = text?;
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    let good = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.len() <= MAX_CHECK_TEXT_BYTES;
-    if !good || !text.bytes().all(allowed) {
-        report(format!("host {text:?} is not a host name of at most {MAX_CHECK_TEXT_BYTES} bytes, without port"));
+    if text.len() > MAX_CHECK_TEXT_BYTES {
+        report(format!("host {text:?} has more than {MAX_CHECK_TEXT_BYTES} bytes"));
+        return None;
+    }
+    text.parse().map_err(|error| report(format!("host {text:?} is no host: {error}"))).ok()
+}
+
+fn sni(text: Option<String>, report: &mut impl FnMut(String)) -> Option<String> {
+    let text = text?;
+    if !is_dns_name(&text) || text.len() > MAX_CHECK_TEXT_BYTES {
+        report(format!(
+            "sni {text:?} is not a DNS name of at most {MAX_CHECK_TEXT_BYTES} bytes, such as www.example.org; TLS has no \
+             addresses there"
+        ));
         return None;
     }
     Some(text)
+}
+
+fn method(text: Option<String>, report: &mut impl FnMut(String)) -> Method {
+    let Some(text) = text else { return Method::default() };
+    Method::ALL.into_iter().find(|method| method.name() == text).unwrap_or_else(|| {
+        let names = Method::ALL.map(|method| format!("{:?}", method.name()));
+        report(format!("method {text:?} is not known; it is {}", names.join(" or ")));
+        Method::default()
+    })
+}
+
+fn body(text: Option<String>, report: &mut impl FnMut(String)) -> Option<String> {
+    let text = text?;
+    if text.is_empty() || text.len() > MAX_CHECK_TEXT_BYTES || text.contains('\0') {
+        report(format!("body {text:?} must have 1 to {MAX_CHECK_TEXT_BYTES} bytes, and no zero among them"));
+        return None;
+    }
+    Some(text)
+}
+
+fn initial(text: Option<String>, report: &mut impl FnMut(String)) -> Initial {
+    let Some(text) = text else { return Initial::default() };
+    Initial::ALL.into_iter().find(|initial| initial.name() == text).unwrap_or_else(|| {
+        report(format!("initial {text:?} is not known; it is \"up\" or \"down\""));
+        Initial::default()
+    })
 }
 
 fn expect(value: Option<FileExpect>, report: &mut impl FnMut(String)) -> (u16, u16) {
@@ -211,17 +285,37 @@ fn source(text: Option<String>, report: &mut impl FnMut(String)) -> Option<IpAdd
 
 impl From<&Check> for FileCheck {
     fn from(check: &Check) -> Self {
-        let Check { kind, port, path, host, expect, verify, interval, timeout, rise, fall, source, min_up } = check;
+        let Check {
+            kind,
+            port,
+            path,
+            host,
+            sni,
+            method,
+            body,
+            expect,
+            verify,
+            interval,
+            timeout,
+            rise,
+            fall,
+            source,
+            min_up,
+            initial,
+        } = check;
         let status = |(first, last): (u16, u16)| match first == last {
             true => FileExpect::One(first.into()),
             false => FileExpect::Range(format!("{first}-{last}")),
         };
         Self {
-            kind: kind.name().to_owned(),
+            kind: Some(kind.name().to_owned()),
             port: port.map(i64::from),
+            method: (*method != Method::default()).then(|| method.name().to_owned()),
             path: (path != PATH).then(|| path.clone()),
-            host: host.clone(),
+            host: host.as_ref().map(Host::to_string),
+            sni: sni.clone(),
             expect: (*expect != EXPECT).then(|| status(*expect)),
+            body: body.clone(),
             verify: verify.then_some(true),
             interval: (*interval != INTERVAL).then(|| FileSeconds::new(*interval)),
             timeout: (*timeout != TIMEOUT.min(*interval)).then(|| FileSeconds::new(*timeout)),
@@ -229,6 +323,7 @@ impl From<&Check> for FileCheck {
             fall: (*fall != FALL).then(|| i64::from(*fall)),
             source: source.map(|source| source.to_string()),
             min_up: (*min_up != MIN_UP).then(|| i64::from(*min_up)),
+            initial: (*initial != Initial::default()).then(|| initial.name().to_owned()),
         }
     }
 }

@@ -1,8 +1,5 @@
 use super::*;
-use crate::config::{
-    ConfigError,
-    file::{parse, write},
-};
+use crate::config::file::{parse, write};
 
 const SERVICE: &str = "[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\nprotocol = \"tcp\"\nport = 443\n";
 
@@ -11,10 +8,7 @@ fn check(text: &str) -> Check {
 }
 
 fn problems(text: &str) -> Vec<String> {
-    match parse(text) {
-        Err(ConfigError::Invalid(problems)) => problems,
-        other => panic!("{other:?}"),
-    }
+    parse(text).expect_err(text).texts()
 }
 
 #[test]
@@ -24,6 +18,9 @@ fn defaults() {
         port: None,
         path: "/".to_owned(),
         host: None,
+        sni: None,
+        method: Method::Get,
+        body: None,
         expect: (200, 399),
         verify: false,
         interval: Duration::from_secs(2),
@@ -32,6 +29,7 @@ fn defaults() {
         fall: 3,
         source: None,
         min_up: 1,
+        initial: Initial::Up,
     };
     assert_eq!(check("kind = \"tcp\""), expected);
     assert_eq!(expected.summary(), "kind = \"tcp\"");
@@ -40,8 +38,10 @@ fn defaults() {
 
 #[test]
 fn every_key_is_written_back() {
-    let text = "kind = \"https\"\nport = 8443\npath = \"/up?x=1\"\nhost = \"www.example.org\"\nexpect = \"200-204\"\n\
-                verify = true\ninterval = 1.5\ntimeout = 1\nrise = 1\nfall = 5\nsource = \"10.0.0.1\"\nmin_up = 2";
+    let text = "kind = \"https\"\nport = 8443\nmethod = \"OPTIONS\"\npath = \"/up?x=1\"\n\
+                host = \"www.example.org:80\"\nsni = \"tls.example.org\"\nexpect = \"200-204\"\nbody = \"ready, ü\"\n\
+                verify = true\ninterval = 1.5\ntimeout = 1\nrise = 1\nfall = 5\nsource = \"10.0.0.1\"\nmin_up = 2\n\
+                initial = \"down\"";
     let config = parse(&format!("{SERVICE}[service.check]\n{text}")).unwrap();
     let check = config.services[0].check.clone().unwrap();
     assert_eq!((check.expect, check.interval), ((200, 204), Duration::from_millis(1_500)));
@@ -60,7 +60,26 @@ fn invalid_checks_are_refused() {
         ("kind = \"tcp\"\ninterval = nan", "interval NaN is not from 0.1 to 3600 seconds"),
         ("kind = \"tcp\"\ninterval = 1\ntimeout = 2", "timeout is longer than interval"),
         ("kind = \"tcp\"\nrise = 0", "rise 0 is not from 1 to 1000"),
-        ("kind = \"http\"\nhost = \"a b\"", "host \"a b\" is not a host name of at most 128 bytes, without port"),
+        ("kind = \"http\"\nsni = \"a\"", "sni means nothing with kind = \"http\""),
+        ("kind = \"icmp\"\nbody = \"a\"", "body means nothing with kind = \"icmp\""),
+        ("kind = \"tcp\"\nmethod = \"GET\"", "method means nothing with kind = \"tcp\""),
+        (
+            "kind = \"http\"\nhost = \"a b\"",
+            "host \"a b\" is no host: write www.example.org, 192.0.2.1 or [2001:db8::1], with or without a port as in \
+             www.example.org:8443",
+        ),
+        (
+            "kind = \"https\"\nsni = \"203.0.113.1\"",
+            "sni \"203.0.113.1\" is not a DNS name of at most 128 bytes, such as www.example.org; TLS has no addresses there",
+        ),
+        ("kind = \"http\"\nmethod = \"get\"", "method \"get\" is not known; it is \"GET\" or \"HEAD\" or \"OPTIONS\""),
+        (
+            "kind = \"http\"\nmethod = \"HEAD\"\nbody = \"a\"",
+            "body means nothing with method = \"HEAD\", whose answers have none",
+        ),
+        ("kind = \"http\"\nbody = \"\"", "body \"\" must have 1 to 128 bytes, and no zero among them"),
+        ("kind = \"http\"\nbody = \"a\\u0000\"", "body \"a\\0\" must have 1 to 128 bytes, and no zero among them"),
+        ("kind = \"tcp\"\ninitial = \"Up\"", "initial \"Up\" is not known; it is \"up\" or \"down\""),
         ("kind = \"tcp\"\nsource = \"fd00::1\"", "source fd00::1 is not of the servers' address family"),
     ] {
         let found = problems(&format!("{SERVICE}[service.check]\n{text}"));
@@ -72,5 +91,5 @@ fn invalid_checks_are_refused() {
     let portless = "[[service]]\nname = \"a\"\naddress = \"203.0.113.10\"\ncheck = { kind = \"tcp\" }";
     assert_eq!(problems(portless), ["service a: check: kind = \"tcp\" needs a port, as the service has none"]);
     let member = format!("role = \"member\"\n{SERVICE}check = {{ kind = \"tcp\" }}");
-    assert_eq!(problems(&member), ["service web: check needs role = \"balancer\", not \"member\""]);
+    assert_eq!(problems(&member), ["service web: check needs role = \"balancer\" or \"keep\", not \"member\""]);
 }

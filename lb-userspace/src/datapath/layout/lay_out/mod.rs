@@ -11,27 +11,34 @@ use lb_common::{
     formula::powers,
     key::{Kind, Side},
     mac::Mac,
-    record::{DrainingRecord, HalfRecord, ServerRecord, ServiceRecord},
+    record::{DrainingRecord, HalfRecord, PreviousRecord, ServerRecord, ServiceRecord},
     table::{Counter, NextHop, PrefixLengths, ServiceCell, Slot},
 };
 
 use super::{
-    cells::{self, Key},
-    ledger::{Account, Ledger},
+    cells::{self, Key, Subject},
+    keep::KeepTables,
+    ledger::{Account, Holder, Ledger, Remains},
+    peers::PeerSets,
 };
 use crate::{
     config::model::{Config, Direction, Formula, Fragments, Role, Server, Service},
     datapath::{
-        capacities::Capacities,
+        capacities::{Capacities, PREVIOUS_ENTRIES},
         error::{Error, Result},
         place::{Location, Placed},
         store::{
-            records::{group_record, server_record, service_record, vlan_number},
+            records::{group_record, peer_records, server_record, service_record, vlan_number},
             snapshot::Snapshot,
         },
     },
-    decide::slots::SlotTable,
+    decide::{keep::ring, peers::PeerRule},
 };
+
+mod previous;
+mod stretches;
+
+use stretches::{Stretch, Stretches};
 
 /// The contents of a half. Indices are relative to the half, except those in cells, which the datapath uses directly.
 #[derive(Debug, Default)]
@@ -44,6 +51,8 @@ pub struct Layout {
     pub services: Vec<ServiceRecord>,
     /// The servers of all services.
     pub servers: Vec<ServerRecord>,
+    /// The servers of previous lists, of all services.
+    pub previous: Vec<PreviousRecord>,
     /// Counters of former servers.
     pub draining: Vec<DrainingRecord>,
     /// The table of services, as long as the map's half.
@@ -62,53 +71,125 @@ pub struct Layout {
 ///
 /// # Errors
 ///
-/// [`Error::Capacity`]: it does not fit. [`Error::NoMac`]: a server that is up has no MAC.
+/// [`Error::Capacity`], [`Error::TooManyPeers`]: it does not fit. [`Error::NoMac`]: a server that is up has no MAC.
 pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities: &Capacities) -> Result<Layout> {
     let services = &placed.config.services;
-    let tables: Vec<_> = services.iter().map(SlotTable::build).collect();
-    check(services, &tables, capacities)?;
+    check(services, capacities)?;
 
-    let half = have.control.half() ^ 1;
     let mut ledger = Ledger::new(have, capacities.counters());
     let mut layout = Layout::default();
-    let mut cells = Vec::new();
-    for ((service, locations), table) in services.iter().zip(&placed.locations).zip(&tables) {
-        let addresses: Vec<_> = service.servers.iter().map(|server| server.address).collect();
-        let account = ledger.account(&service.name, &addresses)?;
-        cells.push(layout.add((placed.config.role, service), locations, table, &account, half * capacities.slots)?);
+    let addresses = addresses(services);
+    let accounts = ledger.accounts(&names(services, &addresses))?;
+    let mut entries = Vec::with_capacity(services.len());
+    let subjects = services.iter().zip(&placed.locations).zip(&placed.peers).zip(&accounts);
+    for (((service, locations), rule), account) in subjects {
+        entries.push(layout.add_servers((placed.config.role, service, rule), locations, account)?);
     }
-    let addresses: Vec<Vec<IpAddr>> =
-        services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect();
-    let names: Vec<_> = services.iter().zip(&addresses).map(|(s, a)| (s.name.as_str(), a.as_slice())).collect();
-    let remains = ledger.close(&names, settled);
-    for (service, former) in layout.services.iter_mut().zip(&remains.services) {
-        service.former = *former;
+    let stretches = Stretches::find(services, entries);
+    let keep = keep_tables(placed, &accounts, capacities)?;
+    let rest = capacities.slots - keep.as_ref().map_or(0, |keep| keep.room() as u32);
+    let refinement = stretches.refinement(rest)?;
+    let stretches = stretches.build(refinement, &mut layout.slots);
+
+    let half_slots = (have.control.half() ^ 1) * capacities.slots;
+    let mut sets = PeerSets::default();
+    let services_with_tables = services.iter().zip(&placed.peers).zip(&accounts).zip(&stretches);
+    let mut cells: Vec<_> = services_with_tables
+        .map(|(((service, rule), account), stretch)| {
+            let cell = layout.add_service(service, account, stretch, half_slots);
+            sets.mark(cell, rule, account)
+        })
+        .collect();
+    if let Some(keep) = keep {
+        keep.build(placed, &accounts, half_slots, (&mut layout.slots, &mut cells));
     }
+    let holders = services.iter().zip(&addresses).zip(&accounts);
+    let holders: Vec<_> = holders.map(|((s, servers), account)| Holder { name: &s.name, servers, account }).collect();
+    layout.take_over(ledger.close(&holders, settled));
     layout.fresh = ledger.fresh;
-    layout.draining = remains.draining;
+    let (peers, peer_count) = peer_records(&placed.config.peers);
     layout.record = HalfRecord {
         services: layout.services.len() as u32,
         servers: layout.servers.len() as u32,
         slots: layout.slots.len() as u32,
         draining: layout.draining.len() as u32,
-        former: remains.former,
+        previous: layout.previous.len() as u32,
+        refined_slots: refinement.slots(),
         group: group_record(&placed.config.group),
         source: have.record.source,
+        own: placed.own_digest(),
+        peers,
+        peer_count,
+        carried: 0,
+        ..layout.record
     };
     layout.prefixes = prefix_lengths(services);
-    layout.place_cells(&placed.config, &cells, &placed.own, capacities)?;
+    layout.place_cells(&placed.config, &cells, &placed.own, &sets.keys()?, capacities)?;
     Ok(layout)
 }
 
-fn check(services: &[Service], tables: &[SlotTable], capacities: &Capacities) -> Result<()> {
+/// Finds out whether a configuration fits, without laying it out.
+///
+/// # Errors
+///
+/// Those of [`lay_out`], but not that the table of services cannot be built.
+pub fn fits(placed: &Placed, have: &Snapshot, capacities: &Capacities) -> Result<()> {
+    let services = &placed.config.services;
+    check(services, capacities)?;
+    let addresses = addresses(services);
+    let accounts = Ledger::new(have, capacities.counters()).accounts(&names(services, &addresses))?;
+    let (mut layout, mut entries) = (Layout::default(), Vec::new());
+    let subjects = services.iter().zip(&placed.locations).zip(&placed.peers).zip(&accounts);
+    for (((service, locations), rule), account) in subjects {
+        entries.push(layout.add_servers((placed.config.role, service, rule), locations, account)?);
+    }
+    let keep = keep_tables(placed, &accounts, capacities)?;
+    let rest = capacities.slots - keep.map_or(0, |keep| keep.room() as u32);
+    Stretches::find(services, entries).refinement(rest).map(drop)
+}
+
+/// In role `keep`, the rankings, which fit.
+fn keep_tables<'a>(
+    placed: &'a Placed,
+    accounts: &[Account],
+    capacities: &Capacities,
+) -> Result<Option<KeepTables<'a>>> {
+    if placed.config.role != Role::Keep {
+        return Ok(None);
+    }
+    let tables = KeepTables::find(placed, accounts)?;
+    let (needed, capacity) = (tables.room(), capacities.slots.into());
+    if needed > capacity {
+        return Err(Error::Capacity {
+            what: "slots, of which rankings take three each,",
+            needed,
+            capacity,
+            option: "--max-slots",
+        });
+    }
+    Ok(Some(tables))
+}
+
+/// The addresses of each service's servers.
+fn addresses(services: &[Service]) -> Vec<Vec<IpAddr>> {
+    services.iter().map(|service| service.servers.iter().map(|server| server.address).collect()).collect()
+}
+
+/// The services by name, with their servers.
+fn names<'a>(services: &'a [Service], addresses: &'a [Vec<IpAddr>]) -> Vec<(&'a str, &'a [IpAddr])> {
+    services.iter().zip(addresses).map(|(service, servers)| (service.name.as_str(), &servers[..])).collect()
+}
+
+/// Whether there is room for everything but slots.
+fn check(services: &[Service], capacities: &Capacities) -> Result<()> {
     let servers: u64 = services.iter().map(|service| service.servers.len() as u64).sum();
-    let slots: u64 = tables.iter().map(|table| u64::from(table.len())).sum();
+    let previous = services.iter().map(Service::previous_servers).sum();
     // A service in both directions has twice the keys.
     let both = services.iter().filter(|service| service.direction == Direction::Both).count();
     for (what, needed, capacity, option) in [
         ("services", (services.len() + both) as u64, capacities.services, "--max-services"),
         ("server entries", servers, capacities.servers, "--max-servers"),
-        ("slots", slots, capacities.slots, "--max-slots"),
+        (PREVIOUS_ENTRIES, previous, capacities.previous(), "--max-servers"),
     ] {
         if needed > u64::from(capacity) {
             return Err(Error::Capacity { what, needed, capacity: capacity.into(), option });
@@ -126,58 +207,64 @@ const fn flags(formula: Formula, in_order: bool) -> u32 {
     if in_order { formula | ServiceCell::IN_ORDER } else { formula }
 }
 
-/// Whether each slot names the counter with its own number.
-fn in_order(slots: &[Slot]) -> bool {
-    slots.iter().zip(0..).all(|(slot, number)| u32::from(slot.counter()) == number)
-}
-
 impl Layout {
-    /// Appends a service with its servers and slots; returns its cell, which has no key yet.
-    fn add(
+    /// Appends the records of a service's servers. Returns a slot for each of them that takes flows.
+    fn add_servers(
         &mut self,
-        (role, service): (Role, &Service),
+        subject @ (_, service, _): (Role, &Service, &PeerRule),
         locations: &[Location],
-        table: &SlotTable,
         account: &Account,
-        half_slots: u32,
-    ) -> Result<ServiceCell> {
-        let first_slot = self.slots.len() as u32;
-        let first_server = self.servers.len() as u32;
+    ) -> Result<Vec<Option<Slot>>> {
         let mut entries = Vec::with_capacity(service.servers.len());
         let servers = service.servers.iter().zip(service.takes_flows());
         for (((server, takes), location), counter) in servers.zip(locations).zip(&account.counters) {
             self.servers.push(server_record(server, takes, *location, *counter));
-            entries.push(self.slot((role, service), (server, takes), *location, *counter, account.first)?);
+            let slot = self.slot(subject, (server, takes), *location, *counter, account.first)?;
+            entries.push(takes.then_some(slot));
         }
-        if !table.all_down() {
-            let slots =
-                table.iter().map(|server| server.map_or_else(Slot::default, |index| entries[usize::from(index)]));
-            self.slots.extend(slots);
-        }
-        let slots = self.slots.len() as u32 - first_slot;
+        Ok(entries)
+    }
+
+    /// Appends a service, whose servers are there already; returns its cell, which has no key yet.
+    fn add_service(&mut self, service: &Service, account: &Account, stretch: &Stretch, half_slots: u32) -> ServiceCell {
+        let first_server = self.services.last().map_or(0, |last| last.first_server + last.servers);
+        let first_previous = self.add_previous(service);
         self.services.push(ServiceRecord {
-            first_slot,
+            first_previous,
+            first_slot: stretch.first,
             first_server,
             first_counter: account.first,
-            slots: table.len(),
-            digest: table.digest(service).0,
+            slots: stretch.length,
+            digest: stretch.digest.0,
             ..service_record(service)
         });
-        Ok(ServiceCell {
-            slots,
-            first_slot: half_slots + first_slot,
+        ServiceCell {
+            slots: stretch.slots,
+            first_slot: half_slots + stretch.first,
             first_counter: account.first,
-            powers: if slots == 0 { [0; 3] } else { powers(slots) },
-            flags: flags(service.formula, in_order(&self.slots[first_slot as usize..])),
+            powers: if stretch.slots == 0 { [0; 3] } else { powers(stretch.slots) },
+            flags: flags(service.formula, stretch.in_order),
             ..ServiceCell::default()
-        })
+        }
+    }
+
+    /// Enters what former counters counted.
+    fn take_over(&mut self, remains: Remains) {
+        for (service, former) in self.services.iter_mut().zip(remains.services) {
+            service.former = former;
+        }
+        for (server, former) in self.servers.iter_mut().zip(remains.servers) {
+            server.former = former;
+        }
+        self.record.former = remains.former;
+        self.draining = remains.draining;
     }
 
     /// A server's slot. It needs no MAC if the server takes no flows, as it is then never used, nor in role member,
     /// where nothing is sent to other members.
     fn slot(
         &mut self,
-        (role, service): (Role, &Service),
+        (role, service, rule): (Role, &Service, &PeerRule),
         (server, takes): (&Server, bool),
         location: Location,
         counter: u32,
@@ -191,11 +278,15 @@ impl Layout {
             (None, true, Location::SamePort | Location::ViaNextHop { .. }) => return Err(no_mac(service, server)),
         };
         match location {
-            // In other roles an indirect slot would mean "this host", so other servers get a direct one.
-            Location::SamePort | Location::ViaNextHop { .. } if role != Role::Balancer => {
+            // In other roles an indirect slot would mean "this host", so other servers get a direct one. Role `keep`
+            // goes by next hops alone.
+            Location::SamePort | Location::ViaNextHop { .. } if !matches!(role, Role::Balancer | Role::Keep) => {
                 return Ok(Slot::new(mac, relative));
             }
-            Location::SamePort if server.vlan.is_none() => return Ok(Slot::new(mac, relative)),
+            // With peers, packets must leave the fast path, which asks for no sender.
+            Location::SamePort if server.vlan.is_none() && rule.macs.is_empty() && role == Role::Balancer => {
+                return Ok(Slot::new(mac, relative));
+            }
             Location::SamePort | Location::Local | Location::ViaNextHop { .. } => {}
         }
         let next_hop = NextHop {
@@ -203,7 +294,7 @@ impl Layout {
             vlan: vlan_number(server.vlan),
             destination: mac.0,
             source: location.source().0,
-            reserved: 0,
+            ring: if role == Role::Keep { ring::hash(server.address) } else { 0 },
         };
         self.next_hops.push((counter, next_hop));
         Ok(Slot::indirect(relative))
@@ -215,11 +306,13 @@ impl Layout {
         config: &Config,
         cells: &[ServiceCell],
         own: &[IpAddr],
+        peers: &[Key],
         capacities: &Capacities,
     ) -> Result<()> {
-        let bare = |kind| move |address: &IpAddr| (bare_key(*address, kind), ServiceCell::default());
+        let bare = |kind| move |address: &IpAddr| Key::bare(Subject::Address(*address), kind);
         let announced = announced(config);
         let bare = own.iter().map(bare(Kind::Own)).chain(announced.iter().map(bare(Kind::Announced)));
+        let bare = bare.chain(peers.iter().copied()).map(|key| (key, ServiceCell::default()));
         let sides = [Side::Destination, Side::Source].into_iter().flat_map(|side| keyed(&config.services, cells, side));
         let (keys, values): (Vec<_>, Vec<_>) = sides.chain(bare).unzip();
         let table = cells::place(&keys, capacities.cells())?;
@@ -284,17 +377,13 @@ fn key(service: &Service, side: Side) -> Key {
         (true, None, _) => Kind::PrefixAddress,
     };
     Key {
-        address: service.address.addr(),
+        subject: Subject::Address(service.address.addr()),
         prefix: service.is_prefix().then(|| length(service)),
         side,
         kind,
         protocol: service.protocol.unwrap_or_default(),
         port: service.port.unwrap_or_default(),
     }
-}
-
-const fn bare_key(address: IpAddr, kind: Kind) -> Key {
-    Key { address, prefix: None, side: Side::Destination, kind, protocol: 0, port: 0 }
 }
 
 /// The addresses for which ARP requests and neighbour solicitations are answered.

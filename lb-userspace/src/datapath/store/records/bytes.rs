@@ -13,7 +13,7 @@ pub(super) fn octets(address: IpAddr) -> [u8; 16] {
 }
 
 /// The reverse; `family` is 4 or 6.
-pub(super) fn address(octets: &[u8; 16], family: u8) -> IpAddr {
+pub(in crate::datapath) fn address(octets: &[u8; 16], family: u8) -> IpAddr {
     let [a, b, c, d, ..] = *octets;
     if family == 6 { Ipv6Addr::from(*octets).into() } else { Ipv4Addr::new(a, b, c, d).into() }
 }
@@ -25,8 +25,13 @@ pub(super) fn padded<const LENGTH: usize>(text: &str) -> [u8; LENGTH] {
     bytes
 }
 
-/// The reverse.
-pub(super) fn text(bytes: &[u8]) -> String {
+/// The reverse of [`padded`].
+pub(in crate::datapath) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+/// The same; `None`: it is empty.
+pub(super) fn some_text(bytes: &[u8]) -> Option<String> {
+    Some(text(bytes)).filter(|text| !text.is_empty())
 }

@@ -5,18 +5,38 @@ use std::time::Duration;
 use lb_common::record::CheckRecord;
 
 use super::{
-    bytes::{address, octets, padded, text},
-    numbers::{kind, kind_number},
+    bytes::{address, octets, padded, some_text, text},
+    numbers::{initial, initial_number, kind, kind_number, method, method_number},
 };
-use crate::config::model::Check;
+use crate::config::model::{Check, Host};
 
 /// The record; [`CheckRecord::NONE`] where servers are not checked.
 pub(super) fn check_record(check: Option<&Check>) -> CheckRecord {
     let Some(check) = check else { return CheckRecord::NONE };
-    let Check { kind, port, path, host, expect, verify, interval, timeout, rise, fall, source, min_up } = check;
+    let Check {
+        kind,
+        port,
+        path,
+        host,
+        sni,
+        method,
+        body,
+        expect,
+        verify,
+        interval,
+        timeout,
+        rise,
+        fall,
+        source,
+        min_up,
+        initial,
+    } = check;
+    let host = host.as_ref().map(Host::to_string).unwrap_or_default();
     CheckRecord {
         path: padded(path),
-        host: padded(host.as_deref().unwrap_or_default()),
+        host: padded(&host),
+        sni: padded(sni.as_deref().unwrap_or_default()),
+        body: padded(body.as_deref().unwrap_or_default()),
         source: source.map_or([0; 16], octets),
         interval_ms: interval.as_millis() as u32,
         timeout_ms: timeout.as_millis() as u32,
@@ -28,6 +48,9 @@ pub(super) fn check_record(check: Option<&Check>) -> CheckRecord {
         kind: kind_number(*kind),
         verify: (*verify).into(),
         min_up: *min_up,
+        method: method_number(*method),
+        initial: initial_number(*initial),
+        reserved: [0; 6],
     }
 }
 
@@ -38,7 +61,10 @@ pub(super) fn check(record: &CheckRecord, family: u8) -> Option<Check> {
         kind: kind(record.kind)?,
         port: Some(record.port).filter(|port| *port != 0),
         path: text(&record.path),
-        host: Some(text(&record.host)).filter(|host| !host.is_empty()),
+        host: text(&record.host).parse().ok(),
+        sni: some_text(&record.sni),
+        method: method(record.method).unwrap_or_default(),
+        body: some_text(&record.body),
         expect: (record.expect_first, record.expect_last),
         verify: record.verify == 1,
         interval: milliseconds(record.interval_ms),
@@ -47,5 +73,6 @@ pub(super) fn check(record: &CheckRecord, family: u8) -> Option<Check> {
         fall: record.fall,
         source: Some(address(&record.source, family)).filter(|address| !address.is_unspecified()),
         min_up: record.min_up,
+        initial: initial(record.initial).unwrap_or_default(),
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! Trap: the numbers are part of the ABI (`lb_common::abi`). A row may be added; a number in use never changes.
 
-use crate::config::model::{Direction, Formula, Fragments, Kind, Missing, Role};
+use crate::config::model::{Direction, Formula, Fragments, Initial, Kind, Method, Missing, Role};
 
 macro_rules! numbers {
     ($($(#[$doc:meta])* $encode:ident, $decode:ident: $type:ty as $number_type:ty
@@ -32,6 +32,7 @@ numbers! {
         0 => Role::Balancer,
         1 => Role::Member,
         2 => Role::Steer,
+        3 => Role::Keep,
     }
     /// A formula.
     formula_number, formula: Formula as u8 {
@@ -56,11 +57,26 @@ numbers! {
         3 => Kind::Https,
         4 => Kind::Icmp,
     }
-    /// Why a MAC is not known.
+    /// The method of a check's requests.
+    method_number, method: Method as u8 {
+        0 => Method::Get,
+        1 => Method::Head,
+        2 => Method::Options,
+    }
+    /// What counts for a new server.
+    initial_number, initial: Initial as u8 {
+        0 => Initial::Up,
+        1 => Initial::Down,
+    }
+    /// Why a server cannot be reached.
     missing_number, missing: Missing as u8 {
         0 => Missing::NoAnswer,
         1 => Missing::NoRoute,
         2 => Missing::Router,
         3 => Missing::NotAttached,
+        4 => Missing::LinkDown,
+        5 => Missing::SmallMtu,
+        6 => Missing::NoRedirect,
+        7 => Missing::OwnMac,
     }
 }

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use lb_common::{
-    record::{ServerRecord, ServiceRecord},
+    record::{PreviousRecord, ServerRecord, ServiceRecord},
     table::Counter,
 };
 
@@ -10,18 +10,21 @@ use super::{
     bytes::{address, octets, padded, text},
     check::{check, check_record},
     numbers::{direction, direction_number, formula, formula_number, fragments, fragments_number},
+    previous::{lengths, previous},
     server::server,
 };
 use crate::config::model::{Formula, Selection, Service};
 
-/// The record of a service's configuration. Indices, counters and digest are still zero.
+/// The record of a service's configuration. Indices, counters, digest and dates are still zero.
 pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
-    let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers } = service;
+    let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers, previous } =
+        service;
     ServiceRecord {
         name: padded(name),
         address: octets(address.addr()),
         former: Counter::default(),
         digest: 0,
+        transition_since: 0,
         resilient_slots: match *selection {
             Selection::Modulo => 0,
             Selection::Resilient { slots } => slots,
@@ -32,6 +35,8 @@ pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
         first_server: 0,
         servers: servers.len() as u32,
         first_counter: 0,
+        first_previous: 0,
+        previous: lengths(previous),
         protocol: protocol.map_or(-1, i16::from),
         port: port.unwrap_or_default(),
         family: if address.addr().is_ipv4() { 4 } else { 6 },
@@ -39,13 +44,17 @@ pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
         formula: formula_number(*formula),
         fragments: fragments_number(*fragments),
         direction: direction_number(*direction),
-        reserved: [0; 3],
+        reserved: [0; 7],
         check: check_record(check.as_ref()),
     }
 }
 
-/// The reverse, with the records of the service's servers.
-pub(in crate::datapath) fn service(record: &ServiceRecord, servers: &[ServerRecord]) -> Service {
+/// The reverse, with the records of the service's servers and of its previous lists.
+pub(in crate::datapath) fn service(
+    record: &ServiceRecord,
+    servers: &[ServerRecord],
+    earlier: &[PreviousRecord],
+) -> Service {
     let family = record.family;
     let address = address(&record.address, family);
     Service {
@@ -62,5 +71,6 @@ pub(in crate::datapath) fn service(record: &ServiceRecord, servers: &[ServerReco
         direction: direction(record.direction).unwrap_or_default(),
         check: check(&record.check, family),
         servers: servers.iter().map(|record| server(record, family)).collect(),
+        previous: previous(earlier, record.previous, family),
     }
 }

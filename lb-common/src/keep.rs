@@ -1,0 +1,166 @@
+//! What role `keep` shares with user space: its limits, and how rankings lie in the map of slots.
+//!
+//! A service has a ranking for its present list of servers and for each `previous` one: for each slot the servers that
+//! may hold its flows, the best first, as counters relative to the service's first. An entry fills [`ENTRY_WORDS`]
+//! words of the map. The present list is described by the service's cell, earlier ones by [`List`]s in the same map,
+//! from [`crate::table::ServiceCell::directory`] on.
+
+/// The most servers that may hold a flow's connection.
+pub const MAX_HOLDERS: usize = 12;
+
+/// How many servers an entry has. The first is the owner; any of the others may be the one that is not yet among
+/// [`MAX_HOLDERS`].
+pub const DEPTH: usize = 12;
+
+/// In an entry: no server, and none follows unless this is the owner.
+pub const NONE: u16 = u16::MAX;
+
+/// No frame is handed on more often.
+pub const MAX_HAND_ONS: u32 = 18;
+
+/// The highest TTL or hop limit of a frame that was handed on once. Each further time lowers it by one.
+pub const FIRST_TTL: u8 = 32;
+
+/// A frame with this TTL or a lower one is not handed on, whoever sent it. So hosts whose files contradict each other
+/// cannot send a frame around for ever.
+pub const LAST_TTL: u8 = FIRST_TTL + 1 - MAX_HAND_ONS as u8;
+
+/// The TTL of a frame that is handed on. It never rises: a host may not know that a server sent the frame.
+#[inline(always)]
+pub const fn next_ttl(ttl: u8) -> u8 {
+    if ttl > FIRST_TTL { FIRST_TTL } else { ttl - 1 }
+}
+
+/// Hand-ons on each CPU in a window of 2^[`WINDOW_SHIFT`] ns; above, packets pass at once: 200,000 per second.
+pub const MAX_HAND_ONS_PER_WINDOW: u64 = 214_748;
+
+/// A window lasts 1.07 seconds.
+pub const WINDOW_SHIFT: u32 = 30;
+
+/// Words of an entry.
+pub const ENTRY_WORDS: usize = DEPTH / IN_WORD;
+
+/// Servers in a word.
+const IN_WORD: usize = 4;
+
+/// Words of a [`List`].
+pub const LIST_WORDS: usize = 3;
+
+const _: () = assert!(DEPTH.is_multiple_of(IN_WORD));
+
+/// The words of an entry.
+pub const fn pack(entry: [u16; DEPTH]) -> [u64; ENTRY_WORDS] {
+    let mut words = [0; ENTRY_WORDS];
+    let mut place = 0;
+    while place < DEPTH {
+        words[place / IN_WORD] |= (entry[place] as u64) << shift(place);
+        place += 1;
+    }
+    words
+}
+
+/// The word of an entry that has its server number `place`.
+#[inline(always)]
+pub const fn word(place: usize) -> usize {
+    place / IN_WORD
+}
+
+/// The server number `place` of an entry, by its word.
+#[inline(always)]
+pub const fn unpack(word: u64, place: usize) -> u16 {
+    (word >> shift(place)) as u16
+}
+
+#[inline(always)]
+const fn shift(place: usize) -> u32 {
+    (place % IN_WORD * 16) as u32
+}
+
+/// The ranking of an earlier list.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct List {
+    /// T, the number of slots.
+    pub slots: u32,
+    /// The index of the first word in the map of slots, the half included.
+    pub first: u32,
+    /// [`crate::formula::powers`] of `slots`.
+    pub powers: [u32; 3],
+}
+
+impl List {
+    /// The words of a list.
+    pub const fn pack(self) -> [u64; LIST_WORDS] {
+        let [a, b, c] = self.powers;
+        [join(self.slots, self.first), join(a, b), join(c, 0)]
+    }
+
+    /// The reverse.
+    #[inline(always)]
+    pub const fn unpack([head, powers, last]: [u64; LIST_WORDS]) -> Self {
+        Self {
+            slots: head as u32,
+            first: (head >> 32) as u32,
+            powers: [powers as u32, (powers >> 32) as u32, last as u32],
+        }
+    }
+}
+
+/// The first word of a directory, before its lists: how many they are, and [`crate::ring::server`] of this host.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Directory {
+    /// How many lists follow.
+    pub lists: u32,
+    /// This host's hash in the ring.
+    pub own: u32,
+}
+
+impl Directory {
+    /// Its word.
+    pub const fn pack(self) -> u64 {
+        join(self.lists, self.own)
+    }
+
+    /// The reverse.
+    #[inline(always)]
+    pub const fn unpack(word: u64) -> Self {
+        Self { lists: word as u32, own: (word >> 32) as u32 }
+    }
+}
+
+const fn join(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+/// What a program needs while it looks for the next server, on each CPU. A cache line.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Relay {
+    /// The window of time that `handed_on` is of.
+    pub window: u64,
+    /// How many packets were handed on in it.
+    pub handed_on: u64,
+    /// How many of `holders` are in use.
+    pub count: u64,
+    /// The servers that may hold the connection.
+    pub holders: [u16; 16],
+    /// Zero.
+    pub reserved: u64,
+}
+
+const _: () = assert!(size_of::<Relay>() == 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        let entry = core::array::from_fn(|place| 1_000 + place as u16);
+        let words = pack(entry);
+        assert!((0..DEPTH).all(|place| unpack(words[word(place)], place) == entry[place]));
+        let list = List { slots: 65_521, first: u32::MAX, powers: [1, 2, u32::MAX] };
+        assert_eq!(List::unpack(list.pack()), list);
+        let directory = Directory { lists: 8, own: u32::MAX };
+        assert_eq!(Directory::unpack(directory.pack()), directory);
+    }
+}

@@ -1,0 +1,102 @@
+//! Compares the instance with what the kernel lists, and mends what differs.
+//!
+//! Events are hints: they are lost in an overrun, and some changes have none. So the comparison is made soon after an
+//! event, and in any case every few seconds.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::Result;
+use tokio::time::Instant;
+
+use super::{lock::is_busy, state::Agent};
+use crate::{
+    change::{
+        inspect::{inspect, of_interfaces},
+        mend::mend,
+    },
+    observe::agent_view::Level,
+};
+
+/// Events within this time are looked at together.
+const BATCH_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The pause after a comparison, as a multiple of the time that it took: a router's routes may change all the time.
+const PAUSE_FACTOR: u32 = 5;
+
+impl Agent {
+    /// Compares after a pause, which is short unless comparing takes long.
+    pub(super) fn inspect_soon(&mut self) {
+        let pause = BATCH_INTERVAL.max(self.inspected_in * PAUSE_FACTOR);
+        self.inspect_at.get_or_insert_with(|| Instant::now() + pause);
+    }
+
+    /// Compares now, and mends what differs.
+    pub(super) async fn inspect(&mut self) {
+        self.inspect_at = None;
+        let start = Instant::now();
+        if let Err(error) = self.try_inspect().await {
+            if is_busy(&error) {
+                // Problems are as they were, and a command may be about to mend them.
+                self.inspected_in = start.elapsed();
+                return self.inspect_soon();
+            }
+            self.problem(BTreeSet::from([format!("what is attached cannot be compared: {error:#}")]));
+        }
+        self.inspected_in = start.elapsed();
+        if self.neighbours.look(&self.net).await {
+            self.publish_soon();
+        }
+        if self.neighbours.lacks_routes {
+            self.refresh(false).await;
+        }
+        for name in self.missing() {
+            if self.net.interface(&name).await.is_ok() {
+                return self.attach_again().await;
+            }
+        }
+    }
+
+    async fn try_inspect(&mut self) -> Result<()> {
+        let Some(seen) = &self.seen else { return Ok(()) };
+        let now = (self.net.stamp(self.attached.keys().copied()).await?, seen.datapath.generation());
+        // Asking for the route to each server takes long where there are many, and gives the same answers as before.
+        let differences = match self.compared == Some(now) {
+            true => of_interfaces(&seen.datapath, &self.net).await?,
+            false => inspect(&seen.datapath, &self.net).await?,
+        };
+        self.compared = Some(now).filter(|_| differences.is_empty());
+        if differences.is_empty() {
+            self.problems.clear();
+            return Ok(());
+        }
+        let Some(mut writer) = self.lock()? else { return Ok(()) };
+        let mended = mend(&mut writer, &self.net).await?;
+        drop(writer);
+        let changes = !mended.lines.is_empty() || mended.published;
+        self.note_all(Level::Info, mended.lines);
+        if mended.published {
+            let servers = differences.iter().filter(|it| it.interface.is_none()).map(ToString::to_string).collect();
+            self.note_all(Level::Info, servers);
+            if let Ok(mut view) = self.shared.write() {
+                view.publishes += 1;
+            }
+        }
+        self.problem(mended.problems.into_iter().collect());
+        if changes {
+            self.look_at_links().await;
+            if let Some(seen) = &mut self.seen {
+                seen.stamp = seen.datapath.stamp().unwrap_or(seen.stamp);
+            }
+            self.refresh(true).await;
+            self.report();
+        }
+        Ok(())
+    }
+
+    /// Reports problems that were not there before.
+    fn problem(&mut self, now: BTreeSet<String>) {
+        let new: Vec<_> = now.difference(&self.problems).cloned().collect();
+        self.problems = now;
+        self.note_all(Level::Error, new);
+    }
+}

@@ -1,0 +1,20 @@
+//! Role `keep`: changes of servers break no connection.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod changes;
+mod connections;
+mod doctor;
+mod errors;
+mod listeners;
+mod oracle;
+#[expect(dead_code, reason = "the oracle of the other roles uses the rest")]
+#[path = "../oracle/random.rs"]
+mod random;
+mod site;
+mod states;
+mod strays;
+
+/// The service that all tests use.
+const WEB: &str = "protocol = \"tcp\"\nport = 80\nformula = \"5-tuple\"";

@@ -1,0 +1,186 @@
+//! A client, balancers and servers that keep connections, on one Ethernet segment.
+
+use std::{fmt::Write as _, net::IpAddr, path::Path, process::Command};
+
+use crate::support::{
+    modlb::Modlb,
+    namespace::{Namespace, run},
+    network::{SERVICES, client_address, host, name, server_address},
+    paced::Server,
+};
+
+/// The client's addresses in each family.
+pub const CLIENTS: u8 = 8;
+
+/// The segment.
+pub struct Site {
+    pub balancers: Vec<Modlb>,
+    pub keepers: Vec<Modlb>,
+    servers: Vec<Server>,
+    pub hosts: Vec<Namespace>,
+    _gateways: Vec<Namespace>,
+    pub client: Namespace,
+    _switch: Namespace,
+}
+
+/// A server in a list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Entry {
+    pub number: u8,
+    pub weight: u32,
+    pub down: bool,
+}
+
+/// What a configuration says of each service's servers.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Lists {
+    /// The servers, in their order.
+    pub servers: Vec<Entry>,
+    /// Earlier lists, the newest first.
+    pub previous: Vec<Vec<Entry>>,
+}
+
+impl Entry {
+    pub const fn up(number: u8) -> Self {
+        Self { number, weight: 1, down: false }
+    }
+}
+
+impl Lists {
+    pub fn of(servers: impl IntoIterator<Item = u8>) -> Self {
+        Self { servers: servers.into_iter().map(Entry::up).collect(), ..Self::default() }
+    }
+
+    /// The next configuration, which knows this one. A list that differs in states alone is known as well.
+    #[must_use]
+    pub fn then(&self, servers: Vec<Entry>) -> Self {
+        let mut previous = vec![self.servers.clone()];
+        previous.extend(self.previous.iter().cloned());
+        previous.truncate(8);
+        Self { servers, previous }
+    }
+
+    /// The same with servers of weight 1, of which some are down.
+    #[must_use]
+    pub fn then_of(&self, servers: impl IntoIterator<Item = u8>, down: &[u8]) -> Self {
+        let entry = |number| Entry { down: down.contains(&number), ..Entry::up(number) };
+        self.then(servers.into_iter().map(entry).collect())
+    }
+
+    /// As a file.
+    pub fn configuration(&self, what: &str) -> String {
+        let mut text = String::new();
+        for service in SERVICES {
+            let address = |number: u8| server_address(service.is_ipv6(), number);
+            let _ = writeln!(text, "[[service]]\nname = \"{}\"\naddress = \"{service}\"\n{what}", name(service));
+            let previous: Vec<_> = self.previous.iter().map(|servers| list(servers, address)).collect();
+            if !previous.is_empty() {
+                let _ = writeln!(text, "previous = [{}]", previous.join(", "));
+            }
+            for Entry { number, weight, down } in &self.servers {
+                let _ = writeln!(text, "[[service.server]]\naddress = \"{}\"\nweight = {weight}", address(*number));
+                if *down {
+                    text += "state = \"down\"\n";
+                }
+            }
+        }
+        text
+    }
+}
+
+fn list(servers: &[Entry], address: impl Fn(u8) -> IpAddr) -> String {
+    let entry = |Entry { number, weight, down }: &Entry| {
+        format!("\"{} weight {weight}{}\"", address(*number), if *down { " down" } else { "" })
+    };
+    format!("[{}]", servers.iter().map(entry).collect::<Vec<_>>().join(", "))
+}
+
+impl Site {
+    /// Builds one whose servers send downloads. Nothing is attached yet. Traffic goes by the first balancer.
+    pub fn new(balancers: u8, servers: u8) -> Self {
+        let mut site = Self::bare(balancers, servers);
+        site.servers = (0..).zip(&site.hosts).map(|(number, host)| Server::start(host, number)).collect();
+        site
+    }
+
+    /// The same, where nobody listens.
+    pub fn bare(balancers: u8, servers: u8) -> Self {
+        let switch = Namespace::new("switch");
+        switch.ip("link add br0 type bridge");
+        switch.ip("link set br0 up");
+        let gateways: Vec<_> =
+            (0..balancers).map(|number| host(&switch, &format!("b{number}"), 200 + number)).collect();
+        let client = host(&switch, "client", 2);
+        for number in 0..CLIENTS {
+            client.ip(&format!("addr add {}/24 dev eth0", client_address(false, number)));
+            client.ip(&format!("addr add {}/64 dev eth0 nodad", client_address(true, number)));
+        }
+        let hosts: Vec<_> = (0..servers).map(|number| server(&switch, number)).collect();
+        let site = Self {
+            balancers: gateways.iter().map(Modlb::new).collect(),
+            keepers: hosts.iter().map(Modlb::new).collect(),
+            servers: Vec::new(),
+            hosts,
+            _gateways: gateways,
+            client,
+            _switch: switch,
+        };
+        site.route_by(0);
+        site
+    }
+
+    /// Lets the client's packets go by this balancer.
+    pub fn route_by(&self, balancer: u8) {
+        for service in SERVICES {
+            let via = if service.is_ipv4() { "10.0.0" } else { "fd00:" };
+            let number = 200 + balancer;
+            let via = if service.is_ipv4() { format!("{via}.{number}") } else { format!("{via}:{number:x}") };
+            self.client.ip(&format!("route replace {service} via {via}"));
+        }
+    }
+
+    /// Ends what serves on all servers.
+    pub fn stop_servers(&mut self) {
+        self.servers.clear();
+    }
+
+    /// Attaches all balancers and, if `keep`, role `keep` on all servers.
+    pub fn attach(&self, configuration: &str, keep: Option<&str>) {
+        if let Some(options) = keep {
+            for keeper in &self.keepers {
+                keeper.attach(&format!("eth0 --role keep {options}"), configuration);
+            }
+        }
+        for balancer in &self.balancers {
+            balancer.attach("eth0 --mode generic", configuration);
+        }
+    }
+
+    /// The client's addresses of a service's family.
+    pub fn clients(service: IpAddr) -> Vec<IpAddr> {
+        (0..CLIENTS).map(|number| client_address(service.is_ipv6(), number)).collect()
+    }
+
+    /// The sum of an outcome's packets over all servers.
+    pub fn outcome(&self, outcome: &str) -> u64 {
+        let packets = |keeper: &Modlb| keeper.json("stats")["outcomes"][outcome]["packets"].as_u64().unwrap();
+        self.keepers.iter().map(packets).sum()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.servers.clear();
+        for host in &self.hosts {
+            let _ = std::fs::remove_dir_all(Path::new("/run/modlb-server").join(host.name()));
+        }
+        let _ = std::fs::remove_dir("/run/modlb-server");
+    }
+}
+
+fn server(switch: &Namespace, number: u8) -> Namespace {
+    let namespace = host(switch, &format!("s{number}"), 11 + number);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/server-setup.sh");
+    run(Command::new(script).args(["--netns", namespace.name()]).args(SERVICES.map(|service| service.to_string())));
+    namespace
+}

@@ -1,0 +1,120 @@
+//! What no server has a connection for is bounded, and harms no connection that there is.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    thread,
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{
+    WEB, need_root,
+    random::Random,
+    site::{Entry, Lists, Site},
+    support::{network::SERVICES, paced::Downloads, wait::wait},
+};
+
+/// No frame is handed on more often.
+const MOST: u64 = 18;
+
+/// Sends ACKs for connections that nobody has, from a client's address.
+struct Sender(Vec<(Socket, IpAddr)>);
+
+impl Sender {
+    fn new(site: &Site) -> Self {
+        let socket = |service: IpAddr| {
+            let client = SocketAddr::new(Site::clients(service)[0], 0);
+            let open = || Socket::new(Domain::for_address(client), Type::RAW, Some(Protocol::TCP)).unwrap();
+            let socket = site.client.within(open);
+            socket.bind(&client.into()).unwrap();
+            (socket, service)
+        };
+        Self(SERVICES.map(socket).into())
+    }
+
+    /// Sends one to each service.
+    fn send(&self, port: u16) {
+        for (socket, service) in &self.0 {
+            let rest = [0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 1, 0, 0, 0, 0, 0];
+            let segment = [&port.to_be_bytes()[..], &80_u16.to_be_bytes(), &rest].concat();
+            socket.send_to(&segment, &SocketAddr::new(*service, 0).into()).unwrap();
+        }
+    }
+}
+
+/// Waits until an outcome's counter stays as it is; returns it.
+fn settled(site: &Site, outcome: &str) -> u64 {
+    let mut before = site.outcome(outcome);
+    wait(
+        || {
+            thread::sleep(Duration::from_millis(200));
+            let now = site.outcome(outcome);
+            std::mem::replace(&mut before, now) == now
+        },
+        || format!("{outcome} never comes to rest"),
+    );
+    before
+}
+
+fn random_lists(random: &mut Random, servers: u8) -> Lists {
+    let list = |random: &mut Random| {
+        let mut list: Vec<_> = (0..servers).map(Entry::up).collect();
+        (0..list.len()).for_each(|place| list.swap(place, random.below(usize::from(servers))));
+        list.truncate(1 + random.below(usize::from(servers)));
+        list
+    };
+    Lists { servers: list(random), previous: (0..random.below(9)).map(|_| list(random)).collect() }
+}
+
+/// Each host has a file of its own, and none of them is right.
+#[test]
+fn contradicting_files_hand_a_frame_on_at_most_18_times() {
+    const SERVERS: u8 = 5;
+    const ROUNDS: usize = 6;
+    const STRAYS: u16 = 50;
+    need_root!();
+    let site = Site::bare(1, SERVERS);
+    let mut random = Random::new(18);
+    site.attach(&Lists::of(0..SERVERS).configuration(WEB), Some(""));
+    let sender = Sender::new(&site);
+    let (mut before, mut most) = (0, 0);
+    for _ in 0..ROUNDS {
+        for keeper in &site.keepers {
+            keeper.apply(&random_lists(&mut random, SERVERS).configuration(WEB));
+        }
+        (0..STRAYS).for_each(|port| sender.send(40_000 + port));
+        let now = settled(&site, "handed_on");
+        let handed_on = now - std::mem::replace(&mut before, now);
+        assert!(handed_on <= 2 * u64::from(STRAYS) * MOST, "{handed_on}");
+        most = most.max(handed_on);
+    }
+    assert!(most > u64::from(STRAYS), "hardly anything was handed on: {most}");
+    assert_eq!(site.outcome("malformed"), 0);
+}
+
+/// Connections that have to be handed on live through a flood of packets without any.
+#[test]
+fn a_flood_of_strays_harms_no_connection() {
+    const FLOOD: u32 = 100_000;
+    need_root!();
+    let site = Site::new(1, 4);
+    let lists = Lists::of(0..3);
+    site.attach(&lists.configuration(WEB), Some(""));
+    let mut downloads = SERVICES.map(|service| Downloads::start(&site.client, &Site::clients(service), service, 2));
+    let lists = lists.then((0..4).map(Entry::up).collect());
+    for host in site.keepers.iter().chain(&site.balancers) {
+        host.apply(&lists.configuration(WEB));
+    }
+    let before = ["handed_on", "taken_last"].map(|outcome| site.outcome(outcome));
+    let sender = Sender::new(&site);
+    (0..FLOOD / 2).for_each(|number| sender.send(1_024 + (number % 60_000) as u16));
+    let broken: Vec<_> = downloads.iter_mut().flat_map(|downloads| downloads.finish().broken).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    let handed_on = settled(&site, "handed_on") - before[0];
+    let taken_last = site.outcome("taken_last") - before[1];
+    // Four servers: one and a half rounds of the ring are six hand-ons. Downloads have some as well.
+    println!("{FLOOD} strays: {taken_last} taken last after {handed_on} hand-ons, connections' included");
+    assert!(taken_last > u64::from(FLOOD) / 2, "{taken_last}");
+    assert!(handed_on < 7 * u64::from(FLOOD), "{handed_on}");
+}
