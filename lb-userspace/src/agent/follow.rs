@@ -107,7 +107,10 @@ impl Agent {
         let mut before = std::mem::take(&mut self.attached);
         for port in &ports {
             let known = before.remove(&port.index);
-            let Some(interface) = port.attached().cloned() else { continue };
+            // One that has lost its program stays known: a command may be about to remove its record, too, and only then
+            // is it no longer wanted.
+            let interface = if known.is_some() { port.here() } else { port.attached() };
+            let Some(interface) = interface.cloned() else { continue };
             // This may come before the event.
             if let Some(known) = &known {
                 self.renamed(&known.interface.name, &interface.name);
@@ -247,10 +250,10 @@ impl Agent {
 
     /// Attaches to wanted interfaces that have appeared.
     pub(super) async fn attach_again(&mut self) {
-        let names: Vec<_> = self.wanted.iter().cloned().collect();
-        // Without an instance, the file says what to make.
+        // Only those that are missing: a command may just have detached from another one.
         let result = match &self.seen {
-            Some(_) => self.reconcile(None, &names, None).await,
+            Some(_) => self.reconcile(None, &self.missing(), None).await,
+            // Without an instance, the file says what to make.
             None => return self.reload(Why::Again).await,
         };
         if result.as_ref().is_err_and(is_busy) {

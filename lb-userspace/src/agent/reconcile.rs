@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Agent {
-    /// Brings the instance to a configuration (`None`: the one that it has) and to interfaces with these names. Returns
+    /// Brings the instance to a configuration (`None`: the one that it has) and to interfaces with these names, without one in addition to the wanted ones. Returns
     /// the names that it waits for, if there is no instance and none of them exists yet.
     pub(super) async fn reconcile(
         &mut self,
@@ -27,19 +27,24 @@ impl Agent {
     ) -> Result<Option<Vec<String>>> {
         let (found, missing) = self.find(names).await?;
         let running = Datapath::open(&self.instance);
+        let gone = "the instance was removed meanwhile";
+        if matches!(running, Err(Error::NotRunning(_))) && config.is_none() {
+            bail!(gone);
+        }
         if matches!(running, Err(Error::NotRunning(_))) && found.is_empty() && !missing.is_empty() {
             self.wanted = names.iter().cloned().collect();
             return Ok(Some(missing));
         }
         let (mode, interrupt) = (self.options.mode, self.stop.interrupt());
         let attach = AttachOptions { mode, standby: false, replace: false, source, force: false, interrupt };
-        let listed = config.is_some() && !names.is_empty() && missing.is_empty();
+        let has_config = config.is_some();
+        let listed = has_config && !names.is_empty() && missing.is_empty();
         let reconciled = match running {
             Ok(_) => {
                 // Before servers are asked, as that takes long.
                 drop(self.lock_soon().await?);
                 let prefetched = self.prefetch(config.clone(), &found).await?;
-                let Some(mut writer) = self.lock_soon().await? else { bail!("the instance was removed meanwhile") };
+                let Some(mut writer) = self.lock_soon().await? else { bail!(gone) };
                 self.options.wanted.check(writer.capacities(), writer.role())?;
                 let reconciled =
                     reconcile(&mut writer, &self.net, attach, config, found.clone(), Some(prefetched)).await?;
@@ -57,7 +62,10 @@ impl Agent {
             self.note(Level::Warning, format!("interface {name} does not exist yet; it is attached when it appears"));
         }
         // Only now, as a refused configuration changes nothing.
-        self.wanted = names.iter().cloned().collect();
+        if has_config {
+            self.wanted.clear();
+        }
+        self.wanted.extend(names.iter().cloned());
         self.adopt().await;
         Ok(None)
     }

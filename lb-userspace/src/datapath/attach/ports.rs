@@ -95,6 +95,14 @@ impl Port {
         (foreign && !traced).then_some(Misfit::Program)
     }
 
+    /// The interface, if it is here, attached or not.
+    pub const fn here(&self) -> Option<&Interface> {
+        match &self.state {
+            PortState::Attached(interface) | PortState::Detached(interface) => Some(interface),
+            PortState::Moved | PortState::Gone => None,
+        }
+    }
+
     /// The interface, if it is attached.
     pub const fn attached(&self) -> Option<&Interface> {
         match &self.state {
