@@ -355,7 +355,7 @@ impl NicStateRecord {
 /// An interface that the instance is attached to, and what its program was made for. Written before the program is
 /// attached and whenever another one replaces it; cleared after it is detached.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct PortRecord {
     /// The cookie of the network namespace in which the interface has its index.
     pub netns_cookie: u64,

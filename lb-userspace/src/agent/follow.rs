@@ -62,11 +62,7 @@ impl Agent {
             return self.adopt().await;
         }
         if now != before {
-            let known: Vec<_> = self.attached.keys().copied().collect();
-            self.look_at_links().await;
-            for (_, new) in self.attached.iter().filter(|(index, _)| !known.contains(index)) {
-                self.note(Level::Info, format!("a command attached to {}", new.interface.name));
-            }
+            self.follow_links().await;
         }
         if self.seen.as_ref().and_then(|seen| seen.next_return).is_some_and(|at| at <= health::now()) {
             self.publish_soon();
@@ -95,6 +91,15 @@ impl Agent {
         self.report();
     }
 
+    /// Looks for interfaces that commands attached or detached.
+    pub(super) async fn follow_links(&mut self) {
+        let known: Vec<_> = self.attached.keys().copied().collect();
+        self.look_at_links().await;
+        for (_, new) in self.attached.iter().filter(|(index, _)| !known.contains(index)) {
+            self.note(Level::Info, format!("a command attached to {}", new.interface.name));
+        }
+    }
+
     /// Reads which interfaces the instance is attached to. Those that a command attached are wanted, those that one
     /// detached are not.
     pub(super) async fn look_at_links(&mut self) {
@@ -107,8 +112,8 @@ impl Agent {
         let mut before = std::mem::take(&mut self.attached);
         for port in &ports {
             let known = before.remove(&port.index);
-            // One that has lost its program stays known: a command may be about to remove its record, too, and only then
-            // is it no longer wanted.
+            // One that has lost its program stays known: a command may be about to remove its record, and only then is
+            // it no longer wanted.
             let interface = if known.is_some() { port.here() } else { port.attached() };
             let Some(interface) = interface.cloned() else { continue };
             // This may come before the event.

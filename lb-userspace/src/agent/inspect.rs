@@ -8,7 +8,10 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{lock::is_busy, state::Agent};
+use super::{
+    lock::is_busy,
+    state::{Agent, LastSeen},
+};
 use crate::{
     change::{
         inspect::{inspect, of_interfaces},
@@ -34,6 +37,10 @@ impl Agent {
     pub(super) async fn inspect(&mut self) {
         self.inspect_at = None;
         let start = Instant::now();
+        // Whatever stamps say, unless it is another instance by now, which `look` follows.
+        if self.seen.as_ref().is_some_and(LastSeen::is_in_place) {
+            self.follow_links().await;
+        }
         if let Err(error) = self.try_inspect().await {
             if is_busy(&error) {
                 // Problems are as they were, and a command may be about to mend them.
@@ -83,10 +90,11 @@ impl Agent {
         }
         self.problem(mended.problems.into_iter().collect());
         if changes {
-            self.look_at_links().await;
+            // Before the links are read, so that what changes meanwhile is noticed later.
             if let Some(seen) = &mut self.seen {
                 seen.stamp = seen.datapath.stamp().unwrap_or(seen.stamp);
             }
+            self.look_at_links().await;
             self.refresh(true).await;
             self.report();
         }

@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl Agent {
-    /// Brings the instance to a configuration (`None`: the one that it has) and to interfaces with these names, without one in addition to the wanted ones. Returns
-    /// the names that it waits for, if there is no instance and none of them exists yet.
+    /// Brings the instance to a configuration and to interfaces with these names; without one it keeps its own, and its
+    /// interfaces too. Returns the names that it waits for, if there is no instance and none of them exists yet.
     pub(super) async fn reconcile(
         &mut self,
         config: Option<Config>,

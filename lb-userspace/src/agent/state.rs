@@ -46,6 +46,13 @@ pub(super) struct LastSeen {
     pub next_return: Option<u64>,
 }
 
+impl LastSeen {
+    /// Whether no other instance has replaced it, and nobody has removed it.
+    pub fn is_in_place(&self) -> bool {
+        self.datapath.stamp().is_some_and(|now| now.inode == self.stamp.inode)
+    }
+}
+
 /// The agent.
 pub(super) struct Agent {
     pub instance: String,

@@ -1,5 +1,15 @@
 //! Ordinary commands while an agent runs.
 
+use std::{process::Command, thread, time::Duration};
+
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
+};
+
 use crate::{
     need_root,
     process::{Agent, on_eth0, replace, server},
@@ -52,7 +62,7 @@ fn commands_keep_working_and_the_agent_notices_them() {
     // The whole instance is removed, and stays so until the file changes.
     modlb.ok("detach");
     agent.logs("the instance was removed by a command");
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     assert!(!modlb.pins().exists());
     replace(&file, &on_eth0(&network.configuration(1, HTTP)));
     wait(|| modlb.output("status").status.success(), || agent.log());
@@ -67,4 +77,49 @@ fn commands_keep_working_and_the_agent_notices_them() {
             || log.contains("an instance was made by a command; the agent follows it\n")
     };
     wait(follows, || agent.log());
+}
+
+/// Runs a command that stops after some steps, for the agent to look, and then goes on. Returns whether it has so many.
+fn has_steps(mut command: Command, steps: u32) -> bool {
+    let mut child = command.env("MODLB_TEST_STOP_AFTER_STEP", steps.to_string()).spawn().unwrap();
+    let pid = Pid::from_raw(child.id() as i32);
+    match waitpid(pid, Some(WaitPidFlag::WUNTRACED)).unwrap() {
+        WaitStatus::Stopped(..) => {
+            // The agent looks several times meanwhile.
+            thread::sleep(Duration::from_millis(800));
+            kill(pid, Signal::SIGCONT).unwrap();
+            assert!(child.wait().unwrap().success(), "after step {steps}");
+            true
+        }
+        status => {
+            assert_eq!(status, WaitStatus::Exited(pid, 0));
+            false
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_looks_between_the_steps_of_a_command() {
+    need_root!();
+    let network = Network::new(2, 1);
+    let modlb = &network.modlb;
+    let (_, agent) = Agent::with_file(modlb, &on_eth0(&network.configuration(2, HTTP)), "");
+    network.pass(true);
+    let (mut attach, mut detach) = (0, 0);
+    for steps in 1.. {
+        // A new name each time, as lines of the log that are repeated are only counted.
+        let name = format!("arm{steps}");
+        network.gateway.ip(&format!("link add {name} type veth peer name peer{steps}"));
+        network.gateway.ip(&format!("link set {name} up"));
+        attach += u32::from(has_steps(modlb.command(&format!("attach {name}")), steps));
+        agent.logs(&format!("a command attached to {name}"));
+        detach += u32::from(has_steps(modlb.command(&format!("detach {name}")), steps));
+        agent.logs(&format!("a command detached from {name}"));
+        assert_eq!(modlb.json("status")["interfaces"].as_array().unwrap().len(), 1, "step {steps}");
+        assert_eq!(agent.count(&format!("attached to {name} (native mode)")), 0, "{}", agent.log());
+        if attach < steps && detach < steps {
+            break;
+        }
+    }
+    assert!(attach > 3 && detach > 1, "{attach} steps of attach, {detach} of detach");
 }

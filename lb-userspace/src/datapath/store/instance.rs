@@ -1,6 +1,9 @@
 //! Opens an instance: finds its pins, and checks its record.
 
-use std::ops::Deref;
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    ops::Deref,
+};
 
 use lb_common::{
     abi::{ABI, FORMER_ABI, Instance, MAGIC},
@@ -117,9 +120,12 @@ impl Datapath {
         self.maps.halves.get(self.maps.control.load().half() as usize).source
     }
 
-    /// Changes when links come and go, and when another instance replaces this one; `None`: it is gone.
+    /// Changes when interfaces come and go, and when another instance replaces this one; `None`: it is gone.
     pub fn stamp(&self) -> Option<Stamp> {
-        self.pins.stamp()
+        let ports = &self.maps.ports;
+        let mut hash = DefaultHasher::new();
+        ports.read(0, ports.len()).hash(&mut hash);
+        self.pins.stamp(hash.finish())
     }
 
     /// The control word in force.

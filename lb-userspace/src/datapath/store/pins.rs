@@ -47,13 +47,15 @@ pub struct Lock {
     _directory: Flock<File>,
 }
 
-/// Identifies a state of an instance's pins.
+/// Identifies a state of an instance's pins and of the records of its interfaces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stamp {
     /// The directory's inode: another one means another instance of the same name.
     pub inode: u64,
-    /// When a pin last came or went.
+    /// When a pin last came or went. Trap: the BPF file system's clock stands still for some milliseconds.
     pub changed: (i64, i64),
+    /// A digest of the records.
+    pub ports: u64,
 }
 
 impl Pins {
@@ -234,10 +236,10 @@ impl Pins {
         }
     }
 
-    /// Changes with every pin that comes or goes; `None`: there is no directory.
-    pub fn stamp(&self) -> Option<Stamp> {
+    /// Changes with every pin that comes or goes, and with the digest of the records; `None`: there is no directory.
+    pub fn stamp(&self, ports: u64) -> Option<Stamp> {
         let found = fs::metadata(&self.directory).ok()?;
-        Some(Stamp { inode: found.ino(), changed: (found.mtime(), found.mtime_nsec()) })
+        Some(Stamp { inode: found.ino(), changed: (found.mtime(), found.mtime_nsec()), ports })
     }
 
     /// Makes the directory in the mounted BPF file system, and takes the lock; `None`: another command has it.
