@@ -79,13 +79,17 @@ enum Task {
     },
     /// Watch real HTTP requests being balanced, in network namespaces that go away afterwards
     #[command(
-        after_help = "Examples: a gateway; a second one takes over; servers that all receive everything; stateful routers side by side\n  \
-                      cargo xtask demo\n  cargo xtask demo --ha\n  cargo xtask demo --cluster\n  cargo xtask demo --routers"
+        after_help = "Examples: a gateway; a second one takes over; servers come and go; servers that all receive everything; stateful\n\
+                      routers side by side\n  \
+                      cargo xtask demo\n  cargo xtask demo --ha\n  cargo xtask demo --resize\n  cargo xtask demo --cluster\n  cargo xtask demo --routers"
     )]
     Demo {
         /// Two balancers, of which the second takes over in mid-transfer
-        #[arg(long, conflicts_with_all = ["cluster", "routers"])]
+        #[arg(long, conflicts_with_all = ["resize", "cluster", "routers"])]
         ha: bool,
+        /// Servers come and go, a balancer dies, another is late: no connection breaks
+        #[arg(long, conflicts_with_all = ["cluster", "routers"])]
+        resize: bool,
         /// Servers that all receive every packet, each of which takes its own
         #[arg(long, conflicts_with = "routers")]
         cluster: bool,
@@ -142,6 +146,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz { repeat: Some(input), .. } => fuzz::repeat(&input),
         Task::Fuzz { minutes, target, .. } => fuzz::run(minutes.unwrap_or_default(), target),
         Task::Demo { ha: true, modlb, .. } => demo::run(demo::Story::HighAvailability, modlb),
+        Task::Demo { resize: true, modlb, .. } => demo::run(demo::Story::Resize, modlb),
         Task::Demo { cluster: true, modlb, .. } => demo::run(demo::Story::Cluster, modlb),
         Task::Demo { routers: true, modlb, .. } => demo::run(demo::Story::Routers, modlb),
         Task::Demo { modlb, .. } => demo::run(demo::Story::Gateway, modlb),

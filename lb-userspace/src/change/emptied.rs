@@ -38,7 +38,7 @@ pub fn loss(have: &Config, want: &Config) -> Option<String> {
 }
 
 fn servers(config: &Config) -> usize {
-    config.services.iter().map(|service| service.servers.len()).sum()
+    config.services.iter().map(|service| service.listed().count()).sum()
 }
 
 #[cfg(test)]

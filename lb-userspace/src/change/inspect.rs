@@ -102,7 +102,7 @@ async fn of_servers(datapath: &Datapath, net: &Net, here: &[Interface]) -> Resul
     }
     let mut lines = server_lines(&have, &placed);
     if placed.own_digest() != have.record.own {
-        lines.push("this host's addresses have changed; prefix services would take new ones".to_owned());
+        lines.push("this host's addresses have changed, and with them what is balanced or kept".to_owned());
     }
     Ok(lines.into_iter().map(|text| Difference { interface: None, text }).collect())
 }

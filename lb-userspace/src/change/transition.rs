@@ -29,12 +29,12 @@ const fn destination(service: &Service) -> (ipnet::IpNet, Option<u8>, Option<u16
 
 fn lists(old: &Service, new: &Service) -> Option<Vec<Vec<PreviousServer>>> {
     let decisive = |service: &Service| -> Vec<_> {
-        service.servers.iter().map(|server| (server.address, server.weight, server.state)).collect()
+        service.listed().map(|server| (server.address, server.weight, server.state)).collect()
     };
     if decisive(old) == decisive(new) {
         return (new.previous.is_empty() && !old.previous.is_empty()).then(|| old.previous.clone());
     }
-    let last: Vec<_> = old.servers.iter().map(as_previous).collect();
+    let last: Vec<_> = old.listed().map(as_previous).collect();
     let mut lists: Vec<_> = Some(last).filter(|list| !list.is_empty()).into_iter().collect();
     lists.extend(old.previous.iter().cloned());
     lists.dedup();
@@ -123,6 +123,17 @@ mod tests {
         let with = |lists: &[&[&str]]| service("web", "203.0.113.10", &["10.0.0.1"], lists);
         assert_eq!(transition(&with(&[&["10.0.0.2"]]), &with(&[])).unwrap(), [["10.0.0.2"]]);
         assert_eq!(transition(&with(&[&["10.0.0.2"]]), &with(&[&["10.0.0.3"]])), None);
+    }
+
+    /// In role `keep` a service also has the servers that only previous lists name.
+    #[test]
+    fn former_servers_are_in_no_list_of_their_own() {
+        let keep = |text: String| format!("role = \"keep\"\n{text}");
+        let old = keep(service("web", "203.0.113.10", &["10.0.0.1"], &[&["10.0.0.1", "10.0.0.2"]]));
+        let new = keep(service("web", "203.0.113.10", &["10.0.0.3"], &[]));
+        assert_eq!(transition(&old, &new).unwrap(), [vec!["10.0.0.1"], vec!["10.0.0.1", "10.0.0.2"]]);
+        let same = keep(service("web", "203.0.113.10", &["10.0.0.1"], &[]));
+        assert_eq!(transition(&old, &same).unwrap(), [["10.0.0.1", "10.0.0.2"]], "the list is the same");
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn good(instance: &str, config: &Config, options: &Check) -> Result<()> {
         capacity: capacities.slots,
     };
     let text = format!("{}: good: {}\n{}", input::name(&options.file), config.summary(), room.text());
-    let servers = config.services.iter().map(|service| service.servers.len()).sum();
+    let servers = config.services.iter().map(|service| service.listed().count()).sum();
     // Only in JSON, as building many slot tables takes time.
     let digest = options.format.json.then(|| config_digest::digest_of(config).to_string());
     warnings.iter().for_each(|warning| log::warn!("{warning}"));

@@ -67,24 +67,26 @@ pub struct Placed {
     pub own: Vec<IpAddr>,
     /// Whose frames are not balanced again, by service.
     pub peers: Vec<PeerRule>,
+    /// Role `keep`: by which addresses hosts know this one that list it in services where this host does not.
+    pub ring_addresses: Vec<IpAddr>,
 }
 
 impl Placed {
     /// A configuration with its servers' locations, for this host with its addresses.
     pub fn new(config: Config, locations: Vec<Vec<Location>>, own: Vec<IpAddr>) -> Self {
         let peers = PeerRule::all(&config, |service, server| locations[service][server] == Location::Local);
-        Self { config, locations, own, peers }
+        Self { config, locations, own, peers, ring_addresses: Vec::new() }
     }
 }
 
 impl Placed {
-    /// A digest of `own`; 0: it is empty.
+    /// A digest of this host's addresses that count; 0: none do.
     pub fn own_digest(&self) -> u64 {
-        if self.own.is_empty() {
+        if self.own.is_empty() && self.ring_addresses.is_empty() {
             return 0;
         }
         let mut hash = Sha256::new();
-        self.own.iter().for_each(|address| hash.update(address.to_string() + "\n"));
+        self.own.iter().chain(&self.ring_addresses).for_each(|address| hash.update(address.to_string() + "\n"));
         Digest::of(hash).0.max(1)
     }
 }

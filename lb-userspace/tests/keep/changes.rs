@@ -60,6 +60,30 @@ fn no_download_breaks_by_clsact() {
     assert!(site.outcome("handed_on") > 0, "nothing was handed on");
 }
 
+/// Hosts that are no servers in their own file, as the newer one has not reached them, stand in the ring all the same.
+#[test]
+fn servers_that_only_some_hosts_know() {
+    need_root!();
+    let site = Site::new(1, 6);
+    let first = Lists::of(0..3);
+    site.attach(&first.configuration(WEB), Some(""));
+    let mut downloads =
+        SERVICES.map(|service| Downloads::start(&site.client, &Site::clients(service), service, 2 * EACH));
+    let second = first.then_of(0..4, &[]);
+    let third = second.then_of(0..4, &[1]);
+    let fourth = third.then_of(0..6, &[1]);
+    for lists in [second, third] {
+        site.keepers.iter().chain(&site.balancers).for_each(|host| drop(host.apply(&lists.configuration(WEB))));
+        go_on(&downloads);
+    }
+    for host in site.keepers.iter().chain(&site.balancers) {
+        host.apply(&fourth.configuration(WEB));
+        go_on(&downloads);
+    }
+    let broken: Vec<_> = downloads.iter_mut().flat_map(|downloads| downloads.finish().broken).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
 #[test]
 fn without_keep_most_downloads_break() {
     need_root!();

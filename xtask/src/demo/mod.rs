@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod change;
+mod client;
 mod cluster;
 mod family;
 mod gateway;
@@ -9,6 +10,7 @@ mod group;
 mod ha;
 mod namespace;
 mod place;
+mod resize;
 mod routers;
 mod step;
 mod stream;
@@ -44,6 +46,8 @@ pub enum Story {
     Routers,
     /// Two balancers, of which one takes over.
     HighAvailability,
+    /// Servers come and go, and no connection breaks.
+    Resize,
 }
 
 impl Story {
@@ -54,6 +58,7 @@ impl Story {
             Self::Cluster => Some("--cluster"),
             Self::Routers => Some("--routers"),
             Self::HighAvailability => Some("--ha"),
+            Self::Resize => Some("--resize"),
         }
     }
 
@@ -63,6 +68,7 @@ impl Story {
             Self::Cluster => cluster::perform(modlb),
             Self::Routers => routers::perform(modlb),
             Self::HighAvailability => ha::perform(modlb),
+            Self::Resize => resize::perform(modlb),
         }
     }
 }

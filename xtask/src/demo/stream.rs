@@ -1,10 +1,8 @@
 //! A steady stream of HTTP requests from all clients at once, each over its own connection.
 
 use std::{
-    fs::File,
     io::{self, Read as _, Write as _},
-    net::{IpAddr, SocketAddr, TcpStream},
-    path::Path,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,12 +12,10 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use nix::sched::{CloneFlags, setns};
-use socket2::{Domain, Socket, Type};
 
 use super::{
+    client::{connect, enter},
     family::{Family, PORT, SERVERS, all_clients},
-    topology::client_namespace,
 };
 
 /// After this long a request has failed.
@@ -62,7 +58,7 @@ impl Stream {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = all_clients().map(|client| {
             let stop = Arc::clone(&stop);
-            thread::spawn(move || ask_on(&client_namespace(), client, &stop))
+            thread::spawn(move || ask_on(client, &stop))
         });
         let clients = clients.collect();
         Self { stop, clients }
@@ -89,9 +85,8 @@ impl Drop for Stream {
     }
 }
 
-fn ask_on(namespace: &Path, client: IpAddr, stop: &AtomicBool) -> io::Result<Vec<Answer>> {
-    // Only this thread enters the namespace.
-    setns(File::open(namespace)?, CloneFlags::CLONE_NEWNET)?;
+fn ask_on(client: IpAddr, stop: &AtomicBool) -> io::Result<Vec<Answer>> {
+    enter()?;
     let mut answers = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let start = Instant::now();
@@ -104,10 +99,7 @@ fn ask_on(namespace: &Path, client: IpAddr, stop: &AtomicBool) -> io::Result<Vec
 
 fn ask(client: IpAddr) -> io::Result<usize> {
     let service = SocketAddr::new(Family::of(client).service_address(), PORT);
-    let socket = Socket::new(Domain::for_address(service), Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(client, 0).into())?;
-    socket.connect_timeout(&service.into(), TIMEOUT)?;
-    let mut stream = TcpStream::from(socket);
+    let mut stream = connect(client, service, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();

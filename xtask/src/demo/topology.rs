@@ -160,21 +160,31 @@ pub fn make_client(way: impl Fn(Family) -> String) -> Result<()> {
     Ok(())
 }
 
+/// A server with the address of both services.
 pub fn make_server(number: usize) -> Result<WebServer> {
-    let host = SERVERS[number];
+    make_server_with(SERVERS[number], number, &Family::BOTH.map(Family::service_address))
+}
+
+/// The same with any name and services' addresses.
+pub fn make_server_with(host: &str, number: usize, addresses: &[IpAddr]) -> Result<WebServer> {
     connect(host, server_host(number))?;
     for family in Family::BOTH {
         ip(host, &format!("route add {} dev eth0", family.clients_net()))?;
     }
-    let addresses = Family::BOTH.map(|family| family.service_address().to_string());
+    let addresses = addresses.iter().map(ToString::to_string);
     let mut setup = Command::new(root().join("scripts/server-setup.sh"));
     capture(setup.arg("--netns").arg(namespace::name(host)).args(addresses).process_group(0))?;
     WebServer::start(host, &Path::new(DIRECTORY).join(host))
 }
 
 pub fn wait_for_servers() -> Result<()> {
+    wait_for(&SERVERS)
+}
+
+/// Waits until the web servers of these hosts answer.
+pub fn wait_for(servers: &[&str]) -> Result<()> {
     let start = Instant::now();
-    for (number, server) in SERVERS.iter().enumerate() {
+    for (number, server) in servers.iter().enumerate() {
         for family in Family::BOTH {
             while !answers(family.server(number)) {
                 interrupt::check()?;

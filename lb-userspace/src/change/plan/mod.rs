@@ -203,7 +203,7 @@ pub fn diff(have: &Config, want: &Config) -> Plan {
     changes.extend(added.map(|service| Change::ServiceAdded {
         service: service.name.clone(),
         target: service.target(),
-        servers: service.servers.len(),
+        servers: service.listed().count(),
     }));
     changes.extend(empties(have, want).then_some(Change::Emptied));
     Plan { changes }
@@ -300,18 +300,18 @@ fn properties(service: &Service) -> [(&'static str, String); 6] {
 
 /// The positions of a service's servers.
 fn by_address(service: &Service) -> HashMap<IpAddr, usize> {
-    service.servers.iter().enumerate().map(|(index, server)| (server.address, index)).collect()
+    service.listed().enumerate().map(|(index, server)| (server.address, index)).collect()
 }
 
 /// Servers that are removed, changed, added, or reordered.
 fn list_changes(have: &Service, want: &Service) -> Vec<Change> {
     let (before, after) = (by_address(have), by_address(want));
     let name = || want.name.clone();
-    let removed = have.servers.iter().filter(|server| !after.contains_key(&server.address));
+    let removed = have.listed().filter(|server| !after.contains_key(&server.address));
     let mut changes: Vec<_> =
         removed.map(|server| Change::ServerRemoved { service: name(), server: server.address }).collect();
     let mut positions = Vec::new();
-    for server in &want.servers {
+    for server in want.listed() {
         if let Some(&index) = before.get(&server.address) {
             positions.push(index);
             changes.extend(server_changes(&want.name, &have.servers[index], server));
@@ -319,7 +319,7 @@ fn list_changes(have: &Service, want: &Service) -> Vec<Change> {
         }
     }
     let is_new = |server: &Server| !before.contains_key(&server.address);
-    let added = want.servers.iter().filter(|server| is_new(server));
+    let added = want.listed().filter(|server| is_new(server));
     changes.extend(added.map(|server| Change::ServerAdded { service: name(), server: server.address }));
     if !positions.is_sorted() || new_before_old(want, is_new) {
         changes.push(Change::Reordered { service: name() });
@@ -329,8 +329,7 @@ fn list_changes(have: &Service, want: &Service) -> Vec<Change> {
 
 /// Whether a new server stands before one that stays, which then has another position.
 fn new_before_old(want: &Service, is_new: impl Fn(&Server) -> bool) -> bool {
-    let first = want.servers.iter().position(&is_new);
-    first.is_some_and(|first| want.servers[first..].iter().any(|server| !is_new(server)))
+    want.listed().skip_while(|server| !is_new(server)).any(|server| !is_new(server))
 }
 
 /// Whether a file brings back a server that a command took down. What a command itself changes, it does by hand.

@@ -37,6 +37,27 @@ fn previous_lists_are_counted() {
     assert!(diff(&one, &one).is_empty());
 }
 
+/// In role `keep`, a server that leaves the list for a previous one is removed, and added when it comes back.
+#[test]
+fn former_servers_are_not_listed() {
+    let keep = |previous: &str, servers: &[&str]| {
+        let servers: String = servers.iter().map(|it| format!("[[service.server]]\naddress = \"{it}\"\n")).collect();
+        config(&format!(
+            "role = \"keep\"\n[[service]]\nname = \"web\"\naddress = \"203.0.113.10\"\n\
+             previous = [{previous}]\n{servers}"
+        ))
+    };
+    let both = keep("", &["10.0.0.1", "10.0.0.2"]);
+    let one = keep(r#"["10.0.0.1", "10.0.0.2"]"#, &["10.0.0.1"]);
+    let removed = diff(&both, &one).to_string();
+    assert!(removed.contains("\n- server web 10.0.0.2\n"), "{removed}");
+    let again = keep(r#"["10.0.0.1"], ["10.0.0.1", "10.0.0.2"]"#, &["10.0.0.1", "10.0.0.2"]);
+    let added = diff(&one, &again).to_string();
+    assert!(added.contains("\n+ server web 10.0.0.2\n"), "{added}");
+    let service = diff(&config(""), &one).to_string();
+    assert!(service.contains("web: 203.0.113.10, 1 server\n"), "{service}");
+}
+
 #[test]
 fn peers_are_shown_whatever_their_order() {
     let with = |peers: &str| config(&format!("peers = [{peers}]\n{BASE}"));

@@ -19,6 +19,7 @@ mod egress;
 mod known;
 mod refresh;
 mod resolver;
+mod ring_address;
 mod routes;
 mod unresolved;
 
@@ -31,6 +32,7 @@ use self::{
     known::{Known, inherit},
     refresh::TIMEOUT,
     resolver::Resolver,
+    ring_address::ring_addresses,
 };
 
 /// A configuration whose servers have been resolved, as far as possible.
@@ -81,7 +83,12 @@ pub async fn resolve(
     adopt_servers_macs(&mut config);
     let prefixes = config.services.iter().any(Service::is_prefix);
     let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-    Ok(Resolved { placed: Placed::new(config, locations, own), unresolved: resolver.unresolved })
+    let ring_addresses = match config.role {
+        Role::Keep => ring_addresses(net, egress.interfaces, &config, &locations).await?,
+        Role::Balancer | Role::Member | Role::Steer => Vec::new(),
+    };
+    let placed = Placed { ring_addresses, ..Placed::new(config, locations, own) };
+    Ok(Resolved { placed, unresolved: resolver.unresolved })
 }
 
 /// Asks for peers and enters their MACs.

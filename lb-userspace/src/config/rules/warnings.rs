@@ -13,7 +13,7 @@ impl Config {
         let vips: HashMap<IpAddr, &str> = services.map(|it| (it.address.addr(), it.name.as_str())).collect();
         let lines = self.services.iter().flat_map(|service| {
             let of_service = min_up(service).into_iter().chain(multicast_service(service)).map(|text| (None, text));
-            let vips = service.servers.iter().filter_map(|server| {
+            let vips = service.listed().filter_map(|server| {
                 let other = vips.get(&server.address).filter(|_| server.mac == ServerMac::Unresolved)?;
                 Some((Some(server.address), format!(
                     "this is the address of service {other}, for which no server answers ARP or neighbour discovery; give the \
@@ -39,7 +39,7 @@ fn multicast_service(service: &Service) -> Option<String> {
 }
 
 fn min_up(service: &Service) -> Option<String> {
-    let (check, servers) = (service.check.as_ref()?, service.servers.len());
+    let (check, servers) = (service.check.as_ref()?, service.listed().count());
     (servers > 0 && check.min_up as usize > servers).then(|| {
         let min_up = check.min_up;
         format!("check: min_up {min_up} is more than its {servers} servers: a failing check never takes one out")

@@ -162,10 +162,10 @@ fn rankings(service: &Service, standings: &[Standing], half_slots: u32, slots: &
     lists.into_iter().map(append).collect()
 }
 
-/// This host's hash in the ring: by its address among the service's servers, or another address of its own.
+/// This host's hash in the ring: by its address among the service's servers, or the one by which others know it.
 fn own(placed: &Placed, service: &Service, rule: &PeerRule) -> u32 {
     let four = service.address.addr().is_ipv4();
-    let others = || placed.config.group.own.iter().copied().find(|address| address.is_ipv4() == four);
+    let others = || placed.ring_addresses.iter().copied().find(|address| address.is_ipv4() == four);
     let address = rule.here.map(|index| service.servers[index].address).or_else(others);
     address.map_or(0, hash)
 }

@@ -1,7 +1,6 @@
 //! Downloads from nginx that take seconds, and a visitor that keeps making new connections.
 
 use std::{
-    fs::File,
     io::{self, Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpStream},
     sync::{
@@ -13,12 +12,10 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use nix::sched::{CloneFlags, setns};
-use socket2::{Domain, Socket, Type};
 
 use super::super::{
+    client::{self, in_client_namespace},
     family::{Family, PORT, all_clients},
-    topology::client_namespace,
     web::DOWNLOAD_BYTES,
 };
 use crate::interrupt;
@@ -96,23 +93,8 @@ impl Drop for Downloads {
     }
 }
 
-/// Does something on a thread in the clients' namespace.
-fn in_client_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
-    thread::scope(|scope| {
-        let entered = scope.spawn(|| -> Result<T> {
-            setns(File::open(client_namespace())?, CloneFlags::CLONE_NEWNET)?;
-            Ok(work())
-        });
-        entered.join().map_err(|_| anyhow!("a client panicked"))?
-    })
-}
-
 fn connect(client: IpAddr, patience: Duration) -> io::Result<TcpStream> {
-    let service = SocketAddr::new(Family::of(client).service_address(), PORT);
-    let socket = Socket::new(Domain::for_address(service), Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(client, 0).into())?;
-    socket.connect_timeout(&service.into(), patience)?;
-    Ok(socket.into())
+    client::connect(client, SocketAddr::new(Family::of(client).service_address(), PORT), patience)
 }
 
 fn download(mut stream: TcpStream, stop: &AtomicBool) -> io::Result<()> {
