@@ -1,13 +1,14 @@
 //! Where servers are.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use lb_common::{mac::Mac, table::NextHop};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    config::model::Config,
+    config::model::{Config, Role, Service},
     decide::{peers::PeerRule, slots::Digest},
+    net::{self, Net},
 };
 
 /// Where a server is, as this host sees it.
@@ -62,8 +63,8 @@ pub struct Placed {
     pub config: Config,
     /// Where the servers are, by service and server.
     pub locations: Vec<Vec<Location>>,
-    /// Addresses that no prefix service takes: this host's and its networks' broadcast addresses. Empty without prefix
-    /// services.
+    /// With prefix services, the addresses that none of them takes: this host's and its networks' broadcast addresses.
+    /// Without them this host's, in role `keep` if a service does not name it, else empty.
     pub own: Vec<IpAddr>,
     /// Whose frames are not balanced again, by service.
     pub peers: Vec<PeerRule>,
@@ -75,9 +76,29 @@ impl Placed {
         let peers = PeerRule::all(&config, |service, server| locations[service][server] == Location::Local);
         Self { config, locations, own, peers }
     }
-}
 
-impl Placed {
+    /// The same for the host of this network.
+    ///
+    /// # Errors
+    ///
+    /// Its addresses cannot be read.
+    pub async fn on(net: &Net, config: Config, locations: Vec<Vec<Location>>) -> net::Result<Self> {
+        let unnamed = || locations.iter().any(|row| !row.contains(&Location::Local));
+        let own = if config.services.iter().any(Service::is_prefix) {
+            net.own_addresses().await?
+        } else if config.role == Role::Keep && config.group.own.is_empty() && unnamed() {
+            net.local_addresses().await?.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        Ok(Self::new(config, locations, own))
+    }
+
+    /// The addresses that prefix services leave alone.
+    pub fn taken_by_no_prefix(&self) -> &[IpAddr] {
+        if self.config.services.iter().any(Service::is_prefix) { &self.own } else { &[] }
+    }
+
     /// A digest of `own`; 0: it is empty.
     pub fn own_digest(&self) -> u64 {
         if self.own.is_empty() {

@@ -9,7 +9,7 @@ use lb_common::mac::Mac;
 
 use super::peers;
 use crate::{
-    config::model::{Config, Role, Service, health},
+    config::model::{Config, Role, health},
     datapath::{Placed, Snapshot},
     decide::peers::adopt_servers_macs,
     net::{self, Net},
@@ -79,9 +79,7 @@ pub async fn resolve(
     let due = peers::begin(&mut config, known.peers, &resolver.local, matches!(refresh, Refresh::All));
     ask_peers(&mut routes, &mut config, due, refresh.timeout()).await?;
     adopt_servers_macs(&mut config);
-    let prefixes = config.services.iter().any(Service::is_prefix);
-    let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-    Ok(Resolved { placed: Placed::new(config, locations, own), unresolved: resolver.unresolved })
+    Ok(Resolved { placed: Placed::on(net, config, locations).await?, unresolved: resolver.unresolved })
 }
 
 /// Asks for peers and enters their MACs.

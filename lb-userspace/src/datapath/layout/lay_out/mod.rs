@@ -124,7 +124,7 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         ..layout.record
     };
     layout.prefixes = prefix_lengths(services);
-    layout.place_cells(&placed.config, &cells, &placed.own, &sets.keys()?, capacities)?;
+    layout.place_cells(&placed.config, &cells, placed.taken_by_no_prefix(), &sets.keys()?, capacities)?;
     Ok(layout)
 }
 
