@@ -18,7 +18,7 @@ use crate::{
         fit::{Fitted, fit},
     },
     config::{
-        model::{Config, Failing, Failure, Service, count, health},
+        model::{Config, Failing, Failure, count, health},
         standing::Standing,
     },
     datapath::{Placed, Snapshot, attached},
@@ -84,9 +84,8 @@ impl Agent {
             self.leave_out(Vec::new());
             return Ok(false);
         }
-        let prefixes = config.services.iter().any(Service::is_prefix);
-        let own = if prefixes { self.net.own_addresses().await? } else { Vec::new() };
-        let Fitted { placed, left_out } = fit(&writer, &have, Placed::new(config, locations, own))?;
+        let want = Placed::on(&self.net, config, locations).await?;
+        let Fitted { placed, left_out } = fit(&writer, &have, want)?;
         let number = left_out.len();
         self.leave_out(left_out);
         if placed.config == have.config && have.record.left_out as usize == number {

@@ -66,7 +66,7 @@ impl Change {
         let prepared = writer.prepare(&placed)?;
         let mut moved = moved(&have, &placed);
         if placed.own_digest() != have.record.own {
-            moved.push("~ this host's addresses have changed, and with them what is balanced or kept".to_owned());
+            moved.push("~ this host's addresses have changed".to_owned());
         }
         Ok(Self { plan, moved, have, placed, prepared, interfaces })
     }

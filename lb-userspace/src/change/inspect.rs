@@ -93,7 +93,7 @@ fn of_port(port: &Port, traced: bool) -> Option<Difference> {
     Some(Difference::of(&port.name, text))
 }
 
-/// Differences of servers' locations and reachability, and of the addresses that prefix services leave alone.
+/// Differences of servers' locations and reachability, and of this host's addresses.
 async fn of_servers(datapath: &Datapath, net: &Net, here: &[Interface]) -> Result<Vec<Difference>> {
     let have = datapath.snapshot();
     let Resolved { placed, .. } = place_again(net, here, Form::Shortest, &have).await?;
@@ -102,7 +102,7 @@ async fn of_servers(datapath: &Datapath, net: &Net, here: &[Interface]) -> Resul
     }
     let mut lines = server_lines(&have, &placed);
     if placed.own_digest() != have.record.own {
-        lines.push("this host's addresses have changed, and with them what is balanced or kept".to_owned());
+        lines.push("this host's addresses have changed; the datapath goes by the earlier ones".to_owned());
     }
     Ok(lines.into_iter().map(|text| Difference { interface: None, text }).collect())
 }

@@ -1,13 +1,14 @@
 //! Where servers are.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use lb_common::{mac::Mac, table::NextHop};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    config::model::Config,
+    config::model::{Config, Role, Service},
     decide::{peers::PeerRule, slots::Digest},
+    net::{self, Net},
 };
 
 /// Where a server is, as this host sees it.
@@ -67,26 +68,40 @@ pub struct Placed {
     pub own: Vec<IpAddr>,
     /// Whose frames are not balanced again, by service.
     pub peers: Vec<PeerRule>,
-    /// Role `keep`: by which addresses hosts know this one that list it in services where this host does not.
-    pub ring_addresses: Vec<IpAddr>,
+    /// Role `keep`: the addresses by which newer files of other hosts may name this one, in order.
+    pub names: Vec<IpAddr>,
 }
 
 impl Placed {
     /// A configuration with its servers' locations, for this host with its addresses.
     pub fn new(config: Config, locations: Vec<Vec<Location>>, own: Vec<IpAddr>) -> Self {
         let peers = PeerRule::all(&config, |service, server| locations[service][server] == Location::Local);
-        Self { config, locations, own, peers, ring_addresses: Vec::new() }
+        Self { config, locations, own, peers, names: Vec::new() }
     }
-}
 
-impl Placed {
-    /// A digest of this host's addresses that count; 0: none do.
+    /// The same for the host of this network.
+    ///
+    /// # Errors
+    ///
+    /// Its addresses cannot be read.
+    pub async fn on(net: &Net, config: Config, locations: Vec<Vec<Location>>) -> net::Result<Self> {
+        let prefixes = config.services.iter().any(Service::is_prefix);
+        let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
+        let names = match config.role {
+            Role::Keep if !config.group.own.is_empty() => config.group.own.clone(),
+            Role::Keep => net.local_addresses().await?.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
+            Role::Balancer | Role::Member | Role::Steer => Vec::new(),
+        };
+        Ok(Self { names, ..Self::new(config, locations, own) })
+    }
+
+    /// A digest of this host's addresses, as far as they count; 0: none do.
     pub fn own_digest(&self) -> u64 {
-        if self.own.is_empty() && self.ring_addresses.is_empty() {
+        if self.own.is_empty() && self.names.is_empty() {
             return 0;
         }
         let mut hash = Sha256::new();
-        self.own.iter().chain(&self.ring_addresses).for_each(|address| hash.update(address.to_string() + "\n"));
+        self.own.iter().chain(&self.names).for_each(|address| hash.update(address.to_string() + "\n"));
         Digest::of(hash).0.max(1)
     }
 }

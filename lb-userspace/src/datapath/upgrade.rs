@@ -38,10 +38,7 @@ use super::{
         pins::{Lock, Pins},
     },
 };
-use crate::{
-    config::model::Service,
-    net::{Interface, Net},
-};
+use crate::net::{Interface, Net};
 
 /// An instance of the former ABI that is being upgraded.
 pub struct Upgrade {
@@ -100,9 +97,7 @@ impl Upgrade {
     /// There is no room for the new maps, or the kernel refuses a program. Nothing has changed then, or another upgrade
     /// goes on from here.
     pub async fn run(mut self, net: &Net) -> anyhow::Result<Vec<String>> {
-        let prefixes = self.state.config.services.iter().any(Service::is_prefix);
-        let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-        let placed = Placed::new(self.state.config.clone(), self.state.locations.clone(), own);
+        let placed = Placed::on(net, self.state.config.clone(), self.state.locations.clone()).await?;
         let new = self.new.is_new();
         let prepared = self.publish(&placed).and_then(|()| self.load());
         let loaded = match prepared {

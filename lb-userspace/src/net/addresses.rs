@@ -5,11 +5,10 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
 
 use super::{
     error::Result,
-    interfaces::Interface,
     netlink::{Net, all},
 };
 
@@ -18,16 +17,6 @@ impl Net {
     pub async fn local_addresses(&self) -> Result<HashSet<IpAddr>> {
         let messages = all(self.handle.address().get().execute(), "this host's addresses").await?;
         Ok(messages.iter().filter_map(own_address).collect())
-    }
-
-    /// The addresses of these interfaces that others can use, in order.
-    pub async fn interface_addresses(&self, interfaces: &[Interface]) -> Result<BTreeSet<IpAddr>> {
-        let messages = all(self.handle.address().get().execute(), "this host's addresses").await?;
-        let of_interfaces = messages.iter().filter(|message| {
-            message.header.scope == AddressScope::Universe
-                && interfaces.iter().any(|interface| interface.index == message.header.index)
-        });
-        Ok(of_interfaces.filter_map(own_address).collect())
     }
 
     /// Every address of this host, and the broadcast addresses of its networks.

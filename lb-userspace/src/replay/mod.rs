@@ -146,5 +146,5 @@ fn placed(config: &Config, own: &[IpAddr]) -> Placed {
         server.mac = ServerMac::Given(kernel::stand_in(number));
     }
     let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
-    Placed { config, locations, own: own.to_vec(), peers, ring_addresses: Vec::new() }
+    Placed { config, locations, own: own.to_vec(), peers, names: Vec::new() }
 }

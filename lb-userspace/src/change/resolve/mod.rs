@@ -9,7 +9,7 @@ use lb_common::mac::Mac;
 
 use super::peers;
 use crate::{
-    config::model::{Config, Role, Service, health},
+    config::model::{Config, Role, health},
     datapath::{Placed, Snapshot},
     decide::peers::adopt_servers_macs,
     net::{self, Net},
@@ -19,7 +19,6 @@ mod egress;
 mod known;
 mod refresh;
 mod resolver;
-mod ring_address;
 mod routes;
 mod unresolved;
 
@@ -32,7 +31,6 @@ use self::{
     known::{Known, inherit},
     refresh::TIMEOUT,
     resolver::Resolver,
-    ring_address::ring_addresses,
 };
 
 /// A configuration whose servers have been resolved, as far as possible.
@@ -81,14 +79,7 @@ pub async fn resolve(
     let due = peers::begin(&mut config, known.peers, &resolver.local, matches!(refresh, Refresh::All));
     ask_peers(&mut routes, &mut config, due, refresh.timeout()).await?;
     adopt_servers_macs(&mut config);
-    let prefixes = config.services.iter().any(Service::is_prefix);
-    let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-    let ring_addresses = match config.role {
-        Role::Keep => ring_addresses(net, egress.interfaces, &config, &locations).await?,
-        Role::Balancer | Role::Member | Role::Steer => Vec::new(),
-    };
-    let placed = Placed { ring_addresses, ..Placed::new(config, locations, own) };
-    Ok(Resolved { placed, unresolved: resolver.unresolved })
+    Ok(Resolved { placed: Placed::on(net, config, locations).await?, unresolved: resolver.unresolved })
 }
 
 /// Asks for peers and enters their MACs.

@@ -162,10 +162,25 @@ fn rankings(service: &Service, standings: &[Standing], half_slots: u32, slots: &
     lists.into_iter().map(append).collect()
 }
 
-/// This host's hash in the ring: by its address among the service's servers, or the one by which others know it.
+/// This host's hash in the ring: by the address that other hosts' lists have for it, also where this list does not name
+/// it. From another place it would send a packet back to where it came from, past the servers between.
 fn own(placed: &Placed, service: &Service, rule: &PeerRule) -> u32 {
-    let four = service.address.addr().is_ipv4();
-    let others = || placed.ring_addresses.iter().copied().find(|address| address.is_ipv4() == four);
-    let address = rule.here.map(|index| service.servers[index].address).or_else(others);
-    address.map_or(0, hash)
+    let named = rule.here.map(|index| service.servers[index].address);
+    named.or_else(|| nearest(placed, service)).map_or(0, hash)
+}
+
+/// Of addresses of this host, the one that has the most leading bits in common with a server of the service.
+fn nearest(placed: &Placed, service: &Service) -> Option<IpAddr> {
+    let common = |own: IpAddr, server: IpAddr| match (own, server) {
+        (IpAddr::V4(own), IpAddr::V4(server)) => (own.to_bits() ^ server.to_bits()).leading_zeros(),
+        (IpAddr::V6(own), IpAddr::V6(server)) => (own.to_bits() ^ server.to_bits()).leading_zeros(),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
+    };
+    let bits = |own: IpAddr| service.servers.iter().map(|server| common(own, server.address)).max();
+    // Every server of a service has its address as well.
+    let is_service = |own: &IpAddr| placed.config.services.iter().any(|service| service.address.addr() == *own);
+    let names = placed.names.iter().copied();
+    names
+        .filter(|own| own.is_ipv4() == service.address.addr().is_ipv4() && !is_service(own))
+        .max_by_key(|own| bits(*own))
 }

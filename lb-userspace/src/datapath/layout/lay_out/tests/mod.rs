@@ -12,6 +12,7 @@ use crate::{
     decide::slots::SlotTable,
 };
 
+mod keep;
 mod previous;
 mod shared;
 
