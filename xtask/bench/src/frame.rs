@@ -75,6 +75,19 @@ pub struct Shape {
     pub reply: bool,
     /// Instead of the packet itself, an ICMP error that quotes one of the other direction.
     pub error: bool,
+    /// What kind of TCP segment it is.
+    pub segment: Segment,
+}
+
+/// A kind of TCP segment.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Segment {
+    /// Any bytes; what forwards packets does not look at them.
+    Any,
+    /// The ACK of a connection, from a router. The driver writes the TTL or hop limit of each packet, too.
+    Ack,
+    /// The same, which a server has handed on: from this MAC, with this TTL or hop limit.
+    HandedOn(Mac, u8),
 }
 
 impl Shape {
@@ -84,12 +97,24 @@ impl Shape {
     /// A plain TCP segment to port 443.
     pub const fn tcp(family: Family) -> Self {
         let (stride, first, tags, extensions) = (0, 0, 0, 0);
-        Self { family, protocol: TCP, port: 443, stride, first, tags, extensions, reply: false, error: false }
+        Self {
+            family,
+            protocol: TCP,
+            port: 443,
+            stride,
+            first,
+            tags,
+            extensions,
+            reply: false,
+            error: false,
+            segment: Segment::Any,
+        }
     }
 
     /// What makes the same work for the driver.
     pub const fn plain(self) -> Self {
-        Self { stride: self.stride, reply: self.reply, error: self.error, ..Self::tcp(self.family) }
+        let Self { family, stride, reply, error, segment, .. } = self;
+        Self { stride, reply, error, segment, ..Self::tcp(family) }
     }
 }
 
@@ -129,8 +154,9 @@ pub struct Frame {
 impl Frame {
     /// Builds the frame.
     pub fn new(shape: &Shape) -> Self {
+        let source = if let Segment::HandedOn(server, _) = shape.segment { server } else { ROUTER };
         let mut frame =
-            Self { bytes: [INTERFACE.0, ROUTER.0].concat(), client_at: 0, service_at: 0, writes: Vec::new() };
+            Self { bytes: [INTERFACE.0, source.0].concat(), client_at: 0, service_at: 0, writes: Vec::new() };
         for _ in 0..shape.tags {
             frame.bytes.extend([0x81, 0x00, 0x00, 0x07]);
         }
@@ -138,7 +164,24 @@ impl Frame {
             Family::V4 => frame.ipv4(shape),
             Family::V6 => frame.ipv6(shape),
         }
+        if shape.segment != Segment::Any {
+            frame.acknowledge(shape);
+        }
         frame
+    }
+
+    /// Makes an ACK of a packet without tags, options and extension headers, whose TTL is written each time.
+    fn acknowledge(&mut self, shape: &Shape) {
+        const ACK: u8 = 0x10;
+        let ttl = if let Segment::HandedOn(_, ttl) = shape.segment { ttl } else { 64 };
+        let (at, word, length) = match shape.family {
+            Family::V4 => (14 + 8, 14 + 4, 20),
+            Family::V6 => (14 + 7, 14, 40),
+        };
+        self.bytes[at] = ttl;
+        let transport = 14 + length;
+        self.bytes[transport + 12..transport + 14].copy_from_slice(&[5 << 4, ACK]);
+        self.write(word, None, None);
     }
 
     /// The driver's parameters.

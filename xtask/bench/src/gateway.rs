@@ -145,7 +145,7 @@ pub fn program(modlb: &Modlb) -> Result<Xdp> {
     Ok(Xdp::from_pin(pin(modlb)?, XdpAttachType::Interface)?)
 }
 
-fn pin(modlb: &Modlb) -> Result<PathBuf> {
+pub fn pin(modlb: &Modlb) -> Result<PathBuf> {
     let pins = modlb.pins();
     let entries = fs::read_dir(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
     let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));

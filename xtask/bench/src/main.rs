@@ -9,6 +9,7 @@
 //! packets    packets per second from end to end             chart      the charts
 //! control    what commands take                             compare    what got slower
 //! keep       connections that break, by simulation
+//! servers    what role `keep` costs on a server
 //!
 //! driver     test runs of a program                         machine    where and when
 //! frame      the packets                                    progress   what is going on, on stderr
@@ -42,6 +43,7 @@ mod report;
 mod result;
 mod rounds;
 mod scaling;
+mod servers;
 mod table;
 mod wire;
 
@@ -115,6 +117,7 @@ fn measure(options: &Options) -> Result<Report> {
                 Group::Packets => packets::run(options, &mut progress)?,
                 Group::Control => control::run(options, &mut progress)?,
                 Group::Keep => keep::run(options, &mut progress)?,
+                Group::Servers => servers::run(options, &mut progress)?,
             });
         }
     }

@@ -69,6 +69,7 @@ impl Group {
             Self::Packets => "Packets per second",
             Self::Control => "Control",
             Self::Keep => "Connections that break while servers come and go (simulated)",
+            Self::Servers => "What role keep costs on a server (net of an empty program)",
         }
     }
 }

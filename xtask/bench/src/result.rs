@@ -16,11 +16,13 @@ pub enum Group {
     Control,
     /// How many connections role `keep` keeps, by simulation.
     Keep,
+    /// What role `keep` costs on a server.
+    Servers,
 }
 
 impl Group {
     /// In the order in which they run and are shown.
-    pub const ALL: [Self; 5] = [Self::Program, Self::Scaling, Self::Packets, Self::Control, Self::Keep];
+    pub const ALL: [Self; 6] = [Self::Program, Self::Scaling, Self::Packets, Self::Control, Self::Keep, Self::Servers];
 
     /// Its name in the JSON.
     pub const fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Group {
             Self::Packets => "packets",
             Self::Control => "control",
             Self::Keep => "keep",
+            Self::Servers => "servers",
         }
     }
 }
@@ -41,8 +44,8 @@ pub struct Row {
     pub group: Group,
     /// The subject of the measurement; it identifies a row within its group from run to run.
     pub name: String,
-    /// The unit of `median`, `low` and `high`: "ns", "Mpps", "ms", "packets", "MiB", "%" or "frames". More is worse
-    /// except for "Mpps".
+    /// The unit of `median`, `low` and `high`: "ns", "Mpps", "ms", "packets", "MiB", "%", "frames", "Gbit/s" or "1/s".
+    /// More is worse except for rates.
     pub unit: String,
     /// The median over the rounds.
     pub median: f64,
@@ -166,7 +169,7 @@ impl Row {
 
     /// Whether more is worse: for everything except rates, and ratios of rates.
     pub fn more_is_worse(&self) -> bool {
-        !self.unit.ends_with("pps")
+        !matches!(&*self.unit, "Mpps" | "Gbit/s" | "1/s")
     }
 
     /// The figure that the target applies to.
