@@ -9,7 +9,7 @@
 //! packets    packets per second from end to end             chart      the charts
 //! control    what commands take                             compare    what got slower
 //! keep       connections that break, by simulation
-//! servers    what role `keep` costs on a server
+//! servers    role `keep` on real servers: its cost, and connections that break
 //!
 //! driver     test runs of a program                         machine    where and when
 //! frame      the packets                                    progress   what is going on, on stderr
@@ -52,12 +52,19 @@ use std::{fs, path::Path, process::ExitCode};
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
-use self::{compare::compare, machine::Machine, options::Options, progress::Progress, report::Report, result::Group};
+use self::{
+    compare::compare, machine::Machine, options::Options, progress::Progress, report::Report, result::Group,
+    servers::real::echo,
+};
 
 /// Where a full run of everything is written unless the user names another place.
 const DIRECTORY: &str = "docs/benchmarks";
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(echo::ARGUMENT) {
+        return if echo::serve(arguments).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     match run(&Options::parse()) {
         Ok(nothing_slower) => {
             if nothing_slower {

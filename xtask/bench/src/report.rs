@@ -69,7 +69,7 @@ impl Group {
             Self::Packets => "Packets per second",
             Self::Control => "Control",
             Self::Keep => "Connections that break while servers come and go (simulated)",
-            Self::Servers => "What role keep costs on a server (net of an empty program)",
+            Self::Servers => "Role keep on real servers (times net of an empty program)",
         }
     }
 }

@@ -16,7 +16,7 @@ pub enum Group {
     Control,
     /// How many connections role `keep` keeps, by simulation.
     Keep,
-    /// What role `keep` costs on a server.
+    /// Role `keep` on real servers: its cost, and connections that break.
     Servers,
 }
 

@@ -7,9 +7,9 @@
 //! simulation   which of them break
 //! ```
 
-mod chance;
+pub mod chance;
 mod simulation;
-mod workload;
+pub mod workload;
 
 use anyhow::Result;
 use lb_common::limits::DEFAULT_RESILIENT_SLOTS;

@@ -24,7 +24,7 @@ pub const SERVERS: [u64; 11] = [24, 26, 28, 30, 28, 27, 26, 25, 24, 23, 22];
 const SECONDS: f64 = 18.0;
 
 /// The time between two steps.
-const EPOCH: f64 = SECONDS / SERVERS.len() as f64;
+pub const EPOCH: f64 = SECONDS / SERVERS.len() as f64;
 
 /// How many connections there are at any time.
 const CONCURRENT: u32 = 12_000;
@@ -97,22 +97,31 @@ impl File {
     }
 }
 
-/// The epochs: servers are added at the end of the list, and removed anywhere. Those that are removed serve what they
-/// hold until it ends.
-pub fn epochs(selection: Selection, seed: u64) -> Vec<Epoch> {
+/// The numbers of the servers that are listed, step by step: they are added at the end of the list, and removed
+/// anywhere. Those that are removed serve what they hold until it ends.
+pub fn lists(seed: u64) -> Vec<Vec<u32>> {
     let mut chance = Chance::new(seed);
+    let (mut list, mut next) = (Vec::new(), 0);
+    let mut lists = Vec::new();
+    for servers in SERVERS {
+        while (list.len() as u64) < servers {
+            list.push(next);
+            next += 1;
+        }
+        while list.len() as u64 > servers {
+            list.remove(chance.below(list.len() as u64) as usize);
+        }
+        lists.push(list.clone());
+    }
+    lists
+}
+
+/// The epochs of a seed.
+pub fn epochs(selection: Selection, seed: u64) -> Vec<Epoch> {
     let mut service = service(selection);
-    let mut number = 0;
     let mut epochs = Vec::new();
-    for (step, servers) in SERVERS.into_iter().enumerate() {
-        let before = service.servers.clone();
-        while (service.servers.len() as u64) < servers {
-            service.servers.push(server(number));
-            number += 1;
-        }
-        while service.servers.len() as u64 > servers {
-            service.servers.remove(chance.below(service.servers.len() as u64) as usize);
-        }
+    for (step, list) in lists(seed).into_iter().enumerate() {
+        let before = std::mem::replace(&mut service.servers, list.into_iter().map(server).collect());
         if step > 0 {
             service.previous.insert(0, before.iter().map(previous).collect());
             service.previous.truncate(LISTS);
