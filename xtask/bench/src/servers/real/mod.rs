@@ -1,7 +1,7 @@
 //! How many connections break on real servers while servers come and go: the simulation's workload with real sockets.
 //!
-//! Time passes at half the simulation's speed, as one machine stands for all hosts. Only the relation of steps to lengths
-//! counts.
+//! Time passes at half the simulation's speed, as one machine stands for all hosts. Only the relation of steps to
+//! lengths counts.
 //!
 //! ```text
 //! site        clients, a balancer, 30 servers     visitors    connections that come and go
