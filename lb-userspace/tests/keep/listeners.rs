@@ -1,7 +1,8 @@
 //! Listeners whose connections the test itself accepts, so that nothing happens by chance.
 
 use std::{
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    io::{self, Read as _, Write as _},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd as _,
 };
 
@@ -55,6 +56,84 @@ impl Listeners {
         );
         found.unwrap()
     }
+}
+
+/// A connection, of which the test has both ends.
+pub struct Pair {
+    pub service: IpAddr,
+    pub client: TcpStream,
+    /// The client's address.
+    pub at: SocketAddr,
+    pub server: TcpStream,
+    /// The server's number.
+    pub number: usize,
+}
+
+impl Pair {
+    /// Opens one from this address of the client; port 0: the kernel's choice. A server accepts it.
+    pub fn open(site: &Site, listeners: &Listeners, service: IpAddr, from: SocketAddr) -> Self {
+        let client = connect(site, service, from);
+        let at = client.local_addr().unwrap();
+        let (server, peer, number) = listeners.next();
+        assert_eq!(peer, at);
+        Self { service, client, at, server, number }
+    }
+
+    /// One in each family from each of the client's addresses, at ports that the kernel chooses.
+    pub fn open_all(site: &Site, listeners: &Listeners) -> Vec<Self> {
+        let open = |service| move |client| Self::open(site, listeners, service, SocketAddr::new(client, 0));
+        SERVICES.into_iter().flat_map(|service| Site::clients(service).into_iter().map(open(service))).collect()
+    }
+
+    /// Both ends say something to each other.
+    pub fn talk(&mut self) {
+        let Self { client, server, at, number, .. } = self;
+        talk(client, server).unwrap_or_else(|error| panic!("{at}, held by server {number}: {error}"));
+    }
+
+    /// Both ends close it, the client first: what is left of it is with the client.
+    pub fn close(mut self) {
+        self.client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(self.server.read(&mut [0]).unwrap(), 0);
+        drop(self.server);
+        let end = self.client.read(&mut [0]);
+        assert!(matches!(end, Ok(0)), "{}, held by server {}: {end:?}", self.at, self.number);
+    }
+}
+
+/// Connects from this address of the client.
+pub fn connect(site: &Site, service: IpAddr, from: SocketAddr) -> TcpStream {
+    let to = SocketAddr::new(service, 80);
+    let socket = site.client.within(|| Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap());
+    socket.bind(&from.into()).unwrap();
+    socket.connect_timeout(&to.into(), PATIENCE).unwrap_or_else(|error| panic!("{from} → {service}: {error}"));
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Both ends of a connection say something to each other.
+pub fn talk(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()> {
+    client.write_all(b"?")?;
+    server.read_exact(&mut [0])?;
+    server.write_all(b"!")?;
+    client.read_exact(&mut [0])
+}
+
+/// What the kernel says of a connection.
+pub fn info(stream: &TcpStream) -> libc::tcp_info {
+    // SAFETY: zeros are a value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes.
+    let result = unsafe {
+        let info = (&raw mut info).cast();
+        libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info, &raw mut length)
+    };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    info
 }
 
 /// The sequence number of what a socket sends next.
