@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd as _,
 };
 
@@ -11,36 +11,81 @@ use socket2::{Domain, Socket, Type};
 use crate::{
     site::Site,
     support::{
+        namespace::Namespace,
         network::SERVICES,
         wait::{PATIENCE, wait},
     },
 };
 
-/// The listeners of all servers, by service.
-pub struct Listeners(Vec<[TcpListener; 2]>);
+/// How a server listens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Bound {
+    /// At the services' addresses alone.
+    Services,
+    /// At any address of either family.
+    Any,
+    /// With one socket for both families.
+    Both,
+    /// With several sockets at the services' addresses, as processes do that share a port.
+    Shared,
+}
+
+/// How many sockets share a port.
+const SHARES: usize = 4;
+
+/// The listeners of all servers, with the servers' numbers.
+pub struct Listeners(Vec<(TcpListener, usize)>);
+
+impl Bound {
+    /// The addresses to listen at.
+    fn addresses(self) -> Vec<IpAddr> {
+        let any = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        match self {
+            Self::Services => SERVICES.into(),
+            Self::Any => any.into(),
+            Self::Both => any[1..].into(),
+            Self::Shared => SERVICES.repeat(SHARES),
+        }
+    }
+
+    fn listen(self, address: IpAddr) -> TcpListener {
+        let socket = Socket::new(Domain::for_address(SocketAddr::new(address, 80)), Type::STREAM, None).unwrap();
+        if address.is_ipv6() {
+            socket.set_only_v6(self != Self::Both).unwrap();
+        }
+        socket.set_reuse_address(true).unwrap();
+        socket.set_reuse_port(self == Self::Shared).unwrap();
+        socket.bind(&SocketAddr::new(address, 80).into()).unwrap();
+        socket.listen(1_024).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.into()
+    }
+}
 
 impl Listeners {
     pub fn new(site: &Site) -> Self {
-        let listen = |service: IpAddr| {
-            let socket = Socket::new(Domain::for_address(SocketAddr::new(service, 80)), Type::STREAM, None).unwrap();
-            socket.set_reuse_address(true).unwrap();
-            socket.bind(&SocketAddr::new(service, 80).into()).unwrap();
-            socket.listen(1_024).unwrap();
-            socket.set_nonblocking(true).unwrap();
-            TcpListener::from(socket)
+        Self::bound(site, |_| Bound::Services)
+    }
+
+    /// Those of servers that listen in different ways.
+    pub fn bound(site: &Site, bound: impl Fn(usize) -> Bound) -> Self {
+        let of = |(number, host): (usize, &Namespace)| {
+            let bound = bound(number);
+            let listeners =
+                host.within(|| bound.addresses().into_iter().map(|it| bound.listen(it)).collect::<Vec<_>>());
+            listeners.into_iter().map(move |listener| (listener, number))
         };
-        Self(site.hosts.iter().map(|host| host.within(|| SERVICES.map(listen))).collect())
+        Self(site.hosts.iter().enumerate().flat_map(of).collect())
     }
 
     /// Accepts a connection that waits: the server's end, the client's address, the server's number.
     pub fn accept(&self) -> Option<(TcpStream, SocketAddr, usize)> {
-        let mut all = self.0.iter().enumerate().flat_map(|(number, both)| both.iter().map(move |it| (it, number)));
-        all.find_map(|(listener, number)| {
+        self.0.iter().find_map(|(listener, number)| {
             let (stream, from) = listener.accept().ok()?;
             stream.set_nonblocking(false).unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             stream.set_write_timeout(Some(PATIENCE)).unwrap();
-            Some((stream, from, number))
+            Some((stream, SocketAddr::new(from.ip().to_canonical(), from.port()), *number))
         })
     }
 
@@ -114,10 +159,16 @@ pub fn connect(site: &Site, service: IpAddr, from: SocketAddr) -> TcpStream {
     stream
 }
 
+/// What a client says.
+///
+/// Trap: while both ends have said about equally much, an ACK still acknowledges the SYN cookie. Servers in one kernel
+/// share its secret, so that one of them would take another one's connection for its own.
+pub const QUESTION: [u8; 16] = *b"is anyone there?";
+
 /// Both ends of a connection say something to each other.
 pub fn talk(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()> {
-    client.write_all(b"?")?;
-    server.read_exact(&mut [0])?;
+    client.write_all(&QUESTION)?;
+    server.read_exact(&mut [0; QUESTION.len()])?;
     server.write_all(b"!")?;
     client.read_exact(&mut [0])
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod behind;
+mod bound;
 mod changes;
 mod connections;
 mod dead;

@@ -9,7 +9,7 @@ use std::{
 use socket2::{Domain, Socket, Type};
 
 use crate::{
-    listeners::{info, talk},
+    listeners::{QUESTION, info, talk},
     site::Site,
     support::wait::{PATIENCE, wait},
 };
@@ -128,7 +128,7 @@ impl Connection {
             self.client.set_nonblocking(false)?;
             self.client.take_error()?.map_or(Ok(()), Err)?;
         }
-        self.client.write_all(b"?")
+        self.client.write_all(&QUESTION)
     }
 
     /// Does what is left to do in its state.
@@ -136,7 +136,7 @@ impl Connection {
         let Self { state, client, server, .. } = self;
         match (state, server) {
             (State::SynRecv | State::Queued | State::Cookie, Some((server, _))) => {
-                server.read_exact(&mut [0])?;
+                server.read_exact(&mut [0; QUESTION.len()])?;
                 much(server, client)
             }
             (State::Established, Some((server, _))) => {
