@@ -62,11 +62,12 @@ impl Generation {
         let places: Vec<_> = (0..list.servers.len()).filter(|place| fits(list.servers[*place].0)).collect();
         let place = places[chance.below(places.len())];
         let server = list.servers[place].0;
+        let six = server.is_ipv6();
         match kind {
             Kind::Add => {
-                let absent = |number: &u8| list.servers.iter().all(|(server, _)| *server != address(false, *number));
+                let absent = |number: &u8| list.servers.iter().all(|(server, _)| *server != address(six, *number));
                 let absent: Vec<_> = (0..40).filter(absent).collect();
-                list.servers.insert(place, (address(false, absent[chance.below(absent.len())]), 1));
+                list.servers.insert(place, (address(six, absent[chance.below(absent.len())]), 1));
             }
             Kind::Remove => {
                 list.servers.remove(place);
@@ -147,14 +148,14 @@ impl Walk {
 
 #[test]
 fn no_sequence_of_four_changes_loses_a_connection() {
-    for slots in [None, Some(SLOTS)] {
-        let servers = (0..SERVERS).map(|number| (address(false, number), 1)).collect();
-        let states = (0..CHANGES as u8).map(|number| (address(false, 2 * number), Now::Down)).collect();
+    for (slots, six) in [(None, false), (Some(SLOTS), true)] {
+        let servers = (0..SERVERS).map(|number| (address(six, number), 1)).collect();
+        let states = (0..CHANGES as u8).map(|number| (address(six, 2 * number), Now::Down)).collect();
         let file = File { slots, lists: vec![List { servers, idle: Vec::new() }], states };
         let mut walk = Walk { chance: Chance(4), sequences: 0, tried: 0, lost: Vec::new() };
         walk.go_on(&mut vec![Generation::of(file)], &mut Vec::new(), &[]);
         assert_eq!(walk.sequences, 1_296);
         println!("{slots:?}: {} of {} lost", walk.lost.len(), walk.tried);
-        assert!(walk.lost.is_empty(), "{slots:?}: {} of {}: {:?}", walk.lost.len(), walk.tried, walk.lost);
+        assert!(walk.lost.is_empty(), "{:?}", walk.lost.iter().take(10).collect::<Vec<_>>());
     }
 }
