@@ -2,19 +2,18 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{IpAddr, SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
     WEB,
-    listeners::{Listeners, next_sequence},
+    listeners::{Listeners, Pair, next_sequence},
     need_root,
     site::{Entry, Lists, Site},
     support::{
         frame::{self, TCP},
-        network::SERVICES,
         wait::wait,
     },
 };
@@ -46,23 +45,13 @@ fn path_mtu_discovery_reaches_the_server_that_holds_the_connection() {
     let listeners = Listeners::new(&site);
     let lists = Lists::of(0..3);
     site.attach(&lists.configuration(WEB), Some(""));
-    let mut connections = Vec::new();
-    for (service, number) in SERVICES.into_iter().flat_map(|service| (0..8).map(move |number| (service, number))) {
-        let to = SocketAddr::new(service, 80);
-        let from = SocketAddr::new(Site::clients(service)[number], 0);
-        let socket = site.client.within(|| Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap());
-        socket.bind(&from.into()).unwrap();
-        socket.connect(&to.into()).unwrap();
-        let (server, _, number) = listeners.next();
-        connections.push((service, TcpStream::from(socket), server, number));
-    }
+    let connections = Pair::open_all(&site, &listeners);
     let lists = lists.then((0..4).map(Entry::up).collect());
     for host in site.keepers.iter().chain(&site.balancers) {
         host.apply(&lists.configuration(WEB));
     }
     let before = site.outcome("handed_on");
-    for (service, mut client, mut server, number) in connections {
-        let at = client.local_addr().unwrap();
+    for Pair { service, mut client, at, mut server, number } in connections {
         server.write_all(b"!").unwrap();
         client.read_exact(&mut [0]).unwrap();
         let protocol = if service.is_ipv4() { Protocol::ICMPV4 } else { Protocol::ICMPV6 };

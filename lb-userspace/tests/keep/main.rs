@@ -3,8 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behind;
+mod bound;
 mod changes;
 mod connections;
+mod dead;
 mod doctor;
 mod errors;
 mod listeners;
@@ -12,6 +15,7 @@ mod oracle;
 #[expect(dead_code, reason = "the oracle of the other roles uses the rest")]
 #[path = "../oracle/random.rs"]
 mod random;
+mod rolling;
 mod site;
 mod states;
 mod strays;

@@ -6,6 +6,7 @@ use crate::support::{
     modlb::Modlb,
     namespace::{Namespace, run},
     network::{SERVICES, client_address, host, name, server_address},
+    nft,
     paced::Server,
 };
 
@@ -20,7 +21,7 @@ pub struct Site {
     pub hosts: Vec<Namespace>,
     _gateways: Vec<Namespace>,
     pub client: Namespace,
-    _switch: Namespace,
+    pub switch: Namespace,
 }
 
 /// A server in a list.
@@ -123,7 +124,7 @@ impl Site {
             hosts,
             _gateways: gateways,
             client,
-            _switch: switch,
+            switch,
         };
         site.route_by(0);
         site
@@ -136,6 +137,27 @@ impl Site {
             let number = 200 + balancer;
             let via = if service.is_ipv4() { format!("{via}.{number}") } else { format!("{via}:{number:x}") };
             self.client.ip(&format!("route replace {service} via {via}"));
+        }
+    }
+
+    /// Drops packets at the client: a chain, `input` or `output`, and what of it.
+    pub fn drop_at_client(&self, rule: Option<(&str, &str)>) {
+        let chain = rule.map_or_else(String::new, |(hook, what)| {
+            format!("chain drops {{\ntype filter hook {hook} priority 0\n{what} drop\n}}\n")
+        });
+        let table = "table inet drops";
+        nft::load(&self.client, &format!("{table} {{}}\ndelete {table}\n{table} {{\n{chain}}}\n"));
+    }
+
+    /// Keeps the ACKs from servers by which they would learn that a client got the SYN-ACK.
+    pub fn drop_acks(&self) {
+        self.drop_at_client(Some(("output", "tcp flags & (syn | ack) == ack")));
+    }
+
+    /// Sets a variable of IPv4 on all servers.
+    pub fn sysctl(&self, key: &str, value: &str) {
+        for host in &self.hosts {
+            host.within(|| std::fs::write(format!("/proc/sys/net/ipv4/{key}"), value).unwrap());
         }
     }
 

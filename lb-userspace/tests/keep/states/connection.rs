@@ -3,13 +3,13 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{IpAddr, Shutdown, SocketAddr, TcpStream},
-    os::fd::AsRawFd as _,
     thread,
 };
 
 use socket2::{Domain, Socket, Type};
 
 use crate::{
+    listeners::{QUESTION, info, talk},
     site::Site,
     support::wait::{PATIENCE, wait},
 };
@@ -118,20 +118,17 @@ impl Connection {
     /// Both ends say something to each other.
     pub fn talk(&mut self) -> io::Result<()> {
         let (server, _) = self.server.as_mut().unwrap();
-        self.client.write_all(b"?")?;
-        server.read_exact(&mut [0])?;
-        server.write_all(b"!")?;
-        self.client.read_exact(&mut [0])
+        talk(&mut self.client, server)
     }
 
     /// The client says something on a connection that no server has accepted yet.
     pub fn begin(&mut self) -> io::Result<()> {
         if self.state == State::SynRecv {
-            wait(|| self.kernel_state() != SYN_SENT, || format!("no SYN-ACK comes to {}", self.at));
+            wait(|| info(&self.client).tcpi_state != SYN_SENT, || format!("no SYN-ACK comes to {}", self.at));
             self.client.set_nonblocking(false)?;
             self.client.take_error()?.map_or(Ok(()), Err)?;
         }
-        self.client.write_all(b"?")
+        self.client.write_all(&QUESTION)
     }
 
     /// Does what is left to do in its state.
@@ -139,7 +136,7 @@ impl Connection {
         let Self { state, client, server, .. } = self;
         match (state, server) {
             (State::SynRecv | State::Queued | State::Cookie, Some((server, _))) => {
-                server.read_exact(&mut [0])?;
+                server.read_exact(&mut [0; QUESTION.len()])?;
                 much(server, client)
             }
             (State::Established, Some((server, _))) => {
@@ -159,22 +156,8 @@ impl Connection {
 
     /// Waits until the kernel has seen the last acknowledgement.
     fn closes(&self) -> io::Result<()> {
-        wait(|| self.kernel_state() == CLOSED, || format!("state {}", self.kernel_state()));
+        wait(|| info(&self.client).tcpi_state == CLOSED, || format!("state {}", info(&self.client).tcpi_state));
         self.client.take_error()?.map_or(Ok(()), Err)
-    }
-
-    /// The state of the client's end.
-    fn kernel_state(&self) -> u8 {
-        // SAFETY: zeros are a value.
-        let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
-        // SAFETY: the kernel writes at most `length` bytes.
-        let result = unsafe {
-            let info = (&raw mut info).cast();
-            libc::getsockopt(self.client.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info, &raw mut length)
-        };
-        assert_eq!(result, 0);
-        info.tcpi_state
     }
 }
 

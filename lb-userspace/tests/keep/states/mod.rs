@@ -15,7 +15,7 @@ use crate::{
     need_root,
     random::Random,
     site::{Entry, Lists, Site},
-    support::{modlb::Modlb, network::SERVICES, nft, wait::wait},
+    support::{modlb::Modlb, network::SERVICES, wait::wait},
 };
 
 /// Servers that lists are made of.
@@ -48,22 +48,11 @@ fn accept(listeners: &Listeners, connections: &mut [Connection]) -> usize {
     accepted
 }
 
-/// Drops packets at the client.
-fn rules(site: &Site, rule: Option<&str>) {
-    let chain = |hook: &str| {
-        let own = rule.and_then(|rule| rule.strip_prefix(hook)).unwrap_or_default();
-        format!("chain {hook} {{\ntype filter hook {hook} priority 0\n{own}\n}}\n")
-    };
-    let chains = chain("input") + &chain("output");
-    let table = "table inet states";
-    nft::load(&site.client, &format!("{table} {{}}\ndelete {table}\n{table} {{\n{chains}}}\n"));
-}
-
 /// Keeps SYN-ACKs from connections of these numbers.
 fn drop_syn_acks(site: &Site, numbers: impl Iterator<Item = usize>) {
     let ports: Vec<_> = numbers.map(|number| State::SynRecv.port(number).to_string()).collect();
-    let rule = format!("input tcp dport {{ {} }} tcp flags & (syn | ack) == syn | ack drop", ports.join(", "));
-    rules(site, (!ports.is_empty()).then_some(&rule));
+    let what = format!("tcp dport {{ {} }} tcp flags & (syn | ack) == syn | ack", ports.join(", "));
+    site.drop_at_client((!ports.is_empty()).then_some(("input", &what)));
 }
 
 /// Brings connections into their states.
@@ -72,8 +61,8 @@ fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
     for state in STATES {
         match state {
             State::Cookie => {
-                sysctl(site, "tcp_syncookies", "2");
-                rules(site, Some("output tcp flags & (syn | ack) == ack drop"));
+                site.sysctl("tcp_syncookies", "2");
+                site.drop_acks();
             }
             State::SynRecv => drop_syn_acks(site, 0..EACH),
             _ => {}
@@ -83,8 +72,8 @@ fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
         });
         let mut new: Vec<_> = new.into_iter().flatten().collect();
         if state == State::Cookie {
-            rules(site, None);
-            sysctl(site, "tcp_syncookies", "1");
+            site.drop_at_client(None);
+            site.sysctl("tcp_syncookies", "1");
         }
         if !state.is_accepted_late() {
             let mut accepted = 0;
@@ -100,12 +89,6 @@ fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
         connections.extend(new);
     }
     connections
-}
-
-fn sysctl(site: &Site, key: &str, value: &str) {
-    for host in &site.hosts {
-        host.within(|| std::fs::write(format!("/proc/sys/net/ipv4/{key}"), value).unwrap());
-    }
 }
 
 /// Both ends of idle connections say something to each other.

@@ -14,10 +14,10 @@ enum Late {
 }
 
 /// Numbers by chance, the same in every run.
-struct Chance(u64);
+pub(super) struct Chance(pub u64);
 
 impl Chance {
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % end
     }
@@ -70,7 +70,7 @@ fn change(chance: &mut Chance, before: &File, everyone: &[IpAddr]) -> File {
 }
 
 /// Whether the packet of a connection reaches the server that holds it.
-fn arrives(start: IpAddr, holder: IpAddr, flow: u64, holders: impl Fn(IpAddr) -> Vec<IpAddr>) -> bool {
+pub(super) fn arrives(start: IpAddr, holder: IpAddr, flow: u64, holders: impl Fn(IpAddr) -> Vec<IpAddr>) -> bool {
     let (mut at, mut number) = (start, 0);
     loop {
         let candidates = Candidates { flow, owner: None, holders: holders(at) };

@@ -27,6 +27,8 @@ use crate::{
 
 mod changes;
 mod oracle;
+mod sequences;
+mod wrong_lists;
 
 /// A small prime, so that the oracle keeps up.
 const SLOTS: u32 = 251;
