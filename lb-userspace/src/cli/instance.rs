@@ -32,7 +32,8 @@ pub struct Attach {
     /// Pass every packet untouched until `modlb activate`
     #[arg(long)]
     pub standby: bool,
-    /// Proceed even if a service takes the SSH connection that this command was started over
+    /// Proceed even if a service takes the SSH connection that this command was started over, or the network namespace
+    /// of a service's `sockets` is not there
     #[arg(long)]
     pub force: bool,
     /// How much the instance can hold.

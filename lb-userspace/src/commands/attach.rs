@@ -6,7 +6,7 @@ use super::input;
 use crate::{
     change::{
         reconcile::{AttachOptions, reconcile},
-        resolve, rollback,
+        resolve, rollback, sockets,
         steps::Interrupt,
     },
     cli::Attach,
@@ -20,6 +20,9 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
     let config = options.config.as_deref().map(|file| input::read_for(file, options.role)).transpose()?;
     let net = Net::open()?;
     let interfaces = interfaces(&net, options, config.as_ref()).await?;
+    if let Some(config) = config.as_ref().filter(|_| !options.force) {
+        sockets::check(&net, config).await?;
+    }
     let wanted = InstanceOptions {
         services: options.capacity.max_services,
         slots: options.capacity.max_slots,

@@ -25,7 +25,7 @@ fn site() -> Site {
 }
 
 /// What the doctor complains about: check, level, what was seen, and the cure.
-fn complaints(modlb: &Modlb) -> Vec<[String; 4]> {
+pub fn complaints(modlb: &Modlb) -> Vec<[String; 4]> {
     let output = modlb.output("doctor --json");
     let findings: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -35,7 +35,7 @@ fn complaints(modlb: &Modlb) -> Vec<[String; 4]> {
     bad.map(|finding| ["check", "level", "seen", "cure"].map(|key| text(finding, key))).collect()
 }
 
-fn of<'a>(found: &'a [[String; 4]], check: &str) -> Vec<&'a [String; 4]> {
+pub fn of<'a>(found: &'a [[String; 4]], check: &str) -> Vec<&'a [String; 4]> {
     found.iter().filter(|[is, ..]| is == check).collect()
 }
 

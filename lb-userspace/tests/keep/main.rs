@@ -5,6 +5,7 @@ mod support;
 
 mod changes;
 mod connections;
+mod containers;
 mod doctor;
 mod errors;
 mod listeners;

@@ -127,6 +127,7 @@ fn service(random: &mut Random, number: usize, role: Role) -> Service {
             Role::Member => random.pick(&[Direction::Forward, Direction::Reply, Direction::Both]),
             Role::Balancer | Role::Steer | Role::Keep => Direction::Forward,
         },
+        sockets: None,
         check: None,
         servers: servers(random, six, role),
         previous: Vec::new(),

@@ -269,7 +269,7 @@ fn previous_change(have: &Service, want: &Service) -> Option<Change> {
 }
 
 /// Every property of a service as text, except its name, which identifies it, and its servers, those of now and before.
-fn properties(service: &Service) -> [(&'static str, String); 6] {
+fn properties(service: &Service) -> [(&'static str, String); 7] {
     // The destination covers address, protocol and port.
     let Service {
         name: _,
@@ -280,6 +280,7 @@ fn properties(service: &Service) -> [(&'static str, String); 6] {
         selection,
         fragments,
         direction,
+        sockets,
         check,
         servers: _,
         previous: _,
@@ -293,6 +294,7 @@ fn properties(service: &Service) -> [(&'static str, String); 6] {
         ("formula", formula.name().to_owned()),
         ("selection", selection),
         ("direction", direction.name().to_owned()),
+        ("sockets", sockets.as_ref().map_or_else(|| "here".to_owned(), |sockets| sockets.netns.to_string())),
         ("check", check.as_ref().map_or_else(|| "none".to_owned(), Check::summary)),
         ("fragments", fragments.name().to_owned()),
     ]

@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::IpNet;
 use lb_common::formula::Formula;
 
-use super::{check::Check, previous::PreviousServer, server::Server};
+use super::{check::Check, previous::PreviousServer, server::Server, sockets::Sockets};
 use crate::config::protocol::protocol_name;
 
 /// What is balanced, how, and over which servers.
@@ -27,6 +27,8 @@ pub struct Service {
     pub fragments: Fragments,
     /// Which packets of its flows are taken.
     pub direction: Direction,
+    /// Role `keep`: where its sockets are; `None`: in the network namespace of the interfaces.
+    pub sockets: Option<Sockets>,
     /// Its health check; `None`: servers are not checked.
     pub check: Option<Check>,
     /// The servers, in the order that the formula goes by. In role `keep` those follow that only `previous` lists have;

@@ -7,14 +7,14 @@ use std::{collections::HashMap, net::IpAddr};
 use lb_common::{
     formula::powers,
     keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, NONE, pack},
-    table::{ServiceCell, Slot},
+    table::{ServiceCell, Slot, SocketsIn},
 };
 
 use super::ledger::Account;
 use crate::{
     config::{
         self,
-        model::{Health, PreviousServer, Selection, Server, Service},
+        model::{Health, PreviousServer, Selection, Server, Service, Sockets},
     },
     datapath::{
         error::{Error, Result},
@@ -103,7 +103,9 @@ impl<'a> KeepTables<'a> {
                 slots: lists[0].slots,
                 first_slot: lists[0].first,
                 powers: lists[0].powers,
-                flags: cell.flags & !ServiceCell::IN_ORDER | if alone { ServiceCell::ALONE } else { 0 },
+                flags: cell.flags & !ServiceCell::IN_ORDER
+                    | if alone { ServiceCell::ALONE } else { 0 }
+                    | ServiceCell::netns_flags(sockets_in(service)),
                 here: rule.here.map_or(ServiceCell::NOT_HERE, |server| account.counters[server] - account.first),
                 directory,
                 ..*cell
@@ -160,6 +162,14 @@ fn rankings(service: &Service, standings: &[Standing], half_slots: u32, slots: &
         List { slots: list.slots, first, powers }
     };
     lists.into_iter().map(append).collect()
+}
+
+/// Where the service's sockets are.
+fn sockets_in(service: &Service) -> SocketsIn {
+    match &service.sockets {
+        None => SocketsIn::InterfacesNetns,
+        Some(Sockets { netns: _, id }) => id.map_or(SocketsIn::Nowhere, SocketsIn::Netns),
+    }
 }
 
 /// This host's hash in the ring: by its address among the service's servers, or another address of its own.

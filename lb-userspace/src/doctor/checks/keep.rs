@@ -1,11 +1,11 @@
 //! Role `keep`: are the services' connections sockets of this host, and is every server known that may hold others?
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use lb_common::flow::protocol::TCP;
 
-use super::server_side;
+use super::{elsewhere, listeners::takes, server_side};
 use crate::{
     config::model::Service,
     doctor::{
@@ -21,7 +21,10 @@ pub fn all(site: &Site, context: &CommandContext) -> Vec<Finding> {
     let Some(side) = &site.keep else { return Vec::new() };
     let mut findings = server_side::all(&side.server, context);
     for service in site.config.services.iter().filter(|service| is_served_here(service, site)) {
-        findings.extend(listener(service, &side.listeners));
+        findings.extend(match &service.sockets {
+            None => listener(service, &side.listeners).into_iter().collect(),
+            Some(sockets) => elsewhere::all(service, &sockets.netns, side, context),
+        });
         findings.extend(translation(service, side));
     }
     if let Err(reason) = &side.rules {
@@ -39,13 +42,6 @@ fn is_served_here(service: &Service, site: &Site) -> bool {
         && service.servers.iter().any(|server| own(server.address))
 }
 
-/// Whether a socket takes connections to a service.
-fn takes(listener: &Listener, service: &Service) -> bool {
-    let port = service.port.unwrap_or_else(|| listener.local.port());
-    let within = service.is_prefix() && service.address.contains(&listener.local.ip());
-    (within && listener.local.port() == port) || listener.takes(SocketAddr::new(service.address.addr(), port))
-}
-
 /// Connections that this host's sockets do not hold look as if another server held them.
 fn listener(service: &Service, listeners: &[Listener]) -> Option<Finding> {
     // A service for all protocols may have no TCP.
@@ -59,7 +55,8 @@ fn listener(service: &Service, listeners: &[Listener]) -> Option<Finding> {
                    reset";
     let any = if service.address.addr().is_ipv4() { "0.0.0.0" } else { "::" };
     let cure = format!(
-        "let the server listen in this network namespace, on {} or {any}; a container can use the host's network",
+        "let the server listen in this network namespace, on {} or {any}; or name that of its sockets, as in sockets = \
+         \"NETNS\" of the service",
         service.address.addr()
     );
     Some(Finding::bad(Level::Failure, "listener", subject, "no socket listens for it here", meaning).cure(cure))

@@ -15,8 +15,10 @@ use crate::config::{
     standing::Standing,
 };
 
+mod sockets;
 mod transition;
 
+pub use sockets::SocketsView;
 pub use transition::TransitionView;
 
 /// An instance, as `modlb status` shows it.
@@ -219,6 +221,9 @@ pub struct ServiceView {
     /// How slots are assigned to servers.
     #[serde(serialize_with = "serialize_selection")]
     pub selection: Selection,
+    /// Role `keep`: where its sockets are, if not in the network namespace of the interfaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<SocketsView>,
     /// N, the sum of the weights.
     pub n: u32,
     /// T, the number of slots.
@@ -418,16 +423,17 @@ impl StatusView {
                 let _ = write!(text, "\nand {more} more; `modlb servers` lists all");
             }
         }
-        text + &transitions(&self.services)
+        text + &remarks(&self.services)
     }
 }
 
-/// The services in transition, a line for each.
-fn transitions(services: &[ServiceView]) -> String {
-    let lines: Vec<_> = services
-        .iter()
-        .filter_map(|service| Some(format!("transition: {}, {}", service.name, service.transition?.render())))
-        .collect();
+/// The services in transition, and those whose sockets are elsewhere, a line for each.
+fn remarks(services: &[ServiceView]) -> String {
+    let transitions =
+        services.iter().filter_map(|it| Some(format!("transition: {}, {}", it.name, it.transition?.render())));
+    let sockets =
+        services.iter().filter_map(|it| Some(format!("sockets: {}, {}", it.name, it.sockets.as_ref()?.render())));
+    let lines: Vec<_> = transitions.chain(sockets).collect();
     if lines.is_empty() { String::new() } else { format!("\n\n{}", lines.join("\n")) }
 }
 
@@ -440,7 +446,7 @@ impl Render for ServicesView {
             let (formula, selection) = (s.formula.name(), selection_name(s.selection));
             services.add_row([&s.name, &s.destination(), formula, selection, &s.up_text(), &n, &slots]);
         }
-        services.trim_fmt() + &transitions(&self.0)
+        services.trim_fmt() + &remarks(&self.0)
     }
 }
 

@@ -34,6 +34,7 @@ fn status() -> StatusView {
             server("10.0.0.11", Some(Mac([2, 0, 0, 0, 0, 0x11])), Standing::Up),
             server("10.0.0.12", None, Standing::Down { since: 0, by_hand: None }),
         ],
+        sockets: None,
         transition: None,
     };
     let all = ServiceView {
@@ -48,6 +49,7 @@ fn status() -> StatusView {
         slots: 0,
         digest: "fedcba9876543210".into(),
         servers: vec![],
+        sockets: None,
         transition: None,
     };
     StatusView {
@@ -140,6 +142,19 @@ fn a_transition_is_shown() {
     assert!(json.ends_with(r#","servers":[],"transition":{"since":1796040000,"previous_lists":2}}"#), "{json}");
     status.services[1].transition = Some(TransitionView { since: 1_796_040_000, previous_lists: 1 });
     assert!(status.render().ends_with("(1 previous list)"));
+}
+
+#[test]
+fn sockets_elsewhere_are_shown() {
+    let mut status = status();
+    status.services[0].sockets = Some(SocketsView { netns: "blue".to_owned(), id: Some(3) });
+    let line = "\n\nsockets: web, in network namespace blue (id 3)";
+    assert!(status.render().ends_with(line), "{}", status.render());
+    assert!(ServicesView::from(status.clone()).render().ends_with(line));
+    let json = serde_json::to_string(&status.services[0]).unwrap();
+    assert!(json.contains(r#","sockets":{"netns":"blue","id":3},"#), "{json}");
+    status.services[0].sockets = Some(SocketsView { netns: "pid:7".to_owned(), id: None });
+    assert!(status.render().ends_with("in network namespace pid:7 (not found)"));
 }
 
 #[test]
