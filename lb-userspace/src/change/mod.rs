@@ -27,7 +27,7 @@ pub mod fit;
 pub mod inspect;
 pub mod lockout;
 pub mod mend;
-mod own;
+pub mod own;
 mod peers;
 pub mod plan;
 pub mod reconcile;

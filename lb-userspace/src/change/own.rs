@@ -8,7 +8,11 @@ use crate::{
 };
 
 /// The addresses at which servers are this host.
-pub(super) async fn own_addresses(net: &Net, config: &Config) -> net::Result<HashSet<IpAddr>> {
+///
+/// # Errors
+///
+/// The kernel cannot be asked.
+pub async fn own_addresses(net: &Net, config: &Config) -> net::Result<HashSet<IpAddr>> {
     match &config.group.own[..] {
         [] => net.local_addresses().await,
         own => Ok(own.iter().copied().collect()),

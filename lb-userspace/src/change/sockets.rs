@@ -3,10 +3,11 @@
 //! The datapath names a namespace by its id. One that is deleted and made again under the same name may have another
 //! one, and another namespace may get the id; so what is recorded is compared with what the kernel says.
 
+use std::{collections::HashSet, net::IpAddr};
+
 use anyhow::{Result, bail};
 use lb_common::table::ServiceCell;
 
-use super::own::own_addresses;
 use crate::{
     config::model::{Config, Netns, Role, Service, Sockets},
     datapath::{Location, Snapshot},
@@ -98,16 +99,15 @@ pub fn missing(have: &Snapshot) -> Vec<String> {
     here.filter_map(|service| Some(line(service, &trouble(service)?))).collect()
 }
 
-/// Refuses a configuration for role `keep` by which connections of this host could not be found.
+/// Refuses a configuration for role `keep` by which connections of this host, with these addresses, could not be found.
 ///
 /// # Errors
 ///
-/// The network namespace of a service's sockets is not there; this host's addresses cannot be read.
-pub async fn check(net: &Net, config: &Config) -> Result<()> {
+/// The network namespace of a service's sockets is not there.
+pub fn check(config: &Config, own: &HashSet<IpAddr>) -> Result<()> {
     if config.role != Role::Keep {
         return Ok(());
     }
-    let own = own_addresses(net, config).await?;
     let mut here = config.services.iter().filter(|it| it.servers.iter().any(|server| own.contains(&server.address)));
     if let Some(line) = here.find_map(|service| Some(line(service, &trouble(service)?))) {
         bail!("{line}; start what has it, correct `sockets`, or go on without its connections: `--force`");

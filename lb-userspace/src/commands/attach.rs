@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::input;
 use crate::{
     change::{
+        own::own_addresses,
         reconcile::{AttachOptions, reconcile},
         resolve, rollback, sockets,
         steps::Interrupt,
@@ -12,6 +13,7 @@ use crate::{
     cli::Attach,
     config::model::Config,
     datapath::{InstanceOptions, Need, Writer},
+    doctor::translation,
     net::{Interface, Net, shell::quoted},
     output::{change_lines, end_waits_on, print_text},
 };
@@ -21,7 +23,9 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
     let net = Net::open()?;
     let interfaces = interfaces(&net, options, config.as_ref()).await?;
     if let Some(config) = config.as_ref().filter(|_| !options.force) {
-        sockets::check(&net, config).await?;
+        let own = own_addresses(&net, config).await?;
+        sockets::check(config, &own)?;
+        translation::check(config, &own)?;
     }
     let wanted = InstanceOptions {
         services: options.capacity.max_services,

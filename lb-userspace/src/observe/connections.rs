@@ -182,21 +182,16 @@ fn lasts(took: Duration) -> Duration {
     FRESH.max(took * REST)
 }
 
-/// Whether connections of a service can be held.
-fn takes_tcp(service: &Service) -> bool {
-    service.direction.takes_forward() && service.protocol.is_none_or(|protocol| protocol == TCP)
-}
-
 /// The indices of the services of these names; without any, of all that take TCP.
 fn shown(services: &[Service], names: &[String]) -> Result<Vec<usize>> {
     if names.is_empty() {
-        return Ok((0..services.len()).filter(|index| takes_tcp(&services[*index])).collect());
+        return Ok((0..services.len()).filter(|index| services[*index].takes_tcp()).collect());
     }
     let mut shown = Vec::new();
     for name in names {
         match services.iter().position(|service| service.name == *name) {
             None => bail!("there is no service {name:?}; `modlb services` lists them"),
-            Some(index) if !takes_tcp(&services[index]) => {
+            Some(index) if !services[index].takes_tcp() => {
                 bail!("service {name} ({}) takes no TCP: it has no connections", services[index].target())
             }
             Some(index) if shown.contains(&index) => {}

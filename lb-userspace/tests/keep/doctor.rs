@@ -79,6 +79,32 @@ fn connections_that_are_no_sockets_here_are_found() {
     assert!(seen.len() == 1 && seen[0][1] == "failure" && seen[0][2].contains("dnat to 10.0.0.12"), "{found:?}");
 }
 
+/// Where destinations are translated, `keep` is attached only if that is meant.
+#[test]
+fn attach_refuses_where_a_rule_translates() {
+    need_root!();
+    let site = Site::bare(1, 2);
+    let host = &site.hosts[0];
+    let keeper = &site.keepers[0];
+    let file = keeper.file("modlb.toml", &Lists::of(0..2).configuration(WEB));
+    let attach = format!("attach eth0 --role keep --config {}", file.display());
+    host.run("nft", "add table ip6 shop");
+    host.run("nft", "add chain ip6 shop pre { type nat hook prerouting priority -100 ; }");
+    host.run("nft", "add rule ip6 shop pre ip6 daddr 2001:db8:f00::10 tcp dport 80 dnat to [fd88::2]:8080");
+    let error = keeper.fails(&attach);
+    assert!(error.contains("service web6: ") && error.contains("dnat to [fd88::2]:8080"), "{error}");
+    assert!(error.contains("remove the rule") && error.contains("`--force`"), "{error}");
+    assert!(!keeper.pins().exists());
+    keeper.ok(&format!("{attach} --force"));
+    keeper.ok("detach");
+    host.run("nft", "delete table ip6 shop");
+    // One for another port is no obstacle.
+    host.run("nft", "add table ip shop");
+    host.run("nft", "add chain ip shop pre { type nat hook prerouting priority -100 ; }");
+    host.run("nft", "add rule ip shop pre ip daddr 203.0.113.10 tcp dport 81 dnat to 10.0.0.12");
+    keeper.ok(&attach);
+}
+
 #[test]
 fn lost_addresses_and_servers_are_found() {
     need_root!();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ipnet::IpNet;
-use lb_common::formula::Formula;
+use lb_common::{flow::protocol::TCP, formula::Formula};
 
 use super::{check::Check, previous::PreviousServer, server::Server, sockets::Sockets};
 use crate::config::protocol::protocol_name;
@@ -100,6 +100,11 @@ impl Service {
     /// How many servers its previous lists have together.
     pub fn previous_servers(&self) -> u64 {
         self.previous.iter().map(|list| list.len() as u64).sum()
+    }
+
+    /// Whether connections of it can be held.
+    pub fn takes_tcp(&self) -> bool {
+        self.direction.takes_forward() && self.protocol.is_none_or(|protocol| protocol == TCP)
     }
 
     /// Whether the destination is more than one address.

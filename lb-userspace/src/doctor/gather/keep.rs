@@ -1,6 +1,6 @@
 //! Facts about a server that keeps connections.
 
-use std::{fs, io, net::IpAddr, process::Command};
+use std::{fs, net::IpAddr};
 
 use anyhow::Result;
 
@@ -10,16 +10,10 @@ use crate::{
     doctor::{
         checks::services,
         facts::{Elsewhere, KeepSide},
+        translation,
     },
     net::{Net, namespaces::within, sockets::listeners},
 };
-
-/// What prints rules of address translation, from either interface to the kernel.
-const PRINTERS: [(&str, &[&str]); 3] = [
-    ("nft", &["--stateless", "list", "ruleset"]),
-    ("iptables-legacy-save", &["-t", "nat"]),
-    ("ip6tables-legacy-save", &["-t", "nat"]),
-];
 
 /// Reads them.
 pub async fn read(net: &Net, config: &Config) -> Result<KeepSide> {
@@ -44,7 +38,7 @@ pub async fn read(net: &Net, config: &Config) -> Result<KeepSide> {
         elsewhere.push((netns, found));
     }
     let server = server_side::read(net, services::addresses(&here), &[]).await?;
-    Ok(KeepSide { server, listeners: listeners()?, elsewhere, rules: rules() })
+    Ok(KeepSide { server, listeners: listeners()?, elsewhere, rules: translation::rules() })
 }
 
 /// What the network namespace of this thread has for services with these addresses.
@@ -80,30 +74,4 @@ fn forwards(address: IpAddr) -> bool {
     let setting = fs::read_to_string(format!("/proc/sys/net/{family}/conf/all/forwarding"));
     // Where it cannot be read, it is not complained about.
     setting.map_or(true, |text| text.trim() != "0")
-}
-
-/// The rules of this network namespace that translate destinations.
-fn rules() -> Result<Vec<String>, String> {
-    let mut rules = Vec::new();
-    for (place, (program, arguments)) in PRINTERS.into_iter().enumerate() {
-        let output = match Command::new(program).args(arguments).output() {
-            Ok(output) => output,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // nftables also shows what iptables-nft makes; the others are of old hosts.
-                if place == 0 {
-                    return Err("`nft` is not installed, so rules of address translation cannot be read".to_owned());
-                }
-                continue;
-            }
-            Err(error) => return Err(format!("{program}: {error}")),
-        };
-        if !output.status.success() {
-            return Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let words = ["dnat", "redirect", "DNAT", "REDIRECT"];
-        let translates = |line: &&str| line.split_whitespace().any(|word| words.contains(&word));
-        rules.extend(text.lines().filter(translates).map(|line| line.trim().to_owned()));
-    }
-    Ok(rules)
 }
