@@ -24,12 +24,15 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     let services = subsequence((0..5).collect::<Vec<_>>(), 0..=5)
         .prop_shuffle()
         .prop_flat_map(|indices| indices.into_iter().map(service).collect::<Vec<_>>());
-    (interfaces, services, peers(), any::<bool>()).prop_map(|(interfaces, mut services, peers, balancer)| {
+    let max_hand_ons = proptest::option::of(prop_oneof![Just(0), 1..15_000_000_u32]);
+    let all = (interfaces, services, peers(), max_hand_ons, any::<bool>());
+    all.prop_map(|(interfaces, mut services, peers, max_hand_ons, balancer)| {
         services.iter_mut().for_each(|service| restrict(service, balancer));
         Config {
             interfaces: interfaces.into_iter().map(str::to_owned).collect(),
             role: if balancer { Role::Balancer } else { Role::Member },
             group: Group::default(),
+            max_hand_ons,
             peers: if balancer { peers } else { Vec::new() },
             services,
         }

@@ -85,6 +85,7 @@ fn every_key_is_read() {
         interfaces: vec!["eth0".to_owned()],
         role: Role::Balancer,
         group: Group::default(),
+        max_hand_ons: None,
         peers: Vec::new(),
         services: vec![web, ipsec],
     };

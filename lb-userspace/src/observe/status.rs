@@ -128,7 +128,11 @@ fn keep(snapshot: &Snapshot) -> Option<KeepView> {
     }
     let services = snapshot.config.services.iter().zip(&snapshot.locations);
     let others = services.filter(|(_, locations)| !locations.contains(&Location::Local));
-    Some(KeepView { own: own(snapshot), no_server_of: others.map(|(service, _)| service.name.clone()).collect() })
+    Some(KeepView {
+        own: own(snapshot),
+        no_server_of: others.map(|(service, _)| service.name.clone()).collect(),
+        max_hand_ons: snapshot.config.hand_on_limit(),
+    })
 }
 
 /// The servers that this host is.

@@ -75,7 +75,7 @@ pub fn any(random: &mut Random, role: Role) -> Config {
         }
     }
     let peers = if role == Role::Balancer { peers(random, &services) } else { Vec::new() };
-    Config { interfaces: Vec::new(), role, group: Group::default(), peers, services }
+    Config { interfaces: Vec::new(), role, group: Group::default(), max_hand_ons: None, peers, services }
 }
 
 /// In one of three configurations: servers, the gateway itself, and hosts that are not there.

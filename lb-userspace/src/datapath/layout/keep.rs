@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use lb_common::{
     formula::powers,
-    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, NONE, pack},
+    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, NONE, pack, per_window},
     table::{ServiceCell, Slot, SocketsIn},
 };
 
@@ -96,7 +96,9 @@ impl<'a> KeepTables<'a> {
         for ((((service, rule), account), cell), index) in services {
             let (standings, lists) = (&self.distinct[*index].1, &lists[*index]);
             let directory = half_slots + slots.len() as u32;
-            slots.push(Slot(Directory { lists: lists.len() as u32 - 1, own: own(placed, service, rule) }.pack()));
+            let limit = per_window(placed.config.hand_on_limit());
+            slots
+                .push(Slot(Directory { lists: lists.len() as u32 - 1, limit, own: own(placed, service, rule) }.pack()));
             slots.extend(lists[1..].iter().flat_map(|list| list.pack()).map(Slot));
             let alone = standings.iter().enumerate().all(|(index, it)| !it.is_alive || rule.here == Some(index));
             *cell = ServiceCell {

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::IpAddr};
 
-use lb_common::{formula::Formula, mac::Mac};
+use lb_common::{formula::Formula, keep::DEFAULT_MAX_HAND_ONS, mac::Mac};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -144,15 +144,21 @@ pub struct KeepView {
     pub own: Vec<IpAddr>,
     /// The services that have no server on this host.
     pub no_server_of: Vec<String>,
+    /// How many frames per second each CPU hands on at most.
+    pub max_hand_ons: u32,
 }
 
 impl KeepView {
     fn render(&self) -> String {
         let own: Vec<_> = self.own.iter().map(ToString::to_string).collect();
-        match (&own[..], &self.no_server_of[..]) {
-            ([], _) => "self: no server of any service\n\n".to_owned(),
-            (own, []) => format!("self: {}\n\n", own.join(", ")),
-            (own, others) => format!("self: {}; no server of {}\n\n", own.join(", "), others.join(", ")),
+        let own = match (&own[..], &self.no_server_of[..]) {
+            ([], _) => "self: no server of any service".to_owned(),
+            (own, []) => format!("self: {}", own.join(", ")),
+            (own, others) => format!("self: {}; no server of {}", own.join(", "), others.join(", ")),
+        };
+        match self.max_hand_ons {
+            DEFAULT_MAX_HAND_ONS => format!("{own}\n\n"),
+            limit => format!("{own}\nhands on at most {limit} frames a second on each CPU\n\n"),
         }
     }
 }

@@ -160,7 +160,8 @@ fn sockets_elsewhere_are_shown() {
 #[test]
 fn servers_of_earlier_lists_are_former() {
     let mut status = status();
-    status.keep = Some(KeepView { own: vec![[10, 0, 0, 11].into()], no_server_of: vec!["all".into()] });
+    status.keep =
+        Some(KeepView { own: vec![[10, 0, 0, 11].into()], no_server_of: vec!["all".into()], max_hand_ons: 200_000 });
     status.services[0].servers[1] = ServerView { weight: 0, ..server("10.0.0.12", None, Standing::Former) };
     let text = status.render();
     assert!(text.contains("\nself: 10.0.0.11; no server of all\n"), "{text}");
