@@ -31,11 +31,21 @@ pub const fn next_ttl(ttl: u8) -> u8 {
     if ttl > FIRST_TTL { FIRST_TTL } else { ttl - 1 }
 }
 
-/// Hand-ons on each CPU in a window of 2^[`WINDOW_SHIFT`] ns; above, packets pass at once: 200,000 per second.
-pub const MAX_HAND_ONS_PER_WINDOW: u64 = 214_748;
+/// The default limit of hand-ons per second on each CPU; above, packets pass at once.
+pub const DEFAULT_MAX_HAND_ONS: u32 = 200_000;
 
-/// A window lasts 1.07 seconds.
+/// The highest limit.
+pub const HIGHEST_MAX_HAND_ONS: u32 = 15_000_000;
+
+/// Hand-ons are counted in windows of 2^[`WINDOW_SHIFT`] ns, which is 1.07 seconds.
 pub const WINDOW_SHIFT: u32 = 30;
+
+/// A limit per second as one per window; the highest fits into 24 bits.
+pub const fn per_window(max_hand_ons: u32) -> u32 {
+    ((max_hand_ons as u64 * (1 << WINDOW_SHIFT)) / 1_000_000_000) as u32
+}
+
+const _: () = assert!(per_window(HIGHEST_MAX_HAND_ONS) < 1 << Directory::LIMIT_BITS);
 
 /// Words of an entry.
 pub const ENTRY_WORDS: usize = DEPTH / IN_WORD;
@@ -105,25 +115,30 @@ impl List {
     }
 }
 
-/// The first word of a directory, before its lists: how many they are, and [`crate::ring::server`] of this host.
+/// The first word of a directory, before its lists.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Directory {
     /// How many lists follow.
     pub lists: u32,
-    /// This host's hash in the ring.
+    /// The limit of hand-ons per window on each CPU, for all services together.
+    pub limit: u32,
+    /// [`crate::ring::server`] of this host.
     pub own: u32,
 }
 
 impl Directory {
+    const LIMIT_BITS: u32 = 24;
+
     /// Its word.
     pub const fn pack(self) -> u64 {
-        join(self.lists, self.own)
+        join(self.lists << Self::LIMIT_BITS | self.limit, self.own)
     }
 
     /// The reverse.
     #[inline(always)]
     pub const fn unpack(word: u64) -> Self {
-        Self { lists: word as u32, own: (word >> 32) as u32 }
+        let lists = word as u32 >> Self::LIMIT_BITS;
+        Self { lists, limit: word as u32 & ((1 << Self::LIMIT_BITS) - 1), own: (word >> 32) as u32 }
     }
 }
 
@@ -160,7 +175,9 @@ mod tests {
         assert!((0..DEPTH).all(|place| unpack(words[word(place)], place) == entry[place]));
         let list = List { slots: 65_521, first: u32::MAX, powers: [1, 2, u32::MAX] };
         assert_eq!(List::unpack(list.pack()), list);
-        let directory = Directory { lists: 8, own: u32::MAX };
-        assert_eq!(Directory::unpack(directory.pack()), directory);
+        for limit in [0, 1, DEFAULT_MAX_HAND_ONS, HIGHEST_MAX_HAND_ONS].map(per_window) {
+            let directory = Directory { lists: 8, limit, own: u32::MAX };
+            assert_eq!(Directory::unpack(directory.pack()), directory);
+        }
     }
 }

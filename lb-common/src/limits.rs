@@ -49,6 +49,9 @@ pub const MAX_VLAN_TAGS: u32 = 2;
 /// The most bytes of a service's name, UTF-8, without terminator.
 pub const MAX_NAME_BYTES: usize = 64;
 
+/// The most bytes of a network namespace's name or path, UTF-8, without terminator.
+pub const MAX_NETNS_BYTES: usize = 128;
+
 /// The most bytes of a health check's path, and of its host, UTF-8.
 pub const MAX_CHECK_TEXT_BYTES: usize = 128;
 

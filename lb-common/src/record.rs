@@ -3,7 +3,7 @@
 //! the same store.
 
 use crate::{
-    limits::{MAX_CHECK_TEXT_BYTES, MAX_NAME_BYTES, MAX_PEERS, MAX_PREVIOUS, MAX_SELF_ADDRESSES},
+    limits::{MAX_CHECK_TEXT_BYTES, MAX_NAME_BYTES, MAX_NETNS_BYTES, MAX_PEERS, MAX_PREVIOUS, MAX_SELF_ADDRESSES},
     table::Counter,
 };
 
@@ -42,11 +42,16 @@ pub struct HalfRecord {
     pub carried: u32,
     /// Servers of previous lists in use, from the half's first.
     pub previous: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Role `keep`: the limit of hand-ons per second on each CPU; [`HalfRecord::DEFAULT_LIMIT`]: it is not configured.
+    pub max_hand_ons: u32,
 }
 
 const _: () = assert!(size_of::<HalfRecord>() == 984);
+
+impl HalfRecord {
+    /// No limit is configured.
+    pub const DEFAULT_LIMIT: u32 = u32::MAX;
+}
 
 /// A host that balances the same services.
 #[repr(C)]
@@ -95,6 +100,8 @@ impl GroupRecord {
 pub struct ServiceRecord {
     /// UTF-8, padded with zeros.
     pub name: [u8; MAX_NAME_BYTES],
+    /// The network namespace of its sockets; UTF-8, padded with zeros; empty: that of the interfaces.
+    pub netns: [u8; MAX_NETNS_BYTES],
     /// The address in network byte order; IPv4 in the first four bytes.
     pub address: [u8; 16],
     /// The sum of the counters of former servers, which are no longer configured.
@@ -121,6 +128,8 @@ pub struct ServiceRecord {
     pub first_previous: u32,
     /// How many servers each of its previous lists has, the newest first; 0: there is no such list.
     pub previous: [u32; MAX_PREVIOUS],
+    /// The id of `netns`; [`ServiceRecord::NO_NETNS_ID`]: it was not found, or there is none.
+    pub netns_id: u32,
     /// -1: any, else the IP protocol number.
     pub protocol: i16,
     /// 0: any.
@@ -136,12 +145,17 @@ pub struct ServiceRecord {
     /// 1: packets to it, 2: packets from it, 3: both.
     pub direction: u8,
     /// Zero.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 3],
     /// How its servers are checked.
     pub check: CheckRecord,
 }
 
-const _: () = assert!(size_of::<ServiceRecord>() == 752);
+const _: () = assert!(size_of::<ServiceRecord>() == 880);
+
+impl ServiceRecord {
+    /// The namespace has no id that is known.
+    pub const NO_NETNS_ID: u32 = u32::MAX;
+}
 
 /// The health check of a service's servers.
 #[repr(C)]

@@ -50,6 +50,30 @@ impl ServiceCell {
     /// Role `keep`: no other server may hold a flow's connection.
     pub const ALONE: u32 = 1 << 4;
 
+    /// Role `keep`: the flags from this bit on are the id of the network namespace of the service's sockets, as a
+    /// signed number: -1 is that of the interface. The datapath finds it here without a branch, which would be work for
+    /// verifiers.
+    const NETNS_BIT: u32 = 8;
+
+    /// The largest id that fits; the next number is that of no namespace.
+    pub const MAX_NETNS_ID: u32 = (1 << (u32::BITS - 1 - Self::NETNS_BIT)) - 2;
+
+    /// The part of the flags that says where the sockets are.
+    pub const fn netns_flags(netns: SocketsIn) -> u32 {
+        let id = match netns {
+            SocketsIn::InterfacesNetns => u32::MAX,
+            SocketsIn::Netns(id) if id <= Self::MAX_NETNS_ID => id,
+            SocketsIn::Netns(_) | SocketsIn::Nowhere => Self::MAX_NETNS_ID + 1,
+        };
+        id << Self::NETNS_BIT
+    }
+
+    /// The reverse, as the kernel's helpers take it.
+    #[inline(always)]
+    pub const fn netns(&self) -> u64 {
+        (self.flags as i32 >> Self::NETNS_BIT) as u64
+    }
+
     /// [`ServiceCell::here`]: no server of the service is this host.
     pub const NOT_HERE: u32 = u32::MAX;
 
@@ -58,6 +82,17 @@ impl ServiceCell {
     pub const fn formula(&self) -> Formula {
         if self.flags & Self::FIVE_TUPLE != 0 { Formula::FiveTuple } else { Formula::ThreeTuple }
     }
+}
+
+/// Where a service's sockets are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SocketsIn {
+    /// In the network namespace of the interface.
+    InterfacesNetns,
+    /// In that which it knows by this id.
+    Netns(u32),
+    /// In one that was not found.
+    Nowhere,
 }
 
 /// One entry of a slot table: the server's MAC in the first six bytes, its counter in the last two.
@@ -237,6 +272,19 @@ mod tests {
             assert_ne!(packed, PackedCounter::CARRIED);
         }
         wanted
+    }
+
+    #[test]
+    fn network_namespaces_are_numbers_of_the_kernel() {
+        let netns = |netns| ServiceCell { flags: ServiceCell::netns_flags(netns) | 0xff, ..Default::default() }.netns();
+        // `BPF_F_CURRENT_NETNS`.
+        assert_eq!(netns(SocketsIn::InterfacesNetns), u64::MAX);
+        for id in [0, 1, ServiceCell::MAX_NETNS_ID] {
+            assert_eq!(netns(SocketsIn::Netns(id)), u64::from(id));
+        }
+        let none = u64::from(ServiceCell::MAX_NETNS_ID + 1);
+        assert_eq!(netns(SocketsIn::Nowhere), none);
+        assert_eq!(netns(SocketsIn::Netns(u32::MAX)), none);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     change::{
-        inspect::{inspect, of_interfaces},
+        inspect::{inspect, without_servers},
         mend::mend,
     },
     observe::agent_view::Level,
@@ -68,7 +68,7 @@ impl Agent {
         let now = (self.net.stamp(self.attached.keys().copied()).await?, seen.datapath.generation());
         // Asking for the route to each server takes long where there are many, and gives the same answers as before.
         let differences = match self.compared == Some(now) {
-            true => of_interfaces(&seen.datapath, &self.net).await?,
+            true => without_servers(&seen.datapath, &self.net).await?,
             false => inspect(&seen.datapath, &self.net).await?,
         };
         self.compared = Some(now).filter(|_| differences.is_empty());

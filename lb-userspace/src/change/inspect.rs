@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{
     relocate::{differs, place_again},
     resolve::{Form, Resolved},
+    sockets,
 };
 use crate::{
     config::model::Service,
@@ -17,7 +18,7 @@ use crate::{
 /// Something that is not as the instance has recorded it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Difference {
-    /// The interface that it is about; `None`: a server, or this host.
+    /// The interface that it is about; `None`: a server, a service, or this host.
     pub interface: Option<String>,
     /// What it is, as a sentence without its end.
     pub text: String,
@@ -46,18 +47,27 @@ impl fmt::Display for Difference {
 pub async fn inspect(datapath: &Datapath, net: &Net) -> Result<Vec<Difference>> {
     let ports = ports(datapath, net).await?;
     let mut found = of_ports(datapath, &ports)?;
+    found.extend(of_sockets(datapath, net).await?);
     let here: Vec<_> = ports.iter().filter_map(Port::attached).cloned().collect();
     found.extend(of_servers(datapath, net, &here).await?);
     Ok(found)
 }
 
-/// The part that is about programs, links and settings of interfaces.
+/// The part that is about programs, links and settings of interfaces, and the network namespaces of sockets.
 ///
 /// # Errors
 ///
 /// The kernel cannot be asked.
-pub async fn of_interfaces(datapath: &Datapath, net: &Net) -> Result<Vec<Difference>> {
-    of_ports(datapath, &ports(datapath, net).await?)
+pub async fn without_servers(datapath: &Datapath, net: &Net) -> Result<Vec<Difference>> {
+    let mut found = of_ports(datapath, &ports(datapath, net).await?)?;
+    found.extend(of_sockets(datapath, net).await?);
+    Ok(found)
+}
+
+/// Differences of the network namespaces of services' sockets.
+async fn of_sockets(datapath: &Datapath, net: &Net) -> Result<Vec<Difference>> {
+    let lines = sockets::differences(net, &datapath.snapshot()).await?;
+    Ok(lines.into_iter().map(|text| Difference { interface: None, text }).collect())
 }
 
 fn of_ports(datapath: &Datapath, ports: &[Port]) -> Result<Vec<Difference>> {

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::{
     relocate::relocate,
     resolve::{Form, UnresolvedServer},
+    sockets,
     steps::{Interrupt, Steps},
 };
 use crate::{
@@ -36,8 +37,8 @@ impl Mended {
 }
 
 /// Brings what an instance has on its interfaces back to what it has recorded: programs, links, MACs, the interfaces to
-/// redirect to, settings, servers' locations, and the addresses that prefix services leave alone. A problem of one
-/// interface does not keep the others from being mended.
+/// redirect to, settings, servers' locations, the network namespaces of sockets, and the addresses that prefix services
+/// leave alone. A problem of one interface does not keep the others from being mended.
 ///
 /// # Errors
 ///
@@ -49,9 +50,10 @@ pub async fn mend(writer: &mut Writer, net: &Net) -> Result<Mended> {
     let mut steps = Steps::new(Interrupt::default());
     mended.unresolved = relocate(&mut steps, writer, net, &here, Form::Shortest).await?;
     mended.published |= writer.generation() != generation;
-    let config = writer.snapshot().config;
+    let have = writer.snapshot();
+    mended.problems.extend(sockets::missing(&have));
     let lost = writer.lost_nic_states()?;
-    match writer.reconcile_nic_state(&here, &config) {
+    match writer.reconcile_nic_state(&here, &have.config) {
         Ok(lines) => mended.lines.extend(lines),
         Err(error) => mended.problems.push(error.to_string()),
     }

@@ -17,7 +17,8 @@ pub struct Apply {
     /// Roll back after SECONDS unless `modlb confirm` follows, even if this terminal is gone
     #[arg(long, value_name = "SECONDS", conflicts_with = "dry_run", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub confirm: Option<u32>,
-    /// Proceed even if a service takes the SSH connection that this command was started over, or no server is left
+    /// Proceed even if a service takes the SSH connection that this command was started over, no server is left, or the
+    /// network namespace of a service's `sockets` is not there
     #[arg(long)]
     pub force: bool,
     /// How to print.

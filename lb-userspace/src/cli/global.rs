@@ -8,7 +8,8 @@ use super::value::parse_instance;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Enter this network namespace first: a name from `ip netns`, or a path (with a `/`); mounts stay the same
+    /// Enter this network namespace first: a name from `ip netns`, a path (with a `/`), or `pid:NUMBER` for that of
+    /// a process; mounts stay the same
     #[arg(short, long, global = true, value_name = "NAME|PATH")]
     pub netns: Option<String>,
     /// The instance to work with

@@ -32,7 +32,8 @@ pub struct Attach {
     /// Pass every packet untouched until `modlb activate`
     #[arg(long)]
     pub standby: bool,
-    /// Proceed even if a service takes the SSH connection that this command was started over
+    /// Proceed even if a service takes the SSH connection that this command was started over, the network namespace
+    /// of a service's `sockets` is not there, or, in role `keep`, a rule translates a service's address
     #[arg(long)]
     pub force: bool,
     /// How much the instance can hold.

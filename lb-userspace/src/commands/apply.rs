@@ -9,7 +9,7 @@ use super::{
     input,
 };
 use crate::{
-    change::{apply::ChangeOptions, by_hand, emptied, resolve::Refresh},
+    change::{apply::ChangeOptions, by_hand, emptied, own::own_addresses, resolve::Refresh, sockets},
     cli::Apply,
     config::{
         file,
@@ -26,6 +26,9 @@ pub async fn run(instance: &str, options: &Apply) -> Result<()> {
     let (want, text) = input::read_with_text(&options.file, running.as_ref().map(Datapath::role))?;
     let allowed = || options.force || options.dry_run || file::is_empty_on_purpose(&text);
     warn_of_interfaces(instance, &want).await?;
+    if !options.force {
+        sockets::check(&want, &own_addresses(&Net::open()?, &want).await?)?;
+    }
     let mut warnings = want.warnings();
     warnings.extend(running.map_or_else(Vec::new, |running| running.capacities().shortages(&want)));
     let request = ChangeRequest {

@@ -5,13 +5,15 @@ use anyhow::Result;
 use super::input;
 use crate::{
     change::{
+        own::own_addresses,
         reconcile::{AttachOptions, reconcile},
-        resolve, rollback,
+        resolve, rollback, sockets,
         steps::Interrupt,
     },
     cli::Attach,
     config::model::Config,
     datapath::{InstanceOptions, Need, Writer},
+    doctor::translation,
     net::{Interface, Net, shell::quoted},
     output::{change_lines, end_waits_on, print_text},
 };
@@ -20,6 +22,11 @@ pub async fn run(instance: &str, options: &Attach) -> Result<()> {
     let config = options.config.as_deref().map(|file| input::read_for(file, options.role)).transpose()?;
     let net = Net::open()?;
     let interfaces = interfaces(&net, options, config.as_ref()).await?;
+    if let Some(config) = config.as_ref().filter(|_| !options.force) {
+        let own = own_addresses(&net, config).await?;
+        sockets::check(config, &own)?;
+        translation::check(config, &own)?;
+    }
     let wanted = InstanceOptions {
         services: options.capacity.max_services,
         slots: options.capacity.max_slots,

@@ -73,7 +73,7 @@ pub async fn change(
 /// Mends what is not as recorded on interfaces, so that the change takes effect on all of them.
 async fn mend(writer: &mut Writer, quiet: bool) -> Result<()> {
     let net = Net::open()?;
-    if inspect::of_interfaces(writer, &net).await?.is_empty() {
+    if inspect::without_servers(writer, &net).await?.is_empty() {
         return Ok(());
     }
     let mended = mend::mend(writer, &net).await?;

@@ -18,7 +18,7 @@ use lb_common::{
 
 use crate::{
     cli::Trace,
-    config::protocol::protocol_name,
+    config::{model::Role, protocol::protocol_name},
     datapath::{Datapath, tracing::TraceOutput},
     net::Net,
     output::{Patient, TraceLines, TraceSummary, TraceView, emit_line, end_waits_on, is_ended, print_error},
@@ -51,7 +51,7 @@ pub async fn run(instance: &str, options: &Trace) -> Result<()> {
     end_waits_on(&[libc::SIGINT, libc::SIGTERM])?;
     let mut session = Session::start(instance, &options.which.interface, &filter, TraceOutput::Events(room)).await?;
     // Not before: a trace that is refused leaves the file as it is.
-    let sink = match Sink::open(options).await {
+    let sink = match Sink::open(options, datapath.role()).await {
         Ok(sink) => sink,
         Err(error) => {
             session.end()?;
@@ -180,11 +180,18 @@ const fn action_name(outcome: Outcome, action: u32) -> &'static str {
 enum Sink {
     Lines(TraceLines),
     Json,
-    Capture(Box<Writer<BufWriter<Box<dyn Write>>>>),
+    Capture(Box<Capture>),
+}
+
+/// A capture of frames.
+struct Capture {
+    writer: Writer<BufWriter<Box<dyn Write>>>,
+    /// The way of frames when the program sees them.
+    seen: Direction,
 }
 
 impl Sink {
-    async fn open(options: &Trace) -> Result<Self> {
+    async fn open(options: &Trace, role: Role) -> Result<Self> {
         let Some(path) = &options.pcap else {
             return Ok(if options.format.json { Self::Json } else { Self::Lines(TraceLines::default()) });
         };
@@ -193,21 +200,26 @@ impl Sink {
         } else {
             Box::new(Patient(create(path).await.with_context(|| path.display().to_string())?))
         };
-        Ok(Self::Capture(Box::new(Writer::new(BufWriter::new(out)).with_context(|| path.display().to_string())?)))
+        let writer = Writer::new(BufWriter::new(out)).with_context(|| path.display().to_string())?;
+        let seen = match role {
+            Role::Balancer | Role::Member | Role::Keep => Direction::In,
+            Role::Steer => Direction::Out,
+        };
+        Ok(Self::Capture(Box::new(Capture { writer, seen })))
     }
 
     fn show(&mut self, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
         match self {
             Self::Lines(lines) => emit_line(&lines.line(view)),
             Self::Json => emit_line(&serde_json::to_string(view)?),
-            Self::Capture(writer) => capture(writer, event, view, time),
+            Self::Capture(capture) => capture.write(event, view, time),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Lines(_) | Self::Json => Ok(()),
-            Self::Capture(writer) => writer.flush(),
+            Self::Capture(capture) => capture.writer.flush(),
         }
     }
 }
@@ -226,28 +238,29 @@ async fn create(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Writes the frame as it came and, if it was changed, as it left.
-fn capture<W: Write>(writer: &mut Writer<W>, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
-    let comment = view.comment();
-    let egress = event.record.action == u32::MAX;
-    let before = Packet {
-        interface: &view.interface,
-        time,
-        bytes: &event.before,
-        length: event.record.length as usize,
-        direction: if egress { Direction::Out } else { Direction::In },
-        comment: &comment,
-    };
-    writer.write(&before)?;
-    if event.after.is_empty() {
-        return Ok(());
+impl Capture {
+    /// Writes the frame as it came and, if it was changed, as it left.
+    fn write(&mut self, event: &TracedPacket, view: &TraceView, time: Duration) -> io::Result<()> {
+        let comment = view.comment();
+        let before = Packet {
+            interface: &view.interface,
+            time,
+            bytes: &event.before,
+            length: event.record.length as usize,
+            direction: self.seen,
+            comment: &comment,
+        };
+        self.writer.write(&before)?;
+        if event.after.is_empty() {
+            return Ok(());
+        }
+        self.writer.write(&Packet {
+            interface: view.sent_by.as_deref().unwrap_or(&view.interface),
+            bytes: &event.after,
+            length: event.record.after_length as usize,
+            direction: if view.action == "pass" { self.seen } else { Direction::Out },
+            comment: &format!("{comment}; as rewritten"),
+            ..before
+        })
     }
-    writer.write(&Packet {
-        interface: view.sent_by.as_deref().unwrap_or(&view.interface),
-        bytes: &event.after,
-        length: event.record.after_length as usize,
-        direction: if view.action == "pass" && !egress { Direction::In } else { Direction::Out },
-        comment: &format!("{comment}; as rewritten"),
-        ..before
-    })
 }

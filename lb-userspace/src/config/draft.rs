@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::model::{
-    Check, Direction, Formula, Fragments, Health, PreviousServer, Selection, Server, ServerMac, Service, State, Vlan,
+    Check, Direction, Formula, Fragments, Health, PreviousServer, Selection, Server, ServerMac, Service, Sockets,
+    State, Vlan,
 };
 
 /// A service that may still break rules.
@@ -29,6 +30,8 @@ pub(super) struct Draft {
     pub fragments: Fragments,
     /// Which packets are taken.
     pub direction: Direction,
+    /// Where its sockets are.
+    pub sockets: Option<Sockets>,
     /// Its health check.
     pub check: Option<Check>,
     /// In the order of the file.
@@ -74,6 +77,7 @@ impl Draft {
             },
             fragments: self.fragments,
             direction: self.direction,
+            sockets: self.sockets,
             check: self.check,
             servers: self.servers.into_iter().map(DraftServer::finish).collect::<Option<_>>()?,
             previous: self.previous.into_iter().map(|list| list.into_iter().collect()).collect::<Option<_>>()?,
@@ -113,6 +117,7 @@ impl From<&Service> for Draft {
             selection,
             fragments,
             direction,
+            sockets,
             check,
             servers,
             previous,
@@ -129,6 +134,7 @@ impl From<&Service> for Draft {
             },
             fragments: *fragments,
             direction: *direction,
+            sockets: sockets.clone(),
             check: check.clone(),
             // No rule is about the others.
             servers: servers.iter().filter(|server| !server.is_former()).map(DraftServer::from).collect(),

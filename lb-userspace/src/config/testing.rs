@@ -14,7 +14,7 @@ use super::{
     file,
     model::{
         Check, Config, Direction, Formula, Fragments, Group, Health, Initial, Kind, Method, Peer, PeerMac,
-        PreviousServer, Role, Selection, Server, ServerMac, Service, State, Vlan,
+        PreviousServer, Role, Selection, Server, ServerMac, Service, Sockets, State, Vlan,
     },
 };
 
@@ -24,12 +24,15 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     let services = subsequence((0..5).collect::<Vec<_>>(), 0..=5)
         .prop_shuffle()
         .prop_flat_map(|indices| indices.into_iter().map(service).collect::<Vec<_>>());
-    (interfaces, services, peers(), any::<bool>()).prop_map(|(interfaces, mut services, peers, balancer)| {
+    let max_hand_ons = proptest::option::of(prop_oneof![Just(0), 1..15_000_000_u32]);
+    let all = (interfaces, services, peers(), max_hand_ons, any::<bool>());
+    all.prop_map(|(interfaces, mut services, peers, max_hand_ons, balancer)| {
         services.iter_mut().for_each(|service| restrict(service, balancer));
         Config {
             interfaces: interfaces.into_iter().map(str::to_owned).collect(),
             role: if balancer { Role::Balancer } else { Role::Member },
             group: Group::default(),
+            max_hand_ons,
             peers: if balancer { peers } else { Vec::new() },
             services,
         }
@@ -89,18 +92,21 @@ pub(crate) fn service(index: u8) -> impl Strategy<Value = Service> {
         prop_oneof![Just(Fragments::Pass), Just(Fragments::Balance)],
         prop_oneof![Just(Direction::Forward), Just(Direction::Reply), Just(Direction::Both)],
     );
-    (target, rest, check(six), servers(six, 6), previous(six)).prop_map(
-        move |((protocol, port), (formula, selection, fragments, direction), check, servers, previous)| Service {
-            protocol,
-            port,
-            formula,
-            selection,
-            fragments,
-            direction,
-            check,
-            servers,
-            previous,
-            ..plain(&name, address.into())
+    (target, rest, check(six), servers(six, 6), previous(six), sockets()).prop_map(
+        move |((protocol, port), (formula, selection, fragments, direction), check, servers, previous, sockets)| {
+            Service {
+                protocol,
+                port,
+                formula,
+                selection,
+                fragments,
+                direction,
+                sockets,
+                check,
+                servers,
+                previous,
+                ..plain(&name, address.into())
+            }
         },
     )
 }
@@ -120,6 +126,14 @@ pub(crate) fn previous(six: bool) -> impl Strategy<Value = Vec<Vec<PreviousServe
         })
     });
     prop_oneof![2 => Just(Vec::new()), 1 => vec(list, 1..=2)]
+}
+
+/// Where sockets are, mostly here.
+fn sockets() -> impl Strategy<Value = Option<Sockets>> {
+    let netns = prop_oneof![Just("blue"), Just("/run/netns/\"é"), Just("pid:17")];
+    let elsewhere = (netns, proptest::option::of(0..5_u32))
+        .prop_map(|(netns, id)| Some(Sockets { netns: netns.parse().unwrap(), id }));
+    prop_oneof![3 => Just(None), 1 => elsewhere]
 }
 
 /// Any check that a balancer may have, or none.

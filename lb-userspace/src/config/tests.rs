@@ -85,6 +85,7 @@ fn every_key_is_read() {
         interfaces: vec!["eth0".to_owned()],
         role: Role::Balancer,
         group: Group::default(),
+        max_hand_ons: None,
         peers: Vec::new(),
         services: vec![web, ipsec],
     };
@@ -439,7 +440,7 @@ fn targets_as_text() {
 }
 
 proptest! {
-    /// What is written reads back, except for MACs that were resolved.
+    /// What is written reads back, except for MACs and ids of namespaces that were found.
     #[test]
     fn what_is_written_parses_back(config in testing::config()) {
         let mut expected = config.clone();
@@ -449,6 +450,7 @@ proptest! {
             }
         }
         expected.peers.iter_mut().for_each(|peer| peer.mac = PeerMac::Unresolved);
+        expected.services.iter_mut().filter_map(|it| it.sockets.as_mut()).for_each(|sockets| sockets.id = None);
         prop_assert!(config.validate().is_ok());
         prop_assert_eq!(parse(&write(&config)).unwrap(), expected);
     }

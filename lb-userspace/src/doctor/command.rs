@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::net::shell::quoted;
+use crate::net::{namespaces::path_of, shell::quoted};
 
 /// The network namespace and the instance that printed commands must name.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +38,7 @@ impl CommandContext {
 
 /// A command for a network namespace. Unlike `ip netns exec`, it keeps the mounts.
 pub fn within(netns: &str, command: &str) -> String {
-    let path = if netns.contains('/') { netns.to_owned() } else { format!("/run/netns/{netns}") };
-    format!("nsenter --net={} -- {command}", quoted(&path))
+    format!("nsenter --net={} -- {command}", quoted(&path_of(netns).display().to_string()))
 }
 
 /// A setting of IPv4 of an interface, for [`CommandContext::sysctl`]. Trap: sysctl(8) takes a dot in a name for the end

@@ -8,7 +8,7 @@ use std::{
 use lb_common::mac::Mac;
 
 use crate::{
-    config::model::{Config, Role},
+    config::model::{Config, Netns, Role},
     net::{XdpMode, details::Address, ethtool::Channels, features::XdpFeatures, sockets::Listener},
 };
 
@@ -280,8 +280,22 @@ pub struct KeepSide {
     pub server: ServerSide,
     /// Its TCP sockets that listen.
     pub listeners: Vec<Listener>,
+    /// Other network namespaces with sockets of services, or why they cannot be entered.
+    pub elsewhere: Vec<(Netns, Result<Elsewhere, String>)>,
     /// Rules that translate destinations, or why they could not be read.
     pub rules: Result<Vec<String>, String>,
+}
+
+/// A network namespace with sockets of services, on the same host.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    /// The TCP sockets that listen there.
+    pub listeners: Vec<Listener>,
+    /// For each service's address, whether the kernel accepts packets to it there as its own.
+    pub accepted: Vec<(IpAddr, bool)>,
+    /// For each service's address, the interface by which packets to it leave the namespace of the interfaces, or why
+    /// they do not.
+    pub ways: Vec<(IpAddr, Result<String, String>)>,
 }
 
 /// An interface of a server.

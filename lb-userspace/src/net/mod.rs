@@ -11,6 +11,7 @@ pub mod filters;
 mod generic;
 pub mod interfaces;
 pub mod multicast;
+pub mod namespace_ids;
 pub mod namespaces;
 pub mod neighbours;
 pub mod netlink;

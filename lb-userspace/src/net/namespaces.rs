@@ -10,6 +10,7 @@ use std::{
         unix::{fs::MetadataExt as _, net::UnixDatagram},
     },
     path::{Path, PathBuf},
+    thread,
 };
 
 use nix::{
@@ -19,6 +20,12 @@ use nix::{
 
 /// The directory of namespaces that `ip netns add` makes.
 const NAMED: &str = "/run/netns";
+
+/// What stands before the number of a process.
+const PROCESS: &str = "pid:";
+
+/// From `linux/nsfs.h`: the kind of a namespace, as for clone(2).
+const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
 
 /// Why a network namespace could not be entered or identified.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +38,11 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// There is no such process.
+    #[error(
+        "there is no process {0} whose network namespace could be entered; `lsns -t net -o PID,COMMAND` shows some"
+    )]
+    NoProcess(String),
     /// It exists, but cannot be entered.
     #[error("cannot enter the network namespace {path}: {source}", path = path.display())]
     Enter {
@@ -47,19 +59,50 @@ pub enum Error {
 /// The result of functions in this module.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Moves the calling thread into a network namespace: a name of `ip netns` or, if it contains `/`, a path such as
-/// `/proc/PID/ns/net`. Unlike `ip netns exec`, this leaves mounts as they are.
-pub fn enter(name_or_path: &str) -> Result<()> {
-    let path = path_of(name_or_path);
-    let file = File::open(&path).map_err(|source| match source.kind() == io::ErrorKind::NotFound {
-        true => Error::Missing { name: name_or_path.to_owned(), path: path.clone() },
-        false => Error::Enter { path: path.clone(), source },
-    })?;
-    setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::Enter { path, source: explain(errno) })
+/// Moves the calling thread into a network namespace: a name of `ip netns`, `pid:NUMBER` for that of a process or, if
+/// it contains `/`, a path. Unlike `ip netns exec`, this leaves mounts as they are.
+pub fn enter(netns: &str) -> Result<()> {
+    let path = path_of(netns);
+    let enter = |errno: Errno| Error::Enter { path: path.clone(), source: explain(errno) };
+    setns(open(netns)?, CloneFlags::CLONE_NEWNET).map_err(enter)
 }
 
-fn path_of(name_or_path: &str) -> PathBuf {
-    if name_or_path.contains('/') { PathBuf::from(name_or_path) } else { Path::new(NAMED).join(name_or_path) }
+/// Opens that of a network namespace. It may be something else's.
+fn open(netns: &str) -> Result<File> {
+    let path = path_of(netns);
+    File::open(&path).map_err(|source| match (source.kind(), netns.strip_prefix(PROCESS)) {
+        (io::ErrorKind::NotFound, Some(number)) => Error::NoProcess(number.to_owned()),
+        (io::ErrorKind::NotFound, None) => Error::Missing { name: netns.to_owned(), path },
+        (_, _) => Error::Enter { path, source },
+    })
+}
+
+/// Does something in another network namespace, named as for [`enter`], on a new thread.
+pub fn within<T: Send>(netns: &str, work: impl FnOnce() -> T + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let entered = scope.spawn(|| enter(netns).map(|()| work()));
+        entered.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Opens a network namespace, named as for [`enter`].
+pub fn file(netns: &str) -> Result<File> {
+    let file = open(netns)?;
+    // SAFETY: it takes no argument, and the file is open.
+    let kind = unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_NSTYPE) };
+    if kind == libc::CLONE_NEWNET {
+        return Ok(file);
+    }
+    Err(Error::Enter { path: path_of(netns), source: explain(Errno::EINVAL) })
+}
+
+/// The file of a network namespace, named as for [`enter`].
+pub fn path_of(netns: &str) -> PathBuf {
+    match netns.strip_prefix(PROCESS) {
+        _ if netns.contains('/') => PathBuf::from(netns),
+        Some(number) => Path::new("/proc").join(number).join("ns/net"),
+        None => Path::new(NAMED).join(netns),
+    }
 }
 
 /// For a file that is not a namespace, the kernel only says "invalid argument".
@@ -122,6 +165,7 @@ mod tests {
         assert_eq!(path_of("blue"), Path::new("/run/netns/blue"));
         assert_eq!(path_of("/proc/1/ns/net"), Path::new("/proc/1/ns/net"));
         assert_eq!(path_of("./net"), Path::new("./net"));
+        assert_eq!(path_of("pid:17"), Path::new("/proc/17/ns/net"));
     }
 
     /// What stands in for the cookie on old kernels is one number for all threads here, and another one elsewhere.
@@ -158,5 +202,12 @@ mod tests {
         assert!(error.contains("\"no-such-namespace\"") && error.contains("ip netns list"), "{error}");
         let error = enter("/dev/null").unwrap_err().to_string();
         assert!(error.starts_with("cannot enter the network namespace /dev/null: "), "{error}");
+        let error = enter("pid:999999999").unwrap_err().to_string();
+        assert!(error.starts_with("there is no process 999999999 ") && error.contains("`lsns -t net"), "{error}");
+        for other in ["/dev/null", "/proc/self/ns/mnt"] {
+            let error = file(other).unwrap_err().to_string();
+            assert!(error.ends_with("it is not a network namespace"), "{error}");
+        }
+        file("/proc/self/ns/net").unwrap();
     }
 }

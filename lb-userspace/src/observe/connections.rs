@@ -15,7 +15,10 @@ use crate::{
     config::model::{Role, Service},
     datapath::{Datapath, Location, Snapshot, Totals},
     decide::judge::{Judge, Tuple},
-    net::sockets::{TcpState, each_connection},
+    net::{
+        namespaces::within,
+        sockets::{TcpState, each_connection},
+    },
     output::{
         ConnectionsView, CountedView, LeftView, Rates, ServerConnections, ServiceConnections, StatesView, StatsView,
     },
@@ -39,7 +42,7 @@ impl Connections {
     /// # Errors
     ///
     /// As for [`Datapath::open`]; the instance has another role; a name is not that of a service that takes TCP; the
-    /// kernel does not list sockets.
+    /// network namespace of a service's sockets is not there; the kernel does not list sockets.
     pub fn read(instance: &str, names: &[String]) -> Result<Self> {
         let datapath = Datapath::open(instance)?;
         let totals = datapath.totals()?;
@@ -52,7 +55,7 @@ impl Connections {
             );
         }
         let shown = shown(&snapshot.config.services, names)?;
-        let all = held(&snapshot.config.services, &datapath.own_addresses(), &shown)?;
+        let all = held(snapshot, &datapath.own_addresses(), &shown)?;
         let held = shown.iter().map(|index| all[*index]).collect();
         Ok(Self { at: Instant::now(), stats: stats(&totals), snapshot: totals.snapshot, shown, held })
     }
@@ -179,21 +182,16 @@ fn lasts(took: Duration) -> Duration {
     FRESH.max(took * REST)
 }
 
-/// Whether connections of a service can be held.
-fn takes_tcp(service: &Service) -> bool {
-    service.direction.takes_forward() && service.protocol.is_none_or(|protocol| protocol == TCP)
-}
-
 /// The indices of the services of these names; without any, of all that take TCP.
 fn shown(services: &[Service], names: &[String]) -> Result<Vec<usize>> {
     if names.is_empty() {
-        return Ok((0..services.len()).filter(|index| takes_tcp(&services[*index])).collect());
+        return Ok((0..services.len()).filter(|index| services[*index].takes_tcp()).collect());
     }
     let mut shown = Vec::new();
     for name in names {
         match services.iter().position(|service| service.name == *name) {
             None => bail!("there is no service {name:?}; `modlb services` lists them"),
-            Some(index) if !takes_tcp(&services[index]) => {
+            Some(index) if !services[index].takes_tcp() => {
                 bail!("service {name} ({}) takes no TCP: it has no connections", services[index].target())
             }
             Some(index) if shown.contains(&index) => {}
@@ -203,16 +201,45 @@ fn shown(services: &[Service], names: &[String]) -> Result<Vec<usize>> {
     Ok(shown)
 }
 
-/// Counts this host's connections by service. `own`: addresses that no prefix service takes.
-fn held(services: &[Service], own: &[IpAddr], shown: &[usize]) -> Result<Vec<StatesView>> {
+/// Counts this host's connections by service, in each network namespace that has sockets of some. `own`: addresses that
+/// no prefix service takes.
+fn held(snapshot: &Snapshot, own: &[IpAddr], shown: &[usize]) -> Result<Vec<StatesView>> {
+    let services = &snapshot.config.services;
+    let netns = |index: usize| services[index].sockets.as_ref().map(|sockets| &sockets.netns);
+    let mut held = vec![StatesView::default(); services.len()];
+    let mut rest = shown.to_vec();
+    while let Some(&first) = rest.first() {
+        let there: Vec<_> = rest.extract_if(.., |index| netns(*index) == netns(first)).collect();
+        let count = || count(services, own, &there);
+        let counted = match netns(first).map(|netns| within(netns.as_str(), count)) {
+            None => count()?,
+            Some(Ok(counted)) => counted?,
+            // Without a server on this host there are no sockets to look for.
+            Some(Err(_)) if !there.iter().any(|index| snapshot.locations[*index].contains(&Location::Local)) => {
+                continue;
+            }
+            Some(Err(error)) => bail!("service {}: sockets: {error}", services[first].name),
+        };
+        for (index, states) in there.into_iter().zip(counted) {
+            held[index] = states;
+        }
+    }
+    Ok(held)
+}
+
+/// The same for some services, in the network namespace of this thread.
+fn count(services: &[Service], own: &[IpAddr], shown: &[usize]) -> Result<Vec<StatesView>> {
     let ports: BTreeSet<_> = shown.iter().map(|index| services[*index].port).collect();
     let port = if ports.len() == 1 { ports.first().copied().flatten() } else { None };
     let judge = Judge::new(services, own);
     let mut known = HashMap::new();
-    let mut held = vec![StatesView::default(); services.len()];
+    let mut held = vec![StatesView::default(); shown.len()];
     each_connection(port, |local, state: TcpState| {
-        let service = *known.entry(local).or_insert_with(|| service_of(&judge, local));
-        if let Some(states) = service.and_then(|index| held.get_mut(index)) {
+        let place = *known.entry(local).or_insert_with(|| {
+            let service = service_of(&judge, local)?;
+            shown.iter().position(|index| *index == service)
+        });
+        if let Some(states) = place.and_then(|place| held.get_mut(place)) {
             states.add(state);
         }
     })?;

@@ -66,7 +66,7 @@ impl Reading {
         let (datapath, totals, at, capacity, unconfirmed) = read.await.context("reading the instance")??;
         let net = Net::open()?;
         let interfaces = status::interfaces(&datapath, &net).await?;
-        let problems = inspect::of_interfaces(&datapath, &net).await?;
+        let problems = inspect::without_servers(&datapath, &net).await?;
         let record = &totals.snapshot.record;
         Ok(Self {
             at,

@@ -17,8 +17,8 @@ use crate::{
     decide::{config_digest, slots::Digest},
     net::Net,
     output::{
-        Activity, CapacityView, InterfaceView, KeepView, MemberView, PeerView, ServerView, ServiceView, StatusView,
-        TransitionView, UnconfirmedView, UseView,
+        Activity, CapacityView, InterfaceView, KeepView, MemberView, PeerView, ServerView, ServiceView, SocketsView,
+        StatusView, TransitionView, UnconfirmedView, UseView,
     },
 };
 
@@ -128,7 +128,11 @@ fn keep(snapshot: &Snapshot) -> Option<KeepView> {
     }
     let services = snapshot.config.services.iter().zip(&snapshot.locations);
     let others = services.filter(|(_, locations)| !locations.contains(&Location::Local));
-    Some(KeepView { own: own(snapshot), no_server_of: others.map(|(service, _)| service.name.clone()).collect() })
+    Some(KeepView {
+        own: own(snapshot),
+        no_server_of: others.map(|(service, _)| service.name.clone()).collect(),
+        max_hand_ons: snapshot.config.hand_on_limit(),
+    })
 }
 
 /// The servers that this host is.
@@ -167,10 +171,10 @@ pub async fn interfaces(datapath: &Datapath, net: &Net) -> Result<Vec<InterfaceV
 
 fn service_views(snapshot: &Snapshot) -> Vec<ServiceView> {
     let services = snapshot.config.services.iter().zip(&snapshot.services);
-    services.map(|(service, record)| service_view(service, record)).collect()
+    services.map(|(service, record)| service_view(service, record, snapshot.config.role)).collect()
 }
 
-fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
+fn service_view(service: &Service, record: &ServiceRecord, role: Role) -> ServiceView {
     // How fragments are treated and servers are checked is for `export` to say.
     let Service {
         name,
@@ -181,6 +185,7 @@ fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
         selection,
         fragments: _,
         direction,
+        sockets,
         check: _,
         servers,
         previous,
@@ -193,6 +198,11 @@ fn service_view(service: &Service, record: &ServiceRecord) -> ServiceView {
         formula: *formula,
         direction: *direction,
         selection: *selection,
+        // Other roles do not look for them.
+        sockets: sockets
+            .as_ref()
+            .filter(|_| role == Role::Keep)
+            .map(|sockets| SocketsView { netns: sockets.netns.to_string(), id: sockets.id }),
         n: record.n,
         slots: record.slots,
         digest: Digest(record.digest).to_string(),

@@ -104,6 +104,7 @@ fn service_view(&(name, servers): &ServiceSpec<'_>) -> ServiceView {
         slots: servers.len() as u32,
         digest: "fedcba9876543210".into(),
         servers: servers.iter().enumerate().map(server).collect(),
+        sockets: None,
         transition: None,
     }
 }

@@ -18,7 +18,7 @@ pub use self::{
     stats::StatsRates,
     status::{
         Activity, InterfaceView, KeepView, MemberView, PeerView, ServerRow, ServerView, ServersView, ServiceView,
-        ServicesView, StatusView, TransitionView, UnconfirmedView,
+        ServicesView, SocketsView, StatusView, TransitionView, UnconfirmedView,
     },
     trace::{TraceLines, TraceSummary, TraceView},
 };

@@ -18,10 +18,11 @@ fn go_on(downloads: &[Downloads]) {
     wait(|| pieces() >= wanted || running() < all, || format!("{} of {wanted} pieces, {} run", pieces(), running()));
 }
 
-/// How many downloads break while configurations follow each other, servers first.
-fn broken(site: &Site, keep: Option<&str>) -> Vec<String> {
+/// The errors of downloads that break while configurations follow each other, servers first. `what` is what a service
+/// has besides its servers, by the number of the server whose file it is.
+pub fn broken(site: &Site, keep: Option<&str>, what: impl Fn(usize) -> String) -> Vec<String> {
     let first = Lists::of(0..3);
-    site.attach(&first.configuration(WEB), keep);
+    site.attach_each(|number| first.configuration(&what(number)), keep);
     let start = || SERVICES.map(|service| Downloads::start(&site.client, &Site::clients(service), service, EACH));
     let mut downloads: Vec<_> = start().into();
     let [a, b, c, d] = [0, 1, 2, 3].map(Entry::up);
@@ -30,22 +31,26 @@ fn broken(site: &Site, keep: Option<&str>) -> Vec<String> {
     let fourth = third.then(vec![a, c, Entry { weight: 2, ..d }]);
     let fifth = fourth.then(vec![d, a, c, b]);
     for lists in [second, third, fourth, fifth] {
-        let configuration = lists.configuration(WEB);
+        let configuration = |number| lists.configuration(&what(number));
         if keep.is_some() {
-            site.keepers.iter().for_each(|keeper| drop(keeper.apply(&configuration)));
+            site.keepers.iter().enumerate().for_each(|(number, keeper)| drop(keeper.apply(&configuration(number))));
         }
-        site.balancers.iter().for_each(|balancer| drop(balancer.apply(&configuration)));
+        site.balancers.iter().for_each(|balancer| drop(balancer.apply(&configuration(0))));
         go_on(&downloads);
         downloads.extend(start());
     }
     downloads.iter_mut().flat_map(|downloads| downloads.finish().broken).collect()
 }
 
+fn plain(_: usize) -> String {
+    WEB.to_owned()
+}
+
 #[test]
 fn no_download_breaks() {
     need_root!();
     let site = Site::new(1, 4);
-    let broken = broken(&site, Some(""));
+    let broken = broken(&site, Some(""), plain);
     assert!(broken.is_empty(), "{broken:?}");
     assert!(site.outcome("handed_on") > 0, "nothing was handed on");
     assert_eq!(site.outcome("taken_last"), 0);
@@ -55,7 +60,7 @@ fn no_download_breaks() {
 fn no_download_breaks_by_clsact() {
     need_root!();
     let site = Site::new(1, 4);
-    let broken = broken(&site, Some("--clsact"));
+    let broken = broken(&site, Some("--clsact"), plain);
     assert!(broken.is_empty(), "{broken:?}");
     assert!(site.outcome("handed_on") > 0, "nothing was handed on");
 }
@@ -88,6 +93,6 @@ fn servers_that_only_some_hosts_know() {
 fn without_keep_most_downloads_break() {
     need_root!();
     let site = Site::new(1, 4);
-    let broken = broken(&site, None);
+    let broken = broken(&site, None, plain);
     assert!(broken.len() > 20, "{broken:?}");
 }

@@ -25,7 +25,7 @@ fn site() -> Site {
 }
 
 /// What the doctor complains about: check, level, what was seen, and the cure.
-fn complaints(modlb: &Modlb) -> Vec<[String; 4]> {
+pub fn complaints(modlb: &Modlb) -> Vec<[String; 4]> {
     let output = modlb.output("doctor --json");
     let findings: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -35,7 +35,7 @@ fn complaints(modlb: &Modlb) -> Vec<[String; 4]> {
     bad.map(|finding| ["check", "level", "seen", "cure"].map(|key| text(finding, key))).collect()
 }
 
-fn of<'a>(found: &'a [[String; 4]], check: &str) -> Vec<&'a [String; 4]> {
+pub fn of<'a>(found: &'a [[String; 4]], check: &str) -> Vec<&'a [String; 4]> {
     found.iter().filter(|[is, ..]| is == check).collect()
 }
 
@@ -77,6 +77,32 @@ fn connections_that_are_no_sockets_here_are_found() {
     let found = complaints(&site.keepers[0]);
     let seen = of(&found, "nat");
     assert!(seen.len() == 1 && seen[0][1] == "failure" && seen[0][2].contains("dnat to 10.0.0.12"), "{found:?}");
+}
+
+/// Where destinations are translated, `keep` is attached only if that is meant.
+#[test]
+fn attach_refuses_where_a_rule_translates() {
+    need_root!();
+    let site = Site::bare(1, 2);
+    let host = &site.hosts[0];
+    let keeper = &site.keepers[0];
+    let file = keeper.file("modlb.toml", &Lists::of(0..2).configuration(WEB));
+    let attach = format!("attach eth0 --role keep --config {}", file.display());
+    host.run("nft", "add table ip6 shop");
+    host.run("nft", "add chain ip6 shop pre { type nat hook prerouting priority -100 ; }");
+    host.run("nft", "add rule ip6 shop pre ip6 daddr 2001:db8:f00::10 tcp dport 80 dnat to [fd88::2]:8080");
+    let error = keeper.fails(&attach);
+    assert!(error.contains("service web6: ") && error.contains("dnat to [fd88::2]:8080"), "{error}");
+    assert!(error.contains("remove the rule") && error.contains("`--force`"), "{error}");
+    assert!(!keeper.pins().exists());
+    keeper.ok(&format!("{attach} --force"));
+    keeper.ok("detach");
+    host.run("nft", "delete table ip6 shop");
+    // One for another port is no obstacle.
+    host.run("nft", "add table ip shop");
+    host.run("nft", "add chain ip shop pre { type nat hook prerouting priority -100 ; }");
+    host.run("nft", "add rule ip shop pre ip daddr 203.0.113.10 tcp dport 81 dnat to 10.0.0.12");
+    keeper.ok(&attach);
 }
 
 #[test]

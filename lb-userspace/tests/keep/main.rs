@@ -7,6 +7,7 @@ mod behind;
 mod bound;
 mod changes;
 mod connections;
+mod containers;
 mod dead;
 mod doctor;
 mod errors;

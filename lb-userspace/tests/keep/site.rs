@@ -17,7 +17,9 @@ pub const CLIENTS: u8 = 8;
 pub struct Site {
     pub balancers: Vec<Modlb>,
     pub keepers: Vec<Modlb>,
-    servers: Vec<Server>,
+    pub servers: Vec<Server>,
+    /// Network namespaces of the servers' own, behind them; mostly none.
+    pub containers: Vec<Namespace>,
     pub hosts: Vec<Namespace>,
     _gateways: Vec<Namespace>,
     pub client: Namespace,
@@ -104,8 +106,44 @@ impl Site {
         site
     }
 
-    /// The same, where nobody listens.
+    /// The same, where each server's sockets are in a container: the services' addresses are there, not on the host.
+    pub fn contained(balancers: u8, servers: u8) -> Self {
+        let mut site = Self::with(balancers, servers, host_with_forwarding);
+        site.containers = (0..servers).map(|number| Namespace::new(&format!("c{number}"))).collect();
+        for number in 0..usize::from(servers) {
+            site.connect_container(number);
+            site.servers.push(Server::start(&site.containers[number], number as u8));
+        }
+        site
+    }
+
+    /// Connects a container with its host.
+    pub fn connect_container(&self, number: usize) {
+        let (host, container) = (&self.hosts[number], &self.containers[number]);
+        host.within(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap());
+        container.within(|| std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap());
+        host.ip(&format!("link add inner type veth peer name eth0 netns {}", container.name()));
+        host.ip("link set inner up");
+        container.ip("link set eth0 up");
+        for (network, length) in [("10.88.0.", 24), ("fd88::", 64)] {
+            let family = if length == 24 { "-4" } else { "-6" };
+            host.ip(&format!("{family} addr add {network}1/{length} dev inner"));
+            container.ip(&format!("{family} addr add {network}2/{length} dev eth0"));
+            container.ip(&format!("{family} route add default via {network}1"));
+        }
+        for service in SERVICES {
+            let (via, length) = if service.is_ipv4() { ("10.88.0.2", "32") } else { ("fd88::2", "128 nodad") };
+            container.ip(&format!("addr add {service}/{length} dev lo"));
+            host.ip(&format!("route add {service} via {via}"));
+        }
+    }
+
+    /// The same as [`Site::new`], where nobody listens.
     pub fn bare(balancers: u8, servers: u8) -> Self {
+        Self::with(balancers, servers, server)
+    }
+
+    fn with(balancers: u8, servers: u8, server: fn(&Namespace, u8) -> Namespace) -> Self {
         let switch = Namespace::new("switch");
         switch.ip("link add br0 type bridge");
         switch.ip("link set br0 up");
@@ -121,6 +159,7 @@ impl Site {
             balancers: gateways.iter().map(Modlb::new).collect(),
             keepers: hosts.iter().map(Modlb::new).collect(),
             servers: Vec::new(),
+            containers: Vec::new(),
             hosts,
             _gateways: gateways,
             client,
@@ -168,13 +207,18 @@ impl Site {
 
     /// Attaches all balancers and, if `keep`, role `keep` on all servers.
     pub fn attach(&self, configuration: &str, keep: Option<&str>) {
+        self.attach_each(|_| configuration.to_owned(), keep);
+    }
+
+    /// The same with a configuration for each server, by its number; balancers have that of the first.
+    pub fn attach_each(&self, configuration: impl Fn(usize) -> String, keep: Option<&str>) {
         if let Some(options) = keep {
-            for keeper in &self.keepers {
-                keeper.attach(&format!("eth0 --role keep {options}"), configuration);
+            for (number, keeper) in self.keepers.iter().enumerate() {
+                keeper.attach(&format!("eth0 --role keep {options}"), &configuration(number));
             }
         }
         for balancer in &self.balancers {
-            balancer.attach("eth0 --mode generic", configuration);
+            balancer.attach("eth0 --mode generic", &configuration(0));
         }
     }
 
@@ -204,5 +248,11 @@ fn server(switch: &Namespace, number: u8) -> Namespace {
     let namespace = host(switch, &format!("s{number}"), 11 + number);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/server-setup.sh");
     run(Command::new(script).args(["--netns", namespace.name()]).args(SERVICES.map(|service| service.to_string())));
+    namespace
+}
+
+fn host_with_forwarding(switch: &Namespace, number: u8) -> Namespace {
+    let namespace = host(switch, &format!("s{number}"), 11 + number);
+    namespace.run("sysctl", "-wq net.ipv4.conf.all.forwarding=1 net.ipv6.conf.all.forwarding=1");
     namespace
 }

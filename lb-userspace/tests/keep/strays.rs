@@ -112,6 +112,52 @@ fn contradicting_files_hand_a_frame_on_at_most_18_times() {
     assert_eq!(site.outcome("malformed"), 0);
 }
 
+/// A host hands on as many strays as its file allows, and takes all others at once.
+#[test]
+fn a_limit_of_hand_ons_is_kept() {
+    const SERVERS: u64 = 3;
+    const LIMIT: u64 = 50;
+    const FLOOD: u64 = 10_000;
+    need_root!();
+    let site = Site::bare(1, SERVERS as u8);
+    let with = |limit: &str| format!("{limit}\n{}", Lists::of(0..SERVERS as u8).configuration(WEB));
+    let apply = |limit: &str| site.keepers.iter().for_each(|keeper| drop(keeper.apply(&with(limit))));
+    site.attach(&with("max_hand_ons = 0"), Some(""));
+    let sender = Sender::new(&site);
+    let send = |number| {
+        let before = ["handed_on", "taken_last"].map(|outcome| site.outcome(outcome));
+        (0..number / 2).for_each(|port| sender.send(1_024 + port as u16));
+        let after = [settled(&site, "handed_on"), settled(&site, "taken_last")];
+        [0, 1].map(|place| after[place] - before[place])
+    };
+    // Under load the network may lose some.
+    let [handed_on, taken_last] = send(1_000);
+    assert!(handed_on == 0 && taken_last > 500, "{handed_on}, {taken_last}");
+
+    apply(&format!("max_hand_ons = {LIMIT}"));
+    let start = Instant::now();
+    let [handed_on, taken_last] = send(FLOOD);
+    // Each host counts by itself on each CPU; a window lasts about a second.
+    let cpus = thread::available_parallelism().unwrap().get() as u64;
+    let windows = 2 + start.elapsed().as_secs();
+    assert!(handed_on <= SERVERS * cpus * windows * (LIMIT + LIMIT / 10), "{handed_on} in {windows} windows");
+    assert!(handed_on > 0 && taken_last > FLOOD / 2, "{handed_on}, {taken_last}");
+    assert_eq!(site.keepers[0].json("status")["max_hand_ons"], LIMIT);
+    assert!(site.keepers[0].ok("status").contains("hands on at most 50 frames a second"));
+    assert!(site.keepers[0].ok("export").contains("max_hand_ons = 50\n"));
+
+    let file = site.keepers[0].file("many.toml", &with("max_hand_ons = 15000001"));
+    let error = site.keepers[0].fails(&format!("apply {}", file.display()));
+    assert!(error.contains("max_hand_ons 15000001 is not from 0 to 15000000"), "{error}");
+    let file = site.keepers[0].file("default.toml", &with(""));
+    let said = site.keepers[0].ok(&format!("apply {}", file.display()));
+    assert!(said.contains("~ max_hand_ons 50 → 200000"), "{said}");
+    apply("");
+    // A stray makes one and a half rounds of a ring of three.
+    let [handed_on, taken_last] = send(1_000);
+    assert!(handed_on > 2_000 && handed_on >= 4 * taken_last, "{handed_on}, {taken_last}");
+}
+
 /// Connections that have to be handed on live through a flood of packets without any.
 fn flood(strays: u32) {
     let site = Site::new(1, 4);

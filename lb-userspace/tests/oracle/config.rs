@@ -75,7 +75,7 @@ pub fn any(random: &mut Random, role: Role) -> Config {
         }
     }
     let peers = if role == Role::Balancer { peers(random, &services) } else { Vec::new() };
-    Config { interfaces: Vec::new(), role, group: Group::default(), peers, services }
+    Config { interfaces: Vec::new(), role, group: Group::default(), max_hand_ons: None, peers, services }
 }
 
 /// In one of three configurations: servers, the gateway itself, and hosts that are not there.
@@ -127,6 +127,7 @@ fn service(random: &mut Random, number: usize, role: Role) -> Service {
             Role::Member => random.pick(&[Direction::Forward, Direction::Reply, Direction::Both]),
             Role::Balancer | Role::Steer | Role::Keep => Direction::Forward,
         },
+        sockets: None,
         check: None,
         servers: servers(random, six, role),
         previous: Vec::new(),

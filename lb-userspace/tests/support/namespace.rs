@@ -28,6 +28,13 @@ impl Namespace {
         namespace
     }
 
+    /// Removes it and makes another one of the same name.
+    pub fn make_again(&self) {
+        run(Command::new("ip").args(["netns", "del", &self.name]));
+        run(Command::new("ip").args(["netns", "add", &self.name]));
+        self.ip("link set lo up");
+    }
+
     /// Its name for `ip` and `modlb`.
     pub fn name(&self) -> &str {
         &self.name

@@ -99,6 +99,49 @@ fn captures_have_frames_before_and_after_with_comments() {
     }
 }
 
+/// Interface, way (1: in, 2: out) and outcome of each frame of a capture with this role.
+fn ways(role: &str, options: &str, frames: &[Vec<u8>]) -> Vec<[String; 3]> {
+    let mut bench = Bench::with(options, &format!("role = \"{role}\"\n{SERVICES}"));
+    let file = bench.modlb.file("trace.pcapng", "").display().to_string();
+    let tracing = Tracing::start(&bench.modlb, &format!("trace --pcap {file}"));
+    bench.follow();
+    frames.iter().for_each(|frame| drop(bench.run(frame)));
+    tracing.end(&bench.modlb);
+    let rows = tshark(&file, &["frame.interface_name", "frame.packet_flags_direction", "frame.comment"]);
+    let short = |row: Vec<String>| {
+        let [interface, way, comment] = row.try_into().unwrap();
+        let rewritten = if comment.ends_with("; as rewritten") { ", rewritten" } else { "" };
+        let outcome = comment.split(',').next().unwrap().to_owned() + rewritten;
+        [interface, way.trim_start_matches("0x").trim_start_matches('0').to_owned(), outcome]
+    };
+    rows.into_iter().map(short).collect()
+}
+
+/// What a server keeps came in, and what it hands on goes out.
+#[test]
+fn captures_of_servers_that_keep_connections_know_ways() {
+    need_root!();
+    let ack = [&ports(51_234, 80)[..], &[0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 1, 0, 0, 0, 0, 0]].concat();
+    let four = to_gateway(&ip([198, 51, 100, 7].into(), [203, 0, 113, 10].into(), TCP, &ack));
+    let six = to_gateway(&ip("2001:db8::7".parse().unwrap(), "2001:db8:f00::10".parse().unwrap(), TCP, &ack));
+    let other = to_gateway(&ip([198, 51, 100, 7].into(), [203, 0, 113, 11].into(), UDP, &ports(5, 53)));
+    let row = |way: &str, outcome: &str| ["eth0", way, outcome].map(str::to_owned);
+    let handed_on = [row("1", "handed_on"), row("2", "handed_on, rewritten")];
+    let wanted = [&handed_on[..], &handed_on, &[row("1", "local")]].concat();
+    assert_eq!(ways("keep", "", &[four, six, other]), wanted);
+}
+
+/// A server that steers sends whatever it sees.
+#[test]
+fn captures_of_steering_servers_know_ways() {
+    need_root!();
+    let reply = ip([203, 0, 113, 10].into(), [198, 51, 100, 7].into(), TCP, &ports(80, 51_234));
+    let other = ip([203, 0, 113, 12].into(), [198, 51, 100, 7].into(), TCP, &ports(80, 51_234));
+    let row = |outcome: &str| ["eth0", "2", outcome].map(str::to_owned);
+    let found = ways("steer", "", &[reply, other].map(|packet| to_gateway(&packet)));
+    assert_eq!(found, [row("forwarded"), row("forwarded, rewritten"), row("no_service")]);
+}
+
 /// A pipe into tshark, as the documents show it, which ends when tshark has enough.
 #[test]
 fn a_live_capture_can_be_piped() {

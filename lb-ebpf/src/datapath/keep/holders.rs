@@ -11,10 +11,7 @@ use lb_common::{
     control::Control,
     flow::Flow,
     formula,
-    keep::{
-        DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, MAX_HAND_ONS_PER_WINDOW, MAX_HOLDERS, NONE, WINDOW_SHIFT,
-        unpack, word,
-    },
+    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, MAX_HOLDERS, NONE, WINDOW_SHIFT, unpack, word},
     limits::MAX_PREVIOUS,
     outcome::Outcome,
     ring,
@@ -60,12 +57,13 @@ pub fn next<A: Network>(
     control: Control,
     hand_ons: u32,
 ) -> Result<u16, Outcome> {
-    if !is_within_limit() {
+    let Directory { lists, limit, own } = Directory::unpack(modlb_word(service.directory as u64));
+    if !is_within_limit(limit) {
         return Err(Outcome::TakenLast);
     }
-    let own = collect(flow, service).ok_or(Outcome::TakenLast)?;
+    collect(flow, service, lists).ok_or(Outcome::TakenLast)?;
     let counters = (control.half() as u64) << 32 | service.first_counter as u64;
-    match modlb_next_in_ring(ring::flow(flow), own, counters, hand_ons as u64) {
+    match modlb_next_in_ring(ring::flow(flow), own as u64, counters, hand_ons as u64) {
         0 => Err(Outcome::TakenLast),
         next => Ok((next - 1) as u16),
     }
@@ -73,7 +71,7 @@ pub fn next<A: Network>(
 
 /// Counts a hand-on, unless this CPU had too many of late.
 #[inline(always)]
-fn is_within_limit() -> bool {
+fn is_within_limit(limit: u32) -> bool {
     let Some(relay) = maps::relay() else { return false };
     // SAFETY: a helper that only reads the clock.
     let window = unsafe { bpf_ktime_get_ns() } >> WINDOW_SHIFT;
@@ -84,18 +82,17 @@ fn is_within_limit() -> bool {
             (*relay).handed_on = 0;
         }
         (*relay).handed_on += 1;
-        (*relay).handed_on <= MAX_HAND_ONS_PER_WINDOW
+        (*relay).handed_on <= limit as u64
     }
 }
 
-/// Collects in this CPU's record who may hold the connection. Returns this host's hash in the ring.
+/// Collects in this CPU's record who may hold the connection, by the present list and this many earlier ones.
 #[inline(always)]
-fn collect<A: Network>(flow: &Flow<A>, service: &ServiceCell) -> Option<u64> {
+fn collect<A: Network>(flow: &Flow<A>, service: &ServiceCell, lists: u32) -> Option<()> {
     // SAFETY: this CPU's record.
     unsafe { (*maps::relay()?).count = 0 };
     let now = entry_now(flow, service)?;
     let first = service.directory as u64;
-    let Directory { lists, own } = Directory::unpack(modlb_word(first));
     modlb_add_holders(now, OWNER, 1);
     modlb_add_holders(now, OTHERS, 1);
     let mut then = [u64::MAX; MAX_PREVIOUS];
@@ -115,7 +112,7 @@ fn collect<A: Network>(flow: &Flow<A>, service: &ServiceCell) -> Option<u64> {
             modlb_add_holders(then, OTHERS, 1);
         }
     }
-    Some(own as u64)
+    Some(())
 }
 
 /// The owner in the ranking of the present list, by its counter relative to the service's first; [`NONE`]: there is

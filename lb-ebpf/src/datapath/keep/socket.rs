@@ -7,7 +7,7 @@ use aya_ebpf::{
     bindings::{__sk_buff, bpf_sock},
     helpers::{bpf_sk_release, bpf_skc_lookup_tcp, bpf_skc_to_tcp_request_sock, bpf_tcp_check_syncookie},
 };
-use lb_common::flow::Flow;
+use lb_common::{flow::Flow, table::ServiceCell};
 use lb_ebpf::{
     headers::Tcp,
     packet::{Packet, load},
@@ -22,20 +22,23 @@ const LISTEN: u32 = 10;
 /// The kernel's `TCP_NEW_SYN_RECV`: it has sent a SYN-ACK.
 const NEW_SYN_RECV: u32 = 12;
 
-/// The kernel's `BPF_F_CURRENT_NETNS`: the network namespace of the interface.
-const CURRENT_NETNS: u64 = u64::MAX;
-
-/// Whether a socket of this host has the connection; `segment` is the offset of the packet's TCP header, whose presence
-/// is known, or [`Offsets::QUOTED`].
+/// Whether a socket of the service has the connection; `segment` is the offset of the packet's TCP header, whose
+/// presence is known, or [`Offsets::QUOTED`].
 ///
 /// A listener alone has none, but if the packet acknowledges a SYN cookie of its own, it has the connection soon.
 #[inline(always)]
-pub fn is_held<A: Network>(packet: &Packet<__sk_buff>, flow: &Flow<A>, offset: usize, segment: usize) -> bool {
+pub fn is_held<A: Network>(
+    packet: &Packet<__sk_buff>,
+    flow: &Flow<A>,
+    service: &ServiceCell,
+    offset: usize,
+    segment: usize,
+) -> bool {
     let mut tuple = A::tuple(flow);
     // SAFETY: the tuple has the size that the kernel is told.
     let socket = unsafe {
         let tuple = (&raw mut tuple).cast();
-        bpf_skc_lookup_tcp(packet.context().cast(), tuple, size_of::<A::Tuple>() as u32, CURRENT_NETNS, 0)
+        bpf_skc_lookup_tcp(packet.context().cast(), tuple, size_of::<A::Tuple>() as u32, service.netns(), 0)
     };
     if socket.is_null() {
         return false;

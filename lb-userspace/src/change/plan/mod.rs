@@ -29,7 +29,7 @@ pub struct Plan {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// A setting of the host changes: of a member or its group, or a balancer's peers.
+    /// A setting of the host changes: of a member or its group, a limit, or a balancer's peers.
     SettingChanged {
         /// The key.
         setting: &'static str,
@@ -186,10 +186,11 @@ impl fmt::Display for Change {
 /// Interfaces are left out: `attach` and `detach` change them. So are MACs on both sides that are found through the
 /// neighbour table. If one side's MAC is configured and the other's is found, they count only if they differ.
 pub fn diff(have: &Config, want: &Config) -> Plan {
-    let Config { interfaces: _, role, group, peers, services } = want;
+    let Config { interfaces: _, role, group, max_hand_ons: _, peers, services } = want;
     let (before, after) = (by_name(have), by_name(want));
     let removed = have.services.iter().filter(|service| !after.contains_key(service.name.as_str()));
     let mut changes = setting_changes(&have.group, group);
+    changes.extend(limit_change(have.hand_on_limit(), want.hand_on_limit()));
     changes.extend(peers_change(&have.peers, peers));
     changes.extend(removed.map(|service| Change::ServiceRemoved { service: service.name.clone() }));
     let mut moves = Moves::new(*role);
@@ -218,6 +219,11 @@ fn setting_changes(have: &Group, want: &Group) -> Vec<Change> {
     let (had, wanted) = (settings(have), settings(want));
     let changed = had.into_iter().zip(wanted).filter(|((_, from), (_, to))| from != to);
     changed.map(|((setting, from), (_, to))| Change::SettingChanged { setting, from, to }).collect()
+}
+
+fn limit_change(from: u32, to: u32) -> Option<Change> {
+    let change = || Change::SettingChanged { setting: "max_hand_ons", from: from.to_string(), to: to.to_string() };
+    (from != to).then(change)
 }
 
 /// Peers whose order changes are the same peers.
@@ -269,7 +275,7 @@ fn previous_change(have: &Service, want: &Service) -> Option<Change> {
 }
 
 /// Every property of a service as text, except its name, which identifies it, and its servers, those of now and before.
-fn properties(service: &Service) -> [(&'static str, String); 6] {
+fn properties(service: &Service) -> [(&'static str, String); 7] {
     // The destination covers address, protocol and port.
     let Service {
         name: _,
@@ -280,6 +286,7 @@ fn properties(service: &Service) -> [(&'static str, String); 6] {
         selection,
         fragments,
         direction,
+        sockets,
         check,
         servers: _,
         previous: _,
@@ -293,6 +300,7 @@ fn properties(service: &Service) -> [(&'static str, String); 6] {
         ("formula", formula.name().to_owned()),
         ("selection", selection),
         ("direction", direction.name().to_owned()),
+        ("sockets", sockets.as_ref().map_or_else(|| "here".to_owned(), |sockets| sockets.netns.to_string())),
         ("check", check.as_ref().map_or_else(|| "none".to_owned(), Check::summary)),
         ("fragments", fragments.name().to_owned()),
     ]

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use crate::{
-    config::model::{ByHand, Check, Failing, Failure, Health, Initial, Peer, Server, ServerMac, State},
+    config::model::{ByHand, Check, Failing, Failure, Health, Initial, Peer, Server, ServerMac, Service, State},
     datapath::{Location, Snapshot},
 };
 
@@ -12,6 +12,8 @@ pub struct Known<'a> {
     servers: HashMap<(&'a str, IpAddr), Before>,
     /// The peers.
     pub peers: &'a [Peer],
+    /// The services.
+    pub services: &'a [Service],
 }
 
 /// A server before the change.
@@ -39,7 +41,7 @@ impl<'a> Known<'a> {
                 ((service.name.as_str(), server.address), before)
             })
         });
-        Self { servers: servers.collect(), peers: &snapshot.config.peers }
+        Self { servers: servers.collect(), peers: &snapshot.config.peers, services: &snapshot.config.services }
     }
 
     /// A server of a service.

@@ -7,7 +7,7 @@ use std::{net::IpAddr, time::Duration};
 
 use lb_common::mac::Mac;
 
-use super::peers;
+use super::{own::own_addresses, peers, sockets};
 use crate::{
     config::model::{Config, Role, health},
     datapath::{Placed, Snapshot},
@@ -55,10 +55,7 @@ pub async fn resolve(
     let mut routes = Routes::new(net, egress);
     let mut resolver = Resolver {
         member: config.role == Role::Member,
-        local: match &config.group.own[..] {
-            [] => net.local_addresses().await?,
-            own => own.iter().copied().collect(),
-        },
+        local: own_addresses(net, &config).await?,
         own_macs: net.own_macs().await?,
         now: health::now(),
         refresh,
@@ -79,6 +76,7 @@ pub async fn resolve(
     let due = peers::begin(&mut config, known.peers, &resolver.local, matches!(refresh, Refresh::All));
     ask_peers(&mut routes, &mut config, due, refresh.timeout()).await?;
     adopt_servers_macs(&mut config);
+    sockets::find(net, &mut config, known.services).await?;
     Ok(Resolved { placed: Placed::on(net, config, locations).await?, unresolved: resolver.unresolved })
 }
 

@@ -11,6 +11,7 @@ mod words;
 
 use std::{cell::OnceCell, fs, net::IpAddr, path::Path};
 
+use lb_common::keep::HIGHEST_MAX_HAND_ONS;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -145,6 +146,8 @@ struct File {
     promiscuous: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer_arp: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_hand_ons: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     peers: Vec<String>,
     #[serde(default, rename = "service", skip_serializing_if = "Vec::is_empty")]
@@ -171,6 +174,7 @@ impl File {
             promiscuous: self.promiscuous.unwrap_or_default(),
             answer_arp: self.answer_arp.unwrap_or_default(),
         };
+        let max_hand_ons = self.max_hand_ons.and_then(|limit| max_hand_ons(limit, &mut report));
         let peers: Vec<_> = self.peers.iter().enumerate().map(|(index, text)| peer(index, text, &mut report)).collect();
         let services = self.services.into_iter().enumerate();
         let drafts: Vec<_> = services.map(|(index, service)| service.draft(index, role, findings)).collect();
@@ -181,10 +185,19 @@ impl File {
         findings.extend(rules::findings(role, &group, &peers, &self.interfaces, &drafts));
         let services = drafts.into_iter().map(Draft::finish).collect::<Option<_>>()?;
         let peers = peers.into_iter().flatten().collect();
-        let mut config = Config { interfaces: self.interfaces, role, group, peers, services };
+        let mut config = Config { interfaces: self.interfaces, role, group, max_hand_ons, peers, services };
         config.update_former_servers();
         Some(config)
     }
+}
+
+/// The limit of hand-ons. One that is out of range is reported.
+fn max_hand_ons(limit: i64, report: &mut Report<'_>) -> Option<u32> {
+    let known = u32::try_from(limit).ok().filter(|limit| *limit <= HIGHEST_MAX_HAND_ONS);
+    if known.is_none() {
+        report.add("max_hand_ons", format_args!("max_hand_ons {limit} is not from 0 to {HIGHEST_MAX_HAND_ONS}"));
+    }
+    known
 }
 
 /// One address has one form, as records have only that.
@@ -197,7 +210,7 @@ fn peer(index: usize, text: &str, report: &mut Report<'_>) -> Option<Peer> {
 
 impl From<&Config> for File {
     fn from(config: &Config) -> Self {
-        let Config { interfaces, role, group, peers, services } = config;
+        let Config { interfaces, role, group, max_hand_ons, peers, services } = config;
         let Group { own, mac, promiscuous, answer_arp } = group;
         let is_empty = services.iter().all(|service| service.servers.is_empty());
         Self {
@@ -208,6 +221,7 @@ impl From<&Config> for File {
             group_mac: mac.map(|mac| mac.to_string()),
             promiscuous: unless_default(*promiscuous, &false),
             answer_arp: unless_default(*answer_arp, &false),
+            max_hand_ons: max_hand_ons.map(i64::from),
             peers: peers.iter().map(|Peer { address, mac: _ }| address.to_string()).collect(),
             services: services.iter().map(|service| FileService::new(service, *role)).collect(),
         }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::{
     draft::{Draft, DraftServer},
-    model::{PreviousServer, Role, Selection, Server, ServerMac, Service, target},
+    model::{Netns, PreviousServer, Role, Selection, Server, ServerMac, Service, Sockets, target},
     problem::Finding,
     protocol::{known_name, parse_protocol},
     report::{Report, previous_label},
@@ -39,6 +39,8 @@ pub(super) struct FileService {
     fragments: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sockets: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     previous: Vec<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,12 +92,20 @@ impl FileService {
                 None => role.default_direction(),
                 text => word("direction", text.as_deref(), &DIRECTIONS, |problem| report.add("direction", problem)),
             },
+            sockets: self.sockets.and_then(|text| sockets(&text, report)),
             check: self.check.map(|check| check::read(check, report)),
             servers: (0..).zip(self.servers).map(|(index, server)| server.draft(report.server(index))).collect(),
             previous: self.previous.iter().enumerate().map(|(index, list)| previous(index, list, report)).collect(),
             name: self.name,
         }
     }
+}
+
+/// Where the sockets are. Which namespace that is, is found out where role `keep` runs.
+fn sockets(text: &str, report: &mut Report<'_>) -> Option<Sockets> {
+    let netns: Result<Netns, _> = text.parse();
+    let netns = netns.map_err(|error| report.add("sockets", format_args!("sockets: {error}"))).ok()?;
+    Some(Sockets { netns, id: None })
 }
 
 /// An earlier list of servers.
@@ -191,6 +201,7 @@ impl FileService {
             selection,
             fragments,
             direction,
+            sockets,
             check,
             servers,
             previous,
@@ -214,6 +225,7 @@ impl FileService {
             fragments: unless_default(fragments.name(), &FRAGMENTS[0].0).map(owned),
             direction: unless_default(*direction, &role.default_direction())
                 .map(|direction| direction.name().to_owned()),
+            sockets: sockets.as_ref().map(|sockets| sockets.netns.to_string()),
             previous: previous.iter().map(|list| list.iter().map(ToString::to_string).collect()).collect(),
             check: check.as_ref().map(FileCheck::from),
             servers: servers.iter().filter(|server| !server.is_former()).map(FileServer::from).collect(),

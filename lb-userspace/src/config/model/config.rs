@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_common::mac::Mac;
+use lb_common::{keep::DEFAULT_MAX_HAND_ONS, mac::Mac};
 
 use super::{
     peer::Peer,
@@ -37,6 +37,8 @@ pub struct Config {
     pub role: Role,
     /// Settings of a member and its group.
     pub group: Group,
+    /// Role `keep`: how many frames per second each CPU hands on at most; `None`: the default. Other roles ignore it.
+    pub max_hand_ons: Option<u32>,
     /// Other balancers of the same services. Other roles have none.
     pub peers: Vec<Peer>,
     /// The services, in the order of the file.
@@ -57,6 +59,11 @@ pub struct Group {
 }
 
 impl Config {
+    /// The limit in force of frames that each CPU hands on per second.
+    pub fn hand_on_limit(&self) -> u32 {
+        self.max_hand_ons.unwrap_or(DEFAULT_MAX_HAND_ONS)
+    }
+
     /// A summary such as "2 services, 7 servers".
     pub fn summary(&self) -> String {
         let servers = self.services.iter().map(|service| service.listed().count()).sum();

@@ -8,6 +8,7 @@ mod peer;
 mod previous;
 mod server;
 mod service;
+mod sockets;
 
 pub use lb_common::formula::Formula;
 
@@ -21,4 +22,5 @@ pub use self::{
     previous::{ParsePreviousError, PreviousServer},
     server::{Server, ServerMac, State, Vlan},
     service::{Direction, Fragments, Selection, Service},
+    sockets::{Netns, ParseNetnsError, Sockets},
 };

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use ipnet::IpNet;
-use lb_common::formula::Formula;
+use lb_common::{flow::protocol::TCP, formula::Formula};
 
-use super::{check::Check, previous::PreviousServer, server::Server};
+use super::{check::Check, previous::PreviousServer, server::Server, sockets::Sockets};
 use crate::config::protocol::protocol_name;
 
 /// What is balanced, how, and over which servers.
@@ -27,6 +27,8 @@ pub struct Service {
     pub fragments: Fragments,
     /// Which packets of its flows are taken.
     pub direction: Direction,
+    /// Role `keep`: where its sockets are; `None`: in the network namespace of the interfaces.
+    pub sockets: Option<Sockets>,
     /// Its health check; `None`: servers are not checked.
     pub check: Option<Check>,
     /// The servers, in the order that the formula goes by. In role `keep` those follow that only `previous` lists have;
@@ -98,6 +100,11 @@ impl Service {
     /// How many servers its previous lists have together.
     pub fn previous_servers(&self) -> u64 {
         self.previous.iter().map(|list| list.len() as u64).sum()
+    }
+
+    /// Whether connections of it can be held.
+    pub fn takes_tcp(&self) -> bool {
+        self.direction.takes_forward() && self.protocol.is_none_or(|protocol| protocol == TCP)
     }
 
     /// Whether the destination is more than one address.

@@ -41,6 +41,7 @@ pub fn service(record: &shapes::Service, servers: &[shapes::Server]) -> Service 
         },
         fragments: fragments(record.fragments).unwrap_or_default(),
         direction: direction(record.direction).unwrap_or_default(),
+        sockets: None,
         check: check(&record.check, family),
         servers: servers.iter().map(|record| server(record, family)).collect(),
         previous: Vec::new(),

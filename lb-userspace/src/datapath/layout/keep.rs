@@ -6,15 +6,15 @@ use std::{collections::HashMap, net::IpAddr};
 
 use lb_common::{
     formula::powers,
-    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, NONE, pack},
-    table::{ServiceCell, Slot},
+    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, NONE, pack, per_window},
+    table::{ServiceCell, Slot, SocketsIn},
 };
 
 use super::ledger::Account;
 use crate::{
     config::{
         self,
-        model::{Health, PreviousServer, Selection, Server, Service},
+        model::{Health, PreviousServer, Selection, Server, Service, Sockets},
     },
     datapath::{
         error::{Error, Result},
@@ -96,14 +96,18 @@ impl<'a> KeepTables<'a> {
         for ((((service, rule), account), cell), index) in services {
             let (standings, lists) = (&self.distinct[*index].1, &lists[*index]);
             let directory = half_slots + slots.len() as u32;
-            slots.push(Slot(Directory { lists: lists.len() as u32 - 1, own: own(placed, service, rule) }.pack()));
+            let limit = per_window(placed.config.hand_on_limit());
+            slots
+                .push(Slot(Directory { lists: lists.len() as u32 - 1, limit, own: own(placed, service, rule) }.pack()));
             slots.extend(lists[1..].iter().flat_map(|list| list.pack()).map(Slot));
             let alone = standings.iter().enumerate().all(|(index, it)| !it.is_alive || rule.here == Some(index));
             *cell = ServiceCell {
                 slots: lists[0].slots,
                 first_slot: lists[0].first,
                 powers: lists[0].powers,
-                flags: cell.flags & !ServiceCell::IN_ORDER | if alone { ServiceCell::ALONE } else { 0 },
+                flags: cell.flags & !ServiceCell::IN_ORDER
+                    | if alone { ServiceCell::ALONE } else { 0 }
+                    | ServiceCell::netns_flags(sockets_in(service)),
                 here: rule.here.map_or(ServiceCell::NOT_HERE, |server| account.counters[server] - account.first),
                 directory,
                 ..*cell
@@ -160,6 +164,14 @@ fn rankings(service: &Service, standings: &[Standing], half_slots: u32, slots: &
         List { slots: list.slots, first, powers }
     };
     lists.into_iter().map(append).collect()
+}
+
+/// Where the service's sockets are.
+fn sockets_in(service: &Service) -> SocketsIn {
+    match &service.sockets {
+        None => SocketsIn::InterfacesNetns,
+        Some(Sockets { netns: _, id }) => id.map_or(SocketsIn::Nowhere, SocketsIn::Netns),
+    }
 }
 
 /// This host's hash in the ring: by the address that other hosts' lists have for it, also where this list does not name

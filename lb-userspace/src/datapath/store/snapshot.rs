@@ -76,6 +76,7 @@ impl Snapshot {
             interfaces: Vec::new(),
             role,
             group: group(&snapshot.record.group),
+            max_hand_ons: Some(snapshot.record.max_hand_ons).filter(|limit| *limit != HalfRecord::DEFAULT_LIMIT),
             peers: peers(&snapshot.record.peers, snapshot.record.peer_count),
             services: snapshot
                 .services

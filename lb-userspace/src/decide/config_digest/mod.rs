@@ -42,7 +42,7 @@ const ENCODED: usize = 33;
 /// Family, address, prefix length, protocol, port, formula, fragments, direction, table with previous lists. All
 /// encodings have the same length, so that different lists of services never give the same bytes.
 fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
-    // The table covers selection and servers.
+    // The table covers selection and servers. Where a host has its sockets decides nothing for others.
     let Service {
         name: _,
         address,
@@ -52,6 +52,7 @@ fn encode(service: &Service, table: Digest) -> [u8; ENCODED] {
         selection: _,
         fragments,
         direction,
+        sockets: _,
         check: _,
         servers: _,
         previous,

@@ -1,9 +1,11 @@
 //! Facts → findings: pure.
 
 pub mod balancers;
+mod elsewhere;
 pub mod host;
 mod keep;
 pub mod link;
+mod listeners;
 mod queues;
 pub mod room;
 pub mod server_side;

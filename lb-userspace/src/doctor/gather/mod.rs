@@ -7,11 +7,12 @@ use std::fs;
 
 use anyhow::Result;
 
-use self::elsewhere::elsewhere;
 use super::facts::{HostFacts, Instance};
-use crate::datapath::{Datapath, Error, store::bpffs};
+use crate::{
+    datapath::{Datapath, Error, store::bpffs},
+    net::namespaces::within,
+};
 
-mod elsewhere;
 mod keep;
 pub mod nic;
 pub mod server_side;
@@ -44,7 +45,7 @@ fn cpus() -> u32 {
 /// that of the caller, which may have had this command enter another.
 fn everywhere(name: &str) -> Option<u32> {
     let read = || fs::read_to_string(format!("/proc/sys/net/core/{name}")).ok()?.trim().parse().ok();
-    let of = |process: i32| elsewhere(&format!("/proc/{process}/ns/net"), read)?;
+    let of = |process: i32| within(&format!("pid:{process}"), read).ok()?;
     read().or_else(|| of(1)).or_else(|| of(nix::unistd::getppid().as_raw()))
 }
 

@@ -5,11 +5,11 @@ use std::fs;
 use anyhow::Result;
 use aya::programs::{loaded_links, loaded_programs};
 
-use super::{elsewhere::elsewhere, settings::effective};
+use super::settings::effective;
 use crate::{
     datapath::{Datapath, link_programs},
     doctor::facts::{Controller, Namespace, Nic, Owner, Peer, Program},
-    net::{Interface, Net, XdpInfo, details::Details, ethtool::Ethtool},
+    net::{Interface, Net, XdpInfo, details::Details, ethtool::Ethtool, namespaces::within},
 };
 
 /// Reads all facts about an interface.
@@ -80,7 +80,7 @@ async fn peer(net: &Net, interface: &Interface, details: &Details) -> Result<Opt
         return Ok(Some(Peer { name, namespace: Some(Namespace::Unknown), program: false, vlan_offload: None }));
     };
     let namespace = find(&peer);
-    let vlan_offload = namespace.as_deref().and_then(|netns| elsewhere(netns, || sends_tags_apart(&peer.name))?);
+    let vlan_offload = namespace.as_deref().and_then(|netns| within(netns, || sends_tags_apart(&peer.name)).ok()?);
     let namespace = namespace.map_or(Namespace::Unknown, Namespace::Named);
     Ok(Some(Peer { program: peer.xdp.is_some(), name: peer.name, namespace: Some(namespace), vlan_offload }))
 }
@@ -95,7 +95,7 @@ fn sends_tags_apart(name: &str) -> Option<bool> {
 fn find(interface: &Interface) -> Option<String> {
     let named = fs::read_dir("/run/netns").into_iter().flatten().flatten();
     let names = named.filter_map(|entry| entry.file_name().into_string().ok());
-    names.chain(["/proc/1/ns/net".to_owned()]).find(|netns| elsewhere(netns, || has(interface)).unwrap_or_default())
+    names.chain(["/proc/1/ns/net".to_owned()]).find(|netns| within(netns, || has(interface)).unwrap_or_default())
 }
 
 /// Whether the network namespace of this thread has it.

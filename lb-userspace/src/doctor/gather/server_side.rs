@@ -21,7 +21,7 @@ const ANYBODY: [IpAddr; 2] =
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// Whether the kernel accepts packets to an address as its own.
-async fn is_taken(net: &Net, address: IpAddr) -> bool {
+pub async fn is_taken(net: &Net, address: IpAddr) -> bool {
     let is_local = async || net.route(address).await.is_ok_and(|route| route.local);
     if is_local().await {
         return true;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, net::IpAddr};
 
-use lb_common::{formula::Formula, mac::Mac};
+use lb_common::{formula::Formula, keep::DEFAULT_MAX_HAND_ONS, mac::Mac};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -15,8 +15,10 @@ use crate::config::{
     standing::Standing,
 };
 
+mod sockets;
 mod transition;
 
+pub use sockets::SocketsView;
 pub use transition::TransitionView;
 
 /// An instance, as `modlb status` shows it.
@@ -142,15 +144,21 @@ pub struct KeepView {
     pub own: Vec<IpAddr>,
     /// The services that have no server on this host.
     pub no_server_of: Vec<String>,
+    /// How many frames per second each CPU hands on at most.
+    pub max_hand_ons: u32,
 }
 
 impl KeepView {
     fn render(&self) -> String {
         let own: Vec<_> = self.own.iter().map(ToString::to_string).collect();
-        match (&own[..], &self.no_server_of[..]) {
-            ([], _) => "self: no server of any service\n\n".to_owned(),
-            (own, []) => format!("self: {}\n\n", own.join(", ")),
-            (own, others) => format!("self: {}; no server of {}\n\n", own.join(", "), others.join(", ")),
+        let own = match (&own[..], &self.no_server_of[..]) {
+            ([], _) => "self: no server of any service".to_owned(),
+            (own, []) => format!("self: {}", own.join(", ")),
+            (own, others) => format!("self: {}; no server of {}", own.join(", "), others.join(", ")),
+        };
+        match self.max_hand_ons {
+            DEFAULT_MAX_HAND_ONS => format!("{own}\n\n"),
+            limit => format!("{own}\nhands on at most {limit} frames a second on each CPU\n\n"),
         }
     }
 }
@@ -219,6 +227,9 @@ pub struct ServiceView {
     /// How slots are assigned to servers.
     #[serde(serialize_with = "serialize_selection")]
     pub selection: Selection,
+    /// Role `keep`: where its sockets are, if not in the network namespace of the interfaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<SocketsView>,
     /// N, the sum of the weights.
     pub n: u32,
     /// T, the number of slots.
@@ -418,16 +429,17 @@ impl StatusView {
                 let _ = write!(text, "\nand {more} more; `modlb servers` lists all");
             }
         }
-        text + &transitions(&self.services)
+        text + &remarks(&self.services)
     }
 }
 
-/// The services in transition, a line for each.
-fn transitions(services: &[ServiceView]) -> String {
-    let lines: Vec<_> = services
-        .iter()
-        .filter_map(|service| Some(format!("transition: {}, {}", service.name, service.transition?.render())))
-        .collect();
+/// The services in transition, and those whose sockets are elsewhere, a line for each.
+fn remarks(services: &[ServiceView]) -> String {
+    let transitions =
+        services.iter().filter_map(|it| Some(format!("transition: {}, {}", it.name, it.transition?.render())));
+    let sockets =
+        services.iter().filter_map(|it| Some(format!("sockets: {}, {}", it.name, it.sockets.as_ref()?.render())));
+    let lines: Vec<_> = transitions.chain(sockets).collect();
     if lines.is_empty() { String::new() } else { format!("\n\n{}", lines.join("\n")) }
 }
 
@@ -440,7 +452,7 @@ impl Render for ServicesView {
             let (formula, selection) = (s.formula.name(), selection_name(s.selection));
             services.add_row([&s.name, &s.destination(), formula, selection, &s.up_text(), &n, &slots]);
         }
-        services.trim_fmt() + &transitions(&self.0)
+        services.trim_fmt() + &remarks(&self.0)
     }
 }
 

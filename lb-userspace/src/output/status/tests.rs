@@ -34,6 +34,7 @@ fn status() -> StatusView {
             server("10.0.0.11", Some(Mac([2, 0, 0, 0, 0, 0x11])), Standing::Up),
             server("10.0.0.12", None, Standing::Down { since: 0, by_hand: None }),
         ],
+        sockets: None,
         transition: None,
     };
     let all = ServiceView {
@@ -48,6 +49,7 @@ fn status() -> StatusView {
         slots: 0,
         digest: "fedcba9876543210".into(),
         servers: vec![],
+        sockets: None,
         transition: None,
     };
     StatusView {
@@ -143,9 +145,23 @@ fn a_transition_is_shown() {
 }
 
 #[test]
+fn sockets_elsewhere_are_shown() {
+    let mut status = status();
+    status.services[0].sockets = Some(SocketsView { netns: "blue".to_owned(), id: Some(3) });
+    let line = "\n\nsockets: web, in network namespace blue (id 3)";
+    assert!(status.render().ends_with(line), "{}", status.render());
+    assert!(ServicesView::from(status.clone()).render().ends_with(line));
+    let json = serde_json::to_string(&status.services[0]).unwrap();
+    assert!(json.contains(r#","sockets":{"netns":"blue","id":3},"#), "{json}");
+    status.services[0].sockets = Some(SocketsView { netns: "pid:7".to_owned(), id: None });
+    assert!(status.render().ends_with("in network namespace pid:7 (not found)"));
+}
+
+#[test]
 fn servers_of_earlier_lists_are_former() {
     let mut status = status();
-    status.keep = Some(KeepView { own: vec![[10, 0, 0, 11].into()], no_server_of: vec!["all".into()] });
+    status.keep =
+        Some(KeepView { own: vec![[10, 0, 0, 11].into()], no_server_of: vec!["all".into()], max_hand_ons: 200_000 });
     status.services[0].servers[1] = ServerView { weight: 0, ..server("10.0.0.12", None, Standing::Former) };
     let text = status.render();
     assert!(text.contains("\nself: 10.0.0.11; no server of all\n"), "{text}");

@@ -13,14 +13,27 @@ use super::{
     previous::{lengths, previous},
     server::server,
 };
-use crate::config::model::{Formula, Selection, Service};
+use crate::config::model::{Formula, Selection, Service, Sockets};
 
 /// The record of a service's configuration. Indices, counters, digest and dates are still zero.
 pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
-    let Service { name, address, protocol, port, formula, selection, fragments, direction, check, servers, previous } =
-        service;
+    let Service {
+        name,
+        address,
+        protocol,
+        port,
+        formula,
+        selection,
+        fragments,
+        direction,
+        sockets,
+        check,
+        servers,
+        previous,
+    } = service;
     ServiceRecord {
         name: padded(name),
+        netns: padded(sockets.as_ref().map_or("", |sockets| sockets.netns.as_str())),
         address: octets(address.addr()),
         former: Counter::default(),
         digest: 0,
@@ -37,6 +50,7 @@ pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
         first_counter: 0,
         first_previous: 0,
         previous: lengths(previous),
+        netns_id: sockets.as_ref().and_then(|sockets| sockets.id).unwrap_or(ServiceRecord::NO_NETNS_ID),
         protocol: protocol.map_or(-1, i16::from),
         port: port.unwrap_or_default(),
         family: if address.addr().is_ipv4() { 4 } else { 6 },
@@ -44,7 +58,7 @@ pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
         formula: formula_number(*formula),
         fragments: fragments_number(*fragments),
         direction: direction_number(*direction),
-        reserved: [0; 7],
+        reserved: [0; 3],
         check: check_record(check.as_ref()),
     }
 }
@@ -69,8 +83,14 @@ pub(in crate::datapath) fn service(
         },
         fragments: fragments(record.fragments).unwrap_or_default(),
         direction: direction(record.direction).unwrap_or_default(),
+        sockets: sockets(record),
         check: check(&record.check, family),
         servers: servers.iter().map(|record| server(record, family)).collect(),
         previous: previous(earlier, record.previous, family),
     }
+}
+
+fn sockets(record: &ServiceRecord) -> Option<Sockets> {
+    let netns = text(&record.netns).parse().ok()?;
+    Some(Sockets { netns, id: Some(record.netns_id).filter(|id| *id != ServiceRecord::NO_NETNS_ID) })
 }

@@ -225,6 +225,7 @@ fn explanations_know_the_role() {
             interfaces: Vec::new(),
             role,
             group: Group::default(),
+            max_hand_ons: None,
             peers: Vec::new(),
             services: vec![service],
         };
