@@ -1,9 +1,12 @@
-//! What role `keep` shares with user space: its limits, and how rankings lie in the map of slots.
+//! What keeping connections shares with user space: its limits, and how what it needs lies in the map of slots.
 //!
-//! A service has a ranking for its present list of servers and for each `previous` one: for each slot the servers that
+//! In role `keep`, a service has a ranking for its present list of servers and for each `previous` one: for each slot the servers that
 //! may hold its flows, the best first, as counters relative to the service's first. An entry fills [`ENTRY_WORDS`]
 //! words of the map. The present list is described by the service's cell, earlier ones by [`List`]s in the same map,
 //! from [`crate::table::ServiceCell::directory`] on.
+//!
+//! In role `member`, a bit for each slot is enough: whether another member may hold its flows. The directory begins with
+//! the present list.
 
 /// The most servers that may hold a flow's connection.
 pub const MAX_HOLDERS: usize = 12;
@@ -36,6 +39,9 @@ pub const MAX_HAND_ONS_PER_WINDOW: u64 = 214_748;
 
 /// A window lasts 1.07 seconds.
 pub const WINDOW_SHIFT: u32 = 30;
+
+/// In place of the offset of a SYN-ACK's sequence number: the kernel does not say where it is.
+pub const UNKNOWN_ISN: u32 = u32::MAX;
 
 /// Words of an entry.
 pub const ENTRY_WORDS: usize = DEPTH / IN_WORD;
@@ -76,7 +82,24 @@ const fn shift(place: usize) -> u32 {
     (place % IN_WORD * 16) as u32
 }
 
-/// The ranking of an earlier list.
+/// How many words the bits of so many slots take.
+pub const fn bit_words(slots: u32) -> usize {
+    slots.div_ceil(u64::BITS) as usize
+}
+
+/// The word that has the bit of a slot.
+#[inline(always)]
+pub const fn bit_word(slot: u32) -> u32 {
+    slot / u64::BITS
+}
+
+/// A slot's bit, by its word.
+#[inline(always)]
+pub const fn bit(word: u64, slot: u32) -> bool {
+    word >> (slot % u64::BITS) & 1 != 0
+}
+
+/// What a list has for each of its slots: an entry of its ranking, or a bit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct List {
     /// T, the number of slots.
@@ -105,7 +128,8 @@ impl List {
     }
 }
 
-/// The first word of a directory, before its lists: how many they are, and [`crate::ring::server`] of this host.
+/// The first word of a directory, before its lists: how many they are, and in role `keep` [`crate::ring::server`] of
+/// this host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Directory {
     /// How many lists follow.
@@ -160,6 +184,9 @@ mod tests {
         assert!((0..DEPTH).all(|place| unpack(words[word(place)], place) == entry[place]));
         let list = List { slots: 65_521, first: u32::MAX, powers: [1, 2, u32::MAX] };
         assert_eq!(List::unpack(list.pack()), list);
+        let words = [1 << 63, 1];
+        assert_eq!([63, 64, 65].map(|slot| bit(words[bit_word(slot) as usize], slot)), [true, true, false]);
+        assert_eq!([0, 1, 64, 65].map(bit_words), [0, 1, 1, 2]);
         let directory = Directory { lists: 8, own: u32::MAX };
         assert_eq!(Directory::unpack(directory.pack()), directory);
     }

@@ -4,7 +4,7 @@
 //! frame and the IP length reach to its end.
 
 use lb_common::{
-    flow::{Flow, V4, V6, protocol},
+    flow::{Address, Flow, V4, V6, protocol},
     outcome::Outcome,
 };
 use network_types::ip::Ipv6Hdr;
@@ -49,14 +49,40 @@ pub fn located(packet: &Packet<impl Context>, frame: &Frame, offsets: &mut Offse
     let Frame { offset, ether_type } = untag(packet, frame)?;
     offsets.ip = offset;
     match ether_type {
-        ether_type::IPV4 => ipv4(packet, offset, &mut offsets.upper),
-        ether_type::IPV6 => ipv6(packet, offset, &mut offsets.upper),
+        ether_type::IPV4 => ipv4(packet, offset, &mut offsets.upper).map(Parsed::V4),
+        ether_type::IPV6 => ipv6(packet, offset, &mut offsets.upper).map(Parsed::V6),
         _ => Err(Outcome::NotIp),
     }
 }
 
+/// Where the TCP header of a packet is whose IP header is at `offset`; [`Offsets::QUOTED`]: it has none.
+pub trait Segment: Address {
+    /// See [`Segment`].
+    fn segment(packet: &Packet<impl Context>, offset: usize) -> usize;
+}
+
+impl Segment for V4 {
+    #[inline(always)]
+    fn segment(packet: &Packet<impl Context>, offset: usize) -> usize {
+        let Ok(header) = Header4::read(packet, offset) else { return Offsets::QUOTED };
+        let upper = header.upper(offset, header.total - header.length, Fragments::All);
+        if upper.protocol == protocol::TCP { upper.offset } else { Offsets::QUOTED }
+    }
+}
+
+impl Segment for V6 {
+    #[inline(always)]
+    fn segment(packet: &Packet<impl Context>, offset: usize) -> usize {
+        let Ok(header) = Header6::read(packet, offset) else { return Offsets::QUOTED };
+        match header.upper(packet, offset, header.payload, Fragments::All) {
+            Ok(upper) if upper.protocol == protocol::TCP => upper.offset,
+            Ok(_) | Err(_) => Offsets::QUOTED,
+        }
+    }
+}
+
 #[inline(always)]
-fn ipv4(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Parsed, Outcome> {
+fn ipv4(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Flow<V4>, Outcome> {
     let header = Header4::read(packet, offset)?;
     if offset + header.total > packet.len() {
         return Err(Outcome::Malformed);
@@ -65,15 +91,15 @@ fn ipv4(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> R
     match upper.content(packet, protocol::ICMP)? {
         Content::Ports(ports) => {
             *location = upper.offset;
-            Ok(Parsed::V4(upper.flow(header.source, header.destination, ports)))
+            Ok(upper.flow(header.source, header.destination, ports))
         }
         Content::Kept => Err(Outcome::NoService),
-        Content::Error(quote) => quote::ipv4(packet, &quote, header.destination).map(Parsed::V4),
+        Content::Error(quote) => quote::ipv4(packet, &quote, header.destination),
     }
 }
 
 #[inline(always)]
-fn ipv6(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Parsed, Outcome> {
+fn ipv6(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Flow<V6>, Outcome> {
     let header = Header6::read(packet, offset)?;
     if offset + size_of::<Ipv6Hdr>() + header.payload > packet.len() {
         return Err(Outcome::Malformed);
@@ -82,9 +108,9 @@ fn ipv6(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> R
     match upper.content(packet, protocol::ICMPV6)? {
         Content::Ports(ports) => {
             *location = upper.offset;
-            Ok(Parsed::V6(upper.flow(header.source, header.destination, ports)))
+            Ok(upper.flow(header.source, header.destination, ports))
         }
         Content::Kept => Err(Outcome::NoService),
-        Content::Error(quote) => quote::ipv6(packet, &quote, header.destination).map(Parsed::V6),
+        Content::Error(quote) => quote::ipv6(packet, &quote, header.destination),
     }
 }

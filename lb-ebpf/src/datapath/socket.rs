@@ -4,17 +4,17 @@
 //! TIME_WAIT. `bpf_skc_lookup_tcp` (Linux 5.2) sees them all. Whatever it finds must be released on every path.
 
 use aya_ebpf::{
-    bindings::{__sk_buff, bpf_sock},
+    bindings::bpf_sock,
     helpers::{bpf_sk_release, bpf_skc_lookup_tcp, bpf_skc_to_tcp_request_sock, bpf_tcp_check_syncookie},
 };
-use lb_common::flow::Flow;
+use lb_common::{flow::Flow, keep::UNKNOWN_ISN, outcome::Outcome};
 use lb_ebpf::{
     headers::Tcp,
-    packet::{Packet, load},
+    packet::{Context, Packet, load},
     parse::Offsets,
 };
 
-use super::{super::maps, network::Network};
+use super::{maps, network::Network};
 
 /// The kernel's `TCP_LISTEN`.
 const LISTEN: u32 = 10;
@@ -30,7 +30,7 @@ const CURRENT_NETNS: u64 = u64::MAX;
 ///
 /// A listener alone has none, but if the packet acknowledges a SYN cookie of its own, it has the connection soon.
 #[inline(always)]
-pub fn is_held<A: Network>(packet: &Packet<__sk_buff>, flow: &Flow<A>, offset: usize, segment: usize) -> bool {
+pub fn is_held<A: Network>(packet: &Packet<impl Context>, flow: &Flow<A>, offset: usize, segment: usize) -> bool {
     let mut tuple = A::tuple(flow);
     // SAFETY: the tuple has the size that the kernel is told.
     let socket = unsafe {
@@ -53,12 +53,23 @@ pub fn is_held<A: Network>(packet: &Packet<__sk_buff>, flow: &Flow<A>, offset: u
     held
 }
 
+/// Whether the TCP segment at `offset` opens a connection.
+#[inline(always)]
+pub fn opens(packet: &Packet<impl Context>, offset: usize) -> Result<bool, Outcome> {
+    let flags: u8 = load(&packet.header::<Tcp>(offset)?.flags);
+    Ok(flags & (Tcp::SYN | Tcp::ACK | Tcp::RST) == Tcp::SYN)
+}
+
 /// Whether the segment acknowledges the SYN-ACK that this host has sent.
 ///
 /// After a change, a client may have sent its SYN to two servers, one after the other, and have got the SYN-ACK of
 /// either. The other server's kernel would answer with RST.
 #[inline(always)]
-fn acknowledges(socket: *mut bpf_sock, packet: &Packet<__sk_buff>, segment: usize) -> bool {
+fn acknowledges(socket: *mut bpf_sock, packet: &Packet<impl Context>, segment: usize) -> bool {
+    // Such a kernel refuses the helper.
+    if maps::sent_isn() == UNKNOWN_ISN as u64 {
+        return true;
+    }
     let Ok(tcp) = packet.header::<Tcp>(segment) else { return true };
     let (flags, acknowledged): (u8, u32) = (load(&tcp.flags), load(&tcp.acknowledgement));
     if flags & (Tcp::ACK | Tcp::RST) != Tcp::ACK {
@@ -76,7 +87,7 @@ fn acknowledges(socket: *mut bpf_sock, packet: &Packet<__sk_buff>, segment: usiz
 
 /// Whether the segment acknowledges a SYN cookie of the listener.
 #[inline(always)]
-fn is_cookie<A: Network>(listener: *mut bpf_sock, packet: &Packet<__sk_buff>, offset: usize, segment: usize) -> bool {
+fn is_cookie<A: Network>(listener: *mut bpf_sock, packet: &Packet<impl Context>, offset: usize, segment: usize) -> bool {
     let Ok(ip) = packet.header::<A::Header>(offset) else { return false };
     let Ok(tcp) = packet.header::<Tcp>(segment) else { return false };
     let (ip, tcp) = ((&raw const *ip).cast_mut(), (&raw const *tcp).cast_mut());
