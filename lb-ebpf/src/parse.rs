@@ -55,26 +55,26 @@ pub fn located(packet: &Packet<impl Context>, frame: &Frame, offsets: &mut Offse
     }
 }
 
-/// Where the TCP header of a packet is whose IP header is at `offset`; [`Offsets::QUOTED`]: it has none.
+/// Finds the TCP header of a packet whose IP header is at a known offset.
 pub trait Segment: Address {
-    /// See [`Segment`].
-    fn segment(packet: &Packet<impl Context>, offset: usize) -> usize;
+    /// Its offset, or [`Offsets::QUOTED`]: the packet has none.
+    fn segment(packet: &Packet<impl Context>, ip: usize) -> usize;
 }
 
 impl Segment for V4 {
     #[inline(always)]
-    fn segment(packet: &Packet<impl Context>, offset: usize) -> usize {
-        let Ok(header) = Header4::read(packet, offset) else { return Offsets::QUOTED };
-        let upper = header.upper(offset, header.total - header.length, Fragments::All);
+    fn segment(packet: &Packet<impl Context>, ip: usize) -> usize {
+        let Ok(header) = Header4::read(packet, ip) else { return Offsets::QUOTED };
+        let upper = header.upper(ip, header.total - header.length, Fragments::All);
         if upper.protocol == protocol::TCP { upper.offset } else { Offsets::QUOTED }
     }
 }
 
 impl Segment for V6 {
     #[inline(always)]
-    fn segment(packet: &Packet<impl Context>, offset: usize) -> usize {
-        let Ok(header) = Header6::read(packet, offset) else { return Offsets::QUOTED };
-        match header.upper(packet, offset, header.payload, Fragments::All) {
+    fn segment(packet: &Packet<impl Context>, ip: usize) -> usize {
+        let Ok(header) = Header6::read(packet, ip) else { return Offsets::QUOTED };
+        match header.upper(packet, ip, header.payload, Fragments::All) {
             Ok(upper) if upper.protocol == protocol::TCP => upper.offset,
             Ok(_) | Err(_) => Offsets::QUOTED,
         }

@@ -15,6 +15,7 @@ pub mod maps;
 pub mod member;
 mod network;
 pub mod observer;
+mod opaque;
 mod orient;
 mod peers;
 mod prefix;

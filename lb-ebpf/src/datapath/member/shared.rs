@@ -26,6 +26,7 @@ use super::super::{
     maps::{self, modlb_word},
     network::Network,
     observer::Observer,
+    opaque,
     rewrite, select, socket,
 };
 
@@ -57,6 +58,8 @@ fn judge<A: Network>(
     service: &ServiceCell,
     observer: impl Observer,
 ) -> Result<u32, Outcome> {
+    let ip = opaque::offset(ethernet::any(packet).and_then(|frame| ethernet::untag(packet, &frame))?.offset);
+    let segment = opaque::offset(A::segment(packet, ip));
     let mut own = false;
     let rest = match select::lookup_slot(flow, service) {
         Ok((slot, counter)) => {
@@ -67,8 +70,6 @@ fn judge<A: Network>(
         }
         Err(outcome) => Err(outcome),
     };
-    let ip = ethernet::any(packet).and_then(|frame| ethernet::untag(packet, &frame))?.offset;
-    let segment = A::segment(packet, ip);
     let outcome = if by_formula(packet, flow, segment) || own && !others_may_hold(flow, service) {
         if !own {
             return rest;
