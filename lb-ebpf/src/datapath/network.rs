@@ -1,8 +1,7 @@
 //! What differs between IPv4 and IPv6 for roles that look for connections.
 
 use aya_ebpf::bindings::{
-    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 as Tuple4,
-    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 as Tuple6,
+    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 as Tuple4, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 as Tuple6,
 };
 use lb_common::{
     flow::{Flow, V4, V6},

@@ -87,7 +87,12 @@ fn acknowledges(socket: *mut bpf_sock, packet: &Packet<impl Context>, segment: u
 
 /// Whether the segment acknowledges a SYN cookie of the listener.
 #[inline(always)]
-fn is_cookie<A: Network>(listener: *mut bpf_sock, packet: &Packet<impl Context>, offset: usize, segment: usize) -> bool {
+fn is_cookie<A: Network>(
+    listener: *mut bpf_sock,
+    packet: &Packet<impl Context>,
+    offset: usize,
+    segment: usize,
+) -> bool {
     let Ok(ip) = packet.header::<A::Header>(offset) else { return false };
     let Ok(tcp) = packet.header::<Tcp>(segment) else { return false };
     let (ip, tcp) = ((&raw const *ip).cast_mut(), (&raw const *tcp).cast_mut());

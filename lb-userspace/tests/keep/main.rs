@@ -1,4 +1,4 @@
-//! Role `keep`: changes of servers break no connection.
+//! Role `keep`, and groups: changes of servers break no connection.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -7,6 +7,8 @@ mod changes;
 mod connections;
 mod doctor;
 mod errors;
+mod group;
+mod group_oracle;
 mod listeners;
 mod oracle;
 #[expect(dead_code, reason = "the oracle of the other roles uses the rest")]

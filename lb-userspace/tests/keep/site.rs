@@ -1,4 +1,4 @@
-//! A client, balancers and servers that keep connections, on one Ethernet segment.
+//! A client, balancers and servers that keep connections, on one Ethernet segment; or a group of servers.
 
 use std::{fmt::Write as _, net::IpAddr, path::Path, process::Command};
 
@@ -12,6 +12,9 @@ use crate::support::{
 /// The client's addresses in each family.
 pub const CLIENTS: u8 = 8;
 
+/// What a member's configuration begins with.
+pub const GROUP: &str = "role = \"member\"\ngroup_mac = \"01:00:5e:7f:00:09\"\nanswer_arp = true\n";
+
 /// The segment.
 pub struct Site {
     pub balancers: Vec<Modlb>,
@@ -20,7 +23,7 @@ pub struct Site {
     pub hosts: Vec<Namespace>,
     _gateways: Vec<Namespace>,
     pub client: Namespace,
-    _switch: Namespace,
+    switch: Namespace,
 }
 
 /// A server in a list.
@@ -123,10 +126,21 @@ impl Site {
             hosts,
             _gateways: gateways,
             client,
-            _switch: switch,
+            switch,
         };
         site.route_by(0);
         site
+    }
+
+    /// A group instead: every server receives what the client sends. See [`GROUP`].
+    #[must_use]
+    pub fn as_group(self) -> Self {
+        // With snooping the bridge floods only as long as no querier is on the segment.
+        self.switch.ip("link set br0 type bridge mcast_snooping 0");
+        for service in SERVICES {
+            self.client.ip(&format!("route replace {service} dev eth0"));
+        }
+        self
     }
 
     /// Lets the client's packets go by this balancer.

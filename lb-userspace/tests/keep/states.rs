@@ -18,6 +18,7 @@ use crate::{
     random::Random,
     site::{Entry, Lists, Site},
     support::{
+        namespace::Namespace,
         network::SERVICES,
         nft,
         wait::{PATIENCE, wait},
@@ -25,20 +26,20 @@ use crate::{
 };
 
 /// Servers that lists are made of.
-const SERVERS: u8 = 5;
+pub const SERVERS: u8 = 5;
 
 /// Connections in each state and family.
 const EACH: usize = 36;
 
 /// The client's first port.
-const FIRST_PORT: u16 = 20_000;
+pub const FIRST_PORT: u16 = 20_000;
 
 /// More than fits into buffers, so that it needs acknowledgements.
 const MUCH: usize = 1 << 20;
 
 /// A state in which a server may have a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
+pub enum State {
     /// Nobody has accepted it.
     Queued,
     /// By a SYN cookie, of which the server has not seen the ACK.
@@ -56,7 +57,7 @@ enum State {
 }
 
 /// Those that are not accepted come last: they stay in the queue.
-const STATES: [State; 7] = [
+pub const STATES: [State; 7] = [
     State::Established,
     State::ClosedByClient,
     State::ClosedByServer,
@@ -67,8 +68,8 @@ const STATES: [State; 7] = [
 ];
 
 /// A connection.
-struct Connection {
-    state: State,
+pub struct Connection {
+    pub state: State,
     service: IpAddr,
     client: TcpStream,
     /// Its address, which stays known after it is closed.
@@ -105,7 +106,7 @@ fn connect(state: State, service: IpAddr, number: usize) -> Connection {
 }
 
 /// Drops packets at the client.
-fn rules(site: &Site, rule: Option<&str>) {
+pub fn rules(site: &Site, rule: Option<&str>) {
     let chain = |hook: &str| {
         let own = rule.and_then(|rule| rule.strip_prefix(hook)).unwrap_or_default();
         format!("chain {hook} {{\ntype filter hook {hook} priority 0\n{own}\n}}\n")
@@ -115,12 +116,13 @@ fn rules(site: &Site, rule: Option<&str>) {
     nft::load(&site.client, &format!("{table} {{}}\ndelete {table}\n{table} {{\n{chains}}}\n"));
 }
 
-/// Brings connections into their states.
-fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
+/// Brings connections into their states. The first `cookies` servers send SYN cookies; to the others, a connection for
+/// which they should is in SYN_RECV.
+pub fn open(site: &Site, listeners: &Listeners, cookies: usize) -> Vec<Connection> {
     let mut connections = Vec::new();
     for state in STATES {
         if state == State::Cookie {
-            sysctl(site, "tcp_syncookies", "2");
+            sysctl(&site.hosts[..cookies], "tcp_syncookies", "2");
             rules(site, Some("output tcp flags & (syn | ack) == ack drop"));
         }
         let new = SERVICES.map(|service| {
@@ -128,7 +130,7 @@ fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
         });
         let mut new: Vec<_> = new.into_iter().flatten().collect();
         rules(site, None);
-        sysctl(site, "tcp_syncookies", "1");
+        sysctl(&site.hosts, "tcp_syncookies", "1");
         if !matches!(state, State::Cookie | State::Queued) {
             let mut accepted = 0;
             wait(
@@ -170,14 +172,14 @@ fn enter(connection: &mut Connection) {
     }
 }
 
-fn sysctl(site: &Site, key: &str, value: &str) {
-    for host in &site.hosts {
+fn sysctl(hosts: &[Namespace], key: &str, value: &str) {
+    for host in hosts {
         host.within(|| std::fs::write(format!("/proc/sys/net/ipv4/{key}"), value).unwrap());
     }
 }
 
 /// Both ends of idle connections say something to each other.
-fn exchange(connections: &mut [Connection]) {
+pub fn exchange(connections: &mut [Connection]) {
     for connection in connections.iter_mut().filter(|connection| connection.state == State::Established) {
         let Connection { client, server, at, .. } = connection;
         let (server, number) = server.as_mut().unwrap();
@@ -192,7 +194,7 @@ fn exchange(connections: &mut [Connection]) {
 }
 
 /// Every connection does what is left to do in its state.
-fn finish(site: &Site, listeners: &Listeners, connections: &mut [Connection]) {
+pub fn finish(listeners: &Listeners, connections: &mut [Connection]) {
     let late = |state| matches!(state, State::Queued | State::Cookie);
     for Connection { state, client, at, .. } in connections.iter().filter(|connection| late(connection.state)) {
         (&*client).write_all(b"?").unwrap_or_else(|error| panic!("{state:?} {at}: {error}"));
@@ -209,7 +211,6 @@ fn finish(site: &Site, listeners: &Listeners, connections: &mut [Connection]) {
     for connection in connections.iter_mut() {
         close(connection).unwrap_or_else(|error| panic!("{:?} {}: {error}", connection.state, connection.at));
     }
-    duplicates_meet_time_wait(site, connections);
 }
 
 fn close(connection: &mut Connection) -> std::io::Result<()> {
@@ -263,9 +264,9 @@ fn closes(client: &TcpStream) -> std::io::Result<()> {
     client.take_error()?.map_or(Ok(()), Err)
 }
 
-/// An old duplicate of a closed connection finds it in TIME_WAIT, wherever it comes.
-fn duplicates_meet_time_wait(site: &Site, connections: &[Connection]) {
-    let before = ["kept", "taken_last"].map(|outcome| site.outcome(outcome));
+/// An old duplicate of a closed connection finds it in TIME_WAIT, wherever it comes; `packets` counts those.
+pub fn duplicates_meet_time_wait(site: &Site, connections: &[Connection], packets: impl Fn() -> u64) {
+    let before = packets();
     let closed = connections.iter().filter(|connection| connection.state == State::TimeWait);
     let mut sent = 0;
     for Connection { service, at, .. } in closed {
@@ -277,13 +278,12 @@ fn duplicates_meet_time_wait(site: &Site, connections: &[Connection]) {
         socket.send_to(&segment, &SocketAddr::new(*service, 0).into()).unwrap();
         sent += 1;
     }
-    let kept = || site.outcome("kept") - before[0];
-    wait(|| kept() >= sent, || format!("{} of {sent} found a connection", kept()));
-    assert_eq!(site.outcome("taken_last"), before[1]);
+    let found = || packets() - before;
+    wait(|| found() >= sent, || format!("{} of {sent} found a connection", found()));
 }
 
 /// A random change.
-fn change(random: &mut Random, lists: &Lists) -> Lists {
+pub fn change(random: &mut Random, lists: &Lists) -> Lists {
     let mut servers = lists.servers.clone();
     let place = random.below(servers.len());
     let up = servers.iter().filter(|entry| !entry.down).count();
@@ -313,7 +313,7 @@ fn survive(order: Order, seed: u64) {
     let mut random = Random::new(seed);
     let mut lists = Lists::of(0..3);
     site.attach(&lists.configuration(WEB), Some(""));
-    let mut connections = open(&site, &listeners);
+    let mut connections = open(&site, &listeners, SERVERS.into());
     assert_eq!(connections.len(), 2 * EACH * STATES.len());
     for _ in 0..4 {
         lists = change(&mut random, &lists);
@@ -338,7 +338,10 @@ fn survive(order: Order, seed: u64) {
         }
         exchange(&mut connections);
     }
-    finish(&site, &listeners, &mut connections);
+    finish(&listeners, &mut connections);
+    let taken_last = site.outcome("taken_last");
+    duplicates_meet_time_wait(&site, &connections, || site.outcome("kept"));
+    assert_eq!(site.outcome("taken_last"), taken_last);
     println!("{order:?}, seed {seed}: {} hand-ons; {lists:?}", site.outcome("handed_on"));
 }
 

@@ -7,12 +7,7 @@
 mod shared;
 
 use aya_ebpf::bindings::xdp_action;
-use lb_common::{
-    control::Control,
-    flow::Flow,
-    outcome::Outcome,
-    table::ServiceCell,
-};
+use lb_common::{control::Control, flow::Flow, outcome::Outcome, table::ServiceCell};
 use lb_ebpf::{
     ethernet,
     packet::{Context, Packet},

@@ -26,8 +26,7 @@ use super::super::{
     maps::{self, modlb_word},
     network::Network,
     observer::Observer,
-    opaque,
-    rewrite, select, socket,
+    opaque, rewrite, select, socket,
 };
 
 /// Returns what becomes of a packet of such a service. Not inlined, so that packets of other services do not pay for it.
