@@ -5,8 +5,8 @@
 //! words of the map. The present list is described by the service's cell, earlier ones by [`List`]s in the same map,
 //! from [`crate::table::ServiceCell::directory`] on.
 //!
-//! In role `member`, a bit for each slot is enough: whether another member may hold its flows. The directory begins with
-//! the present list.
+//! In role `member`, a bit for each slot is enough: whether another member may hold its flows. The directory also has
+//! the service's address, and begins with the present list.
 
 /// The most servers that may hold a flow's connection.
 pub const MAX_HOLDERS: usize = 12;
@@ -48,6 +48,10 @@ pub const ENTRY_WORDS: usize = DEPTH / IN_WORD;
 
 /// Servers in a word.
 const IN_WORD: usize = 4;
+
+/// Words of a group's directory before its lists: the [`Directory`], and [`crate::flow::Address::halves`] of the
+/// service's address.
+pub const GROUP_WORDS: usize = 3;
 
 /// Words of a [`List`].
 pub const LIST_WORDS: usize = 3;

@@ -16,14 +16,6 @@ use lb_ebpf::{
 
 use super::{action::finish, answer, count, maps, network::Network, observer::Observer, orient, rewrite, select};
 
-/// What becomes of a packet that is neither passed nor answered.
-enum Judged {
-    /// It is another member's, and dropped.
-    Others,
-    /// That depended on who holds its connection. All is done but to return this action.
-    Done(u32),
-}
-
 /// Returns what becomes of the packet.
 #[inline(always)]
 pub fn join<C: Context, O: Observer>(context: *mut C) -> u32 {
@@ -31,11 +23,7 @@ pub fn join<C: Context, O: Observer>(context: *mut C) -> u32 {
     let mut packet = unsafe { Packet::new(context) };
     let control = maps::control();
     let Some(observer) = O::start(context, control) else { return xdp_action::XDP_ABORTED };
-    let result = match take(&mut packet, control, observer) {
-        Ok(Judged::Done(action)) => return action,
-        Ok(Judged::Others) => Ok(xdp_action::XDP_DROP),
-        Err(outcome) => Err(outcome),
-    };
+    let result = take(&mut packet, control, observer);
     let action = finish(packet.len(), result);
     observer.end(context, result.err().unwrap_or(Outcome::Others), action);
     action
@@ -43,7 +31,7 @@ pub fn join<C: Context, O: Observer>(context: *mut C) -> u32 {
 
 /// Takes the packet, drops it, or answers it.
 #[inline(always)]
-fn take<C: Context, O: Observer>(packet: &mut Packet<C>, control: Control, observer: O) -> Result<Judged, Outcome> {
+fn take(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
     match judge(packet, control, observer) {
         // Questions about addresses come by broadcast, multicast or the group's MAC, and belong to no service.
         Err(outcome @ (Outcome::NotOurs | Outcome::NotIp | Outcome::NoService)) if !control.standby() => {
@@ -55,7 +43,7 @@ fn take<C: Context, O: Observer>(packet: &mut Packet<C>, control: Control, obser
 }
 
 #[inline(always)]
-fn judge<C: Context, O: Observer>(packet: &mut Packet<C>, control: Control, observer: O) -> Result<Judged, Outcome> {
+fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
     let frame = ethernet::group(packet, maps::interface_mac(), maps::group_mac())?;
     if control.standby() {
         return Err(Outcome::Standby);
@@ -69,29 +57,33 @@ fn judge<C: Context, O: Observer>(packet: &mut Packet<C>, control: Control, obse
 /// Every packet counts for the server that the formula names. What is dropped, which is most of them, counts nowhere
 /// else.
 #[inline(always)]
-fn judge_flow<A: Network, C: Context, O: Observer>(
-    packet: &mut Packet<C>,
+fn judge_flow<A: Network>(
+    packet: &mut Packet<impl Context>,
     control: Control,
     flow: &Flow<A>,
-    observer: O,
-) -> Result<Judged, Outcome> {
+    observer: impl Observer,
+) -> Result<u32, Outcome> {
     observer.flow(flow);
     let (flow, service) = orient::find(flow, control)?;
     observer.flow(&flow);
     observer.service(service);
     if service.flags & ServiceCell::SHARED != 0 {
-        // A copy: what is passed on by reference has its place on the stack, and other packets' flows need none.
-        let flow = flow;
-        return Ok(Judged::Done(shared::join::<A, C, O>(packet.context(), control.0, &flow, service)));
+        return shared::judge(packet, &flow, service, observer);
     }
     let (slot, counter) = select::lookup_slot(&flow, service)?;
     observer.server(&flow, service, counter);
     count::server(counter, packet.frames(), packet.len());
     // Only the member's own slots are indirect.
     if !slot.is_indirect() {
-        return Ok(Judged::Others);
+        return Ok(xdp_action::XDP_DROP);
     }
-    observer.before_write(packet.context());
-    rewrite::destination(packet, maps::interface_mac())?;
+    accept(packet, observer)?;
     Err(Outcome::Accepted)
+}
+
+/// Addresses the frame to this host.
+#[inline(always)]
+fn accept(packet: &mut Packet<impl Context>, observer: impl Observer) -> Result<(), Outcome> {
+    observer.before_write(packet.context());
+    rewrite::destination(packet, maps::interface_mac())
 }

@@ -6,11 +6,11 @@ use std::{collections::HashMap, net::IpAddr};
 
 use lb_common::{
     formula::powers,
-    keep::{Directory, LIST_WORDS, List, bit_word, bit_words},
+    keep::{Directory, GROUP_WORDS, LIST_WORDS, List, bit_word, bit_words},
     table::{ServiceCell, Slot},
 };
 
-use super::{super::ledger::Account, slots_of};
+use super::{super::ledger::Account, lists::slots_of};
 use crate::{
     config::model::{PreviousServer, Selection, Service},
     datapath::place::{Location, Placed},
@@ -23,6 +23,9 @@ use crate::{
 /// All that the bits of a service depend on: how slots are assigned, for each server its address, weight and standing;
 /// the earlier lists.
 type Key<'a> = (Selection, Vec<(IpAddr, u32, Standing)>, &'a [Vec<PreviousServer>]);
+
+/// Where the bits of a service are.
+struct Bits(Vec<List>);
 
 /// The different bits of a configuration.
 pub struct BitTables<'a> {
@@ -66,10 +69,10 @@ impl<'a> BitTables<'a> {
 
     /// How many words of the map of slots they take up at most.
     pub fn room(&self) -> u64 {
-        let words = |service: &Service| -> usize {
-            slots_of(service).map(|slots| LIST_WORDS + bit_words(slots)).sum::<usize>() + 1
-        };
-        self.distinct.iter().map(|(service, _)| words(service) as u64).sum()
+        let bits = |(service, _): &(&Service, _)| slots_of(service).map(bit_words).sum::<usize>();
+        let directory = |index: &usize| GROUP_WORDS + LIST_WORDS * (1 + self.distinct[*index].0.previous.len());
+        let bits: usize = self.distinct.iter().map(bits).sum();
+        (bits + self.of.iter().flatten().map(directory).sum::<usize>()) as u64
     }
 
     /// Appends them to the slots of a half that starts at `half_slots`, and completes the services' cells.
@@ -80,14 +83,19 @@ impl<'a> BitTables<'a> {
         half_slots: u32,
         (slots, cells): (&mut Vec<Slot>, &mut [ServiceCell]),
     ) {
-        let directories: Vec<_> =
+        let bits: Vec<_> =
             self.distinct.iter().map(|(service, standings)| append(service, standings, half_slots, slots)).collect();
-        for (((cell, index), rule), account) in cells.iter_mut().zip(&self.of).zip(&placed.peers).zip(accounts) {
-            let Some(index) = index else { continue };
+        let services = placed.config.services.iter().zip(&placed.peers).zip(accounts).zip(cells).zip(&self.of);
+        for ((((service, rule), account), cell), index) in services {
+            let Some(Bits(lists)) = index.map(|index| &bits[index]) else { continue };
+            let directory = half_slots + slots.len() as u32;
+            slots.push(Slot(Directory { lists: lists.len() as u32, own: 0 }.pack()));
+            slots.extend(halves(service.address.addr()).map(Slot));
+            slots.extend(lists.iter().flat_map(|list| list.pack()).map(Slot));
             *cell = ServiceCell {
                 flags: cell.flags | ServiceCell::SHARED,
                 here: rule.here.map_or(ServiceCell::NOT_HERE, |server| account.counters[server] - account.first),
-                directory: directories[*index],
+                directory,
                 ..*cell
             };
         }
@@ -105,10 +113,8 @@ fn standings(service: &Service, locations: &[Location]) -> Vec<Standing> {
     standing.collect()
 }
 
-/// Appends the bits of a service and then its directory. Returns where that is.
-///
-/// Lists by which nobody else may hold anything are left out.
-fn append(service: &Service, standings: &[Standing], half_slots: u32, slots: &mut Vec<Slot>) -> u32 {
+/// Appends the bits of a service. Lists by which nobody else may hold anything are left out.
+fn append(service: &Service, standings: &[Standing], half_slots: u32, slots: &mut Vec<Slot>) -> Bits {
     let universe: Vec<_> = service.servers.iter().map(|server| server.address).collect();
     let alive: Vec<_> = standings.iter().map(|it| it.is_alive).collect();
     let takes_flows: Vec<_> = standings.iter().map(|it| it.takes_flows).collect();
@@ -122,10 +128,16 @@ fn append(service: &Service, standings: &[Standing], half_slots: u32, slots: &mu
             lists.push(List { slots: ranking.slots, first, powers: powers(ranking.slots) });
         }
     }
-    let directory = half_slots + slots.len() as u32;
-    slots.push(Slot(Directory { lists: lists.len() as u32, own: 0 }.pack()));
-    slots.extend(lists.into_iter().flat_map(List::pack).map(Slot));
-    directory
+    Bits(lists)
+}
+
+/// [`lb_common::flow::Address::halves`] of an address.
+fn halves(address: IpAddr) -> [u64; 2] {
+    let bits = match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    [(bits >> 64) as u64, bits as u64]
 }
 
 /// The bits of a list; 0 is the present one.

@@ -4,15 +4,15 @@ use lb_common::table::{ServiceCell, Slot};
 
 use super::ledger::Account;
 use crate::{
-    config::model::{Role, Selection, Service},
+    config::model::Role,
     datapath::{
         error::{Error, Result},
         place::Placed,
     },
-    decide::slots::Refinement,
 };
 
 mod bits;
+mod lists;
 mod rankings;
 
 use bits::BitTables;
@@ -70,15 +70,4 @@ impl<'a> KeepTables<'a> {
             Self::Bits(tables) => tables.build(placed, accounts, half_slots, half),
         }
     }
-}
-
-/// The numbers of slots of a service's lists, as rankings have them.
-fn slots_of(service: &Service) -> impl Iterator<Item = u32> {
-    let previous = service.previous.iter().map(|list| list.iter().map(|server| server.weight).sum());
-    std::iter::once(service.n()).chain(previous).map(|n: u32| match service.selection {
-        // As while some server is down.
-        Selection::Modulo => n * Refinement::default().times(n, 1, 2),
-        Selection::Resilient { .. } if n == 0 => 0,
-        Selection::Resilient { slots } => slots,
-    })
 }

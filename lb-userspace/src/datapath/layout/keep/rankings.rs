@@ -10,7 +10,7 @@ use lb_common::{
     table::{ServiceCell, Slot},
 };
 
-use super::{super::ledger::Account, slots_of};
+use super::{super::ledger::Account, lists::slots_of};
 use crate::{
     config::{
         self,
