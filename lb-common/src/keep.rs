@@ -1,9 +1,9 @@
 //! What keeping connections shares with user space: its limits, and how what it needs lies in the map of slots.
 //!
-//! In role `keep`, a service has a ranking for its present list of servers and for each `previous` one: for each slot the servers that
-//! may hold its flows, the best first, as counters relative to the service's first. An entry fills [`ENTRY_WORDS`]
-//! words of the map. The present list is described by the service's cell, earlier ones by [`List`]s in the same map,
-//! from [`crate::table::ServiceCell::directory`] on.
+//! In role `keep`, a service has a ranking for its present list of servers and for each `previous` one: for each slot
+//! the servers that may hold its flows, the best first, as counters relative to the service's first. An entry fills
+//! [`ENTRY_WORDS`] words of the map. The present list is described by the service's cell, earlier ones by [`List`]s in
+//! the same map, from [`crate::table::ServiceCell::directory`] on.
 //!
 //! In role `member`, a bit for each slot is enough: whether another member may hold its flows. The directory also has
 //! the service's address, and begins with the present list.

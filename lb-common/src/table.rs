@@ -25,8 +25,8 @@ pub struct ServiceCell {
     /// With [`ServiceCell::PEERS`], and in role `keep`: the number of the service's set of peers, part of
     /// [`crate::key::Kind::Peer`] keys.
     pub peers: u32,
-    /// With [`ServiceCell::PEERS`] or [`ServiceCell::SHARED`], and in role `keep`: the counter of the server that is this host, relative to
-    /// `first_counter`, or [`ServiceCell::NOT_HERE`].
+    /// With [`ServiceCell::PEERS`] or [`ServiceCell::SHARED`], and in role `keep`: the counter of the server that is
+    /// this host, relative to `first_counter`, or [`ServiceCell::NOT_HERE`].
     pub here: u32,
     /// With [`ServiceCell::SHARED`], and in role `keep`: the index of the service's [`crate::keep::Directory`] in the
     /// map of slots, the half included; else 0.

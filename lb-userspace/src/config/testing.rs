@@ -26,13 +26,15 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
         .prop_flat_map(|indices| indices.into_iter().map(service).collect::<Vec<_>>());
     (interfaces, services, peers(), any::<bool>()).prop_map(|(interfaces, mut services, peers, balancer)| {
         services.iter_mut().for_each(|service| restrict(service, balancer));
-        Config {
+        let mut config = Config {
             interfaces: interfaces.into_iter().map(str::to_owned).collect(),
             role: if balancer { Role::Balancer } else { Role::Member },
             group: Group::default(),
             peers: if balancer { peers } else { Vec::new() },
             services,
-        }
+        };
+        config.update_former_servers();
+        config
     })
 }
 

@@ -49,8 +49,8 @@ pub struct ServiceConnections {
 pub struct ServerConnections {
     /// Its address.
     pub address: IpAddr,
-    /// Whether it is this host. In role `keep`, its packets are of connections that were found here, and those of others
-    /// were handed on to them. In a group, they are all packets of the flows that it owns.
+    /// Whether it is this host. In role `keep`, its packets are of connections that were found here, and those of
+    /// others were handed on to them. In a group, they are all packets of the flows that a server owns.
     pub here: bool,
     /// Whether only `previous` lists have it.
     pub former: bool,

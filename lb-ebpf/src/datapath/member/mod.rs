@@ -4,6 +4,7 @@
 //! Trap: the kernel drops frames not addressed to its own MAC (always for TCP and forwarded packets). So the program
 //! rewrites the destination of frames that it accepts; the kernel checks it after the program has run.
 
+mod accept;
 mod shared;
 
 use aya_ebpf::bindings::xdp_action;
@@ -14,7 +15,8 @@ use lb_ebpf::{
     parse::{self, Parsed},
 };
 
-use super::{action::finish, answer, count, maps, network::Network, observer::Observer, orient, rewrite, select};
+use self::accept::accept;
+use super::{action::finish, answer, count, maps, network::Network, observer::Observer, orient, select};
 
 /// Returns what becomes of the packet.
 #[inline(always)]
@@ -79,11 +81,4 @@ fn judge_flow<A: Network>(
     }
     accept(packet, observer)?;
     Err(Outcome::Accepted)
-}
-
-/// Addresses the frame to this host.
-#[inline(always)]
-fn accept(packet: &mut Packet<impl Context>, observer: impl Observer) -> Result<(), Outcome> {
-    observer.before_write(packet.context());
-    rewrite::destination(packet, maps::interface_mac())
 }

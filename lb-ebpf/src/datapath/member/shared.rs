@@ -24,7 +24,7 @@ use lb_ebpf::{
 
 use super::{
     super::{count, maps::modlb_word, network::Network, observer::Observer, opaque, select, socket},
-    accept,
+    accept::accept,
 };
 
 /// As with other services, every packet counts for the server that the formula names. While no server takes flows, what

@@ -1,8 +1,8 @@
 //! Who may hold a connection in a group, all of whose members receive every packet: so nothing is handed on.
 //!
-//! The member that has the socket accepts. The owner accepts what opens a connection, and what no other member may hold.
-//! Those that may are fewer than in role `keep`: whoever might hold a connection silences the owner, and a connection
-//! that nobody has any more should end by the owner's reset.
+//! The member that has the socket accepts. The owner accepts what opens a connection, and what no other member may
+//! hold. Those that may are fewer than in role `keep`: whoever might hold a connection silences the owner, and a
+//! connection that nobody has any more should end by the owner's reset.
 
 use lb_common::flow::protocol::TCP;
 
