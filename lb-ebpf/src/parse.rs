@@ -11,10 +11,11 @@ use network_types::ip::Ipv6Hdr;
 
 use crate::{
     ethernet::{Frame, ether_type, untag},
+    headers::Tcp,
     ip::{Header4, Header6},
     packet::{Context, Packet},
     quote,
-    upper::{Content, Fragments},
+    upper::{Content, Fragments, Upper},
 };
 
 /// The tuple of a packet of either family: its own, or that of the packet that an ICMP error quotes.
@@ -33,6 +34,9 @@ pub struct Offsets {
 }
 
 impl Offsets {
+    /// An offset at which no header stands: the packet is too short for one.
+    pub const CUT_OFF: usize = 0x7fff;
+
     /// No offset. An `Option` would be a second number, whose connection with the first verifiers lose.
     pub const QUOTED: usize = 0;
 }
@@ -57,7 +61,7 @@ pub fn located(packet: &Packet<impl Context>, frame: &Frame, offsets: &mut Offse
 
 /// Finds the TCP header of a packet whose IP header is at a known offset.
 pub trait Segment: Address {
-    /// Its offset, or [`Offsets::QUOTED`]: the packet has none.
+    /// Its offset, [`Offsets::CUT_OFF`], or [`Offsets::QUOTED`]: the packet is no TCP.
     fn segment(packet: &Packet<impl Context>, ip: usize) -> usize;
 }
 
@@ -65,8 +69,7 @@ impl Segment for V4 {
     #[inline(always)]
     fn segment(packet: &Packet<impl Context>, ip: usize) -> usize {
         let Ok(header) = Header4::read(packet, ip) else { return Offsets::QUOTED };
-        let upper = header.upper(ip, header.total - header.length, Fragments::All);
-        if upper.protocol == protocol::TCP { upper.offset } else { Offsets::QUOTED }
+        segment(&header.upper(ip, header.total - header.length, Fragments::All))
     }
 }
 
@@ -74,10 +77,17 @@ impl Segment for V6 {
     #[inline(always)]
     fn segment(packet: &Packet<impl Context>, ip: usize) -> usize {
         let Ok(header) = Header6::read(packet, ip) else { return Offsets::QUOTED };
-        match header.upper(packet, ip, header.payload, Fragments::All) {
-            Ok(upper) if upper.protocol == protocol::TCP => upper.offset,
-            Ok(_) | Err(_) => Offsets::QUOTED,
-        }
+        let upper = header.upper(packet, ip, header.payload, Fragments::All);
+        upper.map_or(Offsets::QUOTED, |upper| segment(&upper))
+    }
+}
+
+#[inline(always)]
+fn segment(upper: &Upper) -> usize {
+    match upper.protocol {
+        protocol::TCP if upper.length < size_of::<Tcp>() => Offsets::CUT_OFF,
+        protocol::TCP => upper.offset,
+        _ => Offsets::QUOTED,
     }
 }
 
