@@ -104,6 +104,14 @@ impl Address for V4 {
     }
 }
 
+impl V6 {
+    /// The reverse of [`Address::halves`].
+    #[inline(always)]
+    pub const fn from_halves([high, low]: [u64; 2]) -> Self {
+        Self([(high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32])
+    }
+}
+
 impl Address for V6 {
     const FAMILY: u8 = 6;
 

@@ -1,9 +1,12 @@
-//! What role `keep` shares with user space: its limits, and how rankings lie in the map of slots.
+//! What keeping connections shares with user space: its limits, and how what it needs lies in the map of slots.
 //!
-//! A service has a ranking for its present list of servers and for each `previous` one: for each slot the servers that
-//! may hold its flows, the best first, as counters relative to the service's first. An entry fills [`ENTRY_WORDS`]
-//! words of the map. The present list is described by the service's cell, earlier ones by [`List`]s in the same map,
-//! from [`crate::table::ServiceCell::directory`] on.
+//! In role `keep`, a service has a ranking for its present list of servers and for each `previous` one: for each slot
+//! the servers that may hold its flows, the best first, as counters relative to the service's first. An entry fills
+//! [`ENTRY_WORDS`] words of the map. The present list is described by the service's cell, earlier ones by [`List`]s in
+//! the same map, from [`crate::table::ServiceCell::directory`] on.
+//!
+//! In role `member`, a bit for each slot is enough: whether another member may hold its flows. The directory also has
+//! the service's address, and begins with the present list.
 
 /// The most servers that may hold a flow's connection.
 pub const MAX_HOLDERS: usize = 12;
@@ -47,11 +50,18 @@ pub const fn per_window(max_hand_ons: u32) -> u32 {
 
 const _: () = assert!(per_window(HIGHEST_MAX_HAND_ONS) < 1 << Directory::LIMIT_BITS);
 
+/// In place of the offset of a SYN-ACK's sequence number: the kernel does not say where it is.
+pub const UNKNOWN_ISN: u32 = u32::MAX;
+
 /// Words of an entry.
 pub const ENTRY_WORDS: usize = DEPTH / IN_WORD;
 
 /// Servers in a word.
 const IN_WORD: usize = 4;
+
+/// Words of a group's directory before its lists: the [`Directory`], and [`crate::flow::Address::halves`] of the
+/// service's address.
+pub const GROUP_WORDS: usize = 3;
 
 /// Words of a [`List`].
 pub const LIST_WORDS: usize = 3;
@@ -86,7 +96,24 @@ const fn shift(place: usize) -> u32 {
     (place % IN_WORD * 16) as u32
 }
 
-/// The ranking of an earlier list.
+/// How many words the bits of so many slots take.
+pub const fn bit_words(slots: u32) -> usize {
+    slots.div_ceil(u64::BITS) as usize
+}
+
+/// The word that has the bit of a slot.
+#[inline(always)]
+pub const fn bit_word(slot: u32) -> u32 {
+    slot / u64::BITS
+}
+
+/// A slot's bit, by its word.
+#[inline(always)]
+pub const fn bit(word: u64, slot: u32) -> bool {
+    word >> (slot % u64::BITS) & 1 != 0
+}
+
+/// What a list has for each of its slots: an entry of its ranking, or a bit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct List {
     /// T, the number of slots.
@@ -115,7 +142,8 @@ impl List {
     }
 }
 
-/// The first word of a directory, before its lists.
+/// The first word of a directory, before its lists: how many they are, and in role `keep` the limit of hand-ons
+/// and [`crate::ring::server`] of this host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Directory {
     /// How many lists follow.
@@ -179,5 +207,8 @@ mod tests {
             let directory = Directory { lists: 8, limit, own: u32::MAX };
             assert_eq!(Directory::unpack(directory.pack()), directory);
         }
+        let words = [1 << 63, 1];
+        assert_eq!([63, 64, 65].map(|slot| bit(words[bit_word(slot) as usize], slot)), [true, true, false]);
+        assert_eq!([0, 1, 64, 65].map(bit_words), [0, 1, 1, 2]);
     }
 }

@@ -65,7 +65,7 @@ the interface is not attached, or the frame has no room for a VLAN tag" [egress 
             Loop "loop" Drop Dropped untouched
                 "dropped, a peer sent it and this host is no server of its service"
                 warn "loop: a peer sent it, and this host is no server of its service; {} bytes dropped" [length];
-            Kept "kept" Pass Forwarded untouched
+            Kept "kept" Pass Forwarded rewritten
                 "passed to this host, which holds its connection"
                 debug "kept: this host holds the connection; {} bytes passed" [length];
             HandedOn "handed_on" Transmit Forwarded rewritten

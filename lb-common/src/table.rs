@@ -25,11 +25,11 @@ pub struct ServiceCell {
     /// With [`ServiceCell::PEERS`], and in role `keep`: the number of the service's set of peers, part of
     /// [`crate::key::Kind::Peer`] keys.
     pub peers: u32,
-    /// With [`ServiceCell::PEERS`], and in role `keep`: the counter of the server that is this host, relative to
-    /// `first_counter`, or [`ServiceCell::NOT_HERE`].
+    /// With [`ServiceCell::PEERS`] or [`ServiceCell::SHARED`], and in role `keep`: the counter of the server that is
+    /// this host, relative to `first_counter`, or [`ServiceCell::NOT_HERE`].
     pub here: u32,
-    /// Role `keep`: the index of the service's [`crate::keep::Directory`] in the map of slots, the half included; else
-    /// 0.
+    /// With [`ServiceCell::SHARED`], and in role `keep`: the index of the service's [`crate::keep::Directory`] in the
+    /// map of slots, the half included; else 0.
     pub directory: u32,
 }
 
@@ -49,6 +49,9 @@ impl ServiceCell {
 
     /// Role `keep`: no other server may hold a flow's connection.
     pub const ALONE: u32 = 1 << 4;
+
+    /// Role `member`: members may hold connections of flows that others own.
+    pub const SHARED: u32 = 1 << 5;
 
     /// Role `keep`: the flags from this bit on are the id of the network namespace of the service's sockets, as a
     /// signed number: -1 is that of the interface. The datapath finds it here without a branch, which would be work for

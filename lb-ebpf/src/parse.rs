@@ -4,17 +4,18 @@
 //! frame and the IP length reach to its end.
 
 use lb_common::{
-    flow::{Flow, V4, V6, protocol},
+    flow::{Address, Flow, V4, V6, protocol},
     outcome::Outcome,
 };
 use network_types::ip::Ipv6Hdr;
 
 use crate::{
     ethernet::{Frame, ether_type, untag},
+    headers::Tcp,
     ip::{Header4, Header6},
     packet::{Context, Packet},
     quote,
-    upper::{Content, Fragments},
+    upper::{Content, Fragments, Upper},
 };
 
 /// The tuple of a packet of either family: its own, or that of the packet that an ICMP error quotes.
@@ -33,6 +34,9 @@ pub struct Offsets {
 }
 
 impl Offsets {
+    /// An offset at which no header stands: the packet is too short for one.
+    pub const CUT_OFF: usize = 0x7fff;
+
     /// No offset. An `Option` would be a second number, whose connection with the first verifiers lose.
     pub const QUOTED: usize = 0;
 }
@@ -49,14 +53,46 @@ pub fn located(packet: &Packet<impl Context>, frame: &Frame, offsets: &mut Offse
     let Frame { offset, ether_type } = untag(packet, frame)?;
     offsets.ip = offset;
     match ether_type {
-        ether_type::IPV4 => ipv4(packet, offset, &mut offsets.upper),
-        ether_type::IPV6 => ipv6(packet, offset, &mut offsets.upper),
+        ether_type::IPV4 => ipv4(packet, offset, &mut offsets.upper).map(Parsed::V4),
+        ether_type::IPV6 => ipv6(packet, offset, &mut offsets.upper).map(Parsed::V6),
         _ => Err(Outcome::NotIp),
     }
 }
 
+/// Finds the TCP header of a packet whose IP header is at a known offset.
+pub trait Segment: Address {
+    /// Its offset, [`Offsets::CUT_OFF`], or [`Offsets::QUOTED`]: the packet is no TCP.
+    fn segment(packet: &Packet<impl Context>, ip: usize) -> usize;
+}
+
+impl Segment for V4 {
+    #[inline(always)]
+    fn segment(packet: &Packet<impl Context>, ip: usize) -> usize {
+        let Ok(header) = Header4::read(packet, ip) else { return Offsets::QUOTED };
+        segment(&header.upper(ip, header.total - header.length, Fragments::All))
+    }
+}
+
+impl Segment for V6 {
+    #[inline(always)]
+    fn segment(packet: &Packet<impl Context>, ip: usize) -> usize {
+        let Ok(header) = Header6::read(packet, ip) else { return Offsets::QUOTED };
+        let upper = header.upper(packet, ip, header.payload, Fragments::All);
+        upper.map_or(Offsets::QUOTED, |upper| segment(&upper))
+    }
+}
+
 #[inline(always)]
-fn ipv4(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Parsed, Outcome> {
+fn segment(upper: &Upper) -> usize {
+    match upper.protocol {
+        protocol::TCP if upper.length < size_of::<Tcp>() => Offsets::CUT_OFF,
+        protocol::TCP => upper.offset,
+        _ => Offsets::QUOTED,
+    }
+}
+
+#[inline(always)]
+fn ipv4(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Flow<V4>, Outcome> {
     let header = Header4::read(packet, offset)?;
     if offset + header.total > packet.len() {
         return Err(Outcome::Malformed);
@@ -65,15 +101,15 @@ fn ipv4(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> R
     match upper.content(packet, protocol::ICMP)? {
         Content::Ports(ports) => {
             *location = upper.offset;
-            Ok(Parsed::V4(upper.flow(header.source, header.destination, ports)))
+            Ok(upper.flow(header.source, header.destination, ports))
         }
         Content::Kept => Err(Outcome::NoService),
-        Content::Error(quote) => quote::ipv4(packet, &quote, header.destination).map(Parsed::V4),
+        Content::Error(quote) => quote::ipv4(packet, &quote, header.destination),
     }
 }
 
 #[inline(always)]
-fn ipv6(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Parsed, Outcome> {
+fn ipv6(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> Result<Flow<V6>, Outcome> {
     let header = Header6::read(packet, offset)?;
     if offset + size_of::<Ipv6Hdr>() + header.payload > packet.len() {
         return Err(Outcome::Malformed);
@@ -82,9 +118,9 @@ fn ipv6(packet: &Packet<impl Context>, offset: usize, location: &mut usize) -> R
     match upper.content(packet, protocol::ICMPV6)? {
         Content::Ports(ports) => {
             *location = upper.offset;
-            Ok(Parsed::V6(upper.flow(header.source, header.destination, ports)))
+            Ok(upper.flow(header.source, header.destination, ports))
         }
         Content::Kept => Err(Outcome::NoService),
-        Content::Error(quote) => quote::ipv6(packet, &quote, header.destination).map(Parsed::V6),
+        Content::Error(quote) => quote::ipv6(packet, &quote, header.destination),
     }
 }

@@ -299,13 +299,18 @@ pub fn outcome_counter(outcome: Outcome) -> Option<*mut Counter> {
         .map(|entry| entry.cast_mut())
 }
 
-/// A word of the map of slots that is no slot: a part of a ranking, or of what describes rankings.
-#[inline(always)]
-pub fn word(number: u64) -> Option<u64> {
-    slot(number).map(|slot| slot.0)
+/// A word of the map of slots that is no slot: a part of a ranking, or of what describes rankings; 0: there is none.
+/// Not inlined: verifiers cannot follow the pointers that the compiler carries from one round of a loop to the next,
+/// and those before Linux 6.3 not even a checked index that was on the stack.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn modlb_word(number: u64) -> u64 {
+    slot(number).map_or(0, |slot| slot.0)
 }
 
-/// The offset of the sequence number of the SYN-ACK in the kernel's `struct tcp_request_sock`.
+/// The offset of the sequence number of the SYN-ACK in the kernel's `struct tcp_request_sock`, or [`UNKNOWN_ISN`].
+///
+/// [`UNKNOWN_ISN`]: lb_common::keep::UNKNOWN_ISN
 #[inline(always)]
 pub fn sent_isn() -> u64 {
     constant!(modlb_constant_SENT_ISN)

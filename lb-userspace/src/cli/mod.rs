@@ -166,7 +166,7 @@ Example: which servers take no flows, since when, and why?
     /// Show the counters of every outcome, service and server
     #[command(after_help = "Example: totals and rates, twice a second\n  modlb stats --watch 0.5")]
     Stats(Stats),
-    /// On a server with role `keep`: count the connections held here, and the packets handed on to other servers
+    /// On a server with role `keep` or `member`: count the connections held here, and the packets of others
     #[command(after_help = "\
 Exit status with --wait: 0 no connection is left, 1 the time is over, 130 interrupted
 

@@ -70,7 +70,7 @@ async fn watch(instance: &str, mut before: Connections, interval: Duration, opti
 async fn wait(instance: &str, mut now: Connections, options: &cli::Connections) -> Result<()> {
     if let Some((service, address)) = now.takes_flows() {
         log::warn!(
-            "{address} takes flows of {service}, so new connections arrive; on balancers and servers, `modlb server down \
+            "{address} takes flows of {service}, so new connections arrive; on every balancer and server, `modlb server down \
              {service} {address}` ends that"
         );
     }

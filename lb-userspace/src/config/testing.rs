@@ -28,14 +28,16 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     let all = (interfaces, services, peers(), max_hand_ons, any::<bool>());
     all.prop_map(|(interfaces, mut services, peers, max_hand_ons, balancer)| {
         services.iter_mut().for_each(|service| restrict(service, balancer));
-        Config {
+        let mut config = Config {
             interfaces: interfaces.into_iter().map(str::to_owned).collect(),
             role: if balancer { Role::Balancer } else { Role::Member },
             group: Group::default(),
             max_hand_ons,
             peers: if balancer { peers } else { Vec::new() },
             services,
-        }
+        };
+        config.update_former_servers();
+        config
     })
 }
 

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     judge::{Addend, Judge, Tuple, addends},
-    keep::explained::Explained,
+    keep::{explained::Explained, members},
     peers::PeerRule,
     slots::Refinement,
 };
@@ -162,7 +162,7 @@ pub struct Explanation {
     /// The server that takes the packet while all servers take flows, if that is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<Absent>,
-    /// Who may hold the packet's connection, where role `keep` or a service with previous lists asks for it.
+    /// Who may hold the packet's connection, where the role or previous lists ask for it.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Explained>,
     /// The addends of the sum: labels and decimal numbers.
@@ -242,6 +242,10 @@ pub fn explain(config: &Config, host: ThisHost<'_>, packet: &Packet) -> Result<E
 
 /// Who may hold the packet's connection. Only TCP has connections that are kept.
 fn keep(role: Role, service: &Service, sum: &BigUint, packet: &Packet) -> Option<Explained> {
+    if role == Role::Member {
+        let asked_for = packet.protocol == protocol::TCP && members::is_shared(service);
+        return asked_for.then(|| Explained::of_group(service, sum));
+    }
     let asked_for = role == Role::Keep || !service.previous.is_empty();
     let port = packet.destination.port.unwrap_or_default();
     (asked_for && packet.protocol == protocol::TCP).then(|| {

@@ -24,10 +24,12 @@ impl PeerRule {
     pub fn new(config: &Config, service: &Service, is_here: impl Fn(usize) -> bool) -> Self {
         match config.role {
             Role::Balancer => {}
-            Role::Member | Role::Steer => return Self::default(),
+            Role::Steer => return Self::default(),
+            // Members send nothing to each other.
+            Role::Member => return Self { macs: BTreeSet::new(), here: here(service, is_here) },
             Role::Keep => return Self::of_keep(service, is_here),
         }
-        let here = (0..service.servers.len()).find(|index| is_here(*index));
+        let here = here(service, &is_here);
         let servers = service.servers.iter().enumerate().filter(|(index, _)| here.is_some() && !is_here(*index));
         // Those that are down count as well: they may think otherwise.
         let servers = servers.filter_map(|(_, server)| server.mac.get());
@@ -39,7 +41,7 @@ impl PeerRule {
     fn of_keep(service: &Service, is_here: impl Fn(usize) -> bool) -> Self {
         let others = service.servers.iter().enumerate().filter(|(index, _)| !is_here(*index));
         let macs = others.filter_map(|(_, server)| server.mac.get()).filter(|mac| mac.is_unicast());
-        Self { macs: macs.collect(), here: (0..service.servers.len()).find(|index| is_here(*index)) }
+        Self { macs: macs.collect(), here: here(service, &is_here) }
     }
 
     /// The rules of all services.
@@ -57,6 +59,11 @@ impl PeerRule {
     pub const fn outcome(&self) -> Outcome {
         if self.here.is_some() { Outcome::Local } else { Outcome::Loop }
     }
+}
+
+/// The server that is this host.
+fn here(service: &Service, is_here: impl Fn(usize) -> bool) -> Option<usize> {
+    (0..service.servers.len()).find(|index| is_here(*index))
 }
 
 /// Gives peers that are servers those servers' MACs.

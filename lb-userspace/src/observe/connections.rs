@@ -1,4 +1,4 @@
-//! The connections that a server with role `keep` holds, and the packets that it hands on.
+//! The connections that a server with role `keep` or a member of a group holds, and what becomes of packets of others.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -47,10 +47,10 @@ impl Connections {
         let datapath = Datapath::open(instance)?;
         let totals = datapath.totals()?;
         let Totals { snapshot, .. } = &totals;
-        if snapshot.config.role != Role::Keep {
+        if !matches!(snapshot.config.role, Role::Keep | Role::Member) {
             bail!(
                 "instance {instance} has role `{}`: connections are held by servers, and `modlb connections` shows those of a \
-                 server with role `keep`; run it there",
+                 server with role `keep` or `member`; run it there",
                 snapshot.config.role.name()
             );
         }
@@ -83,13 +83,16 @@ impl Connections {
                 servers: servers.collect(),
             }
         });
+        let counted = |outcome| CountedView {
+            packets: self.stats.outcomes.get(outcome).packets,
+            packets_per_second: rates.outcome(outcome).packets,
+        };
         ConnectionsView {
+            in_group: self.snapshot.config.role == Role::Member,
             own: self.own(),
             held: self.left(),
-            taken_last: CountedView {
-                packets: self.stats.outcomes.get(Outcome::TakenLast).packets,
-                packets_per_second: rates.outcome(Outcome::TakenLast).packets,
-            },
+            kept: counted(Outcome::Kept),
+            taken_last: counted(Outcome::TakenLast),
             services: services.collect(),
         }
     }
@@ -151,7 +154,7 @@ const FRESH: Duration = Duration::from_secs(5);
 const REST: u32 = 20;
 
 impl Counted {
-    /// The connections that an instance with role `keep` holds. They may be some seconds old.
+    /// The connections that an instance with role `keep` or `member` holds. They may be some seconds old.
     pub async fn get(&mut self, instance: &str) -> Held {
         if let Some((at, took, held)) = &self.last
             && at.elapsed() < lasts(*took)

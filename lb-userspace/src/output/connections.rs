@@ -1,4 +1,4 @@
-//! `connections`: what a server with role `keep` holds and hands on.
+//! `connections`: what a server with role `keep` or a member of a group holds, and what becomes of other packets.
 
 use std::{fmt::Write as _, net::IpAddr};
 
@@ -13,11 +13,16 @@ use crate::{config::model::count, net::sockets::TcpState};
 /// The connections of a server, as `modlb connections` shows them.
 #[derive(Clone, Debug, Serialize)]
 pub struct ConnectionsView {
+    /// Whether it is a member of a group, all of whose members receive every packet. Nothing is handed on there.
+    #[serde(skip)]
+    pub in_group: bool,
     /// The servers of these services that this host is.
     #[serde(rename = "self")]
     pub own: Vec<IpAddr>,
     /// How many it holds.
     pub held: u64,
+    /// Packets that were found to belong to connections held here; in a group, of flows that other members own.
+    pub kept: CountedView,
     /// Packets that no server knew, and this one was asked last.
     pub taken_last: CountedView,
     /// By service.
@@ -44,8 +49,8 @@ pub struct ServiceConnections {
 pub struct ServerConnections {
     /// Its address.
     pub address: IpAddr,
-    /// Whether it is this host: then its packets are of connections that were found here, otherwise they were handed on
-    /// to it.
+    /// Whether it is this host. In role `keep`, its packets are of connections that were found here, and those of
+    /// others were handed on to them. In a group, they are all packets of the flows that a server owns.
     pub here: bool,
     /// Whether only `previous` lists have it.
     pub former: bool,
@@ -137,15 +142,16 @@ impl ConnectionsView {
         for service in &self.services {
             for (place, server) in service.servers.iter().enumerate() {
                 let name = if place == 0 { &*service.service } else { "" };
-                let outcome = match (server.here, server.former) {
-                    (true, false) => "kept",
-                    (true, true) => "kept, former server",
+                let outcome = match (self.in_group, server.here) {
+                    (false, true) => "kept",
                     (false, false) => "handed_on",
-                    (false, true) => "handed_on, former server",
+                    (true, true) => "accepted",
+                    (true, false) => "others",
                 };
+                let outcome = if server.former { format!("{outcome}, former server") } else { outcome.to_owned() };
                 let CountedView { packets, packets_per_second } = server.counted;
                 let (packets, rate) = (packets.to_string(), scaled(packets_per_second));
-                table.add_row([name, &server.address.to_string(), outcome, &packets, &rate]);
+                table.add_row([name, &server.address.to_string(), &outcome, &packets, &rate]);
             }
         }
         table.trim_fmt()
@@ -155,8 +161,9 @@ impl ConnectionsView {
 impl Render for ConnectionsView {
     fn render(&self) -> String {
         let mut text = format!("{} on {}", count(self.held as usize, "connection"), names(&self.own));
-        let CountedView { packets, packets_per_second } = self.taken_last;
-        let _ = write!(text, ", taken_last {packets} ({}/s)", scaled(packets_per_second));
+        let (outcome, counted) = if self.in_group { ("kept", self.kept) } else { ("taken_last", self.taken_last) };
+        let CountedView { packets, packets_per_second } = counted;
+        let _ = write!(text, ", {outcome} {packets} ({}/s)", scaled(packets_per_second));
         if self.services.is_empty() {
             return text + "\n\nno service takes TCP";
         }
@@ -198,6 +205,8 @@ mod tests {
             states.add(state);
         }
         ConnectionsView {
+            in_group: false,
+            kept: CountedView { packets: 40, packets_per_second: 20.0 },
             own: vec![[10, 0, 0, 12].into()],
             held: states.sum(),
             taken_last: CountedView { packets: 7, packets_per_second: 0.0 },
@@ -214,7 +223,7 @@ mod tests {
     #[test]
     fn the_json_keeps_its_shape() {
         let expected = concat!(
-            r#"{"self":["10.0.0.12"],"held":3,"taken_last":{"packets":7,"packets_per_second":0.0},"services":[{"#,
+            r#"{"self":["10.0.0.12"],"held":3,"kept":{"packets":40,"packets_per_second":20.0},"taken_last":{"packets":7,"packets_per_second":0.0},"services":[{"#,
             r#""service":"web","destination":"203.0.113.10:80/tcp","held":3,"states":{"syn_sent":0,"syn_recv":0,"#,
             r#""established":2,"close_wait":0,"last_ack":0,"fin_wait1":0,"fin_wait2":1,"closing":0,"time_wait":0},"#,
             r#""servers":[{"address":"10.0.0.11","here":false,"former":false,"packets":3,"packets_per_second":1.5},"#,
@@ -239,6 +248,21 @@ web      10.0.0.11  handed_on                       3       1.50
          10.0.0.12  kept                           40       20.0
          10.0.0.14  handed_on, former server        0          0";
         assert_eq!(view().render(), expected);
+    }
+
+    #[test]
+    fn the_text_of_a_member_has_what_it_accepts() {
+        let expected = "\
+3 connections on 10.0.0.12, kept 40 (20.0/s)
+
+service  destination          held  opening  established  closing  time_wait
+web      203.0.113.10:80/tcp     3        0            2        1          0
+
+service  server     outcome                packets  packets/s
+web      10.0.0.11  others                       3       1.50
+         10.0.0.12  accepted                    40       20.0
+         10.0.0.14  others, former server        0          0";
+        assert_eq!(ConnectionsView { in_group: true, ..view() }.render(), expected);
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::{
     config::model::Direction,
     decide::{
         explain::{Absent, Explanation, FromPeers},
-        keep::explained::Explained,
+        keep::{
+            explained::{Explained, ExplainedHolder},
+            holders::Reason,
+        },
     },
 };
 
@@ -78,6 +81,7 @@ impl Explained {
             let _ = write!(text, "\n{label:<9}{:<width$}  {}", holder.server.to_string(), holder.reason);
         }
         match &self.ring {
+            _ if self.in_group => text += self.render_group(),
             None => text += "\nring     not known without the source port",
             Some(ring) => {
                 let round = ring.iter().chain(ring.first()).map(ToString::to_string);
@@ -85,6 +89,21 @@ impl Explained {
             }
         }
         text
+    }
+}
+
+impl Explained {
+    /// Who accepts in a group.
+    fn render_group(&self) -> &'static str {
+        match &self.holders[..] {
+            [ExplainedHolder { reason: Reason::OwnerNow, .. }] => {
+                "\nmembers  who holds the connection accepts, else the owner"
+            }
+            [ExplainedHolder { reason: Reason::OwnerNow, .. }, ..] => {
+                "\nmembers  who holds the connection accepts; a SYN that opens one is the owner's; the rest is dropped"
+            }
+            _ => "\nmembers  who holds the connection accepts; the rest is dropped",
+        }
     }
 }
 
@@ -122,7 +141,6 @@ mod tests {
     use lb_common::{formula::Formula, mac::Mac};
 
     use super::*;
-    use crate::decide::keep::{explained::ExplainedHolder, holders::Reason};
 
     fn forwarded() -> Explanation {
         let addend = |label: &str, number: &str| (label.to_owned(), number.to_owned());
@@ -237,12 +255,24 @@ outcome  forwarded: sent to the server"
         let [owner, other] = [[10, 0, 0, 11], [10, 0, 0, 9]].map(IpAddr::from);
         let holder = |server, reason| ExplainedHolder { server, reason };
         let holders = vec![holder(owner, Reason::OwnerNow), holder(other, Reason::OwnerThen(1))];
-        let explained = |ring| Explanation { keep: Some(Explained { holders: holders.clone(), ring }), ..forwarded() };
+        let explained = |ring| Explanation {
+            keep: Some(Explained { in_group: false, holders: holders.clone(), ring }),
+            ..forwarded()
+        };
         let text = explained(Some(vec![other, owner])).render();
         let end = "holders  10.0.0.11  owner now\n         10.0.0.9   owner by previous list 1\n\
                    ring     10.0.0.9 → 10.0.0.11 → 10.0.0.9";
         assert!(text.ends_with(end), "{text}");
         assert!(explained(None).render().ends_with("\nring     not known without the source port"));
+        let group = |holders: &[ExplainedHolder]| {
+            let holders = holders.to_vec();
+            Explanation { keep: Some(Explained { in_group: true, holders, ring: None }), ..forwarded() }.render()
+        };
+        assert!(group(&holders).ends_with(
+            "\nmembers  who holds the connection accepts; a SYN that opens one is the owner's; the rest is dropped"
+        ));
+        assert!(group(&holders[..1]).ends_with("\nmembers  who holds the connection accepts, else the owner"));
+        assert!(group(&holders[1..]).ends_with("\nmembers  who holds the connection accepts; the rest is dropped"));
         let json = serde_json::to_value(explained(Some(vec![other, owner]))).unwrap();
         assert_eq!(json["ring"], serde_json::json!(["10.0.0.9", "10.0.0.11"]));
         assert_eq!(json["holders"][1], serde_json::json!({"server": "10.0.0.9", "reason": "owner by previous list 1"}));

@@ -130,28 +130,50 @@ fn fragments_and_errors_go_to_one_member_and_neighbour_discovery_passes() {
     }
 }
 
-/// The slots of a member that is down are dealt to the others, and this host accepts the packets of its part.
+/// A TCP segment from port 7 to port 443 with these flags.
+fn segment(from: IpAddr, to: IpAddr, flags: u8) -> Vec<u8> {
+    let rest = [0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 1, 0, 0, 0, 0, 0];
+    to_group(&ip(from, to, TCP, &[&ports(7, 443)[..4], &rest].concat()))
+}
+
+/// The slots of a member that is down are dealt to the others, and this host accepts the new connections of its part.
+/// What may belong to a connection that the member still holds, nobody answers.
 #[test]
-fn the_others_share_the_packets_of_a_member_that_is_down() {
+fn the_others_share_the_new_connections_of_a_member_that_is_down() {
+    const SYN: u8 = 2;
+    const ACK: u8 = 16;
     need_root!();
-    let bench = bench(&[service("web", WEB, HTTPS, MEMBERS)]);
-    bench.modlb.ok("server down web 10.0.0.11");
-    let (mut accepted, mut left) = (0, 0);
-    for last in 0..=255 {
-        let from = Ipv4Addr::new(198, 51, 100, last).into();
-        let frame = to_group(&ip(from, WEB.parse().unwrap(), TCP, &ports(7, 443)));
-        let home = chosen(&sum(from, WEB.parse().unwrap(), &[443]), &MEMBERS);
-        let (action, _) = bench.run(&frame);
-        let accepts = action == support::bench::XDP_PASS;
-        match home {
-            SELF => assert!(accepts, "{from} belongs to this host"),
-            11 => *(if accepts { &mut accepted } else { &mut left }) += 1,
-            _ => assert!(!accepts, "{from} belongs to the third member"),
+    let bench = bench(&[service("web", WEB, HTTPS, MEMBERS), service("web6", WEB6, HTTPS, MEMBERS)]);
+    for (name, to, down, clients) in
+        [("web", WEB, "10.0.0.11", "198.51.100."), ("web6", WEB6, "fd00::b", "2001:db8:1::")]
+    {
+        bench.modlb.ok(&format!("server down {name} {down}"));
+        let (mut accepted, mut left, to_ip) = (0, 0, to.parse().unwrap());
+        for last in 10..99 {
+            let from: IpAddr = format!("{clients}{last}").parse().unwrap();
+            let home = chosen(&sum(from, to_ip, &[443]), &MEMBERS);
+            let accepts = |flags| bench.run(&segment(from, to_ip, flags)).0 == support::bench::XDP_PASS;
+            let opens = accepts(SYN);
+            match home {
+                SELF => assert!(opens, "{from} belongs to this host"),
+                11 => *(if opens { &mut accepted } else { &mut left }) += 1,
+                _ => assert!(!opens, "{from} belongs to the third member"),
+            }
+            assert!(!accepts(ACK), "{from} may have a connection that the member holds which is down");
+            let [client, service] = [(from, 7), (to_ip, 443)].map(std::net::SocketAddr::from);
+            let explained = bench.modlb.json(&format!("explain {client} {service}"));
+            assert_eq!(explained["outcome"] == "accepted", opens, "{explained}");
+            let mut holders = explained["holders"].as_array().unwrap().iter();
+            assert!(holders.any(|holder| holder["server"] == down), "{explained}");
         }
-        let explained = bench.modlb.json(&format!("explain {from}:7 {WEB}:443"));
-        assert_eq!(explained["outcome"] == "accepted", accepts, "{explained}");
+        bench.modlb.ok(&format!("server up {name} {down}"));
+        for last in 10..99 {
+            let from: IpAddr = format!("{clients}{last}").parse().unwrap();
+            let frame = segment(from, to_ip, ACK);
+            judged(&bench, "all are up", &frame, (name, to), &sum(from, to_ip, &[443]));
+        }
+        assert!(accepted > 5 && left > 5, "{accepted} accepted, {left} left to the third");
     }
-    assert!(accepted > 20 && left > 20, "{accepted} accepted, {left} left to the third");
 }
 
 /// Both directions of a session have the same sum.

@@ -72,7 +72,7 @@ fn connections_are_found_however_servers_listen() {
     let first = Lists::of(0..LATER);
     site.attach(&first.configuration(WEB), Some(""));
     let mut pairs = open(&site, &listeners);
-    site.sysctl("tcp_syncookies", "2");
+    site.sysctl(.., "tcp_syncookies", "2");
     pairs.extend(open(&site, &listeners));
     let begun = cookies(&site);
 

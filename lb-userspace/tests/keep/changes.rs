@@ -7,10 +7,10 @@ use crate::{
 };
 
 /// Downloads from each of the client's addresses.
-const EACH: usize = 3;
+pub const EACH: usize = 3;
 
 /// Lets every download receive a few more pieces.
-fn go_on(downloads: &[Downloads]) {
+pub fn go_on(downloads: &[Downloads]) {
     let pieces = || downloads.iter().map(Downloads::pieces).sum::<u64>();
     let wanted = pieces() + 3 * downloads.iter().map(Downloads::len).sum::<usize>() as u64;
     let running = || downloads.iter().map(Downloads::running).sum::<usize>();

@@ -1,4 +1,4 @@
-//! Role `keep`: changes of servers break no connection.
+//! Role `keep`, and groups: changes of servers break no connection.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -11,6 +11,8 @@ mod containers;
 mod dead;
 mod doctor;
 mod errors;
+mod group;
+mod group_oracle;
 mod listeners;
 mod oracle;
 #[expect(dead_code, reason = "the oracle of the other roles uses the rest")]

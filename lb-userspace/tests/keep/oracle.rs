@@ -32,15 +32,15 @@ const CONFIGURATIONS: usize = 30;
 const PACKETS: usize = 3_400;
 
 /// Servers that lists are made of.
-const EVERYONE: usize = 40;
+pub const EVERYONE: usize = 40;
 
 /// `TC_ACT_REDIRECT`.
 const REDIRECT: u32 = 7;
 
-const SYN: u8 = 2;
-const ACK: u8 = 16;
+pub const SYN: u8 = 2;
+pub const ACK: u8 = 16;
 
-fn address(six: bool, number: usize) -> IpAddr {
+pub fn address(six: bool, number: usize) -> IpAddr {
     if six { format!("fd00::1:{number:x}") } else { format!("10.0.1.{number}") }.parse().unwrap()
 }
 
@@ -56,7 +56,7 @@ fn pick(random: &mut Random) -> Vec<usize> {
     servers
 }
 
-fn configuration(random: &mut Random, own: usize) -> String {
+pub fn configuration(random: &mut Random, own: usize) -> String {
     let mut text = format!("self = [\"{}\", \"{}\"]\n", address(false, own), address(true, own));
     for service in SERVICES {
         let six = service.is_ipv6();
@@ -133,7 +133,7 @@ impl View {
     }
 }
 
-fn packet(client: IpAddr, service: IpAddr, port: u16, flags: u8, ttl: u8, from: [u8; 6]) -> Vec<u8> {
+pub fn packet(client: IpAddr, service: IpAddr, port: u16, flags: u8, ttl: u8, from: [u8; 6]) -> Vec<u8> {
     let mut segment = [port.to_be_bytes(), 80_u16.to_be_bytes()].concat();
     segment.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 1, 0, 0, 0, 0, 0]);
     let mut frame = frame::to_gateway(&frame::ip(client, service, TCP, &segment));

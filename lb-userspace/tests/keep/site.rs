@@ -1,6 +1,6 @@
-//! A client, balancers and servers that keep connections, on one Ethernet segment.
+//! A client, balancers and servers that keep connections, on one Ethernet segment; or a group of servers.
 
-use std::{fmt::Write as _, net::IpAddr, path::Path, process::Command};
+use std::{fmt::Write as _, net::IpAddr, path::Path, process::Command, slice::SliceIndex};
 
 use crate::support::{
     modlb::Modlb,
@@ -12,6 +12,9 @@ use crate::support::{
 
 /// The client's addresses in each family.
 pub const CLIENTS: u8 = 8;
+
+/// What a member's configuration begins with.
+pub const GROUP: &str = "role = \"member\"\ngroup_mac = \"01:00:5e:7f:00:09\"\nanswer_arp = true\n";
 
 /// The segment.
 pub struct Site {
@@ -169,6 +172,17 @@ impl Site {
         site
     }
 
+    /// A group instead: every server receives what the client sends. See [`GROUP`].
+    #[must_use]
+    pub fn as_group(self) -> Self {
+        // With snooping the bridge floods only as long as no querier is on the segment.
+        self.switch.ip("link set br0 type bridge mcast_snooping 0");
+        for service in SERVICES {
+            self.client.ip(&format!("route replace {service} dev eth0"));
+        }
+        self
+    }
+
     /// Lets the client's packets go by this balancer.
     pub fn route_by(&self, balancer: u8) {
         for service in SERVICES {
@@ -193,9 +207,9 @@ impl Site {
         self.drop_at_client(Some(("output", "tcp flags & (syn | ack) == ack")));
     }
 
-    /// Sets a variable of IPv4 on all servers.
-    pub fn sysctl(&self, key: &str, value: &str) {
-        for host in &self.hosts {
+    /// Sets a variable of IPv4 on some servers.
+    pub fn sysctl(&self, servers: impl SliceIndex<[Namespace], Output = [Namespace]>, key: &str, value: &str) {
+        for host in &self.hosts[servers] {
             host.within(|| std::fs::write(format!("/proc/sys/net/ipv4/{key}"), value).unwrap());
         }
     }

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use lb_userspace::config::model::{Config, Direction, Formula, Fragments, Role, ServerMac, Service, Vlan};
+use lb_userspace::config::model::{Config, Direction, Formula, Fragments, Role, ServerMac, Service, State, Vlan};
 use num_bigint::BigUint;
 
 use crate::{
     outcome::Outcome,
-    packet::{Tuple, read},
+    packet::{Tuple, is_of_an_open_connection, read},
     support::{
         bench::{XDP_DROP, XDP_PASS, XDP_TX},
         frame::GATEWAY,
@@ -54,7 +54,7 @@ impl Judge {
         let Some(owner) = self.tables[index].owner(&sum(service, &tuple)) else {
             return verdict(XDP_DROP, Outcome::NoServer);
         };
-        let own = |address: IpAddr| OWN.iter().any(|own| own.parse::<IpAddr>().unwrap() == address);
+        let own = is_own;
         let mut owner = owner;
         if self.config.role == Role::Balancer {
             match self.sent_by_a_balancer(service, frame, own) {
@@ -68,6 +68,7 @@ impl Judge {
         if self.config.role == Role::Member {
             let mut accepted = frame.to_vec();
             accepted[..6].copy_from_slice(&GATEWAY);
+            let own = own && !self.may_be_held_elsewhere(frame, index, &tuple, owner);
             let server = Some((index, owner));
             return match own {
                 true => Verdict { frame: accepted, server, ..verdict(XDP_PASS, Outcome::Accepted) },
@@ -83,6 +84,20 @@ impl Judge {
             outcome: if own { Outcome::Local } else { Outcome::Forwarded },
             server: Some((index, owner)),
         }
+    }
+
+    /// Section 4, step 9 of `keep`: a draining member among the next three may hold the packet's connection. Nobody has
+    /// any here, so all of them drop the packet.
+    fn may_be_held_elsewhere(&self, frame: &[u8], index: usize, tuple: &Tuple, owner: usize) -> bool {
+        let service = &self.config.services[index];
+        let is_terminated =
+            service.direction == Direction::Forward && service.address.prefix_len() == service.address.max_prefix_len();
+        if tuple.protocol != 6 || tuple.piece || !is_terminated || !is_of_an_open_connection(frame, GATEWAY) {
+            return false;
+        }
+        let next = self.tables[index].ranked(&service.servers, &sum(service, tuple), owner);
+        let mut next = next.iter().take(3).map(|server| &service.servers[*server]);
+        next.any(|server| server.state == State::Down && !is_own(server.address))
     }
 
     /// Section 4, "a frame is balanced once". `None`: it is balanced. `Some`: another balancer of the service has
@@ -188,6 +203,11 @@ fn tagged(rest: &[u8], vlan: Option<Vlan>) -> Vec<u8> {
             rest
         }
     }
+}
+
+/// Whether an address is the gateway's own.
+fn is_own(address: IpAddr) -> bool {
+    OWN.iter().any(|own| own.parse::<IpAddr>().unwrap() == address)
 }
 
 /// Whether no prefix takes an address: special ones, the gateway's own, and its network's broadcast address.

@@ -25,8 +25,8 @@ pub struct Tuple {
     pub piece: bool,
 }
 
-/// The tuple of a frame that arrived at an interface with the MAC `own`.
-pub fn read(frame: &[u8], own: [u8; 6]) -> Result<Tuple, Outcome> {
+/// The IP packet in a frame that arrived at an interface with the MAC `own`.
+fn packet(frame: &[u8], own: [u8; 6]) -> Result<(Family, Ip<'_>), Outcome> {
     let ethernet = Ethernet2HeaderSlice::from_slice(frame).or(Err(Outcome::Malformed))?;
     let is_vrrp = |destination: [u8; 6]| matches!(destination, [0, 0, 0x5e, 0, 1 | 2, _]);
     if ethernet.destination() != own && !is_vrrp(ethernet.destination()) {
@@ -46,7 +46,24 @@ pub fn read(frame: &[u8], own: [u8; 6]) -> Result<Tuple, Outcome> {
         0x86dd => Family::Six,
         _ => return Err(Outcome::NotIp),
     };
-    let ip = family.read(rest, Extent::Whole)?;
+    Ok((family, family.read(rest, Extent::Whole)?))
+}
+
+/// Whether a frame with a TCP tuple belongs to a connection that is open: it opens none, and is long enough to tell, or
+/// is an ICMP error.
+pub fn is_of_an_open_connection(frame: &[u8], own: [u8; 6]) -> bool {
+    const SYN: u8 = 2;
+    const RST: u8 = 4;
+    const ACK: u8 = 16;
+    match packet(frame, own) {
+        Ok((_, Ip { protocol: 6, payload, .. })) => payload.len() >= 20 && payload[13] & (SYN | RST | ACK) != SYN,
+        other => other.is_ok(),
+    }
+}
+
+/// The tuple of a frame that arrived at an interface with the MAC `own`.
+pub fn read(frame: &[u8], own: [u8; 6]) -> Result<Tuple, Outcome> {
+    let (family, ip) = packet(frame, own)?;
     match ip.message(family)? {
         None => ip.tuple(),
         Some(kind) if family.is_error(kind) => {

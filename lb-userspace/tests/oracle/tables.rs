@@ -7,6 +7,8 @@ use num_bigint::BigUint;
 
 /// A service's table.
 pub struct Table {
+    /// The server that each slot belongs to, whether it is up or not.
+    homes: Vec<usize>,
     slots: Vec<Option<usize>>,
 }
 
@@ -30,7 +32,19 @@ impl Table {
             State::Up => Some(*home),
             State::Down => dealt(&service.servers, slot as u128),
         });
-        Self { slots: slots.collect() }
+        Self { slots: slots.collect(), homes }
+    }
+
+    /// The servers that follow the owner in the ranking of a sum, up or down: the slot's own first, then the others.
+    pub fn ranked(&self, servers: &[Server], sum: &BigUint, owner: usize) -> Vec<usize> {
+        let slot = usize::try_from(sum % BigUint::from(self.slots.len())).unwrap();
+        let hash = mix((slot as u128 + 1) * GOLDEN % TWO_64);
+        let best = |index: usize| {
+            (0..u128::from(servers[index].weight)).map(move |copy| mix(hash ^ ticket(servers, index, copy)))
+        };
+        let mut ranked: Vec<_> = (0..servers.len()).filter(|index| *index != owner).collect();
+        ranked.sort_by_key(|index| (*index != self.homes[slot], std::cmp::Reverse(best(*index).max())));
+        ranked
     }
 
     /// The index of the server that a sum leads to.
@@ -62,13 +76,18 @@ fn hash(address: IpAddr) -> u128 {
     mix(high ^ (bits % TWO_64))
 }
 
+/// One of a server's tickets.
+fn ticket(servers: &[Server], index: usize, copy: u128) -> u128 {
+    mix((hash(servers[index].address) + copy * GOLDEN) % TWO_64)
+}
+
 /// The server that is up and has the best of all tickets.
 fn dealt(servers: &[Server], slot: u128) -> Option<usize> {
     let slot = mix((slot + 1) * GOLDEN % TWO_64);
     let mut best = None;
     for (index, server) in servers.iter().enumerate().filter(|(_, server)| server.state == State::Up) {
         for copy in 0..u128::from(server.weight) {
-            let ticket = mix((hash(server.address) + copy * GOLDEN) % TWO_64);
+            let ticket = ticket(servers, index, copy);
             best = best.max(Some((mix(slot ^ ticket), ticket, index)));
         }
     }

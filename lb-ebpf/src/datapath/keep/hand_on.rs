@@ -10,10 +10,7 @@ use lb_common::{
 };
 use lb_ebpf::packet::Packet;
 
-use super::{
-    super::{count, maps, observer::Observer, rewrite},
-    network::Network,
-};
+use super::super::{count, maps, network::Network, observer::Observer, rewrite};
 
 /// Addresses the frame to the server, and has `TC_ACT_REDIRECT` send it by the interface that leads there.
 ///

@@ -18,7 +18,10 @@ use lb_common::{
     table::ServiceCell,
 };
 
-use super::{super::maps, network::Network};
+use super::super::{
+    maps::{self, modlb_word},
+    network::Network,
+};
 
 /// The part of an entry that is the owner.
 const OWNER: u64 = 0;
@@ -120,15 +123,6 @@ fn collect<A: Network>(flow: &Flow<A>, service: &ServiceCell, lists: u32) -> Opt
 #[inline(always)]
 pub fn owner<A: Network>(flow: &Flow<A>, service: &ServiceCell) -> u16 {
     entry_now(flow, service).map_or(NONE, |entry| unpack(modlb_word(entry + word(0) as u64), 0))
-}
-
-/// A word of the map of slots; 0: there is none. Not inlined: verifiers cannot follow the pointers that the compiler
-/// carries from one round of a loop to the next, and those before Linux 6.3 not even a checked index that was on the
-/// stack.
-#[inline(never)]
-#[unsafe(no_mangle)]
-extern "C" fn modlb_word(number: u64) -> u64 {
-    maps::word(number).unwrap_or(0)
 }
 
 /// Adds up to `wanted` servers of an entry that are not there yet.

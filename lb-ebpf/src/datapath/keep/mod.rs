@@ -8,8 +8,6 @@
 
 mod hand_on;
 mod holders;
-mod network;
-mod socket;
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_REDIRECT, TC_ACT_UNSPEC};
 use lb_common::{
@@ -22,13 +20,12 @@ use lb_common::{
 };
 use lb_ebpf::{
     ethernet,
-    headers::{Ethernet, Tcp},
+    headers::Ethernet,
     packet::{Packet, load},
     parse::{self, Offsets, Parsed},
 };
 
-use self::network::Network;
-use super::{count, maps, observer::Observer, probe::probe, service, steer::HEADERS};
+use super::{count, maps, network::Network, observer::Observer, probe::probe, service, socket, steer::HEADERS};
 
 /// Passes the packet, or hands it on.
 #[inline(always)]
@@ -116,9 +113,9 @@ fn judge_flow<A: Network>(
     }
     let ttl = A::ttl(packet, offset)?;
     let hand_ons = hand_ons(packet, ttl, service, control)?;
-    let next = if segment != Offsets::QUOTED && opens(packet, segment)? {
+    let next = if segment != Offsets::QUOTED && socket::opens(packet, segment)? {
         owner(flow, service, hand_ons)?
-    } else if socket::is_held(packet, flow, service, offset, segment) {
+    } else if socket::is_held(packet, flow, service.netns(), offset, segment) {
         return Err(kept(packet, service));
     } else {
         holders::next(flow, service, control, hand_ons)?
@@ -136,13 +133,6 @@ fn kept(packet: &Packet<__sk_buff>, service: &ServiceCell) -> Outcome {
         count::server(service.first_counter as u64 + service.here as u64, packet.frames(), packet.len());
     }
     Outcome::Kept
-}
-
-/// Whether the TCP segment at `offset` opens a connection.
-#[inline(always)]
-fn opens(packet: &Packet<__sk_buff>, offset: usize) -> Result<bool, Outcome> {
-    let flags: u8 = load(&packet.header::<Tcp>(offset)?.flags);
-    Ok(flags & (Tcp::SYN | Tcp::ACK | Tcp::RST) == Tcp::SYN)
 }
 
 /// The server that a new connection belongs to, by its counter relative to the service's first.

@@ -70,9 +70,10 @@ impl Config {
         format!("{}, {}", count(self.services.len(), "service"), count(servers, "server"))
     }
 
-    /// In role `keep`, adds the servers that only `previous` lists have; see [`Service::update_former_servers`].
+    /// In roles that keep connections, adds the servers that only `previous` lists have; see
+    /// [`Service::update_former_servers`].
     pub fn update_former_servers(&mut self) {
-        if self.role == Role::Keep {
+        if matches!(self.role, Role::Keep | Role::Member) {
             self.services.iter_mut().for_each(Service::update_former_servers);
         }
     }

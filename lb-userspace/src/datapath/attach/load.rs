@@ -1,7 +1,7 @@
 //! Loads the object files with an instance's maps.
 
 use aya::EbpfLoader;
-use lb_common::{limits::OUTCOME_COUNTERS, mac::Mac};
+use lb_common::{keep::UNKNOWN_ISN, limits::OUTCOME_COUNTERS, mac::Mac};
 
 use super::{
     kernel_types::sent_isn,
@@ -30,7 +30,7 @@ pub(in crate::datapath) struct Constants {
     pub mac: Mac,
     /// Its group's MAC, for a member.
     pub group: u64,
-    /// Where the kernel has the sequence number of a SYN-ACK, for role `keep`; else 0.
+    /// Where the kernel has the sequence number of a SYN-ACK, for roles that keep connections; else 0.
     pub sent_isn: u32,
 }
 
@@ -41,7 +41,12 @@ impl Constants {
     ///
     /// The kernel's types cannot be read.
     pub fn new(role: Role, interface: u32, mac: Mac, group: &Group) -> Result<Self> {
-        let sent_isn = if role == Role::Keep { sent_isn()? } else { 0 };
+        let sent_isn = match role {
+            Role::Balancer | Role::Steer => 0,
+            Role::Keep => sent_isn()?,
+            // It has always run without.
+            Role::Member => sent_isn().unwrap_or(UNKNOWN_ISN),
+        };
         Ok(Self { interface, mac, group: group_mac(group), sent_isn })
     }
 }

@@ -72,12 +72,13 @@ impl Datapath {
         // A server's counter also has the packets that this host kept, as the datapath adds to one counter only.
         let (kept, rest) = match snapshot.config.role {
             Role::Keep => return Ok(Totals { snapshot, outcomes, services }),
-            Role::Balancer | Role::Steer => (Outcome::Local, Outcome::Forwarded),
-            Role::Member => (Outcome::Accepted, Outcome::Others),
+            Role::Balancer | Role::Steer => (&[Outcome::Local][..], Outcome::Forwarded),
+            Role::Member => (&[Outcome::Accepted, Outcome::Kept][..], Outcome::Others),
         };
-        let kept = outcomes[kept.index() as usize];
+        let mut here = Counter::default();
+        kept.iter().for_each(|outcome| here += outcomes[outcome.index() as usize]);
         outcomes[rest.index() as usize] =
-            Counter { packets: sum.packets.saturating_sub(kept.packets), bytes: sum.bytes.saturating_sub(kept.bytes) };
+            Counter { packets: sum.packets.saturating_sub(here.packets), bytes: sum.bytes.saturating_sub(here.bytes) };
         Ok(Totals { snapshot, outcomes, services })
     }
 }

@@ -5,11 +5,13 @@
 //! holders   a slot of each list → the servers that may hold its connections
 //! ring      holders and a flow → who hands it on to whom
 //! walk      what a server does with a packet
+//! members   the same in a group, where all receive everything
 //! explained holders and ring of one flow, to be shown
 //! ```
 
 pub mod explained;
 pub mod holders;
+pub mod members;
 pub mod ranking;
 pub mod ring;
 pub mod walk;

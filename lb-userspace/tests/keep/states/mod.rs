@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// Servers that lists are made of.
-const SERVERS: u8 = 5;
+pub const SERVERS: u8 = 5;
 
 /// Changes that connections live through.
-const CHANGES: usize = 4;
+pub const CHANGES: usize = 4;
 
 /// Those that are not accepted come last: they stay in the queue. SYNs that are repeated must not get cookies.
-const STATES: [State; 8] = [
+pub const STATES: [State; 8] = [
     State::Established,
     State::ClosedByClient,
     State::ClosedByServer,
@@ -48,23 +48,25 @@ fn accept(listeners: &Listeners, connections: &mut [Connection]) -> usize {
     accepted
 }
 
-/// Keeps SYN-ACKs from connections of these numbers.
-fn drop_syn_acks(site: &Site, numbers: impl Iterator<Item = usize>) {
+/// Keeps SYN-ACKs from some connections, fewer after each of the changes.
+pub fn drop_syn_acks(site: &Site, changes: usize) {
+    let numbers = (0..EACH).filter(|connection| changes == 0 || connection % CHANGES >= changes);
     let ports: Vec<_> = numbers.map(|number| State::SynRecv.port(number).to_string()).collect();
     let what = format!("tcp dport {{ {} }} tcp flags & (syn | ack) == syn | ack", ports.join(", "));
     site.drop_at_client((!ports.is_empty()).then_some(("input", &what)));
 }
 
-/// Brings connections into their states.
-fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
+/// Brings connections into their states. The first `cookies` servers send SYN cookies; to the others, a connection for
+/// which they should is in SYN_RECV.
+pub fn open(site: &Site, listeners: &Listeners, cookies: usize) -> Vec<Connection> {
     let mut connections = Vec::new();
     for state in STATES {
         match state {
             State::Cookie => {
-                site.sysctl("tcp_syncookies", "2");
+                site.sysctl(..cookies, "tcp_syncookies", "2");
                 site.drop_acks();
             }
-            State::SynRecv => drop_syn_acks(site, 0..EACH),
+            State::SynRecv => drop_syn_acks(site, 0),
             _ => {}
         }
         let new = SERVICES.map(|service| {
@@ -73,7 +75,7 @@ fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
         let mut new: Vec<_> = new.into_iter().flatten().collect();
         if state == State::Cookie {
             site.drop_at_client(None);
-            site.sysctl("tcp_syncookies", "1");
+            site.sysctl(.., "tcp_syncookies", "1");
         }
         if !state.is_accepted_late() {
             let mut accepted = 0;
@@ -92,7 +94,7 @@ fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
 }
 
 /// Both ends of idle connections say something to each other.
-fn exchange(connections: &mut [Connection]) {
+pub fn exchange(connections: &mut [Connection]) {
     for connection in connections.iter_mut().filter(|connection| connection.state == State::Established) {
         let talk = connection.talk();
         talk.unwrap_or_else(|error| panic!("{}, held by {:?}: {error}", connection.at, connection.server));
@@ -100,7 +102,7 @@ fn exchange(connections: &mut [Connection]) {
 }
 
 /// Every connection does what is left to do in its state.
-fn finish(site: &Site, listeners: &Listeners, connections: &mut [Connection]) {
+pub fn finish(listeners: &Listeners, connections: &mut [Connection]) {
     let mut late = 0;
     for connection in connections.iter_mut().filter(|connection| connection.state.is_accepted_late()) {
         let begin = connection.begin();
@@ -119,12 +121,11 @@ fn finish(site: &Site, listeners: &Listeners, connections: &mut [Connection]) {
         let close = connection.close();
         close.unwrap_or_else(|error| panic!("{:?} {}: {error}", connection.state, connection.at));
     }
-    duplicates_meet_time_wait(site, connections);
 }
 
-/// An old duplicate of a closed connection finds it in TIME_WAIT, wherever it comes.
-fn duplicates_meet_time_wait(site: &Site, connections: &[Connection]) {
-    let before = ["kept", "taken_last"].map(|outcome| site.outcome(outcome));
+/// An old duplicate of a closed connection finds it in TIME_WAIT, wherever it comes; `packets` counts those.
+pub fn duplicates_meet_time_wait(site: &Site, connections: &[Connection], packets: impl Fn() -> u64) {
+    let before = packets();
     let closed = connections.iter().filter(|connection| connection.state == State::TimeWait);
     let mut sent = 0;
     for Connection { service, at, .. } in closed {
@@ -136,13 +137,12 @@ fn duplicates_meet_time_wait(site: &Site, connections: &[Connection]) {
         socket.send_to(&segment, &SocketAddr::new(*service, 0).into()).unwrap();
         sent += 1;
     }
-    let kept = || site.outcome("kept") - before[0];
-    wait(|| kept() >= sent, || format!("{} of {sent} found a connection", kept()));
-    assert_eq!(site.outcome("taken_last"), before[1]);
+    let found = || packets() - before;
+    wait(|| found() >= sent, || format!("{} of {sent} found a connection", found()));
 }
 
 /// A random change.
-fn change(random: &mut Random, lists: &Lists) -> Lists {
+pub fn change(random: &mut Random, lists: &Lists) -> Lists {
     let mut servers = lists.servers.clone();
     let place = random.below(servers.len());
     let up = servers.iter().filter(|entry| !entry.down).count();
@@ -172,7 +172,7 @@ fn survive(order: Order, seed: u64) {
     let mut random = Random::new(seed);
     let mut lists = Lists::of(0..3);
     site.attach(&lists.configuration(WEB), Some(""));
-    let mut connections = open(&site, &listeners);
+    let mut connections = open(&site, &listeners, SERVERS.into());
     assert_eq!(connections.len(), 2 * EACH * STATES.len());
     for number in 1..=CHANGES {
         lists = change(&mut random, &lists);
@@ -194,10 +194,13 @@ fn survive(order: Order, seed: u64) {
                 apply(&site.keepers[half..]);
             }
         }
-        drop_syn_acks(&site, (0..EACH).filter(|connection| connection % CHANGES >= number));
+        drop_syn_acks(&site, number);
         exchange(&mut connections);
     }
-    finish(&site, &listeners, &mut connections);
+    finish(&listeners, &mut connections);
+    let taken_last = site.outcome("taken_last");
+    duplicates_meet_time_wait(&site, &connections, || site.outcome("kept"));
+    assert_eq!(site.outcome("taken_last"), taken_last);
     println!("{order:?}, seed {seed}: {} hand-ons; {lists:?}", site.outcome("handed_on"));
 }
 

@@ -86,7 +86,7 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         entries.push(layout.add_servers((placed.config.role, service, rule), locations, account)?);
     }
     let stretches = Stretches::find(services, entries);
-    let keep = keep_tables(placed, &accounts, capacities)?;
+    let keep = KeepTables::find(placed, &accounts, capacities.slots)?;
     let rest = capacities.slots - keep.as_ref().map_or(0, |keep| keep.room() as u32);
     let refinement = stretches.refinement(rest)?;
     let stretches = stretches.build(refinement, &mut layout.slots);
@@ -144,31 +144,9 @@ pub fn fits(placed: &Placed, have: &Snapshot, capacities: &Capacities) -> Result
     for (((service, locations), rule), account) in subjects {
         entries.push(layout.add_servers((placed.config.role, service, rule), locations, account)?);
     }
-    let keep = keep_tables(placed, &accounts, capacities)?;
+    let keep = KeepTables::find(placed, &accounts, capacities.slots)?;
     let rest = capacities.slots - keep.map_or(0, |keep| keep.room() as u32);
     Stretches::find(services, entries).refinement(rest).map(drop)
-}
-
-/// In role `keep`, the rankings, which fit.
-fn keep_tables<'a>(
-    placed: &'a Placed,
-    accounts: &[Account],
-    capacities: &Capacities,
-) -> Result<Option<KeepTables<'a>>> {
-    if placed.config.role != Role::Keep {
-        return Ok(None);
-    }
-    let tables = KeepTables::find(placed, accounts)?;
-    let (needed, capacity) = (tables.room(), capacities.slots.into());
-    if needed > capacity {
-        return Err(Error::Capacity {
-            what: "slots, of which rankings take three each,",
-            needed,
-            capacity,
-            option: "--max-slots",
-        });
-    }
-    Ok(Some(tables))
 }
 
 /// The addresses of each service's servers.

@@ -1,4 +1,4 @@
-//! Rankings and directories of role `keep`, as [`lb_common::keep`] describes them. They lie behind the slots.
+//! Rankings and directories of role `keep`.
 //!
 //! Equal rankings are stored once: services with the same servers, states and lists share them.
 
@@ -10,7 +10,7 @@ use lb_common::{
     table::{ServiceCell, Slot, SocketsIn},
 };
 
-use super::ledger::Account;
+use super::{super::ledger::Account, lists::slots_of};
 use crate::{
     config::{
         self,
@@ -26,7 +26,6 @@ use crate::{
             ring::hash,
         },
         peers::PeerRule,
-        slots::Refinement,
     },
 };
 
@@ -35,7 +34,7 @@ use crate::{
 type Key<'a> = (Selection, Vec<(IpAddr, u32, bool, bool, u16)>, &'a [Vec<PreviousServer>]);
 
 /// The different rankings of a configuration.
-pub(super) struct KeepTables<'a> {
+pub struct RankingTables<'a> {
     /// A service of each.
     distinct: Vec<(&'a Service, Vec<Standing>)>,
     /// For each service, the index of its rankings.
@@ -51,7 +50,7 @@ struct Standing {
     counter: u16,
 }
 
-impl<'a> KeepTables<'a> {
+impl<'a> RankingTables<'a> {
     /// What the services need.
     ///
     /// # Errors
@@ -114,17 +113,6 @@ impl<'a> KeepTables<'a> {
             };
         }
     }
-}
-
-/// The numbers of slots of a service's lists, as [`Rankings`] has them.
-fn slots_of(service: &Service) -> impl Iterator<Item = u32> {
-    let previous = service.previous.iter().map(|list| list.iter().map(|server| server.weight).sum());
-    std::iter::once(service.n()).chain(previous).map(|n: u32| match service.selection {
-        // As while some server is down.
-        Selection::Modulo => n * Refinement::default().times(n, 1, 2),
-        Selection::Resilient { .. } if n == 0 => 0,
-        Selection::Resilient { slots } => slots,
-    })
 }
 
 /// Words of a service's directory.

@@ -1,21 +1,22 @@
-//! Role `member`: this host receives what every other member receives, and takes what the formula gives it.
+//! Role `member`: this host receives what every other member receives, and takes what the formula gives it, or the
+//! packets of connections that it holds.
 //!
 //! Trap: the kernel drops frames not addressed to its own MAC (always for TCP and forwarded packets). So the program
 //! rewrites the destination of frames that it accepts; the kernel checks it after the program has run.
 
+mod accept;
+mod shared;
+
 use aya_ebpf::bindings::xdp_action;
-use lb_common::{
-    control::Control,
-    flow::{Address, Flow},
-    outcome::Outcome,
-};
+use lb_common::{control::Control, flow::Flow, outcome::Outcome, table::ServiceCell};
 use lb_ebpf::{
     ethernet,
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
 
-use super::{action::finish, answer, count, maps, observer::Observer, orient, rewrite, select};
+use self::accept::accept;
+use super::{action::finish, answer, count, maps, network::Network, observer::Observer, orient, select};
 
 /// Returns what becomes of the packet.
 #[inline(always)]
@@ -58,7 +59,7 @@ fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Obs
 /// Every packet counts for the server that the formula names. What is dropped, which is most of them, counts nowhere
 /// else.
 #[inline(always)]
-fn judge_flow<A: Address>(
+fn judge_flow<A: Network>(
     packet: &mut Packet<impl Context>,
     control: Control,
     flow: &Flow<A>,
@@ -68,6 +69,9 @@ fn judge_flow<A: Address>(
     let (flow, service) = orient::find(flow, control)?;
     observer.flow(&flow);
     observer.service(service);
+    if service.flags & ServiceCell::SHARED != 0 {
+        return shared::judge(packet, &flow, service, observer);
+    }
     let (slot, counter) = select::lookup_slot(&flow, service)?;
     observer.server(&flow, service, counter);
     count::server(counter, packet.frames(), packet.len());
@@ -75,7 +79,6 @@ fn judge_flow<A: Address>(
     if !slot.is_indirect() {
         return Ok(xdp_action::XDP_DROP);
     }
-    observer.before_write(packet.context());
-    rewrite::destination(packet, maps::interface_mac())?;
+    accept(packet, observer)?;
     Err(Outcome::Accepted)
 }

@@ -4,17 +4,17 @@
 //! TIME_WAIT. `bpf_skc_lookup_tcp` (Linux 5.2) sees them all. Whatever it finds must be released on every path.
 
 use aya_ebpf::{
-    bindings::{__sk_buff, bpf_sock},
+    bindings::bpf_sock,
     helpers::{bpf_sk_release, bpf_skc_lookup_tcp, bpf_skc_to_tcp_request_sock, bpf_tcp_check_syncookie},
 };
-use lb_common::{flow::Flow, table::ServiceCell};
+use lb_common::{flow::Flow, keep::UNKNOWN_ISN, outcome::Outcome};
 use lb_ebpf::{
     headers::Tcp,
-    packet::{Packet, load},
+    packet::{Context, Packet, load},
     parse::Offsets,
 };
 
-use super::{super::maps, network::Network};
+use super::{maps, network::Network};
 
 /// The kernel's `TCP_LISTEN`.
 const LISTEN: u32 = 10;
@@ -22,15 +22,18 @@ const LISTEN: u32 = 10;
 /// The kernel's `TCP_NEW_SYN_RECV`: it has sent a SYN-ACK.
 const NEW_SYN_RECV: u32 = 12;
 
-/// Whether a socket of the service has the connection; `segment` is the offset of the packet's TCP header, whose
-/// presence is known, or [`Offsets::QUOTED`].
+/// As id of a network namespace, the kernel's `BPF_F_CURRENT_NETNS`: that of the interface.
+pub const INTERFACES_NETNS: u64 = u64::MAX;
+
+/// Whether a socket in a network namespace has the connection; `segment` is the offset of the packet's TCP header,
+/// whose presence is known, or [`Offsets::QUOTED`].
 ///
 /// A listener alone has none, but if the packet acknowledges a SYN cookie of its own, it has the connection soon.
 #[inline(always)]
 pub fn is_held<A: Network>(
-    packet: &Packet<__sk_buff>,
+    packet: &Packet<impl Context>,
     flow: &Flow<A>,
-    service: &ServiceCell,
+    netns: u64,
     offset: usize,
     segment: usize,
 ) -> bool {
@@ -38,7 +41,7 @@ pub fn is_held<A: Network>(
     // SAFETY: the tuple has the size that the kernel is told.
     let socket = unsafe {
         let tuple = (&raw mut tuple).cast();
-        bpf_skc_lookup_tcp(packet.context().cast(), tuple, size_of::<A::Tuple>() as u32, service.netns(), 0)
+        bpf_skc_lookup_tcp(packet.context().cast(), tuple, size_of::<A::Tuple>() as u32, netns, 0)
     };
     if socket.is_null() {
         return false;
@@ -56,12 +59,23 @@ pub fn is_held<A: Network>(
     held
 }
 
+/// Whether the TCP segment at `offset` opens a connection.
+#[inline(always)]
+pub fn opens(packet: &Packet<impl Context>, offset: usize) -> Result<bool, Outcome> {
+    let flags: u8 = load(&packet.header::<Tcp>(offset)?.flags);
+    Ok(flags & (Tcp::SYN | Tcp::ACK | Tcp::RST) == Tcp::SYN)
+}
+
 /// Whether the segment acknowledges the SYN-ACK that this host has sent.
 ///
 /// After a change, a client may have sent its SYN to two servers, one after the other, and have got the SYN-ACK of
 /// either. The other server's kernel would answer with RST.
 #[inline(always)]
-fn acknowledges(socket: *mut bpf_sock, packet: &Packet<__sk_buff>, segment: usize) -> bool {
+fn acknowledges(socket: *mut bpf_sock, packet: &Packet<impl Context>, segment: usize) -> bool {
+    // Such a kernel refuses the helper.
+    if maps::sent_isn() == UNKNOWN_ISN as u64 {
+        return true;
+    }
     let Ok(tcp) = packet.header::<Tcp>(segment) else { return true };
     let (flags, acknowledged): (u8, u32) = (load(&tcp.flags), load(&tcp.acknowledgement));
     if flags & (Tcp::ACK | Tcp::RST) != Tcp::ACK {
@@ -79,7 +93,12 @@ fn acknowledges(socket: *mut bpf_sock, packet: &Packet<__sk_buff>, segment: usiz
 
 /// Whether the segment acknowledges a SYN cookie of the listener.
 #[inline(always)]
-fn is_cookie<A: Network>(listener: *mut bpf_sock, packet: &Packet<__sk_buff>, offset: usize, segment: usize) -> bool {
+fn is_cookie<A: Network>(
+    listener: *mut bpf_sock,
+    packet: &Packet<impl Context>,
+    offset: usize,
+    segment: usize,
+) -> bool {
     let Ok(ip) = packet.header::<A::Header>(offset) else { return false };
     let Ok(tcp) = packet.header::<Tcp>(segment) else { return false };
     let (ip, tcp) = ((&raw const *ip).cast_mut(), (&raw const *tcp).cast_mut());
