@@ -59,13 +59,11 @@ fn drop_syn_acks(site: &Site, numbers: impl Iterator<Item = usize>) {
 fn open(site: &Site, listeners: &Listeners) -> Vec<Connection> {
     let mut connections = Vec::new();
     for state in STATES {
-        match state {
-            State::Cookie => {
-                site.sysctl("tcp_syncookies", "2");
-                site.drop_acks();
-            }
-            State::SynRecv => drop_syn_acks(site, 0..EACH),
-            _ => {}
+        if state == State::Cookie {
+            site.sysctl("tcp_syncookies", "2");
+            site.drop_acks();
+        } else if state == State::SynRecv {
+            drop_syn_acks(site, 0..EACH);
         }
         let new = SERVICES.map(|service| {
             site.client.within(|| (0..EACH).map(|number| Connection::open(state, service, number)).collect::<Vec<_>>())
