@@ -61,13 +61,11 @@ pub fn drop_syn_acks(site: &Site, changes: usize) {
 pub fn open(site: &Site, listeners: &Listeners, cookies: usize) -> Vec<Connection> {
     let mut connections = Vec::new();
     for state in STATES {
-        match state {
-            State::Cookie => {
-                site.sysctl(..cookies, "tcp_syncookies", "2");
-                site.drop_acks();
-            }
-            State::SynRecv => drop_syn_acks(site, 0),
-            _ => {}
+        if state == State::Cookie {
+            site.sysctl(..cookies, "tcp_syncookies", "2");
+            site.drop_acks();
+        } else if state == State::SynRecv {
+            drop_syn_acks(site, 0);
         }
         let new = SERVICES.map(|service| {
             site.client.within(|| (0..EACH).map(|number| Connection::open(state, service, number)).collect::<Vec<_>>())
