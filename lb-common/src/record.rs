@@ -42,16 +42,11 @@ pub struct HalfRecord {
     pub carried: u32,
     /// Servers of previous lists in use, from the half's first.
     pub previous: u32,
-    /// Role `keep`: the limit of hand-ons per second on each CPU; [`HalfRecord::DEFAULT_LIMIT`]: it is not configured.
+    /// Role `keep`: one more than the limit of hand-ons per second on each CPU; 0: it is not configured.
     pub max_hand_ons: u32,
 }
 
 const _: () = assert!(size_of::<HalfRecord>() == 984);
-
-impl HalfRecord {
-    /// No limit is configured.
-    pub const DEFAULT_LIMIT: u32 = u32::MAX;
-}
 
 /// A host that balances the same services.
 #[repr(C)]

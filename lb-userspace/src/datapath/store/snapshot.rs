@@ -76,7 +76,7 @@ impl Snapshot {
             interfaces: Vec::new(),
             role,
             group: group(&snapshot.record.group),
-            max_hand_ons: Some(snapshot.record.max_hand_ons).filter(|limit| *limit != HalfRecord::DEFAULT_LIMIT),
+            max_hand_ons: snapshot.record.max_hand_ons.checked_sub(1),
             peers: peers(&snapshot.record.peers, snapshot.record.peer_count),
             services: snapshot
                 .services

@@ -121,7 +121,7 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         peers,
         peer_count,
         carried: 0,
-        max_hand_ons: placed.config.max_hand_ons.unwrap_or(HalfRecord::DEFAULT_LIMIT),
+        max_hand_ons: placed.config.max_hand_ons.map_or(0, |limit| limit + 1),
         ..layout.record
     };
     layout.prefixes = prefix_lengths(services);
