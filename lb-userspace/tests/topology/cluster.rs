@@ -58,8 +58,8 @@ fn service<'a>(stats: &'a Value, name: &str) -> &'a Value {
     stats["services"].as_array().unwrap().iter().find(|service| service["name"] == name).unwrap()
 }
 
-/// Every member saw every packet, and together they accepted each packet once, but for at most `strays`: while a member is
-/// draining, nobody accepts what comes after the end of a connection.
+/// Every member saw every packet, and together they accepted each packet once, but for at most `strays`: while a member
+/// is draining, nobody accepts what comes after the end of a connection.
 fn counters_add_up(cluster: &Cluster, client: &Namespace, strays: u64) {
     let all: Vec<_> = cluster.members.iter().map(|member| member.json("stats")).collect();
     let sent: u64 = SERVICES.iter().map(|service| nft::packets(client, name(*service))).sum();
