@@ -42,7 +42,7 @@ struct Group {
 
 impl Group {
     fn new(site: Site, what: &'static str, first: &Lists) -> Self {
-        let site = site.as_group();
+        let site = site.into_group();
         nft::load(&site.client, RESETS);
         let mut group = Self { attached: vec![false; site.hosts.len()], site, what };
         group.change(first, 0, || {});

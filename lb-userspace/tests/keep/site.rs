@@ -174,7 +174,7 @@ impl Site {
 
     /// A group instead: every server receives what the client sends. See [`GROUP`].
     #[must_use]
-    pub fn as_group(self) -> Self {
+    pub fn into_group(self) -> Self {
         // With snooping the bridge floods only as long as no querier is on the segment.
         self.switch.ip("link set br0 type bridge mcast_snooping 0");
         for service in SERVICES {

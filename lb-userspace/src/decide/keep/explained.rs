@@ -64,7 +64,7 @@ impl Explained {
 /// The entry of each list for a flow. Servers that only previous lists name count as alive.
 fn entries(service: &Service, universe: &[IpAddr], sum: &BigUint) -> Vec<Entry> {
     let standings: Vec<_> = service.standings().collect();
-    let others = || std::iter::repeat(true).take(universe.len() - standings.len());
+    let others = || std::iter::repeat_n(true, universe.len() - standings.len());
     let alive: Vec<_> = standings.iter().map(is_alive).chain(others()).collect();
     let takes_flows: Vec<_> = service.takes_flows().into_iter().chain(others().map(|_| false)).collect();
     Ranker::new(service, universe, &alive, &takes_flows).entries(sum)

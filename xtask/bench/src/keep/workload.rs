@@ -172,6 +172,7 @@ fn service(selection: Selection) -> Service {
         selection,
         fragments: Fragments::Pass,
         direction: Direction::Forward,
+        sockets: None,
         check: None,
         servers: Vec::new(),
         previous: Vec::new(),
