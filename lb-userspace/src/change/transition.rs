@@ -1,25 +1,57 @@
 //! The previous lists that a new configuration needs, so that servers in role `keep` find the connections of the old
 //! one. Pure.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use lb_common::limits::MAX_PREVIOUS;
 
 use crate::config::model::{Config, PreviousServer, Server, ServerMac, Service, State};
 
-/// For each service of `new` its previous lists, the newest first; `None`: what it has stays.
-pub fn previous_lists(old: &Config, new: &Config) -> Vec<Option<Vec<Vec<PreviousServer>>>> {
-    let by_name: HashMap<_, _> = old.services.iter().map(|service| (service.name.as_str(), service)).collect();
-    let by_destination: HashMap<_, _> = old.services.iter().map(|service| (destination(service), service)).collect();
-    let previous = |service: &Service| {
-        let before = by_name.get(service.name.as_str()).or_else(|| by_destination.get(&destination(service)))?;
-        // Servers of the other family cannot have its connections.
-        if before.address.addr().is_ipv4() != service.address.addr().is_ipv4() {
+/// Previous lists, the newest first.
+type Lists = Vec<Vec<PreviousServer>>;
+
+/// For each service of `new` its previous lists; `None`: what it has stays.
+pub fn previous_lists(old: &Config, new: &Config) -> Vec<Option<Lists>> {
+    let before = Counterparts::new(old);
+    new.services.iter().map(|service| lists(before.of(service)?, service)).collect()
+}
+
+/// For each service of `old` the previous lists by which servers know the list to come; `None`: what it has stays.
+///
+/// While hosts learn of the change one after the other, each then knows both lists, so that each finds whom another one
+/// takes for the owner.
+pub fn announced_lists(old: &Config, new: &Config) -> Vec<Option<Lists>> {
+    let after = Counterparts::new(new);
+    let announced = |service: &Service| {
+        let after = after.of(service)?;
+        if decisive(service).eq(decisive(after)) {
             return None;
         }
-        lists(before, service)
+        Some(with_newest(after, &service.previous, service))
     };
-    new.services.iter().map(previous).collect()
+    old.services.iter().map(announced).collect()
+}
+
+/// Finds a service in another configuration.
+struct Counterparts<'a> {
+    by_name: HashMap<&'a str, &'a Service>,
+    by_destination: HashMap<(ipnet::IpNet, Option<u8>, Option<u16>), &'a Service>,
+}
+
+impl<'a> Counterparts<'a> {
+    fn new(config: &'a Config) -> Self {
+        Self {
+            by_name: config.services.iter().map(|service| (service.name.as_str(), service)).collect(),
+            by_destination: config.services.iter().map(|service| (destination(service), service)).collect(),
+        }
+    }
+
+    /// By its name, else by its destination. Servers of the other family cannot have its connections.
+    fn of(&self, service: &Service) -> Option<&'a Service> {
+        let by_destination = || self.by_destination.get(&destination(service));
+        let found = self.by_name.get(service.name.as_str()).or_else(by_destination)?;
+        (found.address.addr().is_ipv4() == service.address.addr().is_ipv4()).then_some(*found)
+    }
 }
 
 /// What identifies a service that has another name now.
@@ -27,19 +59,30 @@ const fn destination(service: &Service) -> (ipnet::IpNet, Option<u8>, Option<u16
     (service.address, service.protocol, service.port)
 }
 
-fn lists(old: &Service, new: &Service) -> Option<Vec<Vec<PreviousServer>>> {
-    let decisive = |service: &Service| -> Vec<_> {
-        service.listed().map(|server| (server.address, server.weight, server.state)).collect()
-    };
-    if decisive(old) == decisive(new) {
+fn lists(old: &Service, new: &Service) -> Option<Lists> {
+    if decisive(old).eq(decisive(new)) {
         return (new.previous.is_empty() && !old.previous.is_empty()).then(|| old.previous.clone());
     }
-    let last: Vec<_> = old.listed().map(as_previous).collect();
-    let mut lists: Vec<_> = Some(last).filter(|list| !list.is_empty()).into_iter().collect();
-    lists.extend(old.previous.iter().cloned());
+    Some(with_newest(old, &old.previous, new))
+}
+
+/// What of a list decides who owns a flow.
+fn decisive(service: &Service) -> impl Iterator<Item = (IpAddr, u32, bool)> {
+    service.listed().map(|server| (server.address, server.weight, matches!(server.state, State::Down)))
+}
+
+/// A service's list, and then others, without what is the present list of another service.
+fn with_newest(service: &Service, others: &[Vec<PreviousServer>], present: &Service) -> Lists {
+    let newest: Vec<_> = service.listed().map(as_previous).collect();
+    let mut lists: Vec<_> = Some(newest).filter(|list| !list.is_empty()).into_iter().collect();
+    lists.extend(others.iter().cloned());
+    let is_present = |list: &[PreviousServer]| {
+        decisive(present).eq(list.iter().map(|server| (server.address, server.weight, server.idle)))
+    };
+    lists.retain(|list| !is_present(list));
     lists.dedup();
     lists.truncate(MAX_PREVIOUS);
-    Some(lists)
+    lists
 }
 
 /// A server as a later configuration lists it.
@@ -94,7 +137,7 @@ mod tests {
         {
             let (a, mac) = (format!("{a} weight 2 down"), format!("{b} mac 02:00:00:00:00:02"));
             let old = service("web", vip, &[&a, &mac], &[&[c], &[b, c]]);
-            let new = service("web", vip, &[c], &[]);
+            let new = service("web", vip, &[b], &[]);
             assert_eq!(transition(&old, &new).unwrap(), [vec![a.as_str(), &mac], vec![c], vec![b, c]]);
         }
     }
@@ -149,6 +192,28 @@ mod tests {
         );
         let found = transition(&old("10.0.0.1"), &new).unwrap();
         assert_eq!((found.len(), &found[0][0], &found[1][0]), (8, &"10.0.0.1".to_owned(), &"10.0.0.2".to_owned()));
+    }
+
+    /// Servers hear of the list to come; when it is the present one, it is no previous one any more.
+    #[test]
+    fn a_list_is_announced_and_then_put_in_force() {
+        let old = service("web", "203.0.113.10", &["10.0.0.1", "10.0.0.2 weight 2"], &[&["10.0.0.9"]]);
+        let new = service("web", "203.0.113.10", &["10.0.0.1", "10.0.0.3 down"], &[]);
+        let announced = |old: &str, new: &str| {
+            let [lists] = &announced_lists(&file::parse(old).unwrap(), &file::parse(new).unwrap())[..] else {
+                panic!()
+            };
+            let text = |list: &Vec<PreviousServer>| list.iter().map(ToString::to_string).collect();
+            lists.as_ref().map(|lists| lists.iter().map(text).collect::<Vec<Vec<String>>>())
+        };
+        let (before, after) = (["10.0.0.1", "10.0.0.2 weight 2"], ["10.0.0.1", "10.0.0.3 down"]);
+        assert_eq!(announced(&old, &new).unwrap(), [&after[..], &["10.0.0.9"]]);
+        let knows = service("web", "203.0.113.10", &before, &[&after, &["10.0.0.9"]]);
+        assert_eq!(transition(&knows, &new).unwrap(), [&before[..], &["10.0.0.9"]]);
+        assert_eq!(announced(&knows, &new).unwrap(), [&after[..], &["10.0.0.9"]], "again");
+        assert_eq!(announced(&new, &new), None);
+        let other = service("dns", "203.0.113.53", &["10.0.0.1"], &[]);
+        assert_eq!(announced(&other, &new), None, "there is no such service");
     }
 
     #[test]

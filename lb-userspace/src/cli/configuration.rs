@@ -56,6 +56,10 @@ pub struct Transition {
     /// The configuration to come, or `-`; its comments and its order are kept
     #[arg(required_unless_present = "end")]
     pub new: Option<PathBuf>,
+    /// Print OLD instead, with the lists of NEW as the newest previous ones: once servers have it, it does not matter
+    /// in which order hosts learn of NEW
+    #[arg(long, conflicts_with = "end")]
+    pub announce: bool,
     /// Print FILE without previous lists, for when the transition is over
     #[arg(long, value_name = "FILE", conflicts_with_all = ["old", "new"])]
     pub end: Option<PathBuf>,

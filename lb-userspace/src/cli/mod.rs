@@ -128,9 +128,11 @@ Example: a remote change that is undone if it locks you out
     /// that it has there already. Servers in role `keep` hand packets of older connections to the servers that hold
     /// them, by these lists. Changes nothing.
     #[command(after_help = "\
-Example: change servers without breaking a connection: servers get the file first, then balancers; when the old connections
-are gone, the lists go
+Example: change servers without breaking a connection: the list to come is announced to servers; servers get the file first, then
+balancers; when the old connections are gone, the lists go
   modlb export > old.toml
+  modlb transition --announce old.toml new.toml > soon.toml
+  modlb apply soon.toml                            # on every server
   modlb transition old.toml new.toml > next.toml
   modlb apply next.toml                            # on every server, then on every balancer
   modlb status                                     # shows since when the transition lasts

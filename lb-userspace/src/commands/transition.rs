@@ -13,34 +13,38 @@ use crate::{
 };
 
 pub fn run(options: &Transition) -> Result<()> {
-    let Transition { old, new, end } = options;
+    let Transition { old, new, announce, end } = options;
     match (old, new, end) {
         (.., Some(file)) => finish(file),
-        (Some(old), Some(new), None) => start(old, new),
+        (Some(old), Some(new), None) => start(old, new, *announce),
         // Clap demands them.
         (None, ..) | (_, None, _) => bail!("give two files, OLD and NEW, or `--end FILE`"),
     }
 }
 
-/// Prints NEW with the lists of OLD.
-fn start(old: &Path, new: &Path) -> Result<()> {
+/// Prints NEW with the lists of OLD, or OLD with those of NEW.
+fn start(old: &Path, new: &Path, announce: bool) -> Result<()> {
     let stdin = Path::new("-");
     ensure!(old != stdin || new != stdin, "OLD and NEW cannot both be standard input; name a file for one of them");
     let (before, after) = (input::read_with_text(old, None), input::read_with_text(new, None));
-    let ((before, _), (after, text)) = match (before, after) {
+    let ((before, old_text), (after, new_text)) = match (before, after) {
         (Ok(before), Ok(after)) => (before, after),
         (Err(before), Err(after)) => bail!("{before}\n{after}"),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error),
     };
-    let lists = transition::previous_lists(&before, &after);
+    let (lists, text, edited) = match announce {
+        true => (transition::announced_lists(&before, &after), old_text, old),
+        false => (transition::previous_lists(&before, &after), new_text, new),
+    };
     if lists.iter().flatten().all(Vec::is_empty) {
         log::warn!(
-            "no service of {} has other servers than in {}: it is printed as it is",
+            "no service of {} has other servers than in {}: {} is printed as it is",
             input::name(new),
-            input::name(old)
+            input::name(old),
+            input::name(edited)
         );
     }
-    print_with(&text, &lists, new)
+    print_with(&text, &lists, edited)
 }
 
 /// Prints a file without previous lists.

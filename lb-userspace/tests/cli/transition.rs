@@ -105,8 +105,25 @@ fn where_nothing_differs_the_text_stays() {
     for arguments in [&["transition", &path("new"), &path("new")][..], &["transition", "--end", &path("new")]] {
         let output = modlb(arguments);
         assert_eq!(stdout(&output), NEW);
-        assert!(stderr(&output).contains("it is printed as it is"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is printed as it is"), "{}", stderr(&output));
     }
+    let output = modlb(&["transition", "--announce", &path("new"), &path("new")]);
+    assert_eq!(stdout(&output), NEW);
+    assert!(stderr(&output).contains("is printed as it is"), "{}", stderr(&output));
+}
+
+/// The servers of NEW stand in OLD as a previous list, so that hosts know them before they are in force.
+#[test]
+fn a_list_is_announced() {
+    let (_directory, path) = files(&[("old", OLD), ("new", NEW)]);
+    let announced = ok(&["transition", "--announce", &path("old"), &path("new")]);
+    let wanted = OLD
+        .replace("previous = [[\"10.0.0.9\"]]", "previous = [\n    [\"10.0.0.11\"],\n    [\"10.0.0.9\"],\n]")
+        .replace("53\"\n", "53\"\nprevious = [[\"2001:db8::11\", \"2001:db8::12\"]]\n");
+    assert_eq!(announced, wanted);
+    let (_directory, path) = files(&[("announced", &announced), ("new", NEW)]);
+    assert_eq!(ok(&["transition", &path("announced"), &path("new")]), NEXT, "as without an announcement");
+    assert!(fails(&["transition", "--announce", "--end", &path("new")], 2).contains("--announce"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod announced;
 mod behind;
 mod bound;
 mod changes;

@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! site        clients, a balancer, 30 servers     visitors    connections that come and go
-//! echo        the servers' programs
+//! echo        the servers' programs               knowledge   what servers know of lists
 //! ```
 
 pub mod echo;
+mod knowledge;
 mod site;
 mod visitors;
 
@@ -22,6 +23,7 @@ use lb_common::limits::DEFAULT_RESILIENT_SLOTS;
 use lb_userspace::config::model::Selection;
 
 use self::{
+    knowledge::Knowledge,
     site::Site,
     visitors::{Fate, Load, Visitors},
 };
@@ -42,26 +44,29 @@ const MEAN: f64 = 1.0;
 /// The seed of the servers that come and go.
 const SEED: u64 = 0;
 
-/// Runs of one selection: how many previous lists servers in role `keep` have; `None`: they do not have that role.
-const RUNS: [Option<usize>; 4] = [None, Some(1), Some(4), Some(LISTS)];
+/// The runs of one selection.
+const RUNS: [Knowledge; 5] =
+    [Knowledge::WITHOUT, Knowledge::of(1), Knowledge::of(4), Knowledge::ALL, Knowledge::ANNOUNCED];
+const QUICK_RUNS: [Knowledge; 2] = [Knowledge::WITHOUT, Knowledge::ANNOUNCED];
 
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    let (visitors, runs) = if options.quick { (1_200, &[None, Some(LISTS)][..]) } else { (12_000, &RUNS[..]) };
+    let (visitors, runs) = if options.quick { (1_200, &QUICK_RUNS[..]) } else { (12_000, &RUNS[..]) };
     let mut rows = Vec::new();
     let selections =
         [(Selection::Modulo, "% N"), (Selection::Resilient { slots: DEFAULT_RESILIENT_SLOTS }, "resilient")];
     for (selection, name) in selections {
-        for lists in runs {
-            let what = lists.map_or_else(|| "without keep".to_owned(), |lists| format!("previous lists: {lists}"));
-            let name = format!("{name}, {visitors} connections of {MEAN} s, {what}");
+        for knowledge in runs {
+            let name = format!("{name}, {visitors} connections of {MEAN} s, {}", knowledge.name());
             progress.step(format!("servers: {name}"));
-            let site = Site::new(&options.modlb, selection, *lists)?;
+            let site = Site::new(&options.modlb, selection, *knowledge)?;
             let fate = workload(&site, visitors, progress)?;
             let row = |what, share| Row::new(Group::Servers, format!("{name}: {what}"), "%", &[share]);
             let broken = row("broken", fate.broken);
-            rows.push(if *lists == Some(LISTS) { broken.with_target(Target::AtMost(0.0)) } else { broken });
-            rows.push(row("refused", fate.refused));
+            let refused = row("refused", fate.refused);
+            let none = Target::AtMost(0.0);
+            rows.push(if knowledge.lists == Some(LISTS) { broken.with_target(none) } else { broken });
+            rows.push(if knowledge.announced { refused.with_target(none) } else { refused });
         }
     }
     Ok(rows)

@@ -5,7 +5,10 @@ use std::{fmt::Write as _, path::Path, thread};
 use anyhow::{Result, anyhow};
 use lb_userspace::config::model::Selection;
 
-use super::echo::{Echo, PORT};
+use super::{
+    echo::{Echo, PORT},
+    knowledge::Knowledge,
+};
 use crate::{
     frame::{Family, SERVICE},
     keep::workload::{SERVERS, lists},
@@ -30,13 +33,12 @@ pub struct Site {
     _gateway: Namespace,
     _switch: Namespace,
     selection: Selection,
-    previous: usize,
+    knowledge: Knowledge,
 }
 
 impl Site {
-    /// Builds it with the first list of servers. `previous`: how many previous lists servers have; `None`: they do not
-    /// run role `keep`.
-    pub fn new(modlb: &Path, selection: Selection, previous: Option<usize>) -> Result<Self> {
+    /// Builds it with the first list of servers.
+    pub fn new(modlb: &Path, selection: Selection, knowledge: Knowledge) -> Result<Self> {
         let switch = Namespace::new("switch")?;
         switch.ip("link add br0 type bridge")?;
         switch.ip("link set br0 up")?;
@@ -59,10 +61,10 @@ impl Site {
             _gateway: gateway,
             _switch: switch,
             selection,
-            previous: previous.unwrap_or_default(),
+            knowledge,
         };
-        let first = site.configuration(&lists(0), 0);
-        if previous.is_some() {
+        let first = site.configuration(&lists(0)[0], &[]);
+        if knowledge.lists.is_some() {
             for server in &servers {
                 let keeper = Modlb::new(modlb, server)?;
                 keeper.attach("eth0 --role keep --max-slots 1048576", &first)?;
@@ -76,19 +78,29 @@ impl Site {
 
     /// Puts the lists of a step in force, on servers first.
     pub fn apply(&self, lists: &[Vec<u32>], step: usize) -> Result<()> {
-        let text = self.configuration(lists, step);
-        let one = |keeper: &Modlb| keeper.apply(&text).map(drop);
+        let previous: Vec<_> = lists[..step].iter().rev().collect();
+        if self.knowledge.announced {
+            let known: Vec<_> = [&lists[step]].into_iter().chain(previous[1..].iter().copied()).collect();
+            self.apply_on_servers(&self.configuration(&lists[step - 1], &known))?;
+        }
+        let text = self.configuration(&lists[step], &previous);
+        self.apply_on_servers(&text)?;
+        self.balancer.apply(&text).map(drop)
+    }
+
+    fn apply_on_servers(&self, text: &str) -> Result<()> {
+        let one = |keeper: &Modlb| keeper.apply(text).map(drop);
         // As many at a time as there are CPUs, as good as at once.
         let share = self.keepers.len().div_ceil(thread::available_parallelism()?.get()).max(1);
         thread::scope(|scope| {
             let parts = self.keepers.chunks(share);
             let threads: Vec<_> = parts.map(|part| scope.spawn(move || part.iter().try_for_each(one))).collect();
             threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
-        })?;
-        self.balancer.apply(&text).map(drop)
+        })
     }
 
-    fn configuration(&self, lists: &[Vec<u32>], step: usize) -> String {
+    /// A list of servers, and previous lists of which servers know some.
+    fn configuration(&self, servers: &[u32], previous: &[&Vec<u32>]) -> String {
         let selection = match self.selection {
             Selection::Modulo => String::new(),
             Selection::Resilient { slots } => format!("selection = \"resilient\"\nslots = {slots}\n"),
@@ -99,11 +111,12 @@ impl Site {
                 Family::V4 => ("four", SERVICE.0.to_string()),
                 Family::V6 => ("six", SERVICE.1.to_string()),
             };
-            let list = |servers: &Vec<u32>| {
+            let list = |servers: &[u32]| {
                 let entry = |number: &u32| format!("\"{} mac {}\"", address(family, *number), mac(*number));
                 format!("[{}]", servers.iter().map(entry).collect::<Vec<_>>().join(", "))
             };
-            let previous: Vec<_> = lists[..step].iter().rev().take(self.previous).map(list).collect();
+            let known = self.knowledge.lists.unwrap_or_default();
+            let previous: Vec<_> = previous.iter().take(known).map(|servers| list(servers)).collect();
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
@@ -111,7 +124,7 @@ impl Site {
                  formula = \"5-tuple\"\n{selection}previous = [{}]\nserver = [",
                 previous.join(", ")
             );
-            for number in &lists[step] {
+            for number in servers {
                 let _ = write!(text, "{{address=\"{}\",mac=\"{}\"}},", address(family, *number), mac(*number));
             }
             text += "]\n";
