@@ -1,7 +1,12 @@
+use lb_common::mac::Mac;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{file, model::PeerMac, testing};
+use crate::config::{
+    file,
+    model::{PeerMac, ServerMac},
+    testing,
+};
 
 const BASE: &str = r#"
 [[service]]

@@ -2,24 +2,27 @@
 
 use std::{fmt::Write as _, net::IpAddr};
 
-use lb_common::{formula::Formula, keep::DEFAULT_MAX_HAND_ONS, mac::Mac};
+use lb_common::{keep::DEFAULT_MAX_HAND_ONS, mac::Mac};
 use serde::{Serialize, Serializer};
 
 use super::{
     agent::AgentView,
     capacity::CapacityView,
-    render::{Render, or_dash, serialize_mac, table},
+    render::{Render, serialize_mac, table},
 };
-use crate::config::{
-    model::{Direction, Selection, Vlan, health},
-    standing::Standing,
-};
+use crate::config::{model::health, standing::Standing};
 
+mod lists;
+mod service;
 mod sockets;
 mod transition;
 
+pub use lists::{ServerRow, ServersView, ServicesView};
+pub use service::{ServerView, ServiceView};
 pub use sockets::SocketsView;
 pub use transition::TransitionView;
+
+use lists::remarks;
 
 /// An instance, as `modlb status` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -207,109 +210,8 @@ pub struct InterfaceView {
     pub program_id: u32,
 }
 
-/// A service.
-#[derive(Clone, Debug, Serialize)]
-pub struct ServiceView {
-    /// Its name.
-    pub name: String,
-    /// Its address; a prefix with its length.
-    pub address: String,
-    /// A name or a number; `None`: any.
-    pub protocol: Option<String>,
-    /// `None`: any.
-    pub port: Option<u16>,
-    /// Its formula.
-    #[serde(serialize_with = "serialize_formula")]
-    pub formula: Formula,
-    /// Which direction of its sessions it takes.
-    #[serde(serialize_with = "serialize_direction")]
-    pub direction: Direction,
-    /// How slots are assigned to servers.
-    #[serde(serialize_with = "serialize_selection")]
-    pub selection: Selection,
-    /// Role `keep`: where its sockets are, if not in the network namespace of the interfaces.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sockets: Option<SocketsView>,
-    /// N, the sum of the weights.
-    pub n: u32,
-    /// T, the number of slots.
-    pub slots: u32,
-    /// The digest of the slot table: equal on balancers that agree.
-    pub digest: String,
-    /// Its servers, in the formula's order.
-    pub servers: Vec<ServerView>,
-    /// Its transition from other server lists, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transition: Option<TransitionView>,
-}
-
-/// A server of a service.
-#[derive(Clone, Debug, Serialize)]
-pub struct ServerView {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its MAC, if known.
-    #[serde(serialize_with = "serialize_mac")]
-    pub mac: Option<Mac>,
-    /// The VLAN of its frames' outer tag; 0: no tag; `None`: tags stay as they are.
-    pub vlan: Option<u16>,
-    /// How many consecutive slots it takes; 0: only `previous` lists have it.
-    pub weight: u32,
-    /// `up` if it takes flows, otherwise `down`, `failing`, `unresolved` or `former`.
-    #[serde(serialize_with = "serialize_standing")]
-    pub state: Standing,
-    /// When it entered a state other than `up`, in Unix time; `None`: unknown.
-    pub since: Option<u64>,
-    /// The reason for the state, in words.
-    pub reason: Option<String>,
-    /// What ends a state `down` that a command made: `next_file`, `time` or `server_up`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by_hand: Option<&'static str>,
-    /// When the agent brings it back, in Unix time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u32>,
-}
-
-impl ServerView {
-    /// Whether only `previous` lists have it.
-    pub const fn is_former(&self) -> bool {
-        self.weight == 0
-    }
-
-    /// For how long, and why, if it is not simply up.
-    fn remark(&self, now: u64) -> Option<String> {
-        let duration = self.since.map(|since| format!("for {}", health::span(now.saturating_sub(since))));
-        match (duration, &self.reason) {
-            (Some(time), Some(reason)) => Some(format!("{time}: {reason}")),
-            (Some(text), None) => Some(text),
-            (None, Some(reason)) => Some(reason.clone()),
-            (None, None) => None,
-        }
-    }
-}
-
 /// How many servers that are not simply up `status` names.
 const MAX_NAMED: usize = 20;
-
-/// What `modlb services` prints.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub struct ServicesView(pub Vec<ServiceView>);
-
-/// What `modlb servers` prints.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-pub struct ServersView(pub Vec<ServerRow>);
-
-/// A server and the service that it belongs to.
-#[derive(Clone, Debug, Serialize)]
-pub struct ServerRow {
-    /// The service's name.
-    pub service: String,
-    /// The server.
-    #[serde(flatten)]
-    pub server: ServerView,
-}
 
 impl From<StatusView> for ServicesView {
     fn from(status: StatusView) -> Self {
@@ -324,35 +226,6 @@ impl From<StatusView> for ServersView {
             service.servers.into_iter().map(move |server| ServerRow { service: name.clone(), server })
         });
         Self(rows.collect())
-    }
-}
-
-impl ServiceView {
-    /// Its destination, like `203.0.113.10:443/tcp`; unspecified parts are left out.
-    pub fn destination(&self) -> String {
-        let mut text = match self.port {
-            Some(port) if self.address.contains(':') => format!("[{}]:{port}", self.address),
-            Some(port) => format!("{}:{port}", self.address),
-            None => self.address.clone(),
-        };
-        if let Some(protocol) = &self.protocol {
-            // A prefix already contains a slash.
-            let separator = if self.address.contains('/') { " " } else { "/" };
-            text = text + separator + protocol;
-        }
-        text
-    }
-
-    /// How many servers are up, of how many. Those that only `previous` lists have do not count.
-    pub fn up(&self) -> (usize, usize) {
-        let listed = || self.servers.iter().filter(|server| !server.is_former());
-        (listed().filter(|server| server.state.takes_flows()).count(), listed().count())
-    }
-
-    /// `2/3`: two of three servers are up.
-    fn up_text(&self) -> String {
-        let (up, all) = self.up();
-        format!("{up}/{all}")
     }
 }
 
@@ -433,70 +306,8 @@ impl StatusView {
     }
 }
 
-/// The services in transition, and those whose sockets are elsewhere, a line for each.
-fn remarks(services: &[ServiceView]) -> String {
-    let transitions =
-        services.iter().filter_map(|it| Some(format!("transition: {}, {}", it.name, it.transition?.render())));
-    let sockets =
-        services.iter().filter_map(|it| Some(format!("sockets: {}, {}", it.name, it.sockets.as_ref()?.render())));
-    let lines: Vec<_> = transitions.chain(sockets).collect();
-    if lines.is_empty() { String::new() } else { format!("\n\n{}", lines.join("\n")) }
-}
-
-impl Render for ServicesView {
-    fn render(&self) -> String {
-        let columns = ["service", "destination", "formula", "selection", "up", "N", "slots"];
-        let mut services = table(&columns, &["up", "N", "slots"]);
-        for s in &self.0 {
-            let (n, slots) = (s.n.to_string(), s.slots.to_string());
-            let (formula, selection) = (s.formula.name(), selection_name(s.selection));
-            services.add_row([&s.name, &s.destination(), formula, selection, &s.up_text(), &n, &slots]);
-        }
-        services.trim_fmt() + &remarks(&self.0)
-    }
-}
-
-impl Render for ServersView {
-    fn render(&self) -> String {
-        let now = health::now();
-        let mut servers = table(&["service", "server", "mac", "vlan", "weight", "state"], &["vlan", "weight"]);
-        for ServerRow { service, server } in &self.0 {
-            let weight = or_dash(Some(server.weight).filter(|_| !server.is_former()));
-            let address = server.address.to_string();
-            let (mac, vlan) = (or_dash(server.mac), or_dash(server.vlan.map(Vlan::from_number)));
-            let remark = server.remark(now).map_or_else(String::new, |remark| format!(" {remark}"));
-            let state = format!("{}{remark}", server.state.name());
-            servers.add_row([service, &address, &mac, &vlan, &weight, &state]);
-        }
-        servers.trim_fmt()
-    }
-}
-
-const fn selection_name(selection: Selection) -> &'static str {
-    match selection {
-        Selection::Modulo => "modulo",
-        Selection::Resilient { .. } => "resilient",
-    }
-}
-
 fn serialize_port_mac<S: Serializer>(mac: &Mac, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(mac)
-}
-
-fn serialize_direction<S: Serializer>(direction: &Direction, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(direction.name())
-}
-
-fn serialize_formula<S: Serializer>(formula: &Formula, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(formula.name())
-}
-
-fn serialize_selection<S: Serializer>(selection: &Selection, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(selection_name(*selection))
-}
-
-fn serialize_standing<S: Serializer>(standing: &Standing, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(standing.name())
 }
 
 #[cfg(test)]

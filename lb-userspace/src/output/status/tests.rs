@@ -1,6 +1,8 @@
+use lb_common::formula::Formula;
+
 use super::*;
 use crate::{
-    config::model::{Failing, Failure, Missing, Unresolved},
+    config::model::{Direction, Failing, Failure, Missing, Selection, Unresolved},
     output::{UseView, testing::interface},
 };
 
