@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     config::model::{Config, Role, Service},
-    decide::{peers::PeerRule, slots::Digest},
+    decide::{keep::names::names, peers::PeerRule, slots::Digest},
     net::{self, Net},
 };
 
@@ -68,15 +68,16 @@ pub struct Placed {
     pub own: Vec<IpAddr>,
     /// Whose frames are not balanced again, by service.
     pub peers: Vec<PeerRule>,
-    /// Role `keep`: the addresses by which newer files of other hosts may name this one, in order.
-    pub names: Vec<IpAddr>,
+    /// Role `keep`: by which address files name this host, or may do so, by service; see [`names()`].
+    pub names: Vec<Option<IpAddr>>,
 }
 
 impl Placed {
     /// A configuration with its servers' locations, for this host with its addresses.
     pub fn new(config: Config, locations: Vec<Vec<Location>>, own: Vec<IpAddr>) -> Self {
         let peers = PeerRule::all(&config, |service, server| locations[service][server] == Location::Local);
-        Self { config, locations, own, peers, names: Vec::new() }
+        let names = names(&config, &peers, &config.group.own);
+        Self { config, locations, own, peers, names }
     }
 
     /// The same for the host of this network.
@@ -87,21 +88,23 @@ impl Placed {
     pub async fn on(net: &Net, config: Config, locations: Vec<Vec<Location>>) -> net::Result<Self> {
         let prefixes = config.services.iter().any(Service::is_prefix);
         let own = if prefixes { net.own_addresses().await? } else { Vec::new() };
-        let names = match config.role {
-            Role::Keep if !config.group.own.is_empty() => config.group.own.clone(),
-            Role::Keep => net.local_addresses().await?.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
-            Role::Balancer | Role::Member | Role::Steer => Vec::new(),
-        };
-        Ok(Self { names, ..Self::new(config, locations, own) })
+        let mut placed = Self::new(config, locations, own);
+        if placed.config.role == Role::Keep && placed.config.group.own.is_empty() {
+            let local: BTreeSet<_> = net.local_addresses().await?.into_iter().collect();
+            placed.names = names(&placed.config, &placed.peers, &Vec::from_iter(local));
+        }
+        Ok(placed)
     }
 
     /// A digest of this host's addresses, as far as they count; 0: none do.
     pub fn own_digest(&self) -> u64 {
-        if self.own.is_empty() && self.names.is_empty() {
+        let names = self.names.iter().flatten().filter(|_| self.config.role == Role::Keep);
+        let mut addresses = self.own.iter().chain(names).peekable();
+        if addresses.peek().is_none() {
             return 0;
         }
         let mut hash = Sha256::new();
-        self.own.iter().chain(&self.names).for_each(|address| hash.update(address.to_string() + "\n"));
+        addresses.for_each(|address| hash.update(address.to_string() + "\n"));
         Digest::of(hash).0.max(1)
     }
 }

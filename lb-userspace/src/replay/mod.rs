@@ -19,6 +19,7 @@ use crate::{
     datapath::{Location, Placed},
     decide::{
         frame::{CapturedFrame, FrameTuple},
+        keep::names::names,
         peers::{PeerRule, adopt_servers_macs},
     },
 };
@@ -146,5 +147,6 @@ fn placed(config: &Config, own: &[IpAddr]) -> Placed {
         server.mac = ServerMac::Given(kernel::stand_in(number));
     }
     let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
-    Placed { config, locations, own: own.to_vec(), peers, names: Vec::new() }
+    let names = names(&config, &peers, own);
+    Placed { config, locations, own: own.to_vec(), peers, names }
 }

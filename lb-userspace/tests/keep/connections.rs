@@ -117,7 +117,10 @@ fn other_roles_and_unknown_services_are_refused() {
     let site = Site::new(1, 1);
     site.attach(&Lists::of(0..1).configuration(WEB), Some(""));
     let error = site.balancers[0].fails("connections");
-    assert!(error.contains("has role `balancer`") && error.contains("role `keep`; run it there"), "{error}");
+    assert!(
+        error.contains("has role `balancer`") && error.contains("role `keep` or `member`; run it there"),
+        "{error}"
+    );
     let error = site.keepers[0].fails("connections wbe");
     assert!(error.contains("\"wbe\"") && error.contains("modlb services"), "{error}");
 }

@@ -6,12 +6,14 @@
 //! ring      holders and a flow → who hands it on to whom
 //! walk      what a server does with a packet
 //! members   the same in a group, where all receive everything
+//! names     by which address other hosts know this one
 //! explained holders and ring of one flow, to be shown
 //! ```
 
 pub mod explained;
 pub mod holders;
 pub mod members;
+pub mod names;
 pub mod ranking;
 pub mod ring;
 pub mod walk;

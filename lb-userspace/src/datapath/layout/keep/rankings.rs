@@ -20,12 +20,9 @@ use crate::{
         error::{Error, Result},
         place::{Location, Placed},
     },
-    decide::{
-        keep::{
-            ranking::{Ranking, Rankings, is_alive},
-            ring::hash,
-        },
-        peers::PeerRule,
+    decide::keep::{
+        ranking::{Ranking, Rankings, is_alive},
+        ring::hash,
     },
 };
 
@@ -91,13 +88,14 @@ impl<'a> RankingTables<'a> {
     ) {
         let lists: Vec<_> =
             self.distinct.iter().map(|(service, standings)| rankings(service, standings, half_slots, slots)).collect();
-        let services = placed.config.services.iter().zip(&placed.peers).zip(accounts).zip(cells).zip(&self.of);
-        for ((((service, rule), account), cell), index) in services {
+        let services = placed.config.services.iter().zip(&placed.peers).zip(&placed.names);
+        let services = services.zip(accounts).zip(cells).zip(&self.of);
+        for (((((service, rule), name), account), cell), index) in services {
             let (standings, lists) = (&self.distinct[*index].1, &lists[*index]);
             let directory = half_slots + slots.len() as u32;
             let limit = per_window(placed.config.hand_on_limit());
-            slots
-                .push(Slot(Directory { lists: lists.len() as u32 - 1, limit, own: own(placed, service, rule) }.pack()));
+            let own = name.map_or(0, hash);
+            slots.push(Slot(Directory { lists: lists.len() as u32 - 1, limit, own }.pack()));
             slots.extend(lists[1..].iter().flat_map(|list| list.pack()).map(Slot));
             let alone = standings.iter().enumerate().all(|(index, it)| !it.is_alive || rule.here == Some(index));
             *cell = ServiceCell {
@@ -160,27 +158,4 @@ fn sockets_in(service: &Service) -> SocketsIn {
         None => SocketsIn::InterfacesNetns,
         Some(Sockets { netns: _, id }) => id.map_or(SocketsIn::Nowhere, SocketsIn::Netns),
     }
-}
-
-/// This host's hash in the ring: by the address that other hosts' lists have for it, also where this list does not name
-/// it. From another place it would send a packet back to where it came from, past the servers between.
-fn own(placed: &Placed, service: &Service, rule: &PeerRule) -> u32 {
-    let named = rule.here.map(|index| service.servers[index].address);
-    named.or_else(|| nearest(placed, service)).map_or(0, hash)
-}
-
-/// Of addresses of this host, the one that has the most leading bits in common with a server of the service.
-fn nearest(placed: &Placed, service: &Service) -> Option<IpAddr> {
-    let common = |own: IpAddr, server: IpAddr| match (own, server) {
-        (IpAddr::V4(own), IpAddr::V4(server)) => (own.to_bits() ^ server.to_bits()).leading_zeros(),
-        (IpAddr::V6(own), IpAddr::V6(server)) => (own.to_bits() ^ server.to_bits()).leading_zeros(),
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
-    };
-    let bits = |own: IpAddr| service.servers.iter().map(|server| common(own, server.address)).max();
-    // Every server of a service has its address as well.
-    let is_service = |own: &IpAddr| placed.config.services.iter().any(|service| service.address.addr() == *own);
-    let names = placed.names.iter().copied();
-    names
-        .filter(|own| own.is_ipv4() == service.address.addr().is_ipv4() && !is_service(own))
-        .max_by_key(|own| bits(*own))
 }

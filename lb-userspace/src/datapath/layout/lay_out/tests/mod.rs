@@ -12,7 +12,6 @@ use crate::{
     decide::slots::SlotTable,
 };
 
-mod keep;
 mod previous;
 mod shared;
 
