@@ -123,7 +123,8 @@ impl Table {
         (number, (sum % u128::from(self.servers)) as u32)
     }
 
-    fn address(&self, place: u32) -> String {
+    /// The address, or prefix, of the services at a place.
+    pub fn address(&self, place: u32) -> String {
         let stride = self.stride();
         match (self.family, self.kind) {
             (Family::V4, kind) => {

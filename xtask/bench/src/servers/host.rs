@@ -9,7 +9,7 @@ use lb_userspace::datapath::Datapath;
 
 use crate::{
     driver::{Driver, Hook, Slot},
-    frame::{Family, Frame, INTERFACE, SERVICE, Shape, Spread},
+    frame::{Family, Frame, INTERFACE, Shape, Spread},
     gateway::{TC_NEXT, pin},
     modlb::Modlb,
     namespace::Namespace,
@@ -116,10 +116,7 @@ pub fn configuration(family: Family, servers: Servers) -> String {
     let previous = if servers == Servers::One { String::new() } else { format!("[{}]", list(count - 1).join(", ")) };
     let mut text = format!("role = \"keep\"\nself = \"{}\"\n", table.server(0));
     for number in 0..2 {
-        let address = match family {
-            Family::V4 => std::net::Ipv4Addr::from(u32::from(SERVICE.0) + number).to_string(),
-            Family::V6 => std::net::Ipv6Addr::from(u128::from(SERVICE.1) + u128::from(number)).to_string(),
-        };
+        let address = table.address(number);
         // Writing to a string cannot fail.
         let _ = write!(
             text,
