@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::SchedClassifier;
-use lb_common::{mac::Mac, outcome::Outcome};
+use lb_common::{keep::HIGHEST_MAX_HAND_ONS, mac::Mac, outcome::Outcome};
 use lb_userspace::datapath::Datapath;
 
 use crate::{
@@ -114,7 +114,9 @@ pub fn configuration(family: Family, servers: Servers) -> String {
     let table = Table { family, kind: Kind::Port, services: 2, addresses: 2, servers: count, role: Role::Balancer };
     let list = |count: u32| (0..count).map(|number| format!("\"{}\"", table.server(number))).collect::<Vec<_>>();
     let previous = if servers == Servers::One { String::new() } else { format!("[{}]", list(count - 1).join(", ")) };
-    let mut text = format!("role = \"keep\"\nself = \"{}\"\n", table.server(0));
+    // More than can be measured in a second.
+    let limit = HIGHEST_MAX_HAND_ONS;
+    let mut text = format!("role = \"keep\"\nself = \"{}\"\nmax_hand_ons = {limit}\n", table.server(0));
     for number in 0..2 {
         let address = table.address(number);
         // Writing to a string cannot fail.
