@@ -59,6 +59,10 @@ pub const ENTRY_WORDS: usize = DEPTH / IN_WORD;
 /// Servers in a word.
 const IN_WORD: usize = 4;
 
+/// Words of a directory before its lists in role `keep`: the [`Directory`], and the number of the service's counter of
+/// packets that this host was the last to take.
+pub const RANKED_WORDS: usize = 2;
+
 /// Words of a group's directory before its lists: the [`Directory`], and [`crate::flow::Address::halves`] of the
 /// service's address.
 pub const GROUP_WORDS: usize = 3;

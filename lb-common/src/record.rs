@@ -125,6 +125,8 @@ pub struct ServiceRecord {
     pub previous: [u32; MAX_PREVIOUS],
     /// The id of `netns`; [`ServiceRecord::NO_NETNS_ID`]: it was not found, or there is none.
     pub netns_id: u32,
+    /// Role `keep`: the number of its counter in the map `TAKEN`.
+    pub taken: u32,
     /// -1: any, else the IP protocol number.
     pub protocol: i16,
     /// 0: any.
@@ -140,12 +142,12 @@ pub struct ServiceRecord {
     /// 1: packets to it, 2: packets from it, 3: both.
     pub direction: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 7],
     /// How its servers are checked.
     pub check: CheckRecord,
 }
 
-const _: () = assert!(size_of::<ServiceRecord>() == 880);
+const _: () = assert!(size_of::<ServiceRecord>() == 888);
 
 impl ServiceRecord {
     /// The namespace has no id that is known.

@@ -79,6 +79,10 @@ static OUTCOMES: Array<Counter, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static RELAYS: Array<Relay, 1, MMAPABLE> = Array::new();
 
+/// Role `keep`: the packets of each service that this host was the last to take, laid out in the same way.
+#[btf_map]
+static TAKEN: Array<Counter, 1, MMAPABLE> = Array::new();
+
 /// User space only: what the instance is.
 #[btf_map]
 static INSTANCE: Array<Instance, 1, MMAPABLE> = Array::new();
@@ -152,6 +156,8 @@ mod constants {
         pub static modlb_constant_ALL_OUTCOMES: u8;
         /// The offset in bytes of `snt_isn` in the kernel's `struct tcp_request_sock`.
         pub static modlb_constant_SENT_ISN: u8;
+        /// The number of counters in `TAKEN` of each CPU.
+        pub static modlb_constant_TAKEN: u8;
         /// The length of `RELAYS`.
         pub static modlb_constant_CPUS: u8;
     }
@@ -181,6 +187,7 @@ mod tables {
         pub static modlb_table_TALLIES: PackedCounter;
         pub static modlb_table_OUTCOMES: Counter;
         pub static modlb_table_RELAYS: Relay;
+        pub static modlb_table_TAKEN: Counter;
     }
 }
 
@@ -320,6 +327,15 @@ pub fn sent_isn() -> u64 {
 #[inline(always)]
 pub fn relay() -> Option<*mut Relay> {
     entry(&raw const tables::modlb_table_RELAYS, cpu(), constant!(modlb_constant_CPUS)).map(|entry| entry.cast_mut())
+}
+
+/// A service's counter of packets that this host was the last to take, on this CPU.
+#[inline(always)]
+pub fn taken_counter(number: u64) -> Option<*mut Counter> {
+    let length = constant!(modlb_constant_TAKEN);
+    let index = cpu() * length + number;
+    entry(&raw const tables::modlb_table_TAKEN, index, length * constant!(modlb_constant_CPUS))
+        .map(|entry| entry.cast_mut())
 }
 
 /// The index of the interface that this program is attached to.

@@ -4,10 +4,23 @@
 //! packet's headers may stand at so many offsets that long programs take too long to verify. A global function, which
 //! is verified by itself, returns a number of which nothing is known.
 
-/// The same number, below 32,768: larger than any offset, and small enough for the verifier to accept as one.
+use lb_ebpf::parse::Offsets;
+
+/// Larger than any offset, and small enough for the verifier to accept it as one.
+const MASK: u64 = 0x7fff;
+
+/// The same offset.
 #[inline(always)]
-pub fn offset(number: usize) -> usize {
-    modlb_opaque(number as u64) as usize & 0x7fff
+pub fn offset(offset: usize) -> usize {
+    (modlb_opaque(offset as u64) & MASK) as usize
+}
+
+/// The same two offsets, for the price of one call.
+#[inline(always)]
+pub fn offsets(Offsets { ip, upper }: Offsets) -> Offsets {
+    const BITS: u32 = u16::BITS;
+    let both = modlb_opaque(ip as u64 | (upper as u64) << BITS);
+    Offsets { ip: (both & MASK) as usize, upper: (both >> BITS & MASK) as usize }
 }
 
 /// Trap: without the volatile read the compiler would use the argument in place of the result.

@@ -95,6 +95,7 @@ impl Writer {
     pub fn publish(&mut self, prepared: &Prepared) -> Result<()> {
         let Prepared { have, layout } = prepared;
         self.datapath.servers.zero(&layout.fresh);
+        self.datapath.taken.zero(&layout.fresh_taken);
         self.write(have.control.half() ^ 1, layout);
         // After the half is written, else packets meet services without slots. The lock keeps others from publishing,
         // but not from a takeover, so the standby bit is taken from the word as it is now.

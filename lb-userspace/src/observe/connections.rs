@@ -64,8 +64,14 @@ impl Connections {
     pub fn view(&self, earlier: &Self) -> ConnectionsView {
         let seconds = self.at.duration_since(earlier.at).as_secs_f64();
         let rates = Rates::between(&earlier.stats, &self.stats, seconds);
+        let mut taken_last = CountedView::default();
         let services = self.shown.iter().zip(&self.held).map(|(&index, states)| {
             let service = &self.snapshot.config.services[index];
+            let taken = self.stats.services[index].taken_last.map(|taken| CountedView {
+                packets: taken.packets,
+                packets_per_second: rates.services[index].taken_last.packets,
+            });
+            taken_last += taken.unwrap_or_default();
             let servers = service.servers.iter().enumerate().map(|(number, server)| ServerConnections {
                 address: server.address,
                 here: self.is_here(index, number),
@@ -80,9 +86,11 @@ impl Connections {
                 destination: service.target(),
                 held: states.sum(),
                 states: *states,
+                taken_last: taken,
                 servers: servers.collect(),
             }
         });
+        let services = services.collect();
         let counted = |outcome| CountedView {
             packets: self.stats.outcomes.get(outcome).packets,
             packets_per_second: rates.outcome(outcome).packets,
@@ -92,8 +100,8 @@ impl Connections {
             own: self.own(),
             held: self.left(),
             kept: counted(Outcome::Kept),
-            taken_last: counted(Outcome::TakenLast),
-            services: services.collect(),
+            taken_last,
+            services,
         }
     }
 

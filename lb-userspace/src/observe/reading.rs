@@ -107,6 +107,7 @@ pub fn stats(totals: &Totals) -> StatsView {
             .zip(&totals.servers)
             .map(|(server, total)| ServerStats { address: server.address, total: (*total).into() })
             .collect(),
+        taken_last: totals.taken_last.map(Into::into),
     });
     StatsView {
         outcomes: OutcomesView::new(|outcome| outcomes[outcome.index() as usize].into()),

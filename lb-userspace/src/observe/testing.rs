@@ -74,6 +74,7 @@ fn service_stats(&(name, servers): &ServiceSpec<'_>) -> ServiceStats {
         servers: each
             .map(|(number, (.., packets))| ServerStats { address: address(number), total: traffic(*packets) })
             .collect(),
+        taken_last: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `connections`: what a server with role `keep` or a member of a group holds, and what becomes of other packets.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::{fmt::Write as _, net::IpAddr, ops::AddAssign};
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
@@ -23,7 +23,7 @@ pub struct ConnectionsView {
     pub held: u64,
     /// Packets that were found to belong to connections held here; in a group, of flows that other members own.
     pub kept: CountedView,
-    /// Packets that no server knew, and this one was asked last.
+    /// Role `keep`: packets of connections that no server has, and that this host was asked for last.
     pub taken_last: CountedView,
     /// By service.
     pub services: Vec<ServiceConnections>,
@@ -40,6 +40,9 @@ pub struct ServiceConnections {
     pub held: u64,
     /// The same by state.
     pub states: StatesView,
+    /// Role `keep`: those of this service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_last: Option<CountedView>,
     /// Its servers, and those that only `previous` lists have.
     pub servers: Vec<ServerConnections>,
 }
@@ -66,6 +69,13 @@ pub struct CountedView {
     pub packets: u64,
     /// The rate.
     pub packets_per_second: f64,
+}
+
+impl AddAssign for CountedView {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.packets_per_second += other.packets_per_second;
+    }
 }
 
 /// Connections by state, in the order of [`TcpState::ALL`].
@@ -153,6 +163,9 @@ impl ConnectionsView {
                 let (packets, rate) = (packets.to_string(), scaled(packets_per_second));
                 table.add_row([name, &server.address.to_string(), &outcome, &packets, &rate]);
             }
+            if let Some(CountedView { packets, packets_per_second }) = service.taken_last {
+                table.add_row(["", "-", "taken_last", &packets.to_string(), &scaled(packets_per_second)]);
+            }
         }
         table.trim_fmt()
     }
@@ -215,6 +228,7 @@ mod tests {
                 destination: "203.0.113.10:80/tcp".into(),
                 held: states.sum(),
                 states,
+                taken_last: Some(CountedView { packets: 7, packets_per_second: 0.0 }),
                 servers: vec![server(11, false, false, 3), server(12, true, false, 40), server(14, false, true, 0)],
             }],
         }
@@ -226,6 +240,7 @@ mod tests {
             r#"{"self":["10.0.0.12"],"held":3,"kept":{"packets":40,"packets_per_second":20.0},"taken_last":{"packets":7,"packets_per_second":0.0},"services":[{"#,
             r#""service":"web","destination":"203.0.113.10:80/tcp","held":3,"states":{"syn_sent":0,"syn_recv":0,"#,
             r#""established":2,"close_wait":0,"last_ack":0,"fin_wait1":0,"fin_wait2":1,"closing":0,"time_wait":0},"#,
+            r#""taken_last":{"packets":7,"packets_per_second":0.0},"#,
             r#""servers":[{"address":"10.0.0.11","here":false,"former":false,"packets":3,"packets_per_second":1.5},"#,
             r#"{"address":"10.0.0.12","here":true,"former":false,"packets":40,"packets_per_second":20.0},"#,
             r#"{"address":"10.0.0.14","here":false,"former":true,"packets":0,"packets_per_second":0.0}]}]}"#,
@@ -246,7 +261,8 @@ web      203.0.113.10:80/tcp     3        0            2        1          0
 service  server     outcome                   packets  packets/s
 web      10.0.0.11  handed_on                       3       1.50
          10.0.0.12  kept                           40       20.0
-         10.0.0.14  handed_on, former server        0          0";
+         10.0.0.14  handed_on, former server        0          0
+         -          taken_last                      7          0";
         assert_eq!(view().render(), expected);
     }
 
@@ -262,7 +278,9 @@ service  server     outcome                packets  packets/s
 web      10.0.0.11  others                       3       1.50
          10.0.0.12  accepted                    40       20.0
          10.0.0.14  others, former server        0          0";
-        assert_eq!(ConnectionsView { in_group: true, ..view() }.render(), expected);
+        let mut view = ConnectionsView { in_group: true, ..view() };
+        view.services[0].taken_last = None;
+        assert_eq!(view.render(), expected);
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub struct ServiceStats {
     pub total: Traffic,
     /// By server.
     pub servers: Vec<ServerStats>,
+    /// Role `keep`: packets of connections that no server has, and that this host was asked for last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_last: Option<Traffic>,
 }
 
 /// The counter of a server.

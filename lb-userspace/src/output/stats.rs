@@ -98,7 +98,7 @@ mod tests {
                     if outcome == Outcome::Forwarded { total } else { Traffic::default() }
                 },
             ),
-            services: vec![ServiceStats { name: "web".into(), total, servers: vec![server(11)] }],
+            services: vec![ServiceStats { name: "web".into(), total, servers: vec![server(11)], taken_last: None }],
         }
     }
 

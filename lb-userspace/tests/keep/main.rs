@@ -15,6 +15,7 @@ mod errors;
 mod group;
 mod group_oracle;
 mod listeners;
+mod nginx;
 mod oracle;
 #[expect(dead_code, reason = "the oracle of the other roles uses the rest")]
 #[path = "../oracle/random.rs"]

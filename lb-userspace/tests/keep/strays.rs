@@ -36,11 +36,18 @@ impl Sender {
 
     /// Sends one to each service.
     fn send(&self, port: u16) {
-        for (socket, service) in &self.0 {
-            let rest = [0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 1, 0, 0, 0, 0, 0];
-            let segment = [&port.to_be_bytes()[..], &80_u16.to_be_bytes(), &rest].concat();
-            socket.send_to(&segment, &SocketAddr::new(*service, 0).into()).unwrap();
-        }
+        self.0.iter().for_each(|sender| Self::send_by(sender, port));
+    }
+
+    /// Sends one to a service.
+    fn send_to(&self, number: usize, port: u16) {
+        Self::send_by(&self.0[number], port);
+    }
+
+    fn send_by((socket, service): &(Socket, IpAddr), port: u16) {
+        let rest = [0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 1, 0, 0, 0, 0, 0];
+        let segment = [&port.to_be_bytes()[..], &80_u16.to_be_bytes(), &rest].concat();
+        socket.send_to(&segment, &SocketAddr::new(*service, 0).into()).unwrap();
     }
 }
 
@@ -158,6 +165,57 @@ fn a_limit_of_hand_ons_is_kept() {
     // A stray makes one and a half rounds of a ring of three.
     let [handed_on, taken_last] = send(1_000);
     assert!(handed_on > 2_000 && handed_on >= 4 * taken_last, "{handed_on}, {taken_last}");
+}
+
+/// What hosts took last of each service, over all hosts.
+fn taken_last(site: &Site) -> Vec<(String, u64)> {
+    let mut sums: Vec<(String, u64)> = Vec::new();
+    for view in site.keepers.iter().map(|keeper| keeper.json("connections --interval 0.1")) {
+        let services = view["services"].as_array().unwrap();
+        let of = |view: &serde_json::Value| view["taken_last"]["packets"].as_u64().unwrap();
+        assert_eq!(of(&view), services.iter().map(of).sum::<u64>(), "{view}");
+        for service in services {
+            let name = service["service"].as_str().unwrap();
+            match sums.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += of(service),
+                None => sums.push((name.to_owned(), of(service))),
+            }
+        }
+    }
+    sums
+}
+
+#[test]
+fn what_is_taken_last_counts_for_its_service_as_long_as_it_is_configured() {
+    need_root!();
+    let site = Site::bare(1, 3);
+    let lists = Lists::of(0..3);
+    site.attach(&lists.configuration(WEB), Some(""));
+    let apply = |file: &str| site.keepers.iter().for_each(|keeper| drop(keeper.apply(file)));
+    let sender = Sender::new(&site);
+    let send = |number: usize, strays: u16| {
+        (0..strays).for_each(|port| sender.send_to(number, 2_048 + port));
+        settled(&site, "taken_last");
+    };
+    let named = |four: u64, six: u64| vec![("web4".to_owned(), four), ("web6".to_owned(), six)];
+    send(0, 40);
+    send(1, 9);
+    assert_eq!(taken_last(&site), named(40, 9));
+    // Servers and their order change, which moves all other counters.
+    let changed = lists.then_of([2, 0, 1], &[1]).configuration(WEB);
+    apply(&changed);
+    send(1, 5);
+    assert_eq!(taken_last(&site), named(40, 14));
+    // A service that has gone starts anew, as its servers do; the other's counter stays.
+    apply(&changed[changed.rfind("[[service]]").unwrap()..]);
+    send(1, 2);
+    assert_eq!(taken_last(&site), [("web6".to_owned(), 16)]);
+    apply(&changed);
+    send(0, 3);
+    assert_eq!(taken_last(&site), named(3, 16));
+    let stats = site.keepers[0].json("stats");
+    assert!(stats["services"].as_array().unwrap().iter().all(|it| it["taken_last"]["packets"].is_u64()), "{stats}");
+    assert_eq!(stats["outcomes"]["taken_last"]["packets"].as_u64().map(|packets| packets > 0), Some(true));
 }
 
 /// Connections that have to be handed on live through a flood of packets without any.

@@ -43,7 +43,7 @@ const PROGRAMS: [Program; 27] = [
     Program::new("setpriv", "util-linux", BOTH),
     Program::new("ethtool", "ethtool", BOTH),
     Program::new("curl", "curl", BOTH),
-    Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", &[Need::Demo]) },
+    Program { service: Some("nginx.service"), ..Program::new("nginx", "nginx-light", BOTH) },
     Program { service: Some("keepalived.service"), ..Program::new("keepalived", "keepalived", BOTH) },
     Program::new("nft", "nftables", BOTH),
     Program::new("tc", "iproute2", &[Need::Test]),

@@ -11,7 +11,9 @@ use lb_common::{
     control::Control,
     flow::Flow,
     formula,
-    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, MAX_HOLDERS, NONE, WINDOW_SHIFT, unpack, word},
+    keep::{
+        DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, MAX_HOLDERS, NONE, RANKED_WORDS, WINDOW_SHIFT, unpack, word,
+    },
     limits::MAX_PREVIOUS,
     outcome::Outcome,
     ring,
@@ -103,7 +105,7 @@ fn collect<A: Network>(flow: &Flow<A>, service: &ServiceCell, lists: u32) -> Opt
         if number as u32 >= lists {
             break;
         }
-        let place = first + 1 + (number * LIST_WORDS) as u64;
+        let place = first + (RANKED_WORDS + number * LIST_WORDS) as u64;
         let list = List::unpack([modlb_word(place), modlb_word(place + 1), modlb_word(place + 2)]);
         let Some(found) = entry(flow, service, &list) else { continue };
         *then = found;

@@ -25,7 +25,7 @@ use lb_ebpf::{
     parse::{self, Offsets, Parsed},
 };
 
-use super::{count, maps, network::Network, observer::Observer, probe::probe, service, socket, steer::HEADERS};
+use super::{count, maps, network::Network, observer::Observer, opaque, probe::probe, service, socket, steer::HEADERS};
 
 /// Passes the packet, or hands it on.
 #[inline(always)]
@@ -71,28 +71,9 @@ fn judge(packet: &mut Packet<__sk_buff>, control: Control, observer: impl Observ
     }
     let mut offsets = Offsets { ip: 0, upper: Offsets::QUOTED };
     match parse::located(packet, &frame, &mut offsets)? {
-        Parsed::V4(flow) => judge_flow(packet, forget(offsets), control, &flow, observer),
-        Parsed::V6(flow) => judge_flow(packet, forget(offsets), control, &flow, observer),
+        Parsed::V4(flow) => judge_flow(packet, opaque::offsets(offsets), control, &flow, observer),
+        Parsed::V6(flow) => judge_flow(packet, opaque::offsets(offsets), control, &flow, observer),
     }
-}
-
-/// The same offsets, of which the verifier only knows that they are small. Else it would follow what comes next once
-/// for each way through the headers.
-#[inline(always)]
-fn forget(Offsets { ip, upper }: Offsets) -> Offsets {
-    let both = modlb_forget(ip as u64 | (upper as u64) << OFFSET_BITS);
-    Offsets { ip: (both & OFFSET_MASK) as usize, upper: (both >> OFFSET_BITS & OFFSET_MASK) as usize }
-}
-
-/// Offsets are below 2^15; see `ext_headers`.
-const OFFSET_BITS: u32 = 16;
-const OFFSET_MASK: u64 = 0x7fff;
-
-/// Trap: if the compiler saw that this returns its argument, it would go on with that.
-#[inline(never)]
-#[unsafe(no_mangle)]
-extern "C" fn modlb_forget(number: u64) -> u64 {
-    core::hint::black_box(number)
 }
 
 /// The offsets are those of the IP header and, unless the flow is that of a packet that an ICMP error quotes, of the
@@ -108,6 +89,36 @@ fn judge_flow<A: Network>(
     observer.flow(flow);
     let service = service::find(flow, control)?;
     observer.service(service);
+    let result = judge_service(packet, Offsets { ip: offset, upper: segment }, control, flow, service, observer);
+    if matches!(result, Err(Outcome::TakenLast)) {
+        modlb_count_taken(service.directory as u64, packet.frames(), packet.len() as u64);
+    }
+    result
+}
+
+/// Counts a packet that this host was the last to take, for its service.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn modlb_count_taken(directory: u64, frames: u64, bytes: u64) -> u64 {
+    let Some(counter) = maps::taken_counter(maps::modlb_word(directory + 1)) else { return 0 };
+    // SAFETY: this CPU's value, which nothing else writes while the program runs.
+    unsafe {
+        (*counter).packets += frames;
+        (*counter).bytes += bytes;
+    }
+    1
+}
+
+/// The same for a packet whose service is known.
+#[inline(always)]
+fn judge_service<A: Network>(
+    packet: &mut Packet<__sk_buff>,
+    Offsets { ip: offset, upper: segment }: Offsets,
+    control: Control,
+    flow: &Flow<A>,
+    service: &ServiceCell,
+    observer: impl Observer,
+) -> Result<(), Outcome> {
     if flow.fragment || flow.protocol != protocol::TCP || service.flags & ServiceCell::ALONE != 0 {
         return Err(Outcome::Local);
     }

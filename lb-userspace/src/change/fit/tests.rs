@@ -30,6 +30,7 @@ fn running(config: &Config, packets: &[u64]) -> (Snapshot, Totals) {
     let services = packets.iter().map(|packets| ServiceTotals {
         total: Counter::default(),
         servers: vec![Counter { packets: *packets, bytes: 0 }; 4],
+        taken_last: None,
     });
     let totals = Totals { snapshot: have.clone(), outcomes: Vec::new(), services: services.collect() };
     (have, totals)

@@ -91,6 +91,7 @@ pub(in crate::datapath) fn load_traced(
         ("COUNTERS", counters),
         ("ALL_COUNTERS", u64::from(cpus) * counters),
         ("ALL_OUTCOMES", u64::from(cpus * OUTCOME_COUNTERS)),
+        ("TAKEN", capacities.taken().into()),
         ("CPUS", u64::from(cpus)),
         ("SENT_ISN", sent_isn.into()),
     ];

@@ -61,6 +61,11 @@ impl Capacities {
         self.servers
     }
 
+    /// Services' counters of packets that this host was the last to take: those in force, and those of new services.
+    pub const fn taken(&self) -> u32 {
+        2 * self.services
+    }
+
     /// What does not fit, of a configuration and of the worst single failure.
     pub fn shortages(&self, config: &Config) -> Vec<String> {
         let Need { services, slots: _, servers, previous } = Need::of(config);

@@ -3,6 +3,7 @@
 //! ```text
 //! lay_out   the whole half                              cells   the hash table of services
 //! ledger    which server has which counter              peers   whose frames are not balanced again
+//! taken     which service has which counter of role `keep`
 //! ```
 
 mod cells;
@@ -10,3 +11,4 @@ mod keep;
 pub mod lay_out;
 mod ledger;
 mod peers;
+mod taken;

@@ -150,6 +150,27 @@ impl ServerCounters {
     }
 }
 
+/// Role `keep`: the packets of each service that this host was the last to take.
+#[derive(Debug)]
+pub struct TakenCounters(PerCpu<Counter>);
+
+impl TakenCounters {
+    /// Those of an instance.
+    pub fn open(pins: &Pins) -> Result<Self> {
+        PerCpu::open(pins, "TAKEN").map(Self)
+    }
+
+    /// The value of a counter.
+    pub fn get(&self, number: u32) -> Counter {
+        self.0.sum(number, |index| self.0.values.get(index))
+    }
+
+    /// Zeroes counters that are not in use.
+    pub fn zero(&mut self, numbers: &[u32]) {
+        numbers.iter().for_each(|number| self.0.zero(*number));
+    }
+}
+
 /// How many CPUs are possible: one more than the highest possible number.
 pub fn cpus() -> Result<u32> {
     const POSSIBLE: &str = "/sys/devices/system/cpu/possible";

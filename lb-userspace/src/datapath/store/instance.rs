@@ -11,7 +11,7 @@ use lb_common::{
 };
 
 use super::{
-    counters::{OutcomeCounters, ServerCounters, cpus},
+    counters::{OutcomeCounters, ServerCounters, TakenCounters, cpus},
     maps::{Mapped, Maps},
     pins::{Lock, Pins, Stamp},
     records::role,
@@ -36,6 +36,7 @@ pub struct Datapath {
     pub(in crate::datapath) role: Role,
     pub(in crate::datapath) servers: ServerCounters,
     pub(in crate::datapath) outcomes: OutcomeCounters,
+    pub(in crate::datapath) taken: TakenCounters,
 }
 
 /// An instance whose lock this command holds, so that it may change it.
@@ -88,7 +89,8 @@ impl Datapath {
         let capacities = Capacities { services: record.services, slots: record.slots, servers: record.servers };
         let maps = Maps::open(&pins)?;
         let (servers, outcomes) = (ServerCounters::open(&pins)?, OutcomeCounters::open(&pins)?);
-        Ok(Self { pins, maps, capacities, role: role(record.role).unwrap_or_default(), servers, outcomes })
+        let taken = TakenCounters::open(&pins)?;
+        Ok(Self { pins, maps, capacities, role: role(record.role).unwrap_or_default(), servers, outcomes, taken })
     }
 
     /// Reads what is in force.

@@ -33,7 +33,7 @@ impl Table {
     }
 
     /// The tables of an instance.
-    pub const fn all(capacities: &Capacities, cpus: u32) -> [Self; 7] {
+    pub const fn all(capacities: &Capacities, cpus: u32) -> [Self; 8] {
         [
             Self::new::<u64>("CONTROL", 1),
             Self::new::<ServiceCell>("CELLS", 2 * capacities.cells()),
@@ -42,6 +42,7 @@ impl Table {
             Self::new::<PackedCounter>("TALLIES", cpus * capacities.counters()),
             Self::new::<Counter>("OUTCOMES", cpus * OUTCOME_COUNTERS),
             Self::new::<Relay>("RELAYS", cpus),
+            Self::new::<Counter>("TAKEN", cpus * capacities.taken()),
         ]
     }
 

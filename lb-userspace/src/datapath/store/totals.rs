@@ -23,6 +23,8 @@ pub struct ServiceTotals {
     pub total: Counter,
     /// For each server, in the order of the configuration.
     pub servers: Vec<Counter>,
+    /// Role `keep`: what this host was the last to take, which is no server's.
+    pub taken_last: Option<Counter>,
 }
 
 impl Datapath {
@@ -58,7 +60,8 @@ impl Datapath {
             let servers = servers.get(first..first + service.servers as usize).unwrap_or_default().to_vec();
             let mut total = service.former;
             servers.iter().for_each(|server| total += *server);
-            services.push(ServiceTotals { total, servers });
+            let taken_last = (snapshot.config.role == Role::Keep).then(|| self.taken.get(service.taken));
+            services.push(ServiceTotals { total, servers, taken_last });
         }
         for (record, value) in snapshot.draining.iter().zip(draining) {
             match services.get_mut(record.service as usize) {

@@ -33,6 +33,8 @@ pub struct ServiceRates {
     pub total: Rate,
     /// By server, in the later reading's order.
     pub servers: Vec<Rate>,
+    /// Role `keep`: of packets that this host was the last to take.
+    pub taken_last: Rate,
 }
 
 /// The rates between two readings, in the order of the later one.
@@ -74,7 +76,12 @@ impl ServiceRates {
             Rate::between(was, server.total, seconds)
         });
         let was_total = was.map(|was| was.total).unwrap_or_default();
-        Self { total: Rate::between(was_total, now.total, seconds), servers: servers.collect() }
+        let taken_last = |stats: &ServiceStats| stats.taken_last.unwrap_or_default();
+        Self {
+            total: Rate::between(was_total, now.total, seconds),
+            servers: servers.collect(),
+            taken_last: Rate::between(was.map(taken_last).unwrap_or_default(), taken_last(now), seconds),
+        }
     }
 
     /// The busiest server's rate divided by the mean rate, each by weight, among servers that are up. 1 is even;

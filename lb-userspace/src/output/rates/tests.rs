@@ -22,6 +22,7 @@ fn service(name: &str, servers: &[(u8, u64)]) -> ServiceStats {
             .iter()
             .map(|&(last, packets)| ServerStats { address: address(last), total: traffic(packets) })
             .collect(),
+        taken_last: None,
     }
 }
 
@@ -77,6 +78,7 @@ fn imbalance_counts_weights_and_only_servers_that_are_up() {
     let rates = |rates: &[f64]| ServiceRates {
         total: Rate::default(),
         servers: rates.iter().map(|&packets| Rate { packets, bytes: 0.0 }).collect(),
+        taken_last: Rate::default(),
     };
     let even = [server(11, 1, Standing::Up), server(12, 1, Standing::Up)];
     assert_eq!(rates(&[5.0, 5.0]).imbalance(&even), Some(1.0));

@@ -171,6 +171,17 @@ impl<'a> Families<'a> {
         self.gauges("connections", help, states)
     }
 
+    /// Packets that a server with role `keep` was the last to take; other roles have no such family.
+    pub fn taken_last(&mut self, reading: &Reading) -> fmt::Result {
+        let services = reading.stats.services.iter();
+        let mut taken = services.filter_map(|it| Some(([("service", &*it.name)], it.taken_last?.packets))).peekable();
+        if taken.peek().is_none() {
+            return Ok(());
+        }
+        let help = "Role `keep`: packets of connections that no server of a service has, and that this host was asked for last";
+        self.counters("service_taken_last_packets", help, taken)
+    }
+
     /// The servers.
     pub fn servers(&mut self, reading: &Reading) -> fmt::Result {
         let packets = counted(reading).map(|(service, server)| (labels(service, server.address), server.total.packets));

@@ -93,6 +93,7 @@ impl Collector for Scrape {
         if with_services {
             families.services(reading)?;
             families.connections(&self.held)?;
+            families.taken_last(reading)?;
         }
         if with_servers {
             families.servers(reading)?;

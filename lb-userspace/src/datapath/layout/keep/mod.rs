@@ -57,16 +57,17 @@ impl<'a> KeepTables<'a> {
         }
     }
 
-    /// Appends them to the slots of a half that starts at `half_slots`, and completes the services' cells.
+    /// Appends them to the slots of a half that starts at `half_slots`, and completes the services' cells. `taken`: the
+    /// numbers of the services' counters of packets that this host was the last to take.
     pub fn build(
         &self,
         placed: &Placed,
-        accounts: &[Account],
+        (accounts, taken): (&[Account], &[u32]),
         half_slots: u32,
         half: (&mut Vec<Slot>, &mut [ServiceCell]),
     ) {
         match self {
-            Self::Rankings(tables) => tables.build(placed, accounts, half_slots, half),
+            Self::Rankings(tables) => tables.build(placed, (accounts, taken), half_slots, half),
             Self::Bits(tables) => tables.build(placed, accounts, half_slots, half),
         }
     }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use lb_common::{
     formula::powers,
-    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, NONE, pack, per_window},
+    keep::{DEPTH, Directory, ENTRY_WORDS, LIST_WORDS, List, NONE, RANKED_WORDS, pack, per_window},
     table::{ServiceCell, Slot, SocketsIn},
 };
 
@@ -82,20 +82,21 @@ impl<'a> RankingTables<'a> {
     pub fn build(
         &self,
         placed: &Placed,
-        accounts: &[Account],
+        (accounts, taken): (&[Account], &[u32]),
         half_slots: u32,
         (slots, cells): (&mut Vec<Slot>, &mut [ServiceCell]),
     ) {
         let lists: Vec<_> =
             self.distinct.iter().map(|(service, standings)| rankings(service, standings, half_slots, slots)).collect();
         let services = placed.config.services.iter().zip(&placed.peers).zip(&placed.names);
-        let services = services.zip(accounts).zip(cells).zip(&self.of);
-        for (((((service, rule), name), account), cell), index) in services {
+        let services = services.zip(accounts).zip(taken).zip(cells).zip(&self.of);
+        for ((((((service, rule), name), account), taken), cell), index) in services {
             let (standings, lists) = (&self.distinct[*index].1, &lists[*index]);
             let directory = half_slots + slots.len() as u32;
             let limit = per_window(placed.config.hand_on_limit());
             let own = name.map_or(0, hash);
             slots.push(Slot(Directory { lists: lists.len() as u32 - 1, limit, own }.pack()));
+            slots.push(Slot(u64::from(*taken)));
             slots.extend(lists[1..].iter().flat_map(|list| list.pack()).map(Slot));
             let alone = standings.iter().enumerate().all(|(index, it)| !it.is_alive || rule.here == Some(index));
             *cell = ServiceCell {
@@ -115,7 +116,7 @@ impl<'a> RankingTables<'a> {
 
 /// Words of a service's directory.
 fn directory_words(service: &Service) -> usize {
-    1 + LIST_WORDS * service.previous.len()
+    RANKED_WORDS + LIST_WORDS * service.previous.len()
 }
 
 fn standings(service: &Service, locations: &[Location], account: &Account) -> Result<Vec<Standing>> {

@@ -20,6 +20,7 @@ use super::{
     keep::KeepTables,
     ledger::{Account, Holder, Ledger, Remains},
     peers::PeerSets,
+    taken,
 };
 use crate::{
     config::model::{Config, Direction, Formula, Fragments, Role, Server, Service},
@@ -65,6 +66,8 @@ pub struct Layout {
     pub next_hops: Vec<(u32, NextHop)>,
     /// Counters to zero before this is published.
     pub fresh: Vec<u32>,
+    /// The same of services' counters of packets that this host was the last to take.
+    pub fresh_taken: Vec<u32>,
 }
 
 /// Lays out a configuration in the idle half. `settled` are the values of the draining counters of `have`.
@@ -101,7 +104,11 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         })
         .collect();
     if let Some(keep) = keep {
-        keep.build(placed, &accounts, half_slots, (&mut layout.slots, &mut cells));
+        let taken = taken::number(services, have, capacities.taken());
+        let owned = (&accounts[..], &taken.numbers[..]);
+        keep.build(placed, owned, half_slots, (&mut layout.slots, &mut cells));
+        layout.services.iter_mut().zip(&taken.numbers).for_each(|(service, number)| service.taken = *number);
+        layout.fresh_taken = taken.fresh;
     }
     let holders = services.iter().zip(&addresses).zip(&accounts);
     let holders: Vec<_> = holders.map(|((s, servers), account)| Holder { name: &s.name, servers, account }).collect();

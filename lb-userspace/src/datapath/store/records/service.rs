@@ -51,6 +51,7 @@ pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
         first_previous: 0,
         previous: lengths(previous),
         netns_id: sockets.as_ref().and_then(|sockets| sockets.id).unwrap_or(ServiceRecord::NO_NETNS_ID),
+        taken: 0,
         protocol: protocol.map_or(-1, i16::from),
         port: port.unwrap_or_default(),
         family: if address.addr().is_ipv4() { 4 } else { 6 },
@@ -58,7 +59,7 @@ pub(in crate::datapath) fn service_record(service: &Service) -> ServiceRecord {
         formula: formula_number(*formula),
         fragments: fragments_number(*fragments),
         direction: direction_number(*direction),
-        reserved: [0; 3],
+        reserved: [0; 7],
         check: check_record(check.as_ref()),
     }
 }
