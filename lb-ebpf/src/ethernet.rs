@@ -4,6 +4,7 @@ use lb_common::{limits::MAX_VLAN_TAGS, outcome::Outcome};
 
 use crate::{
     headers::{Ethernet, Tag},
+    hint::likely,
     packet::{Context, Packet, load},
 };
 
@@ -26,52 +27,90 @@ pub struct Frame {
     pub ether_type: u16,
 }
 
-/// Takes frames addressed to this interface, whose MAC is the first six bytes of `own` in memory.
-#[inline(always)]
-pub fn own(packet: &Packet<impl Context>, own: u64) -> Result<Frame, Outcome> {
-    read(packet, |head, tail| is_ours(head, tail, own))
+/// Whose frames a program takes.
+pub trait Addressee: Copy {
+    /// Whether it takes frames with this destination: its first four bytes, and its last two.
+    fn takes(self, head: u32, tail: u16) -> bool;
+
+    /// The same by the first eight bytes of a frame, of which the last two are the source's.
+    #[inline(always)]
+    fn takes_start(self, start: u64) -> bool {
+        self.takes(start as u32, (start >> 32) as u16)
+    }
 }
 
-/// A group's MAC that stands for every MAC: the member takes whatever it receives.
-pub const EVERY_MAC: u64 = u64::MAX;
+/// An interface, whose MAC is the first six bytes of this number in memory.
+#[derive(Clone, Copy)]
+pub struct Own(pub u64);
 
-/// Also takes frames addressed to the group's MAC; 0: the group has none.
-#[inline(always)]
-pub fn group(packet: &Packet<impl Context>, own: u64, group: u64) -> Result<Frame, Outcome> {
-    read(packet, |head, tail| {
+impl Addressee for Own {
+    #[inline(always)]
+    fn takes(self, head: u32, tail: u16) -> bool {
+        let Self(own) = self;
         let destination = head as u64 | (tail as u64) << 32;
-        is_ours(head, tail, own) || (group != 0 && destination == group) || group == EVERY_MAC
-    })
+        destination == own || (head == VRRP_HEAD && matches!(tail.to_ne_bytes()[0], 1 | 2))
+    }
+
+    #[inline(always)]
+    fn takes_start(self, start: u64) -> bool {
+        let Self(own) = self;
+        likely((start ^ own) << 16 == 0) || self.takes(start as u32, (start >> 32) as u16)
+    }
 }
 
-/// Takes frames addressed to one host, whichever it is.
-#[inline(always)]
-pub fn unicast(packet: &Packet<impl Context>) -> Result<Frame, Outcome> {
-    read(packet, |head, _| head.to_ne_bytes()[0] & 1 == 0)
+/// A member of a group: its own MAC, and the group's; 0: the group has none.
+#[derive(Clone, Copy)]
+pub struct Member {
+    pub own: u64,
+    pub group: u64,
 }
 
-/// Takes every frame.
-#[inline(always)]
-pub fn any(packet: &Packet<impl Context>) -> Result<Frame, Outcome> {
-    read(packet, |_, _| true)
+impl Member {
+    /// A group's MAC that stands for every MAC: the member takes whatever it receives.
+    pub const EVERY_MAC: u64 = u64::MAX;
 }
 
+impl Addressee for Member {
+    #[inline(always)]
+    fn takes(self, head: u32, tail: u16) -> bool {
+        let Self { own, group } = self;
+        let destination = head as u64 | (tail as u64) << 32;
+        Own(own).takes(head, tail) || (group != 0 && destination == group) || group == Self::EVERY_MAC
+    }
+}
+
+/// One host, whichever it is.
+#[derive(Clone, Copy)]
+pub struct Unicast;
+
+impl Addressee for Unicast {
+    #[inline(always)]
+    fn takes(self, head: u32, _tail: u16) -> bool {
+        head.to_ne_bytes()[0] & 1 == 0
+    }
+}
+
+/// Everyone.
+#[derive(Clone, Copy)]
+pub struct Everyone;
+
+impl Addressee for Everyone {
+    #[inline(always)]
+    fn takes(self, _head: u32, _tail: u16) -> bool {
+        true
+    }
+}
+
+/// Takes frames that are addressed so.
 #[inline(always)]
-fn read(packet: &Packet<impl Context>, is_ours: impl FnOnce(u32, u16) -> bool) -> Result<Frame, Outcome> {
+pub fn read(packet: &Packet<impl Context>, addressee: impl Addressee) -> Result<Frame, Outcome> {
     let header = packet.header::<Ethernet>(0)?;
     let (head, tail, ether_type): (u32, u16, u16) =
         (load(&header.destination_head), load(&header.destination_tail), load(&header.ether_type));
-    if !is_ours(head, tail) {
+    if !addressee.takes(head, tail) {
         return Err(Outcome::NotOurs);
     }
     Ok(Frame { offset: size_of::<Ethernet>(), ether_type: u16::from_be(ether_type) })
-}
-
-/// Whether a frame with this destination is for an interface with the MAC `own`.
-#[inline(always)]
-pub fn is_ours(head: u32, tail: u16, own: u64) -> bool {
-    let destination = head as u64 | (tail as u64) << 32;
-    destination == own || (head == VRRP_HEAD && matches!(tail.to_ne_bytes()[0], 1 | 2))
 }
 
 /// Skips VLAN tags.

@@ -7,10 +7,10 @@
 //! Trap: this is a shortcut and makes no rules. `parse` must read every packet that is accepted here the same way; the
 //! tests' oracle, which knows no shortcut, holds both to it.
 
-use lb_common::flow::{Flow, V4, V6, protocol};
+use lb_common::flow::{Address, Flow, V4, V6, protocol};
 
 use crate::{
-    ethernet::{ether_type, is_ours},
+    ethernet::{Addressee, Own, ether_type},
     hint::likely,
     packet::{Context, Packet, Wire, load},
     parse::Parsed,
@@ -121,23 +121,48 @@ const FRAGMENT: u32 = u32::from_ne_bytes([0x3f, 0xff, 0, 0xff]);
 const WHOLE_TCP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::TCP]);
 const WHOLE_UDP: u32 = u32::from_ne_bytes([0, 0, 0, protocol::UDP]);
 
+/// What is done with a packet of any of these kinds.
+pub trait Stage<C> {
+    /// What becomes of the packet.
+    type Done;
+
+    /// Decides; `None`: the general path has to.
+    fn decide<A: Address>(self, packet: &mut Packet<C>, flow: &Flow<A>) -> Option<Self::Done>;
+}
+
+/// Hands a packet of any of these kinds that is addressed so to a stage. The most frequent come first.
+#[inline(always)]
+pub fn decide<C: Context, S: Stage<C>>(packet: &mut Packet<C>, addressee: impl Addressee, stage: S) -> Option<S::Done> {
+    if let Some(flow) = v4::<Untagged>(packet, addressee) {
+        stage.decide(packet, &flow)
+    } else if let Some(flow) = v6::<Untagged>(packet, addressee) {
+        stage.decide(packet, &flow)
+    } else if let Some(flow) = v4::<Tagged>(packet, addressee) {
+        stage.decide(packet, &flow)
+    } else if let Some(flow) = v6::<Tagged>(packet, addressee) {
+        stage.decide(packet, &flow)
+    } else {
+        None
+    }
+}
+
 /// The tuple of a packet of any of these kinds that is addressed to an interface with this MAC.
 #[inline(always)]
 pub fn any(packet: &Packet<impl Context>, own: u64) -> Option<Parsed> {
-    (v4::<Untagged>(packet, own).map(Parsed::V4))
-        .or_else(|| v6::<Untagged>(packet, own).map(Parsed::V6))
-        .or_else(|| v4::<Tagged>(packet, own).map(Parsed::V4))
-        .or_else(|| v6::<Tagged>(packet, own).map(Parsed::V6))
+    (v4::<Untagged>(packet, Own(own)).map(Parsed::V4))
+        .or_else(|| v6::<Untagged>(packet, Own(own)).map(Parsed::V6))
+        .or_else(|| v4::<Tagged>(packet, Own(own)).map(Parsed::V4))
+        .or_else(|| v6::<Tagged>(packet, Own(own)).map(Parsed::V6))
 }
 
-/// The tuple of an IPv4 packet for this interface, whose MAC is the first six bytes of `own` in memory.
+/// The tuple of an IPv4 packet that is addressed so.
 #[inline(always)]
-pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> {
+pub fn v4<T: Tags>(packet: &Packet<impl Context>, addressee: impl Addressee) -> Option<Flow<V4>> {
     let header = packet.header::<Ipv4Frame<T>>(0).ok()?;
     let (kind, addresses, fragment, total): (u32, u64, u32, u16) =
         (load(&header.kind), load(&header.addresses), load(&header.fragment), load(&header.total));
     let tagged = header.tags.are_tags();
-    if !likely(KIND4.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) {
+    if !likely(KIND4.fits(kind)) || !likely(tagged) || !likely(addressee.takes_start(addresses)) {
         return None;
     }
     let fragment = fragment & FRAGMENT;
@@ -156,12 +181,16 @@ pub fn v4<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V4>> 
 
 /// The same for IPv6.
 #[inline(always)]
-pub fn v6<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V6>> {
+pub fn v6<T: Tags>(packet: &Packet<impl Context>, addressee: impl Addressee) -> Option<Flow<V6>> {
     let header = packet.header::<Ipv6Frame<T>>(0).ok()?;
     let (kind, addresses, payload, protocol): (u32, u64, u16, u8) =
         (load(&header.kind), load(&header.addresses), load(&header.payload), load(&header.next_header));
     let tagged = header.tags.are_tags();
-    if !likely(KIND6.fits(kind)) || !likely(tagged) || !likely(ours(addresses, own)) || !likely(is_fast(protocol)) {
+    if !likely(KIND6.fits(kind))
+        || !likely(tagged)
+        || !likely(addressee.takes_start(addresses))
+        || !likely(is_fast(protocol))
+    {
         return None;
     }
     let payload = u16::from_be(payload) as usize;
@@ -174,11 +203,6 @@ pub fn v6<T: Tags>(packet: &Packet<impl Context>, own: u64) -> Option<Flow<V6>> 
         load(&header.ports),
     );
     Some(flow(digits(source), digits(destination), ports, protocol))
-}
-
-#[inline(always)]
-fn ours(addresses: u64, own: u64) -> bool {
-    likely((addresses ^ own) << 16 == 0) || is_ours(addresses as u32, (addresses >> 32) as u16, own)
 }
 
 #[inline(always)]

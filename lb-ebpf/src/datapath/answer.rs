@@ -9,7 +9,7 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
-    ethernet::{self, ether_type},
+    ethernet::{self, Everyone, ether_type},
     headers::{Arp, Ethernet, NeighbourPacket, Solicitation},
     packet::{Context, Packet, load, store},
 };
@@ -19,7 +19,7 @@ use super::{maps, rewrite, service};
 /// Turns a question for an announced address into the answer. `None`: the packet is no such question, and unchanged.
 #[inline(always)]
 pub fn answer(packet: &mut Packet<impl Context>, control: Control) -> Option<Outcome> {
-    let frame = ethernet::any(packet).and_then(|frame| ethernet::untag(packet, &frame)).ok()?;
+    let frame = ethernet::read(packet, Everyone).and_then(|frame| ethernet::untag(packet, &frame)).ok()?;
     let answered = match frame.ether_type {
         ether_type::ARP => arp(packet, frame.offset, control),
         ether_type::IPV6 => solicitation(packet, frame.offset, control),

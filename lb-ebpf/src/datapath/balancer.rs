@@ -8,11 +8,12 @@ use aya_ebpf::bindings::xdp_action;
 use lb_common::{
     control::Control,
     flow::{Address, Flow},
+    key::Side,
     outcome::Outcome,
     table::ServiceCell,
 };
 use lb_ebpf::{
-    ethernet,
+    ethernet::{self, Own},
     fast_path::{self, Tagged, Untagged},
     hint::likely,
     packet::{Context, MoveStart, Packet},
@@ -44,7 +45,7 @@ pub fn balance<C: MoveStart, O: Observer>(context: *mut C) -> u32 {
 /// `None`: this packet is for the general path.
 #[inline(always)]
 fn balance_fast(packet: &mut Packet<impl Context>, control: Control) -> Option<u32> {
-    let own = maps::interface_mac();
+    let own = Own(maps::interface_mac());
     if !likely(!control.standby()) {
         return None;
     }
@@ -64,7 +65,7 @@ fn balance_fast(packet: &mut Packet<impl Context>, control: Control) -> Option<u
 /// `None`: this packet is for the general path.
 #[inline(always)]
 fn forward_fast<A: Address>(packet: &mut Packet<impl Context>, control: Control, flow: &Flow<A>) -> Option<u32> {
-    let Some(service) = service::first(flow, control)? else {
+    let Some(service) = service::first(flow, control, Side::Destination)? else {
         return Some(finish(packet.len(), Err(Outcome::NoService)));
     };
     let (slot, counter) = select::lookup_slot(flow, service).ok()?;
@@ -91,7 +92,7 @@ fn balance_other<C: MoveStart, O: Observer>(context: *mut C, control: u64) -> u3
 
 #[inline(always)]
 fn forward(packet: Packet<impl MoveStart>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
-    let frame = ethernet::own(&packet, maps::interface_mac())?;
+    let frame = ethernet::read(&packet, Own(maps::interface_mac()))?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

@@ -350,7 +350,7 @@ pub fn interface_mac() -> u64 {
     constant!(modlb_constant_INTERFACE_MAC)
 }
 
-/// The MAC of the group that this host is a member of; see [`lb_ebpf::ethernet::group`].
+/// The MAC of the group that this host is a member of; see [`lb_ebpf::ethernet::Member`].
 #[inline(always)]
 pub fn group_mac() -> u64 {
     GROUP_MAC.load()

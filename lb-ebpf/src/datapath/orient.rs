@@ -4,12 +4,21 @@
 //! For roles whose services have a direction. The two directions have different keys. If there is no service that the
 //! packet goes to, the tuple is swapped, to look for a service that the packet comes from.
 
+use core::marker::PhantomData;
+
 use lb_common::{
     control::Control,
     flow::{Address, Flow},
     key::Side,
     outcome::Outcome,
     table::ServiceCell,
+};
+
+use lb_ebpf::{
+    ethernet::Addressee,
+    fast_path,
+    hint::likely,
+    packet::{Context, Packet},
 };
 
 use super::service;
@@ -24,4 +33,49 @@ pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<(Flow<A>, &'
         number = service::search(&flow, control, Side::Source);
     }
     Ok((flow, service::numbered(number)?))
+}
+
+/// What a role does with a packet of the fast path whose service is known.
+pub trait Stage<C> {
+    /// What becomes of the packet.
+    type Done;
+
+    /// Decides; `None`: the general path has to.
+    fn decide<A: Address>(packet: &mut Packet<C>, flow: &Flow<A>, service: &ServiceCell) -> Option<Self::Done>;
+}
+
+/// Hands a packet of the fast path that is addressed so to a stage, if its service is found by few cells; see
+/// [`service::first`].
+#[inline(always)]
+pub fn fast<S: Stage<C>, C: Context>(
+    packet: &mut Packet<C>,
+    addressee: impl Addressee,
+    control: Control,
+) -> Option<S::Done> {
+    if !likely(!control.standby()) {
+        return None;
+    }
+    fast_path::decide(packet, addressee, Oriented::<S> { control, stage: PhantomData })
+}
+
+struct Oriented<S> {
+    control: Control,
+    stage: PhantomData<S>,
+}
+
+impl<C: Context, S: Stage<C>> fast_path::Stage<C> for Oriented<S> {
+    type Done = S::Done;
+
+    /// Trap: were both directions of the flow one value, the compiler would keep it on the stack.
+    #[inline(always)]
+    fn decide<A: Address>(self, packet: &mut Packet<C>, flow: &Flow<A>) -> Option<S::Done> {
+        if let Some(service) = service::first(flow, self.control, Side::Destination)? {
+            return S::decide(packet, flow, service);
+        }
+        if !self.control.reply() {
+            return None;
+        }
+        let flow = flow.swapped();
+        S::decide(packet, &flow, service::first(&flow, self.control, Side::Source)??)
+    }
 }

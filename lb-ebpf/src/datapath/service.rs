@@ -20,7 +20,7 @@ use super::{lookup_key::LookupKey, maps, prefix, probe::probe};
 pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static ServiceCell, Outcome> {
     if !flow.fragment
         && protocol::has_ports(flow.protocol)
-        && let Some(found) = first(flow, control)
+        && let Some(found) = first(flow, control, Side::Destination)
     {
         return found.ok_or(Outcome::NoService);
     }
@@ -31,9 +31,9 @@ pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static Ser
 /// key belongs, and the next, which the key has if another service was there first. `Some(None)`: there is no service.
 /// `None`: only a search can tell.
 #[inline(always)]
-pub fn first<A: Address>(flow: &Flow<A>, control: Control) -> Option<Option<&'static ServiceCell>> {
+pub fn first<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option<Option<&'static ServiceCell>> {
     let halves = flow.destination.halves();
-    let tag = key::tag(A::FAMILY, Kind::Port, flow.protocol, flow.destination_port);
+    let tag = key::tag(side.of(A::FAMILY), Kind::Port, flow.protocol, flow.destination_port);
     let hash = key::hash(key::hash_halves(halves), tag, control.seed());
     let number = maps::first_cell(hash, control.half());
     let is_it = |cell: &ServiceCell| likely(cell.tag == tag) && likely(flow.destination.is(cell.address));

@@ -1,5 +1,7 @@
 //! Role `steer`: what this host sends goes through the router or proxy that the formula names.
 //!
+//! Nearly all packets take the fast path, as in role `balancer`.
+//!
 //! Trap: a large packet's payload may lie outside the linear part of its socket buffer, and in rare cases so do its
 //! headers. Then the headers are pulled into the linear part, and the packet is read again.
 
@@ -8,14 +10,21 @@ use lb_common::{
     control::Control,
     flow::{Address, Flow},
     outcome::Outcome,
+    table::ServiceCell,
 };
 use lb_ebpf::{
-    ethernet,
+    ethernet::{self, Unicast},
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
 
-use super::{action::action, count, maps, observer::Observer, orient, rewrite, select};
+use super::{
+    action::action,
+    count, maps,
+    observer::Observer,
+    orient::{self, Stage},
+    rewrite, select,
+};
 
 /// More bytes than all headers that are read, quoted ones included.
 pub const HEADERS: u32 = 512;
@@ -23,7 +32,38 @@ pub const HEADERS: u32 = 512;
 /// Addresses the frame to the router; it still leaves by its own interface.
 #[inline(always)]
 pub fn steer<O: Observer>(context: *mut __sk_buff) -> i32 {
+    // SAFETY: the kernel hands each program a valid context.
+    let mut packet = unsafe { Packet::new(context) };
     let control = maps::control();
+    let done = if O::FAST_PATH { orient::fast::<Steer, _>(&mut packet, Unicast, control) } else { None };
+    match done {
+        Some(action) => action,
+        None => steer_other::<O>(context, control.0),
+    }
+}
+
+/// What is done with packets of services whose router is another host.
+struct Steer;
+
+impl<C: Context> Stage<C> for Steer {
+    type Done = i32;
+
+    #[inline(always)]
+    fn decide<A: Address>(packet: &mut Packet<C>, flow: &Flow<A>, service: &ServiceCell) -> Option<i32> {
+        let (slot, counter) = select::lookup_slot(flow, service).ok()?;
+        if slot.is_indirect() {
+            return None;
+        }
+        count::server(counter, packet.frames(), packet.len());
+        rewrite::destination(packet, slot.0).ok()?;
+        Some(TC_ACT_UNSPEC)
+    }
+}
+
+/// The general path: any packet, from the start, by the same control word.
+#[inline(never)]
+fn steer_other<O: Observer>(context: *mut __sk_buff, control: u64) -> i32 {
+    let control = Control(control);
     let Some(observer) = O::start(context, control) else { return TC_ACT_UNSPEC };
     let outcome = judge_pulled(context, control, observer);
     let action = if action(outcome) == xdp_action::XDP_DROP { TC_ACT_SHOT } else { TC_ACT_UNSPEC };
@@ -54,7 +94,7 @@ fn judge_pulled(context: *mut __sk_buff, control: Control, observer: impl Observ
 
 #[inline(always)]
 fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<(), Outcome> {
-    let frame = ethernet::unicast(packet)?;
+    let frame = ethernet::read(packet, Unicast)?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

@@ -15,6 +15,10 @@ pub struct Doctor {
     /// Use the services of this configuration instead of those in force; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Check this host as a server with role `keep`, also before it is attached; with --config, the file may be that of
+    /// balancers
+    #[arg(long, conflicts_with = "server")]
+    pub keep: bool,
     /// Check this host as a server: it must accept packets for the services without announcing their addresses
     #[arg(long)]
     pub server: bool,

@@ -240,6 +240,7 @@ Exit status: 0 all is well, 1 something failed, 3 there are warnings
 Examples: the running instance; before the first `attach`; on a server
   modlb doctor
   modlb doctor --config /etc/modlb.toml
+  modlb doctor --keep --config /etc/modlb.toml
   modlb doctor --server --service 203.0.113.10 --service 2001:db8:f00::10")]
     Doctor(Doctor),
     /// Print a completion script for a shell

@@ -45,7 +45,13 @@ async fn balancer(name: &str, options: &Doctor, context: &CommandContext) -> Res
     let unconfirmed = rollback::find(name)?.map(|found| (found.left().unwrap_or_default().as_secs(), found.waiting));
     let (mut instance, datapath) = gather::instance(name, unconfirmed)?;
     // Files need not say that servers keep connections: balancers may have the same.
-    let role = datapath.as_ref().map(|datapath| datapath.role()).filter(|role| *role == Role::Keep);
+    let running = datapath.as_ref().map(|datapath| datapath.role());
+    let role = if options.keep { Some(Role::Keep) } else { running.filter(|role| *role == Role::Keep) };
+    if let (true, None, Some(running)) = (options.keep, &options.config, running)
+        && running != Role::Keep
+    {
+        bail!("instance {name} has role `{}`: say what this server would keep, by --config FILE", running.name());
+    }
     let config = options.config.as_deref().map(|file| input::read_for(file, role)).transpose()?;
     if let (Instance::Running { differences, .. }, Some(datapath)) = (&mut instance, &datapath) {
         let found = inspect(datapath, &net).await?.into_iter();

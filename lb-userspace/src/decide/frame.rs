@@ -2,7 +2,8 @@
 
 use lb_common::{mac::Mac, outcome::Outcome};
 use lb_ebpf::{
-    ethernet, fast_path,
+    ethernet::{self, Own},
+    fast_path,
     packet::{Context, Packet},
     parse::{self, Parsed},
 };
@@ -66,7 +67,7 @@ impl<'a> CapturedFrame<'a> {
         // As the program does: fast path first.
         let parsed = match fast_path::any(&packet, own) {
             Some(parsed) => parsed,
-            None => parse::network(&packet, &ethernet::own(&packet, own)?)?,
+            None => parse::network(&packet, &ethernet::read(&packet, Own(own))?)?,
         };
         Ok(match parsed {
             Parsed::V4(flow) => Tuple::from(&flow),

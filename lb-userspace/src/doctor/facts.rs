@@ -63,6 +63,8 @@ pub struct Site {
     pub servers: Vec<ServerFacts>,
     /// This host as a server that keeps connections, in that role.
     pub keep: Option<KeepSide>,
+    /// This host's TCP sockets that listen, in role `member`.
+    pub listeners: Vec<Listener>,
     /// The other balancers.
     pub peers: Vec<PeerFacts>,
     /// Whether any server is this host.

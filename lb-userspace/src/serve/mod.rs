@@ -47,10 +47,13 @@ pub use self::{
     endpoint::{Endpoint, ParseEndpointError},
     metrics::DEFAULT_MAX_SERVERS,
 };
-use crate::observe::{
-    Reading, Sampler,
-    agent_view::{self, Level, Shared, View},
-    connections::{Counted, Held},
+use crate::{
+    config::model::Role,
+    observe::{
+        Reading, Sampler,
+        agent_view::{self, Level, Shared, View},
+        connections::{Counted, Held},
+    },
 };
 
 /// How long an answer may take, most of which is waiting for others.
@@ -266,6 +269,11 @@ impl Server {
     }
 }
 
+/// Whether hosts with this role look for connections among their sockets.
+fn holds_connections(role: &str) -> bool {
+    [Role::Keep, Role::Member].iter().any(|known| known.name() == role)
+}
+
 async fn scrape(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let format = metrics::Format::negotiate(headers.get(header::ACCEPT));
     let asked = Instant::now();
@@ -276,7 +284,7 @@ async fn scrape(State(server): State<Arc<Server>>, headers: HeaderMap) -> Respon
         Some(_) | None => {
             let start = Instant::now();
             let reading = Reading::take(&server.instance).await;
-            let keeps = reading.as_ref().is_ok_and(|reading| reading.status.keep.is_some());
+            let keeps = reading.as_ref().is_ok_and(|reading| holds_connections(&reading.status.role));
             let held = if keeps { readers.connections.get(&server.instance).await } else { Held::default() };
             readers.metrics.set_connections(held);
             let text = readers.metrics.encode(&server.instance, reading, server.view(), start.elapsed(), format);

@@ -5,7 +5,7 @@ use lb_common::{
     mac::Mac,
 };
 use lb_ebpf::{
-    ethernet::{self, ether_type},
+    ethernet::{self, Everyone, ether_type},
     ip::{Header4, Header6},
     packet::Packet,
     parse::{self, Parsed},
@@ -31,7 +31,7 @@ pub fn link_layer(bytes: &[u8], length: usize) -> Option<LinkLayer> {
     let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
     let packet = unsafe { Packet::new(&raw mut captured) };
-    let frame = ethernet::any(&packet).and_then(|frame| ethernet::untag(&packet, &frame)).ok()?;
+    let frame = ethernet::read(&packet, Everyone).and_then(|frame| ethernet::untag(&packet, &frame)).ok()?;
     Some(LinkLayer { source: Mac(source), destination: Mac(destination), ether_type: frame.ether_type })
 }
 
@@ -40,7 +40,7 @@ pub fn tuple(bytes: &[u8], length: usize) -> Option<Tuple> {
     let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
     let packet = unsafe { Packet::new(&raw mut captured) };
-    let frame = ethernet::any(&packet).ok()?;
+    let frame = ethernet::read(&packet, Everyone).ok()?;
     match parse::network(&packet, &frame).ok()? {
         Parsed::V4(flow) => Some(Tuple::from(&flow)),
         Parsed::V6(flow) => Some(Tuple::from(&flow)),
@@ -57,7 +57,9 @@ pub fn is_error(bytes: &[u8], length: usize) -> bool {
     let mut captured = CapturedFrame::new(bytes, length);
     // SAFETY: the frame outlives the packet.
     let packet = unsafe { Packet::new(&raw mut captured) };
-    let Ok(frame) = ethernet::any(&packet).and_then(|frame| ethernet::untag(&packet, &frame)) else { return false };
+    let Ok(frame) = ethernet::read(&packet, Everyone).and_then(|frame| ethernet::untag(&packet, &frame)) else {
+        return false;
+    };
     let (upper, icmp, errors) = match frame.ether_type {
         ether_type::IPV4 => {
             let Ok(header) = Header4::read(&packet, frame.offset) else { return false };

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     WEB, need_root,
-    site::{Lists, Site},
+    site::{GROUP, Lists, Site},
     support::{modlb::Modlb, namespace::Namespace, network::SERVICES, wait::wait},
 };
 
@@ -77,6 +77,50 @@ fn connections_that_are_no_sockets_here_are_found() {
     let found = complaints(&site.keepers[0]);
     let seen = of(&found, "nat");
     assert!(seen.len() == 1 && seen[0][1] == "failure" && seen[0][2].contains("dnat to 10.0.0.12"), "{found:?}");
+}
+
+/// With the balancers' file, before anything is attached.
+#[test]
+fn a_server_is_checked_before_it_keeps_connections() {
+    need_root!();
+    let site = Site::bare(1, 2);
+    let keeper = &site.keepers[0];
+    let file = keeper.file("modlb.toml", &Lists::of(0..2).configuration(WEB));
+    let listeners = |options: &str| {
+        let output = keeper.output(&format!("doctor --json {options} --config {}", file.display()));
+        let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = findings.to_string();
+        (text.contains("\"listener\""), text)
+    };
+    assert!(!listeners("eth0").0);
+    let (checked, text) = listeners("eth0 --keep");
+    assert!(checked && text.contains("no socket listens for it here"), "{text}");
+    let _any = listen(&site.hosts[0], "[::]:80");
+    let (checked, text) = listeners("eth0 --keep");
+    assert!(checked && !text.contains("no socket listens for it here"), "{text}");
+    assert!(keeper.fails("doctor --keep").contains("--config"));
+    let (balancer, configuration) = (&site.balancers[0], Lists::of(0..2).configuration(WEB));
+    balancer.attach("eth0 --mode generic", &configuration);
+    let error = balancer.fails("doctor --keep");
+    assert!(error.contains("has role `balancer`") && error.contains("--config FILE"), "{error}");
+}
+
+/// Members look for connections as soon as others may hold them.
+#[test]
+fn members_whose_connections_are_no_sockets_here_are_found() {
+    need_root!();
+    let site = Site::bare(1, 3).into_group();
+    let member = &site.keepers[0];
+    let first = Lists::of(0..3);
+    member.attach("eth0 --role member", &format!("{GROUP}{}", first.configuration(WEB)));
+    assert!(of(&complaints(member), "listener").is_empty());
+    let changed = format!("{GROUP}{}", first.then_of([0, 1], &[]).configuration(WEB));
+    member.apply(&changed);
+    let found = complaints(member);
+    let seen = of(&found, "listener");
+    assert!(seen.len() == 2 && seen.iter().all(|seen| seen[1] == "warning"), "{found:?}");
+    let _any = listen(&site.hosts[0], "[::]:80");
+    assert!(of(&complaints(member), "listener").is_empty());
 }
 
 /// Where destinations are translated, `keep` is attached only if that is meant.

@@ -22,7 +22,7 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
-    ethernet,
+    ethernet::{self, Own},
     fast_path::{self, Untagged},
     headers::Ethernet,
     packet::{Context, Packet, store},
@@ -99,13 +99,13 @@ fn send(packet: &mut Packet<impl Context>) -> Result<u32, Outcome> {
 #[inline(always)]
 fn read(packet: &Packet<impl Context>) -> Result<(), Outcome> {
     let own = INTERFACE_MAC.load();
-    if let Some(flow) = fast_path::v4::<Untagged>(packet, own) {
+    if let Some(flow) = fast_path::v4::<Untagged>(packet, Own(own)) {
         return used(&flow);
     }
-    if let Some(flow) = fast_path::v6::<Untagged>(packet, own) {
+    if let Some(flow) = fast_path::v6::<Untagged>(packet, Own(own)) {
         return used(&flow);
     }
-    let frame = ethernet::own(packet, own)?;
+    let frame = ethernet::read(packet, Own(own))?;
     match parse::network(packet, &frame)? {
         Parsed::V4(flow) => used(&flow),
         Parsed::V6(flow) => used(&flow),

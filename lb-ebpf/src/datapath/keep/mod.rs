@@ -19,7 +19,7 @@ use lb_common::{
     table::ServiceCell,
 };
 use lb_ebpf::{
-    ethernet,
+    ethernet::{self, Own},
     headers::Ethernet,
     packet::{Packet, load},
     parse::{self, Offsets, Parsed},
@@ -65,7 +65,7 @@ fn judge_pulled(context: *mut __sk_buff, control: Control, observer: impl Observ
 /// Hands the packet on, or says why not.
 #[inline(always)]
 fn judge(packet: &mut Packet<__sk_buff>, control: Control, observer: impl Observer) -> Result<(), Outcome> {
-    let frame = ethernet::own(packet, maps::interface_mac())?;
+    let frame = ethernet::read(packet, Own(maps::interface_mac()))?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

@@ -1,6 +1,8 @@
 //! Role `member`: this host receives what every other member receives, and takes what the formula gives it, or the
 //! packets of connections that it holds.
 //!
+//! Nearly all packets take the fast path, as in role `balancer`.
+//!
 //! Trap: the kernel drops frames not addressed to its own MAC (always for TCP and forwarded packets). So the program
 //! rewrites the destination of frames that it accepts; the kernel checks it after the program has run.
 
@@ -8,7 +10,12 @@ mod accept;
 mod shared;
 
 use aya_ebpf::bindings::xdp_action;
-use lb_common::{control::Control, flow::Flow, outcome::Outcome, table::ServiceCell};
+use lb_common::{
+    control::Control,
+    flow::{Address, Flow},
+    outcome::Outcome,
+    table::ServiceCell,
+};
 use lb_ebpf::{
     ethernet,
     packet::{Context, Packet},
@@ -16,7 +23,14 @@ use lb_ebpf::{
 };
 
 use self::accept::accept;
-use super::{action::finish, answer, count, maps, network::Network, observer::Observer, orient, select};
+use super::{
+    action::finish,
+    answer, count, maps,
+    network::Network,
+    observer::Observer,
+    orient::{self, Stage},
+    rewrite, select,
+};
 
 /// Returns what becomes of the packet.
 #[inline(always)]
@@ -24,6 +38,45 @@ pub fn join<C: Context, O: Observer>(context: *mut C) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
     let mut packet = unsafe { Packet::new(context) };
     let control = maps::control();
+    let done = if O::FAST_PATH { orient::fast::<Join, _>(&mut packet, addressee(), control) } else { None };
+    match done {
+        Some(action) => action,
+        None => join_other::<C, O>(context, control.0),
+    }
+}
+
+/// What becomes of packets of services whose flows have one owner.
+struct Join;
+
+impl<C: Context> Stage<C> for Join {
+    type Done = u32;
+
+    #[inline(always)]
+    fn decide<A: Address>(packet: &mut Packet<C>, flow: &Flow<A>, service: &ServiceCell) -> Option<u32> {
+        if service.flags & ServiceCell::SHARED != 0 {
+            return None;
+        }
+        let (slot, counter) = select::lookup_slot(flow, service).ok()?;
+        count::server(counter, 1, packet.len());
+        if !slot.is_indirect() {
+            return Some(xdp_action::XDP_DROP);
+        }
+        rewrite::destination(packet, maps::interface_mac()).ok()?;
+        Some(finish(packet.len(), Err(Outcome::Accepted)))
+    }
+}
+
+#[inline(always)]
+fn addressee() -> ethernet::Member {
+    ethernet::Member { own: maps::interface_mac(), group: maps::group_mac() }
+}
+
+/// The general path: any packet, from the start, by the same control word.
+#[inline(never)]
+fn join_other<C: Context, O: Observer>(context: *mut C, control: u64) -> u32 {
+    // SAFETY: the kernel hands each program a valid context.
+    let mut packet = unsafe { Packet::new(context) };
+    let control = Control(control);
     let Some(observer) = O::start(context, control) else { return xdp_action::XDP_ABORTED };
     let result = take(&mut packet, control, observer);
     let action = finish(packet.len(), result);
@@ -46,7 +99,7 @@ fn take(packet: &mut Packet<impl Context>, control: Control, observer: impl Obse
 
 #[inline(always)]
 fn judge(packet: &mut Packet<impl Context>, control: Control, observer: impl Observer) -> Result<u32, Outcome> {
-    let frame = ethernet::group(packet, maps::interface_mac(), maps::group_mac())?;
+    let frame = ethernet::read(packet, addressee())?;
     if control.standby() {
         return Err(Outcome::Standby);
     }

@@ -17,7 +17,7 @@ use lb_common::{
     table::ServiceCell,
 };
 use lb_ebpf::{
-    ethernet,
+    ethernet::{self, Everyone},
     packet::{Context, Packet},
     parse::Offsets,
 };
@@ -168,7 +168,9 @@ extern "C" fn modlb_look_for6(context: *mut xdp_md, high: u64, low: u64, rest: u
 fn look_for<A: Network>(context: *mut xdp_md, flow: &Flow<A>) -> u64 {
     // SAFETY: what the kernel handed to the program, also if that takes several buffers.
     let packet = unsafe { Packet::new(context) };
-    let Ok(frame) = ethernet::any(&packet).and_then(|frame| ethernet::untag(&packet, &frame)) else { return 0 };
+    let Ok(frame) = ethernet::read(&packet, Everyone).and_then(|frame| ethernet::untag(&packet, &frame)) else {
+        return 0;
+    };
     let ip = opaque::offset(frame.offset);
     let segment = opaque::offset(A::segment(&packet, ip));
     if segment != Offsets::QUOTED && !matches!(socket::opens(&packet, segment), Ok(false)) {

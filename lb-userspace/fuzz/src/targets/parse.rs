@@ -7,7 +7,7 @@ use lb_common::{
     outcome::Outcome,
 };
 use lb_ebpf::{
-    ethernet,
+    ethernet::{self, Own},
     packet::{Memory, Packet},
     parse::{Parsed, network},
 };
@@ -36,7 +36,7 @@ fn by_the_datapath(frame: &[u8]) -> Result<Tuple, Outcome> {
     let mut memory = Memory(frame);
     // SAFETY: `memory` outlives the packet.
     let packet = unsafe { Packet::new(&raw mut memory) };
-    let frame = ethernet::own(&packet, u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]))?;
+    let frame = ethernet::read(&packet, Own(u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])))?;
     Ok(match network(&packet, &frame)? {
         Parsed::V4(flow) => tuple(&flow, |V4(address)| Ipv4Addr::from_bits(address).into()),
         Parsed::V6(flow) => tuple(&flow, |V6(digits)| {

@@ -31,7 +31,7 @@ pub fn all(site: &Site, context: &CommandContext) -> Vec<Finding> {
 }
 
 /// Whether a service takes TCP and has a server on this host.
-fn is_served_here(service: &Service, site: &Site) -> bool {
+pub(super) fn is_served_here(service: &Service, site: &Site) -> bool {
     let own = |address| site.addresses.iter().any(|own| own.address == address);
     service.takes_tcp() && service.servers.iter().any(|server| own(server.address))
 }

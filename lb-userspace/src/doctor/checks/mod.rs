@@ -6,6 +6,7 @@ pub mod host;
 mod keep;
 pub mod link;
 mod listeners;
+mod members;
 mod queues;
 pub mod room;
 pub mod server_side;
@@ -33,6 +34,7 @@ pub fn all(host: &HostFacts, instance: &Instance, nics: &[Nic], site: &Site, con
     findings.extend(room::all(site, context));
     findings.extend(servers::all(site, context));
     findings.extend(keep::all(site, context));
+    findings.extend(members::all(site));
     findings.extend(services::all(site, context));
     findings.extend(balancers::all(site, context));
     findings

@@ -19,7 +19,7 @@ use crate::{
         facts::{PeerFacts, Room, ServerFacts, Site},
         probe::{Link, Question, listen},
     },
-    net::{Interface, Net, details::Address},
+    net::{Interface, Net, details::Address, sockets::listeners},
 };
 
 /// How long to wait for answers.
@@ -90,9 +90,11 @@ pub async fn read(net: &Net, config: Config, datapath: Option<&Datapath>, attach
         }
     }
     let keep = if config.role == Role::Keep { Some(keep::read(net, &config).await?) } else { None };
+    let listeners = if config.role == Role::Member { listeners()? } else { Vec::new() };
     Ok(Site {
         role: config.role,
         keep,
+        listeners,
         room: datapath.map(|datapath| room(datapath, &config)),
         config,
         servers: facts.into_values().collect(),

@@ -157,7 +157,7 @@ impl<'a> Families<'a> {
         self.gauges("service_servers", "Servers of a service by state", states)
     }
 
-    /// The connections that a server with role `keep` holds; other roles have no such family.
+    /// The connections that a server with role `keep` or a member holds; other roles have no such family.
     pub fn connections(&mut self, held: &[(String, StatesView)]) -> fmt::Result {
         if held.is_empty() {
             return Ok(());
@@ -167,7 +167,8 @@ impl<'a> Families<'a> {
                 .iter()
                 .map(move |(state, number)| ([("service", &**service), ("state", state.name())], number as f64))
         });
-        let help = "Role `keep`: connections of a service that this host holds, by state; some seconds old";
+        let help =
+            "Roles `keep` and `member`: connections of a service that this host holds, by state; some seconds old";
         self.gauges("connections", help, states)
     }
 

@@ -13,7 +13,7 @@ use crate::{
         agent_view::CheckView,
         testing::{address, reading},
     },
-    output::{Activity, FileState, NotInForce, StatesView},
+    output::{Activity, FileState, NotInForce, StatesView, Traffic},
 };
 
 const SERVICES: &[crate::observe::testing::ServiceSpec<'_>] =
@@ -44,7 +44,9 @@ fn encode(max_servers: usize, reading: anyhow::Result<Reading>) -> String {
 }
 
 fn full() -> String {
-    encode(10, Ok(reading(Instant::now(), 0, SERVICES)))
+    let mut reading = reading(Instant::now(), 0, SERVICES);
+    reading.stats.services[0].taken_last = Some(Traffic { packets: 6, bytes: 360 });
+    encode(10, Ok(reading))
 }
 
 /// The value of a series.
@@ -75,6 +77,7 @@ fn all_metrics_are_exported() {
         ("modlb_check_duration_seconds{service=\"web\",server=\"10.0.0.12\"}", 0.25),
         ("modlb_connections{service=\"web\",state=\"close_wait\"}", 1.0),
         ("modlb_connections{service=\"web\",state=\"established\"}", 0.0),
+        ("modlb_service_taken_last_packets_total{service=\"web\"}", 6.0),
         ("modlb_in_use{resource=\"servers\"}", 3.0),
         ("modlb_omitted{of=\"servers\"}", 0.0),
     ] {
