@@ -8,7 +8,7 @@
 //! bit 1      standby: nothing is forwarded
 //! bit 2      some service has no port                bit 3  some service has no protocol
 //! bit 4      some service has a prefix
-//! bit 5      some service is found by a packet's source
+//! bit 5      some service is found by a packet's source     bit 6  some service is found by its destination
 //! bits 8–23  seed of the service table's hash
 //! bits 24–63 generation: incremented by every publication, so readers notice that a half was replaced
 //! ```
@@ -24,6 +24,7 @@ const ANY_PORT: u64 = 1 << 2;
 const ANY_PROTOCOL: u64 = 1 << 3;
 const PREFIX: u64 = 1 << 4;
 const REPLY: u64 = 1 << 5;
+const FORWARD: u64 = 1 << 6;
 const SEED_SHIFT: u32 = 8;
 const GENERATION_SHIFT: u32 = 24;
 
@@ -38,6 +39,8 @@ pub struct Contents {
     pub prefix: bool,
     /// Some service is found by [`crate::key::Side::Source`].
     pub reply: bool,
+    /// Some service is found by [`crate::key::Side::Destination`].
+    pub forward: bool,
     /// The seed of the hash by which the half's cells were placed.
     pub seed: u16,
 }
@@ -58,6 +61,9 @@ impl Control {
         }
         if contents.reply {
             word |= REPLY;
+        }
+        if contents.forward {
+            word |= FORWARD;
         }
         word |= (contents.seed as u64) << SEED_SHIFT;
         Self(word | (self.generation() + 1) << GENERATION_SHIFT)
@@ -105,6 +111,12 @@ impl Control {
         self.0 & REPLY != 0
     }
 
+    /// Whether some service is found by a packet's destination.
+    #[inline(always)]
+    pub const fn forward(self) -> bool {
+        self.0 & FORWARD != 0
+    }
+
     /// Whether some service is found by a kind of key other than [`crate::key::Kind::Port`], fragments aside.
     #[inline(always)]
     pub const fn others(self) -> bool {
@@ -129,10 +141,11 @@ mod tests {
 
     #[test]
     fn publishing_swaps_the_half_and_keeps_standby() {
-        let contents = Contents { any_port: true, seed: 0xbeef, ..Contents::default() };
+        let contents = Contents { any_port: true, forward: true, seed: 0xbeef, ..Contents::default() };
         let first = Control::default().with_standby(true).publish(contents);
         assert_eq!((first.half(), first.standby(), first.seed(), first.generation()), (1, true, 0xbeef, 1));
         assert!(first.any_port() && !first.any_protocol());
+        assert!(first.forward() && !first.reply());
 
         let second = first.with_standby(false).publish(Contents { any_protocol: true, ..Contents::default() });
         assert_eq!((second.half(), second.standby(), second.seed(), second.generation()), (0, false, 0, 2));

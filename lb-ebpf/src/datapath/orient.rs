@@ -2,7 +2,8 @@
 //! same one for both directions.
 //!
 //! For roles whose services have a direction. The two directions have different keys. If there is no service that the
-//! packet goes to, the tuple is swapped, to look for a service that the packet comes from.
+//! packet goes to, the tuple is swapped, to look for a service that the packet comes from. A direction that no service
+//! has is not looked for: a packet's other end may be anyone, and each would be looked for in another cache line.
 
 use core::marker::PhantomData;
 
@@ -27,7 +28,7 @@ use super::service;
 #[inline(always)]
 pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<(Flow<A>, &'static ServiceCell), Outcome> {
     let mut flow = *flow;
-    let mut number = service::search(&flow, control, Side::Destination);
+    let mut number = if control.forward() { service::search(&flow, control, Side::Destination) } else { 0 };
     if number == 0 && control.reply() {
         flow = flow.swapped();
         number = service::search(&flow, control, Side::Source);
@@ -69,7 +70,9 @@ impl<C: Context, S: Stage<C>> fast_path::Stage<C> for Oriented<S> {
     /// Trap: were both directions of the flow one value, the compiler would keep it on the stack.
     #[inline(always)]
     fn decide<A: Address>(self, packet: &mut Packet<C>, flow: &Flow<A>) -> Option<S::Done> {
-        if let Some(service) = service::first(flow, self.control, Side::Destination)? {
+        if self.control.forward()
+            && let Some(service) = service::first(flow, self.control, Side::Destination)?
+        {
             return S::decide(packet, flow, service);
         }
         if !self.control.reply() {

@@ -313,6 +313,7 @@ impl Layout {
             any_protocol: keys.iter().any(|key| key.kind == Kind::Address),
             prefix: keys.iter().any(|key| key.prefix.is_some()),
             reply: keys.iter().any(|key| key.side == Side::Source),
+            forward: config.services.iter().any(|service| service.direction.takes_forward()),
             seed: table.seed,
         };
         Ok(())
