@@ -3,6 +3,7 @@
 //! ```text
 //! lay_out   the whole half                              cells   the hash table of services
 //! ledger    which server has which counter              peers   whose frames are not balanced again
+//! prefixes  what makes their search short
 //! ```
 
 mod cells;
@@ -10,3 +11,4 @@ mod keep;
 pub mod lay_out;
 mod ledger;
 mod peers;
+mod prefixes;
