@@ -123,6 +123,12 @@ impl Control {
         self.0 & (ANY_PORT | ANY_PROTOCOL | PREFIX) != 0
     }
 
+    /// Whether some service has a prefix, and otherwise none is found without a port.
+    #[inline(always)]
+    pub const fn only_prefixes(self) -> bool {
+        self.0 & (ANY_PORT | ANY_PROTOCOL | PREFIX) == PREFIX
+    }
+
     /// The seed of the service table's hash.
     #[inline(always)]
     pub const fn seed(self) -> u16 {

@@ -1,6 +1,10 @@
 //! The values that the datapath reads for each packet.
 
-use crate::{formula::Formula, mac::Mac};
+use crate::{
+    formula::Formula,
+    key::{self, Kind},
+    mac::Mac,
+};
 
 /// One service in the open-addressing table: one cache line. The datapath reads no field twice.
 #[repr(C, align(64))]
@@ -23,7 +27,7 @@ pub struct ServiceCell {
     /// The length of the prefix, of 128 bits (96 more than an IPv4 prefix has); only for kinds of prefixes.
     pub prefix: u32,
     /// With [`ServiceCell::PEERS`], and in role `keep`: the number of the service's set of peers, part of
-    /// [`crate::key::Kind::Peer`] keys.
+    /// [`crate::key::Kind::Peer`] keys. With [`ServiceCell::EXIT`], this and the next two are an [`Exit`].
     pub peers: u32,
     /// With [`ServiceCell::PEERS`] or [`ServiceCell::SHARED`], and in role `keep`: the counter of the server that is
     /// this host, relative to `first_counter`, or [`ServiceCell::NOT_HERE`].
@@ -53,6 +57,13 @@ impl ServiceCell {
     /// Role `member`: members may hold connections of flows that others own.
     pub const SHARED: u32 = 1 << 5;
 
+    /// Role `balancer`, with several interfaces: all of the service's servers that take flows are behind one of them,
+    /// see [`ServiceCell::exit`], and its slots are made by [`Slot::by_exit`].
+    pub const EXIT: u32 = 1 << 6;
+
+    /// No service, but a mark on the way to longer prefixes; see [`PrefixLengths`].
+    pub const MARKER: u32 = 1 << 7;
+
     /// Role `keep`: the flags from this bit on are the id of the network namespace of the service's sockets, as a
     /// signed number: -1 is that of the interface. The datapath finds it here without a branch, which would be work for
     /// verifiers.
@@ -80,11 +91,54 @@ impl ServiceCell {
     /// [`ServiceCell::here`]: no server of the service is this host.
     pub const NOT_HERE: u32 = u32::MAX;
 
+    /// The same cell for a service whose servers are all behind one interface. It has no peers.
+    #[must_use]
+    pub const fn with_exit(self, exit: Exit) -> Self {
+        let Exit { interface, source } = exit;
+        let (flags, here, directory) = (self.flags | Self::EXIT, source as u32, (source >> u32::BITS) as u32);
+        Self { flags, peers: interface, here, directory, ..self }
+    }
+
+    /// A marker; `best` is the number of the best prefix's cell plus 1, and its length plus 1; zeros: there is none.
+    #[must_use]
+    pub fn marker(best: (u32, u32)) -> Self {
+        Self { flags: Self::MARKER, peers: best.0, here: best.1, ..Self::default() }
+    }
+
+    /// What a search for prefixes takes with it from this cell, which has the number `number`: the length plus 1 above
+    /// the number plus 1 of the best prefix.
+    #[inline(always)]
+    pub const fn best_prefix(&self, number: u64) -> u64 {
+        if self.flags & Self::MARKER != 0 {
+            return (self.here as u64) << 32 | self.peers as u64;
+        }
+        (self.prefix as u64 + 1) << 32 | (number + 1)
+    }
+
+    /// The interface that all servers of the service are behind. `None`: each of its slots says how to reach the
+    /// server.
+    #[inline(always)]
+    pub const fn exit(&self) -> Option<Exit> {
+        if self.flags & (Self::EXIT | Self::PEERS) != Self::EXIT {
+            return None;
+        }
+        Some(Exit { interface: self.peers, source: self.here as u64 | (self.directory as u64) << u32::BITS })
+    }
+
     /// The formula that the flags name.
     #[inline(always)]
     pub const fn formula(&self) -> Formula {
         if self.flags & Self::FIVE_TUPLE != 0 { Formula::FiveTuple } else { Formula::ThreeTuple }
     }
+}
+
+/// The interface that leads to all servers of a service.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Exit {
+    /// Its index.
+    pub interface: u32,
+    /// Its MAC, in the first six bytes; the last two are zero.
+    pub source: u64,
 }
 
 /// Where a service's sockets are.
@@ -100,8 +154,8 @@ pub enum SocketsIn {
 
 /// One entry of a slot table: the server's MAC in the first six bytes, its counter in the last two.
 ///
-/// No server has a group address, so one marks the rare slots that need more than a MAC (see [`NextHop`]); the datapath
-/// tells them apart by one bit.
+/// No server has a group address, so one marks the slots that need more than a MAC: an [`Exit`] or, rarely, a
+/// [`NextHop`]. The datapath tells them apart by one bit.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Slot(pub u64);
@@ -119,10 +173,24 @@ impl Slot {
         Self::new(Mac([1, 0, 0, 0, 0, 0]), counter)
     }
 
-    /// Whether a [`NextHop`] describes the server.
+    /// The slot of a server with this MAC, of a service with an [`Exit`].
+    pub const fn by_exit(mac: Mac, counter: u16) -> Self {
+        Self(Self::new(mac, counter).0 | Self::INDIRECT)
+    }
+
+    /// The MAC of such a slot's server, in the first six bytes; the last two are any.
+    #[inline(always)]
+    pub const fn exit_mac(self) -> u64 {
+        self.0 & !Self::INDIRECT
+    }
+
+    /// The group bit of the first byte.
+    const INDIRECT: u64 = u64::from_ne_bytes([1, 0, 0, 0, 0, 0, 0, 0]);
+
+    /// Whether the frame does not simply go back: an [`Exit`] or a [`NextHop`] says where it goes.
     #[inline(always)]
     pub const fn is_indirect(self) -> bool {
-        self.0.to_ne_bytes()[0] & 1 != 0
+        self.0 & Self::INDIRECT != 0
     }
 
     /// The server's MAC.
@@ -177,6 +245,10 @@ impl NextHop {
 }
 
 /// The lengths of all prefixes of one family in one half, so that a search tries only lengths that are in use.
+///
+/// Usually it halves them with each try (Waldvogel et al., 1997): where there is a cell, longer prefixes are tried,
+/// else shorter ones. For that, markers stand on the way to longer prefixes. Each says which prefix is the best one if
+/// no longer one is found, so nothing is tried twice.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PrefixLengths {
@@ -184,8 +256,8 @@ pub struct PrefixLengths {
     pub count: u32,
     /// Of 128 bits, the longest first.
     pub lengths: [u8; Self::MOST],
-    /// Zero.
-    pub reserved: u32,
+    /// [`PrefixLengths::MARKED`], and a bit for each [`Kind`] of prefix that is in use.
+    pub flags: u32,
 }
 
 const _: () = assert!(size_of::<PrefixLengths>() == 136);
@@ -193,11 +265,93 @@ const _: () = assert!(size_of::<PrefixLengths>() == 136);
 impl PrefixLengths {
     /// The number of lengths that an IPv6 prefix can have.
     pub const MOST: usize = 128;
+
+    /// The distance of the first try from the longest; each further distance is half as long.
+    pub const FIRST_STEP: u32 = Self::MOST as u32;
+
+    /// There are markers. Otherwise every length is tried, the longest first.
+    pub const MARKED: u32 = 1;
+
+    /// The flag of a kind.
+    #[inline(always)]
+    pub const fn flag(kind: Kind) -> u32 {
+        1 << kind as u32
+    }
+}
+
+/// Tells most packets that belong to no prefix from others by one bit.
+///
+/// It looks at 16 bits of the address behind those that all prefixes of the family have in common. What it lets through
+/// may still belong to none.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PrefixFilter {
+    /// Addresses of prefixes have these bits where `mask` has.
+    pub common: u64,
+    /// The bits that all have in common.
+    pub mask: u64,
+    /// How many those are.
+    pub skip: u64,
+    /// A bit for [`PrefixFilter::own_bit`] of each address of [`Kind::Own`].
+    pub own: u64,
+    /// Zero.
+    pub reserved: [u64; 4],
+    /// A bit for each value of the 16 bits that some prefix has.
+    pub blocks: [u64; Self::WORDS],
+}
+
+const _: () = assert!(size_of::<PrefixFilter>() == 64 + 8_192);
+
+impl PrefixFilter {
+    /// How many bits are looked at.
+    pub const BITS: u32 = 16;
+
+    const WORDS: usize = 1 << (Self::BITS - 6);
+
+    /// The most bits that are skipped.
+    pub const MOST_SKIPPED: u32 = u64::BITS - Self::BITS;
+
+    /// The first 64 bits of an address.
+    #[inline(always)]
+    pub const fn start([high, low]: [u64; 2], six: bool) -> u64 {
+        if six { high } else { low << 32 }
+    }
+
+    /// The 16 bits of an address of which `skip` bits are skipped.
+    #[inline(always)]
+    pub const fn block(start: u64, skip: u64) -> usize {
+        (start << (skip & 63) >> Self::MOST_SKIPPED) as usize
+    }
+
+    /// `false`: an address that starts so belongs to no prefix.
+    #[inline(always)]
+    pub fn may_match(&self, start: u64) -> bool {
+        let block = Self::block(start, self.skip);
+        (start ^ self.common) & self.mask == 0 && self.blocks[block / 64] >> (block % 64) & 1 != 0
+    }
+
+    /// `false`: the address is none that prefixes leave alone because of this host.
+    #[inline(always)]
+    pub const fn may_be_own(&self, halves: [u64; 2]) -> bool {
+        self.own & Self::own_bit(halves) != 0
+    }
+
+    /// One of 64 bits.
+    #[inline(always)]
+    pub const fn own_bit(halves: [u64; 2]) -> u64 {
+        1 << (key::hash_halves(halves).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+    }
+}
+
+impl Default for PrefixFilter {
+    fn default() -> Self {
+        Self { common: 0, mask: 0, skip: 0, own: 0, reserved: [0; 4], blocks: [0; Self::WORDS] }
+    }
 }
 
 impl Default for PrefixLengths {
     fn default() -> Self {
-        Self { count: 0, lengths: [0; Self::MOST], reserved: 0 }
+        Self { count: 0, lengths: [0; Self::MOST], flags: 0 }
     }
 }
 
@@ -322,5 +476,20 @@ mod tests {
         assert_eq!((slot.mac(), slot.counter(), slot.is_indirect()), (mac, 0xabcd, false));
         let slot = Slot::indirect(65_535);
         assert_eq!((slot.counter(), slot.is_indirect()), (65_535, true));
+    }
+
+    #[test]
+    fn a_cell_and_a_slot_hold_the_way_out() {
+        let mac = Mac([2, 3, 4, 5, 6, 7]);
+        let slot = Slot::by_exit(mac, 0xabcd);
+        assert_eq!((slot.counter(), slot.is_indirect()), (0xabcd, true));
+        assert_eq!(Slot(slot.exit_mac()).mac(), mac);
+
+        let exit = Exit { interface: 7, source: Mac([0x52, 0x54, 0, 0xaa, 0xbb, 0xfe]).wide() };
+        let cell = ServiceCell { flags: ServiceCell::IN_ORDER, ..ServiceCell::default() };
+        assert_eq!((cell.exit(), cell.with_exit(exit).exit()), (None, Some(exit)));
+        assert_eq!(cell.with_exit(exit).flags & ServiceCell::IN_ORDER, ServiceCell::IN_ORDER);
+        let with_peers = ServiceCell { flags: ServiceCell::PEERS, ..cell };
+        assert_eq!(with_peers.with_exit(exit).exit(), None);
     }
 }

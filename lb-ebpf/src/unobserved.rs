@@ -4,7 +4,7 @@ use lb_common::{
     control::Control,
     flow::{Address, Flow},
     outcome::Outcome,
-    table::{NextHop, ServiceCell},
+    table::ServiceCell,
 };
 use lb_ebpf::packet::Context;
 
@@ -32,7 +32,7 @@ impl Observer for Unobserved {
     fn server<A: Address>(self, _flow: &Flow<A>, _service: &ServiceCell, _counter: u64) {}
 
     #[inline(always)]
-    fn next_hop(self, _next_hop: &NextHop) {}
+    fn egress(self, _interface: u32) {}
 
     #[inline(always)]
     fn before_write<C: Context>(self, _context: *mut C) {}

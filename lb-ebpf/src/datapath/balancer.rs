@@ -10,7 +10,7 @@ use lb_common::{
     flow::{Address, Flow},
     key::Side,
     outcome::Outcome,
-    table::ServiceCell,
+    table::{Exit, ServiceCell, Slot},
 };
 use lb_ebpf::{
     ethernet::{self, Own},
@@ -69,11 +69,20 @@ fn forward_fast<A: Address>(packet: &mut Packet<impl Context>, control: Control,
         return Some(finish(packet.len(), Err(Outcome::NoService)));
     };
     let (slot, counter) = select::lookup_slot(flow, service).ok()?;
-    if slot.is_indirect() {
-        return None;
+    if !likely(!slot.is_indirect()) {
+        let exit = service.exit()?;
+        return Some(finish(packet.len(), leave(packet, exit, slot, counter)));
     }
     count::server(counter, 1, packet.len());
     rewrite::l2_return(packet, slot).ok()
+}
+
+/// Sends the frame by the interface that all servers of its service are behind.
+#[inline(always)]
+fn leave(packet: &mut Packet<impl Context>, exit: Exit, slot: Slot, counter: u64) -> Result<u32, Outcome> {
+    let action = rewrite::by_exit(packet, exit, slot)?;
+    count::server(counter, 1, packet.len());
+    Ok(action)
 }
 
 /// The general path: any packet, from the start, by the same control word.
@@ -132,13 +141,18 @@ fn send<A: Address>(
         return Err(Outcome::Local);
     }
     observer.server(flow, service, counter);
-    match select::server(slot, counter, control, length)? {
+    match select::server(service, slot, counter, control, length)? {
         Server::SameLink => {
             observer.before_write(packet.context());
             rewrite::l2_return(&mut packet, slot)
         }
+        Server::Behind(exit) => {
+            observer.egress(exit.interface);
+            observer.before_write(packet.context());
+            leave(&mut packet, exit, slot, counter)
+        }
         Server::Via(next_hop) => {
-            observer.next_hop(next_hop);
+            observer.egress(next_hop.interface);
             observer.before_write(packet.context());
             let action = rewrite::via_next_hop(packet, next_hop)?;
             count::server(counter, 1, length);

@@ -22,7 +22,7 @@ use lb_common::{
     limits::{MAX_INTERFACES, MAX_NIC_STATES, OUTCOME_COUNTERS},
     outcome::Outcome,
     record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
-    table::{Counter, NextHop, PackedCounter, PrefixLengths, ServiceCell, Slot},
+    table::{Counter, NextHop, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
 };
 use lb_ebpf::hint::likely;
 
@@ -34,10 +34,15 @@ static CONTROL: Array<u64, 1, MMAPABLE> = Array::new();
 
 /// The open-addressing table of services, both halves.
 ///
-/// Like [`CONTROL`], [`SLOTS`], [`COUNTERS`], [`TALLIES`] and [`OUTCOMES`], the table is one value of its map rather
-/// than its entries, and is found without a lookup; see [`tables`]. User space creates these maps in their real size.
+/// Like [`CONTROL`], [`FILTERS`], [`SLOTS`], [`COUNTERS`], [`TALLIES`] and [`OUTCOMES`], the table is one value of its
+/// map rather than its entries, and is found without a lookup; see [`tables`]. User space creates these maps in their
+/// real size.
 #[btf_map]
 static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
+
+/// The filters of prefixes: half A's for IPv4, then for IPv6, then half B's.
+#[btf_map]
+static FILTERS: Array<PrefixFilter, 1, MMAPABLE> = Array::new();
 
 /// The slots of all services, both halves.
 #[btf_map]
@@ -127,10 +132,6 @@ impl<T: Copy> Constant<T> {
     }
 }
 
-/// The index of the interface that this program is attached to.
-#[unsafe(no_mangle)]
-static INTERFACE: Constant<u32> = Constant(0);
-
 /// The MAC of the member's group in the first six bytes; 0: none, all ones: every MAC.
 #[unsafe(no_mangle)]
 static GROUP_MAC: Constant<u64> = Constant(0);
@@ -140,6 +141,8 @@ static GROUP_MAC: Constant<u64> = Constant(0);
 /// instruction.
 mod constants {
     unsafe extern "C" {
+        /// The index of the interface that this program is attached to.
+        pub static modlb_constant_INTERFACE: u8;
         /// The interface's MAC in the first six bytes.
         pub static modlb_constant_INTERFACE_MAC: u8;
         /// By how many bits a hash of 64 bits is shifted to give the number of a cell.
@@ -176,12 +179,13 @@ macro_rules! constant {
 mod tables {
     use lb_common::{
         keep::Relay,
-        table::{Counter, PackedCounter, ServiceCell, Slot},
+        table::{Counter, PackedCounter, PrefixFilter, ServiceCell, Slot},
     };
 
     unsafe extern "C" {
         pub static modlb_table_CONTROL: u64;
         pub static modlb_table_CELLS: ServiceCell;
+        pub static modlb_table_FILTERS: PrefixFilter;
         pub static modlb_table_SLOTS: Slot;
         pub static modlb_table_COUNTERS: Counter;
         pub static modlb_table_TALLIES: PackedCounter;
@@ -243,6 +247,13 @@ fn entry<T>(table: *const T, index: u64, length: u64) -> Option<*const T> {
 #[inline(always)]
 pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
     PREFIXES.get(half * 2 + six as u32)
+}
+
+/// The filter of a half's prefixes of a family.
+#[inline(always)]
+pub fn filter(half: u32, six: bool) -> &'static PrefixFilter {
+    // SAFETY: there are four. The verifier agrees, since both numbers have one bit.
+    unsafe { &*(&raw const tables::modlb_table_FILTERS).add(half as usize * 2 + six as usize) }
 }
 
 /// The slot with this number, counted over both halves.
@@ -340,8 +351,8 @@ pub fn taken_counter(number: u64) -> Option<*mut Counter> {
 
 /// The index of the interface that this program is attached to.
 #[inline(always)]
-pub fn interface() -> u32 {
-    INTERFACE.load()
+pub fn interface() -> u64 {
+    constant!(modlb_constant_INTERFACE)
 }
 
 /// Its MAC in the first six bytes, zeros in the last two.

@@ -7,7 +7,7 @@ use lb_common::{
     control::Control,
     flow::{Address, Flow},
     outcome::Outcome,
-    table::{NextHop, ServiceCell},
+    table::ServiceCell,
 };
 use lb_ebpf::packet::Context;
 
@@ -28,8 +28,11 @@ pub trait Observer: Copy {
     /// The server, by the number of its counter.
     fn server<A: Address>(self, flow: &Flow<A>, service: &ServiceCell, counter: u64);
 
-    /// How the server is reached, if it is not by sending the frame back.
-    fn next_hop(self, next_hop: &NextHop);
+    /// The interface that leads to the server, if the frame is not simply sent back; [`NextHop::SAME_PORT`]: that
+    /// which it came in by.
+    ///
+    /// [`NextHop::SAME_PORT`]: lb_common::table::NextHop::SAME_PORT
+    fn egress(self, interface: u32);
 
     /// The frame is about to be written to.
     fn before_write<C: Context>(self, context: *mut C);

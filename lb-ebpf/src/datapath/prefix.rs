@@ -1,29 +1,95 @@
 //! Flow → prefix service: the longest prefix with a service for the packet.
 //!
-//! Only for packets that no exact service takes, so not on the fast path. Every length in use is tried, the longest
-//! first. Prefixes lie in the same table as all services and are published by the same store.
+//! Only for packets that no exact service takes. A filter ends the search for most of those that no prefix takes
+//! either. Prefixes lie in the same table as all services and are published by the same store.
 
 use lb_common::{
     control::Control,
     flow::{Address as _, V6, protocol},
     key::{self, Kind, Side},
-    table::PrefixLengths,
+    table::{PrefixFilter, PrefixLengths},
 };
 
 use super::{lookup_key::LookupKey, maps, probe::probe};
 
+/// `false`: no prefix has the address, which needs no search.
+#[inline(always)]
+pub fn may_match(halves: [u64; 2], family: u8, control: Control) -> bool {
+    let six = family == V6::FAMILY;
+    maps::filter(control.half(), six).may_match(PrefixFilter::start(halves, six))
+}
+
 /// The number of the cell plus 1, or 0: none.
 #[inline(always)]
-pub fn search([high, low]: [u64; 2], lookup: u32, control: Control) -> u64 {
-    let side = LookupKey::unpack(lookup).side();
-    let family = key::family_of(LookupKey::unpack(lookup).family);
+pub fn search(halves @ [high, low]: [u64; 2], lookup: u32, control: Control) -> u64 {
+    let key = LookupKey::unpack(lookup);
+    let family = key::family_of(key.family);
     let six = family == V6::FAMILY;
+    if !may_match(halves, family, control) || is_special(high, low, six) {
+        return 0;
+    }
     // Packets *from* an own address are what a steering host sends, so only destinations are excluded.
-    let to_own = matches!(side, Side::Destination) && is_own([high, low], family, control);
-    if to_own || is_special(high, low, six) {
+    let may_be_own = matches!(key.side(), Side::Destination) && maps::filter(control.half(), six).may_be_own(halves);
+    if may_be_own && is_own(halves, family, control) {
         return 0;
     }
     let Some(lengths) = maps::prefix_lengths(control.half(), six) else { return 0 };
+    if lengths.flags & PrefixLengths::MARKED == 0 {
+        return one_by_one(halves, lookup, lengths, control);
+    }
+    let of = |kind, protocol, port| {
+        if lengths.flags & PrefixLengths::flag(kind) == 0 {
+            return 0;
+        }
+        modlb_longest(high, low, key::tag(key.family, kind, protocol, port), control.0)
+    };
+    let found = if key.fragment {
+        of(Kind::PrefixFragment, key.protocol, 0)
+    } else {
+        let with_port =
+            if protocol::has_ports(key.protocol) { of(Kind::PrefixPort, key.protocol, key.port) } else { 0 };
+        longer(with_port, of(Kind::PrefixProtocol, key.protocol, 0))
+    };
+    longer(found, of(Kind::PrefixAddress, 0, 0)) as u32 as u64
+}
+
+/// The longer prefix of two; of equal ones the first, which is more specific.
+#[inline(always)]
+const fn longer(one: u64, other: u64) -> u64 {
+    if other >> 32 > one >> 32 { other } else { one }
+}
+
+/// The longest prefix with this tag: its length plus 1 above the number of its cell plus 1; or 0. Global: see `probe`.
+///
+/// Each try halves the lengths that are left; see [`PrefixLengths`].
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn modlb_longest(high: u64, low: u64, tag: u32, control: u64) -> u64 {
+    let control = Control(control);
+    let six = key::family_of(tag as u8 & 0x0f) == V6::FAMILY;
+    let (mut first, mut best, mut step) = (0, 0, PrefixLengths::FIRST_STEP);
+    while step > 0 {
+        let Some(lengths) = maps::prefix_lengths(control.half(), six) else { return 0 };
+        let middle = first + step - 1;
+        step /= 2;
+        if middle >= lengths.count {
+            continue;
+        }
+        let length = lengths.lengths[middle as usize % PrefixLengths::MOST] as u32;
+        let halves = key::mask([high, low], length);
+        let number = probe(halves, length, tag, key::hash_prefix(halves, length), control);
+        if number == 0 {
+            first = middle + 1;
+        } else if let Ok(cell) = maps::numbered_cell(number - 1) {
+            best = cell.best_prefix(number - 1);
+        }
+    }
+    best
+}
+
+/// The search where there was no room for markers: every length, the longest first.
+#[inline(always)]
+fn one_by_one([high, low]: [u64; 2], lookup: u32, lengths: &PrefixLengths, control: Control) -> u64 {
     for index in 0..PrefixLengths::MOST {
         if index as u32 >= lengths.count {
             break;

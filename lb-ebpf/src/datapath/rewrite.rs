@@ -6,7 +6,7 @@
 use aya_ebpf::bindings::xdp_action;
 use lb_common::{
     outcome::Outcome,
-    table::{NextHop, Slot},
+    table::{Exit, NextHop, Slot},
 };
 use lb_ebpf::{
     ethernet::ether_type::{SERVICE_VLAN, VLAN},
@@ -21,6 +21,24 @@ use super::maps;
 pub fn l2_return(packet: &mut Packet<impl Context>, slot: Slot) -> Result<u32, Outcome> {
     address(packet, slot.0, maps::interface_mac())?;
     Ok(xdp_action::XDP_TX)
+}
+
+/// Addresses the frame to the MAC of a slot whose service has an exit, and returns the action that sends it by that.
+///
+/// # Errors
+///
+/// `unreachable`: frames cannot be sent by that interface. Then it is unchanged.
+#[inline(always)]
+pub fn by_exit(packet: &mut Packet<impl Context>, exit: Exit, slot: Slot) -> Result<u32, Outcome> {
+    let action = send_by(exit.interface)?;
+    address(packet, slot.exit_mac(), exit.source)?;
+    Ok(action)
+}
+
+/// The action that sends a frame by an interface, which may be that which it came in by.
+#[inline(always)]
+fn send_by(interface: u32) -> Result<u32, Outcome> {
+    if interface as u64 == maps::interface() { Ok(xdp_action::XDP_TX) } else { maps::redirect(interface) }
 }
 
 /// Addresses the frame to a server that is behind another interface or in another VLAN, and returns the action that
@@ -49,11 +67,7 @@ fn via_next_hop_apart<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> u32 
 #[inline(always)]
 fn send<C: MoveStart>(context: *mut C, next_hop: &NextHop) -> Result<u32, Outcome> {
     let same_port = next_hop.interface == NextHop::SAME_PORT;
-    let action = if same_port || next_hop.interface == maps::interface() {
-        xdp_action::XDP_TX
-    } else {
-        maps::redirect(next_hop.interface)?
-    };
+    let action = if same_port { xdp_action::XDP_TX } else { send_by(next_hop.interface)? };
     // SAFETY: the context of a packet that the caller has given up.
     let mut packet = unsafe { Packet::new(context) };
     match (next_hop.vlan, is_tagged(&packet)?) {

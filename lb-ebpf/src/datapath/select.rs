@@ -5,7 +5,7 @@ use lb_common::{
     flow::{Address, Flow},
     formula,
     outcome::Outcome,
-    table::{NextHop, ServiceCell, Slot},
+    table::{Exit, NextHop, ServiceCell, Slot},
 };
 use lb_ebpf::hint::likely;
 
@@ -15,6 +15,8 @@ use super::{count, maps};
 pub enum Server {
     /// The frame leaves by the interface that it came in by, for the slot's MAC. Counted already.
     SameLink,
+    /// By the interface that all servers of the service are behind, for the slot's MAC. Not counted yet, as below.
+    Behind(Exit),
     /// By another interface or in another VLAN. Not counted yet, since this may turn out to be impossible.
     Via(&'static NextHop),
 }
@@ -35,9 +37,18 @@ pub fn lookup_slot<A: Address>(flow: &Flow<A>, service: &ServiceCell) -> Result<
 /// How the slot's server is reached. Counts the packet for the server if nothing can go wrong any more: it is sent on
 /// the same link, or the server is this host.
 #[inline(always)]
-pub fn server(slot: Slot, counter: u64, control: Control, bytes: usize) -> Result<Server, Outcome> {
+pub fn server(
+    service: &ServiceCell,
+    slot: Slot,
+    counter: u64,
+    control: Control,
+    bytes: usize,
+) -> Result<Server, Outcome> {
     if slot.is_indirect() {
-        return indirect(control, counter, bytes);
+        return match service.exit() {
+            Some(exit) => Ok(Server::Behind(exit)),
+            None => indirect(control, counter, bytes),
+        };
     }
     count::server(counter, 1, bytes);
     Ok(Server::SameLink)

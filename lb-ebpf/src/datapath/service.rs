@@ -41,7 +41,10 @@ pub fn first<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option
     if is_it(cell) {
         return Some(Some(cell));
     }
-    let nothing = || (!control.others()).then_some(None);
+    let nothing = || {
+        let other = control.others() && (!control.only_prefixes() || prefix::may_match(halves, A::FAMILY, control));
+        (!other).then_some(None)
+    };
     if cell.tag == 0 {
         return nothing();
     }
@@ -75,9 +78,23 @@ pub fn announces<A: Address>(address: A, control: Control) -> bool {
 }
 
 /// The whole search, prefixes included.
+///
+/// Trap: role `keep`, with messages, leaves 128 bytes of the stack to all that it calls. So what needs many values at a
+/// time is in functions of its own.
 #[inline(never)]
 #[unsafe(no_mangle)]
 extern "C" fn modlb_search(high: u64, low: u64, lookup: u32, control: u64) -> u64 {
+    let found = modlb_search_address(high, low, lookup, control);
+    if found != 0 || !Control(control).prefix() {
+        return found;
+    }
+    prefix::search([high, low], lookup, Control(control))
+}
+
+/// The search for services with this very address.
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn modlb_search_address(high: u64, low: u64, lookup: u32, control: u64) -> u64 {
     let (LookupKey { family, fragment, protocol, port }, control) = (LookupKey::unpack(lookup), Control(control));
     let hash = key::hash_halves([high, low]);
     let exact = |kind, protocol, port| probe([high, low], 0, key::tag(family, kind, protocol, port), hash, control);
@@ -94,9 +111,6 @@ extern "C" fn modlb_search(high: u64, low: u64, lookup: u32, control: u64) -> u6
     }
     if found == 0 && control.any_protocol() {
         found = exact(Kind::Address, 0, 0);
-    }
-    if found == 0 && control.prefix() {
-        found = prefix::search([high, low], lookup, control);
     }
     found
 }

@@ -104,7 +104,7 @@ impl<S: Sink> Observer for Recorder<S> {
         *recording.event() = TraceEvent {
             time,
             control: control.0,
-            interface: interface(),
+            interface: interface() as u32,
             length: length as u32,
             frames: frames as u32,
             counter: TraceEvent::NO_SERVER,
@@ -147,8 +147,8 @@ impl<S: Sink> Observer for Recorder<S> {
     }
 
     #[inline(always)]
-    fn next_hop(self, next_hop: &NextHop) {
-        self.recording.event().egress = if next_hop.interface == NextHop::SAME_PORT { 0 } else { next_hop.interface };
+    fn egress(self, interface: u32) {
+        self.recording.event().egress = if interface == NextHop::SAME_PORT { 0 } else { interface };
     }
 
     /// Keeps the frame as it came.

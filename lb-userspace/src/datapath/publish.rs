@@ -110,6 +110,7 @@ impl Writer {
         let maps = &mut self.datapath.maps;
         maps.cells.write(first(capacities.cells()), &layout.cells);
         maps.prefixes.write(2 * half as usize, &layout.prefixes);
+        maps.filters.write(2 * half as usize, &layout.filters);
         maps.slots.write(first(capacities.slots), &layout.slots);
         for (counter, next_hop) in &layout.next_hops {
             maps.next_hops.write(first(capacities.counters()) + *counter as usize, &[*next_hop]);

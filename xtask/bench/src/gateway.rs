@@ -10,6 +10,7 @@ use aya::programs::{SchedClassifier, Xdp};
 use aya_obj::programs::XdpAttachType;
 use lb_common::outcome::Outcome;
 use lb_userspace::datapath::Datapath;
+use nix::net::if_::if_nametoindex;
 
 use crate::{
     driver::{Driver, Hook, Slot},
@@ -25,6 +26,8 @@ const XDP_DROP: u32 = 1;
 pub const XDP_PASS: u32 = 2;
 /// As above.
 pub const XDP_TX: u32 = 3;
+/// As above.
+const XDP_REDIRECT: u32 = 4;
 /// `TC_ACT_UNSPEC` and TCX's `TCX_NEXT`, both -1.
 pub const TC_NEXT: u32 = u32::MAX;
 
@@ -37,36 +40,63 @@ pub struct Gateway {
     pub table: Table,
     /// Their programs in the driver's table.
     pub slot: Slot,
+    /// Those of the interface that servers are behind, if that is a second one.
+    pub exit: Option<Slot>,
     instances: Vec<Instance>,
 }
 
 struct Instance {
     slot: Slot,
+    exit: Option<Slot>,
     datapath: Datapath,
     // Before the namespace, so that it is detached first.
-    _modlb: Modlb,
-    _namespace: Namespace,
+    modlb: Modlb,
+    namespace: Namespace,
 }
 
 impl Gateway {
     /// Attaches this many, and gives the driver their programs.
     pub fn new(modlb: &Path, driver: &mut Driver, table: Table, instances: usize) -> Result<Self> {
-        let instances: Vec<_> = (0..instances).map(|_| Instance::new(modlb, driver, &table)).collect::<Result<_>>()?;
+        let mut instances: Vec<_> =
+            (0..instances).map(|_| Instance::new(modlb, driver, &table)).collect::<Result<_>>()?;
+        // Places of equal programs follow each other.
+        for instance in instances.iter_mut().filter(|_| table.exit) {
+            instance.exit = Some(driver.add(Hook::Xdp, program_on(&instance.modlb, &instance.namespace, EXIT)?.fd()?)?);
+        }
         let (first, more) = instances.split_first().context("no instance is asked for")?;
-        let slot = more.iter().fold(first.slot, |slot, _| slot.and_next());
-        Ok(Self { table, slot, instances })
+        let all = |slot: Slot| more.iter().fold(slot, |slot, _| slot.and_next());
+        let (slot, exit) = (all(first.slot), first.exit.map(all));
+        Ok(Self { table, slot, exit, instances })
     }
 
     /// Checks that the program forwards these packets, or on egress rewrites their destination: the verdict, every
     /// byte, and every outcome's counter.
     pub fn check_forwards(&self, driver: &mut Driver, echo: Slot, shape: &Shape, spread: Spread) -> Result<()> {
         let frame = Frame::new(shape);
-        self.check(|slot, seed| {
-            let run = driver.once(slot, &frame, spread, echo, seed)?;
+        let by_exit = self.check_sends(driver, echo, (shape, &frame), spread, |instance| instance.exit, XDP_TX);
+        let sent = if self.table.exit { XDP_REDIRECT } else { XDP_TX };
+        by_exit
+            .and_then(|()| {
+                self.check_sends(driver, echo, (shape, &frame), spread, |instance| Some(instance.slot), sent)
+            })
+            .with_context(|| format!("the program does not forward {shape:?}, {spread:?}"))
+    }
+
+    fn check_sends(
+        &self,
+        driver: &mut Driver,
+        echo: Slot,
+        (shape, frame): (&Shape, &Frame),
+        spread: Spread,
+        of: impl Fn(&Instance) -> Option<Slot>,
+        sent: u32,
+    ) -> Result<()> {
+        self.check_of(of, |slot, seed| {
+            let run = driver.once(slot, frame, spread, echo, seed)?;
             let (client, service) = frame.numbers(&run.before, spread);
             let server = self.table.expected(shape, client, service);
             let (action, source) = match slot.hook() {
-                Hook::Xdp => (XDP_TX, &INTERFACE.0[..]),
+                Hook::Xdp => (sent, &INTERFACE.0[..]),
                 Hook::Egress => (TC_NEXT, &run.before[6..12]),
             };
             let wanted = [&server.0, source, &run.before[12..]].concat();
@@ -74,7 +104,6 @@ impl Gateway {
             ensure!(run.after == wanted, "{:02x?} became {:02x?} instead of {wanted:02x?}", run.before, run.after);
             Ok(Outcome::Forwarded)
         })
-        .with_context(|| format!("the program does not forward {shape:?}, {spread:?}"))
     }
 
     /// Checks that the program passes these packets, which match no service.
@@ -105,8 +134,17 @@ impl Gateway {
         .with_context(|| format!("the program does not accept the right packets of {shape:?}, {spread:?}"))
     }
 
-    fn check(&self, mut packet: impl FnMut(Slot, u64) -> Result<Outcome>) -> Result<()> {
-        self.instances.iter().try_for_each(|instance| instance.check(|seed| packet(instance.slot, seed)))
+    fn check(&self, packet: impl FnMut(Slot, u64) -> Result<Outcome>) -> Result<()> {
+        self.check_of(|instance| Some(instance.slot), packet)
+    }
+
+    fn check_of(
+        &self,
+        of: impl Fn(&Instance) -> Option<Slot>,
+        mut packet: impl FnMut(Slot, u64) -> Result<Outcome>,
+    ) -> Result<()> {
+        let mut instances = self.instances.iter().filter_map(|instance| Some((instance, of(instance)?)));
+        instances.try_for_each(|(instance, slot)| instance.check(|seed| packet(slot, seed)))
     }
 }
 
@@ -114,15 +152,19 @@ impl Instance {
     fn new(modlb: &Path, driver: &mut Driver, table: &Table) -> Result<Self> {
         let namespace = Namespace::new("gateway")?;
         namespace.ip(&format!("link add eth0 address {INTERFACE} type veth peer name peer0"))?;
+        let interfaces = if table.exit { format!("eth0 {EXIT}") } else { "eth0".to_owned() };
+        if table.exit {
+            exit(&namespace)?;
+        }
         let modlb = Modlb::new(modlb, &namespace)?;
         let mode = if table.role == Role::Steer { "" } else { "--mode generic" };
-        modlb.attach(&format!("eth0 {mode} {}", table.capacity()), &table.configuration())?;
+        modlb.attach(&format!("{interfaces} {mode} {}", table.capacity()), &table.configuration())?;
         let datapath = namespace.within(|| Ok(Datapath::open(modlb.instance())?))?;
         let slot = match table.role {
-            Role::Balancer | Role::Member => driver.add(Hook::Xdp, program(&modlb)?.fd()?)?,
+            Role::Balancer | Role::Member => driver.add(Hook::Xdp, program_on(&modlb, &namespace, "eth0")?.fd()?)?,
             Role::Steer => driver.add(Hook::Egress, SchedClassifier::from_pin(pin(&modlb)?)?.fd()?)?,
         };
-        Ok(Self { slot, datapath, _modlb: modlb, _namespace: namespace })
+        Ok(Self { slot, exit: None, datapath, modlb, namespace })
     }
 
     /// Runs the program on packets by `packet`, which returns the outcome that must count each.
@@ -138,6 +180,26 @@ impl Instance {
         }
         Ok(())
     }
+}
+
+/// The second interface.
+const EXIT: &str = "eth1";
+
+/// Makes it, with routes to the servers. It has the same MAC as the first, so both take the same frames.
+fn exit(namespace: &Namespace) -> Result<()> {
+    namespace.ip(&format!("link add {EXIT} address {INTERFACE} type veth peer name peer1"))?;
+    for link in ["peer1", EXIT] {
+        namespace.set(&format!("net/ipv6/conf/{link}/accept_dad"), "0")?;
+        namespace.ip(&format!("link set {link} up"))?;
+    }
+    namespace.ip(&format!("addr add 10.1.255.254/16 dev {EXIT}"))?;
+    namespace.ip(&format!("addr add fd00::ffff:ffff/64 dev {EXIT} nodad"))
+}
+
+/// The program that the command attached to an interface.
+fn program_on(modlb: &Modlb, namespace: &Namespace, interface: &str) -> Result<Xdp> {
+    let index = namespace.within(|| Ok(if_nametoindex(interface)?))?;
+    Ok(Xdp::from_pin(modlb.pins().join(format!("program-{index}")), XdpAttachType::Interface)?)
 }
 
 /// The program that the command attached, by its pin.

@@ -37,6 +37,7 @@ mod modlb;
 mod namespace;
 mod options;
 mod packets;
+mod paths;
 mod program;
 mod progress;
 mod report;
@@ -121,6 +122,7 @@ fn measure(options: &Options) -> Result<Report> {
             rows.extend(match group {
                 Group::Program => program::run(options, &mut progress)?,
                 Group::Scaling => scaling::run(options, &mut progress)?,
+                Group::Paths => paths::run(options, &mut progress)?,
                 Group::Packets => packets::run(options, &mut progress)?,
                 Group::Control => control::run(options, &mut progress)?,
                 Group::Keep => keep::run(options, &mut progress)?,

@@ -29,7 +29,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     let mut gateways = Vec::new();
     for family in [Family::V4, Family::V6] {
         cases.extend(work.bare(family)?);
-        for kind in [Kind::Port, Kind::Portless, Kind::Prefix] {
+        for kind in [Kind::Port, Kind::Portless, Kind::Prefix(1)] {
             progress.step(format!("program: attaching for {}, {kind:?}", family.name()));
             let (gateway, more) = work.gateway(family, kind)?;
             gateways.push(gateway);
@@ -160,6 +160,7 @@ fn forwarded(family: Family, table: &Table) -> Vec<(&'static str, Shape, Option<
             ("ICMP error", Shape { error: true, ..tcp }, None),
         ],
         Kind::Portless => vec![("TCP, portless service", tcp, None)],
-        Kind::Prefix => vec![("TCP, prefix service", tcp, None)],
+        Kind::Prefix(_) => vec![("TCP, prefix service", tcp, None)],
+        Kind::Nested(..) => Vec::new(),
     }
 }

@@ -66,6 +66,7 @@ impl Group {
         match self {
             Self::Program => "Program time for a packet",
             Self::Scaling => "Program time as things grow",
+            Self::Paths => "Program time with two interfaces, and with prefixes",
             Self::Packets => "Packets per second",
             Self::Control => "Control",
             Self::Keep => "Connections that break while servers come and go (simulated)",

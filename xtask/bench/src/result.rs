@@ -10,6 +10,8 @@ pub enum Group {
     Program,
     /// How that grows with the configuration and the packet.
     Scaling,
+    /// The same with two interfaces, and with prefixes.
+    Paths,
     /// Packets per second from end to end.
     Packets,
     /// The cost of commands, and their effect on traffic.
@@ -22,13 +24,15 @@ pub enum Group {
 
 impl Group {
     /// In the order in which they run and are shown.
-    pub const ALL: [Self; 6] = [Self::Program, Self::Scaling, Self::Packets, Self::Control, Self::Keep, Self::Servers];
+    pub const ALL: [Self; 7] =
+        [Self::Program, Self::Scaling, Self::Paths, Self::Packets, Self::Control, Self::Keep, Self::Servers];
 
     /// Its name in the JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Program => "program",
             Self::Scaling => "scaling",
+            Self::Paths => "paths",
             Self::Packets => "packets",
             Self::Control => "control",
             Self::Keep => "keep",

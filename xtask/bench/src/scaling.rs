@@ -42,6 +42,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
             addresses: services,
             servers: 7,
             role: Role::Balancer,
+            exit: false,
         };
         let gateway = attach(&mut driver, table)?;
         let many = Spread { clients: 0xffff, services: (services - 1) as u16 };
@@ -49,8 +50,15 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         gateways.push(gateway);
     }
     for servers in SERVERS {
-        let table =
-            Table { family: Family::V4, kind: Kind::Port, services: 1, addresses: 1, servers, role: Role::Balancer };
+        let table = Table {
+            family: Family::V4,
+            kind: Kind::Port,
+            services: 1,
+            addresses: 1,
+            servers,
+            role: Role::Balancer,
+            exit: false,
+        };
         let gateway = attach(&mut driver, table)?;
         let many = Spread { clients: 0xffff, services: 0 };
         cases.extend(loads(&gateway, &mut driver, &floors, ("servers", servers), many)?);

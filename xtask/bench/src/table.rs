@@ -13,8 +13,19 @@ pub enum Kind {
     Port,
     /// Address and protocol for measured services, the others with ports.
     Portless,
-    /// A prefix with protocol and port.
-    Prefix,
+    /// A prefix with protocol and port. This many lengths are in use; the other prefixes have none of the packets.
+    Prefix(u32),
+    /// Prefixes of this many lengths, nested in each other.
+    Nested(u32, Nest),
+}
+
+/// What prefixes of [`Kind::Nested`] are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Nest {
+    /// They have none of the packets.
+    Elsewhere,
+    /// So do as many, of every kind; and as many more have all of the packets' addresses, but not their port.
+    Around,
 }
 
 /// A number of services, each with the same number of servers.
@@ -32,6 +43,8 @@ pub struct Table {
     pub servers: u32,
     /// The host's role.
     pub role: Role,
+    /// Whether servers are behind a second interface.
+    pub exit: bool,
 }
 
 /// The host's role.
@@ -52,15 +65,15 @@ const VARIANTS: [(u8, u16, &str); 4] =
 impl Table {
     /// 1,000 services of 101 servers at 256 addresses.
     pub const fn usual(family: Family, kind: Kind) -> Self {
-        Self { family, kind, services: 1_000, addresses: 256, servers: 101, role: Role::Balancer }
+        Self { family, kind, services: 1_000, addresses: 256, servers: 101, role: Role::Balancer, exit: false }
     }
 
     /// How far apart its addresses are, in bits.
     pub const fn stride(&self) -> u32 {
         match (self.kind, self.family) {
-            (Kind::Port | Kind::Portless, _) => 0,
-            (Kind::Prefix, Family::V4) => 8,
-            (Kind::Prefix, Family::V6) => 64,
+            (Kind::Port | Kind::Portless | Kind::Nested(..), _) => 0,
+            (Kind::Prefix(_), Family::V4) => 8,
+            (Kind::Prefix(_), Family::V6) => 64,
         }
     }
 
@@ -80,21 +93,87 @@ impl Table {
             if self.kind != Kind::Portless || variant > 0 {
                 let _ = writeln!(text, "port = {port}");
             }
-            text += "server = [";
-            for server in 0..self.servers {
-                let (address, mac) = (self.server(server), mac(number, server));
-                let _ = write!(text, "{{address=\"{address}\",mac=\"{mac}\"}},");
+            text += &self.server_list(number);
+        }
+        text + &self.nests()
+    }
+
+    fn server_list(&self, service: u32) -> String {
+        let mut text = "server = [".to_owned();
+        for server in 0..self.servers {
+            let (address, mac) = (self.server(server), mac(service, server));
+            let _ = write!(text, "{{address=\"{address}\",mac=\"{mac}\"}},");
+        }
+        text + "]\n"
+    }
+
+    /// Services of nested prefixes.
+    fn nests(&self) -> String {
+        const TCP_443: &str = "protocol = \"tcp\"\nport = 443\n";
+        let (elsewhere, around): (&[&str], &[&str]) = match self.kind {
+            Kind::Port | Kind::Portless | Kind::Prefix(..2) => (&[], &[]),
+            Kind::Prefix(_) | Kind::Nested(_, Nest::Elsewhere) => (&[TCP_443], &[]),
+            Kind::Nested(_, Nest::Around) => {
+                (&[TCP_443, "protocol = \"tcp\"\n", ""], &["protocol = \"tcp\"\nport = 8443\n"])
             }
-            text += "]\n";
+        };
+        let mut text = String::new();
+        for (place, kinds) in [(self.elsewhere(), elsewhere), (self.family.bases().1, around)] {
+            for (number, kind) in kinds.iter().enumerate() {
+                for length in self.lengths() {
+                    let prefix = self.prefix(place, length);
+                    let name = format!("n{number}-{length}-{}", u8::from(place != self.elsewhere()));
+                    let _ = writeln!(text, "[[service]]\nname = \"{name}\"\naddress = \"{prefix}\"\n{kind}");
+                    text += &Self { servers: 1, ..*self }.server_list(0);
+                }
+            }
         }
         text
+    }
+
+    /// Which lengths the nested prefixes have. The longest of all are among them, and the shortest.
+    fn lengths(&self) -> Vec<u32> {
+        let (bits, own) = match self.family {
+            Family::V4 => (32, 24),
+            Family::V6 => (128, 64),
+        };
+        match self.kind {
+            Kind::Port | Kind::Portless => Vec::new(),
+            Kind::Nested(count, _) => (1..=count).map(|number| number * (bits - 1) / count).collect(),
+            Kind::Prefix(count) => {
+                let longer = ((count - 1) / 2).min(bits - 1 - own);
+                (own - (count - 1 - longer)..=own + longer).filter(|length| *length != own).collect()
+            }
+        }
+    }
+
+    /// An address in another half of the address space than all packets' addresses.
+    const fn elsewhere(&self) -> u128 {
+        match self.family {
+            Family::V4 => 0x4020_1008,
+            Family::V6 => 0xa000_1000 << 96 | 0x1000_0001,
+        }
+    }
+
+    /// The prefix of this length around an address.
+    fn prefix(&self, address: u128, length: u32) -> String {
+        match self.family {
+            Family::V4 => {
+                let address = address as u32 & !(u32::MAX >> length);
+                format!("{}/{length}", std::net::Ipv4Addr::from(address))
+            }
+            Family::V6 => {
+                let address = address & !(u128::MAX >> length);
+                format!("{}/{length}", std::net::Ipv6Addr::from(address))
+            }
+        }
     }
 
     /// The options of `attach` for its capacities.
     pub fn capacity(&self) -> String {
         // Tables with all servers up have one slot for each.
         let entries = (self.services * self.servers).max(65_536);
-        format!("--max-services {} --max-slots {entries} --max-servers {entries}", self.services.max(16))
+        format!("--max-services {} --max-slots {entries} --max-servers {entries}", self.services.max(512) + 512)
     }
 
     /// The MAC of the server that the formula names.
@@ -109,7 +188,7 @@ impl Table {
         let (client_base, service_base) = shape.family.bases();
         let variant = match self.kind {
             Kind::Portless => 0,
-            Kind::Port | Kind::Prefix => VARIANTS
+            Kind::Port | Kind::Prefix(_) | Kind::Nested(..) => VARIANTS
                 .iter()
                 .position(|(protocol, port, _)| (*protocol, *port) == (shape.protocol, shape.port))
                 .unwrap_or(0),
@@ -129,11 +208,11 @@ impl Table {
         match (self.family, self.kind) {
             (Family::V4, kind) => {
                 let address = std::net::Ipv4Addr::from(u32::from(SERVICE.0) + (place << stride));
-                if kind == Kind::Prefix { format!("{address}/24") } else { address.to_string() }
+                if matches!(kind, Kind::Prefix(_)) { format!("{address}/24") } else { address.to_string() }
             }
             (Family::V6, kind) => {
                 let address = u128::from(SERVICE.1) + (u128::from(place) << stride);
-                if kind == Kind::Prefix {
+                if matches!(kind, Kind::Prefix(_)) {
                     format!("{}/64", std::net::Ipv6Addr::from(address >> 64 << 64))
                 } else {
                     std::net::Ipv6Addr::from(address).to_string()

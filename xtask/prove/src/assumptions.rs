@@ -14,7 +14,7 @@ pub const CPU_BITS: u32 = 32;
 pub const MAC_BITS: u32 = 48;
 
 /// All of them.
-pub const ALL: [Assumption; 9] = [
+pub const ALL: [Assumption; 10] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
@@ -42,6 +42,11 @@ pub const ALL: [Assumption; 9] = [
     Assumption {
         what: "The number of a CPU is below 2^32, and the same whenever one packet's program asks for it.",
         by: "the kernel: `bpf_get_smp_processor_id`; programs do not migrate",
+    },
+    Assumption {
+        what: "`bpf_redirect_map` without flags returns XDP_REDIRECT or 0: the same whenever one packet's program asks \
+               for the same key; and where the frame goes depends on the last key alone.",
+        by: "the kernel; user space changes `DEVICES` only before and after it publishes a half that names the device",
     },
     Assumption {
         what: "The number INTERFACE_MAC is below 2^48.",

@@ -92,6 +92,11 @@ pub trait Domain {
     where
         Self: Sized;
 
+    /// Whether a map of devices has one with this key, to which a frame can be redirected.
+    fn has_device(&mut self, map: &Rc<str>, key: &Self::Number) -> Step<bool, Self>
+    where
+        Self: Sized;
+
     /// What a helper of the kernel returns.
     fn helper(&mut self, number: i32) -> Step<Value<Self::Number>, Self>
     where

@@ -5,7 +5,8 @@ use crate::{
     image::Image,
     insn::{Alu, Insn, Operation, Source, Test},
     memory,
-    state::{CALLS, Caller, FRAME, State},
+    state::{CALLS, Caller, FRAME, State, Write},
+    symbolic::HELPER_REDIRECT,
 };
 
 /// What an instruction leaves to whoever runs the machine.
@@ -78,7 +79,7 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
             return Ok(Event::Branch(condition, target(state.next, insn)));
         }
         Operation::CallHelper => {
-            let value = domain.helper(insn.imm)?;
+            let value = if insn.imm == HELPER_REDIRECT { redirect(state, domain)? } else { domain.helper(insn.imm)? };
             state.forget_arguments();
             state.registers[0] = Some(value);
         }
@@ -99,6 +100,22 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
     }
     state.next = next;
     Ok(Event::Next)
+}
+
+/// `bpf_redirect_map`. Where the frame goes is recorded as a store, so that it is compared as stores are.
+fn redirect<D: Domain>(state: &mut State<D::Number>, domain: &mut D) -> Step<Value<D::Number>, D> {
+    const XDP_REDIRECT: u64 = 4;
+    let (map, key, flags) = (get(state, domain, 1)?, get(state, domain, 2)?, get(state, domain, 3)?);
+    let (Value::Pointer(Region::Other(map), _), Value::Number(key), Value::Number(flags)) = (map, key, flags) else {
+        return fault::<_, D>("redirects by what is not known");
+    };
+    if domain.known(&flags) != Some(0) {
+        return fault::<_, D>("redirects with flags");
+    }
+    let action = if domain.has_device(&map, &key)? { XDP_REDIRECT } else { 0 };
+    let (zero, action) = (domain.constant(0), domain.constant(action));
+    state.writes.push(Write { table: format!("redirection by {map}").into(), address: zero, size: 8, value: key });
+    Ok(Value::Number(action))
 }
 
 /// Goes into a function of the program.

@@ -189,6 +189,10 @@ impl Domain for Numbers {
         Ok(a.wrapping_sub(*b) >= u64::from(size_b) && b.wrapping_sub(*a) >= u64::from(size_a))
     }
 
+    fn has_device(&mut self, map: &Rc<str>, key: &u64) -> Step<bool, Self> {
+        Ok(self.table_byte(map, key)? != 0)
+    }
+
     fn helper(&mut self, number: i32) -> Step<Value<u64>, Self> {
         match number {
             HELPER_CPU => Ok(Value::Number(self.cpu)),

@@ -128,7 +128,9 @@ fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option
         leaves.iter().map(|leaf| domain.terms.node(*leaf).clone()).zip(values.iter().copied()).collect();
     let mut found = Numbers { fragments, ..Numbers::default() };
     let mut named = Vec::new();
-    for name in ["INTERFACE_MAC", "CELL_SHIFT", "CELLS", "SLOTS", "COUNTERS", "ALL_COUNTERS", "ALL_OUTCOMES"] {
+    for name in
+        ["INTERFACE", "INTERFACE_MAC", "CELL_SHIFT", "CELLS", "SLOTS", "COUNTERS", "ALL_COUNTERS", "ALL_OUTCOMES"]
+    {
         named.extend(domain.number(name).map(|number| (name, number)));
     }
     let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());

@@ -20,6 +20,8 @@ pub const CONSTANT: &str = "modlb_constant_";
 
 /// `bpf_get_smp_processor_id`.
 pub const HELPER_CPU: i32 = 8;
+/// `bpf_redirect_map`.
+pub const HELPER_REDIRECT: i32 = 51;
 /// `bpf_xdp_get_buff_len`.
 pub const HELPER_LENGTH: i32 = 188;
 
@@ -72,7 +74,9 @@ impl Symbolic {
     pub fn number(&mut self, name: &str) -> Option<Term> {
         Some(match name {
             "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
-            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => self.any(name, 64),
+            "INTERFACE" | "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => {
+                self.any(name, 64)
+            }
             _ => return None,
         })
     }
@@ -232,6 +236,17 @@ impl Domain for Symbolic {
     fn are_apart(&mut self, (a, size_a): (&Term, u32), (b, size_b): (&Term, u32)) -> Step<bool, Self> {
         let (behind, before) = (self.terms.subtract(*a, *b), self.terms.subtract(*b, *a));
         Ok(self.at_least(behind, size_b.into())? && self.at_least(before, size_a.into())?)
+    }
+
+    fn has_device(&mut self, map: &Rc<str>, key: &Term) -> Step<bool, Self> {
+        let byte = self.table_byte(map, key)?;
+        let zero = self.terms.constant(0, 8);
+        let lacks = self.terms.equal(byte, zero);
+        let has = self.terms.not(lacks);
+        if self.holds(has)? {
+            return Ok(true);
+        }
+        if self.holds(lacks)? { Ok(false) } else { Err(Stop::Fork(has)) }
     }
 
     fn helper(&mut self, number: i32) -> Step<Term64, Self> {

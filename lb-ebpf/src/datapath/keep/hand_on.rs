@@ -35,13 +35,13 @@ pub fn send<A: Network>(
         return Err(Outcome::Local);
     }
     observer.server(flow, service, counter);
-    observer.next_hop(next_hop);
+    observer.egress(next_hop.interface);
     let (frames, bytes) = (packet.frames(), packet.len());
     observer.before_write(packet.context());
     A::set_ttl(packet, offset, next_ttl(ttl))?;
     let same_port = next_hop.interface == NextHop::SAME_PORT;
     let (interface, source) = if same_port {
-        (maps::interface(), maps::interface_mac())
+        (maps::interface() as u32, maps::interface_mac())
     } else {
         (next_hop.interface, rewrite::wide(&next_hop.source))
     };

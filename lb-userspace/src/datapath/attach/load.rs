@@ -84,6 +84,7 @@ pub(in crate::datapath) fn load_traced(
     let cpus = cpus()?;
     let (cells, counters) = (capacities.cells(), u64::from(capacities.counters()));
     let numbers = [
+        ("INTERFACE", u64::from(interface)),
         ("INTERFACE_MAC", wide(mac)),
         ("CELL_SHIFT", u64::from(64 - cells.ilog2())),
         ("CELLS", u64::from(cells)),
@@ -96,7 +97,7 @@ pub(in crate::datapath) fn load_traced(
         ("SENT_ISN", sent_isn.into()),
     ];
     let mut loader = EbpfLoader::new();
-    loader.override_global("INTERFACE", &interface, true).override_global("GROUP_MAC", &group, true);
+    loader.override_global("GROUP_MAC", &group, true);
     for table in Table::all(capacities, cpus) {
         table.make(pins)?;
         loader.map_pin_path(table.name, pins.map(table.name));

@@ -4,6 +4,7 @@
 //! lay_out   the whole half                              cells   the hash table of services
 //! ledger    which server has which counter              peers   whose frames are not balanced again
 //! taken     which service has which counter of role `keep`
+//! prefixes  what makes their search short
 //! ```
 
 mod cells;
@@ -11,4 +12,5 @@ mod keep;
 pub mod lay_out;
 mod ledger;
 mod peers;
+mod prefixes;
 mod taken;

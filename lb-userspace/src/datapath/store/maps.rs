@@ -13,7 +13,7 @@ use lb_common::{
     abi::Instance,
     control::Control,
     record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
-    table::{Counter, NextHop, PackedCounter, PrefixLengths, ServiceCell, Slot},
+    table::{Counter, NextHop, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -47,7 +47,8 @@ plain!(
     ServiceCell,
     Slot,
     NextHop,
-    PrefixLengths
+    PrefixLengths,
+    PrefixFilter
 );
 plain!(NicStateRecord, PortRecord, Counter, PackedCounter);
 
@@ -191,6 +192,8 @@ pub struct Maps {
     pub cells: Mapped<ServiceCell>,
     /// The lengths of prefixes.
     pub prefixes: Mapped<PrefixLengths>,
+    /// The filters of prefixes.
+    pub filters: Mapped<PrefixFilter>,
     /// All slots.
     pub slots: Mapped<Slot>,
     /// Servers that a slot alone does not describe.
@@ -214,6 +217,7 @@ impl Maps {
             draining: Mapped::open(pins, "RETIRED")?,
             cells: Mapped::open_table(pins, "CELLS")?,
             prefixes: Mapped::open(pins, "PREFIXES")?,
+            filters: Mapped::open_table(pins, "FILTERS")?,
             slots: Mapped::open_table(pins, "SLOTS")?,
             next_hops: Mapped::open(pins, "REMOTES")?,
             nic_states: Mapped::open(pins, "HELD")?,

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use lb_common::{
     keep::Relay,
     limits::{MAX_INTERFACES, MAX_NIC_STATES, MAX_VALUE_BYTES, OUTCOME_COUNTERS},
-    table::{Counter, PackedCounter, ServiceCell, Slot},
+    table::{Counter, PackedCounter, PrefixFilter, ServiceCell, Slot},
 };
 
 use super::{counters::cpus, pins::Pins};
@@ -37,6 +37,7 @@ impl Table {
         [
             Self::new::<u64>("CONTROL", 1),
             Self::new::<ServiceCell>("CELLS", 2 * capacities.cells()),
+            Self::new::<PrefixFilter>("FILTERS", 4),
             Self::new::<Slot>("SLOTS", 2 * capacities.slots),
             Self::new::<Counter>("COUNTERS", cpus * capacities.counters()),
             Self::new::<PackedCounter>("TALLIES", cpus * capacities.counters()),

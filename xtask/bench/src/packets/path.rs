@@ -99,7 +99,7 @@ impl Path {
 
 /// One service with [`SERVERS`] servers.
 pub const fn one_service(family: Family) -> Table {
-    Table { family, kind: Kind::Port, services: 1, addresses: 1, servers: SERVERS, role: Role::Balancer }
+    Table { family, kind: Kind::Port, services: 1, addresses: 1, servers: SERVERS, role: Role::Balancer, exit: false }
 }
 
 /// A rule that does what the 3-tuple formula does for one service: the source chooses the server.

@@ -111,7 +111,15 @@ pub fn configuration(family: Family, servers: Servers) -> String {
         Servers::One => 1,
         Servers::Many => 25,
     };
-    let table = Table { family, kind: Kind::Port, services: 2, addresses: 2, servers: count, role: Role::Balancer };
+    let table = Table {
+        family,
+        kind: Kind::Port,
+        services: 2,
+        addresses: 2,
+        servers: count,
+        role: Role::Balancer,
+        exit: false,
+    };
     let list = |count: u32| (0..count).map(|number| format!("\"{}\"", table.server(number))).collect::<Vec<_>>();
     let previous = if servers == Servers::One { String::new() } else { format!("[{}]", list(count - 1).join(", ")) };
     // More than can be measured in a second.

@@ -1,7 +1,6 @@
 //! Lays out a whole half: services, servers, slots, cells and counters.
 
 use std::{
-    cmp::Reverse,
     collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
 };
@@ -12,7 +11,7 @@ use lb_common::{
     key::{Kind, Side},
     mac::Mac,
     record::{DrainingRecord, HalfRecord, PreviousRecord, ServerRecord, ServiceRecord},
-    table::{Counter, NextHop, PrefixLengths, ServiceCell, Slot},
+    table::{Counter, Exit, NextHop, PrefixFilter, PrefixLengths, ServiceCell, Slot},
 };
 
 use super::{
@@ -20,7 +19,7 @@ use super::{
     keep::KeepTables,
     ledger::{Account, Holder, Ledger, Remains},
     peers::PeerSets,
-    taken,
+    prefixes, taken,
 };
 use crate::{
     config::model::{Config, Direction, Formula, Fragments, Role, Server, Service},
@@ -36,9 +35,11 @@ use crate::{
     decide::{keep::ring, peers::PeerRule},
 };
 
+mod exit;
 mod previous;
 mod stretches;
 
+use exit::exit;
 use stretches::{Stretch, Stretches};
 
 /// The contents of a half. Indices are relative to the half, except those in cells, which the datapath uses directly.
@@ -60,6 +61,8 @@ pub struct Layout {
     pub cells: Vec<ServiceCell>,
     /// The lengths of prefixes, of IPv4 and of IPv6.
     pub prefixes: [PrefixLengths; 2],
+    /// Their filters.
+    pub filters: Vec<PrefixFilter>,
     /// The slots of all services.
     pub slots: Vec<Slot>,
     /// By counter, the servers that a slot alone does not describe.
@@ -96,11 +99,13 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
 
     let half_slots = (have.control.half() ^ 1) * capacities.slots;
     let mut sets = PeerSets::default();
-    let services_with_tables = services.iter().zip(&placed.peers).zip(&accounts).zip(&stretches);
-    let mut cells: Vec<_> = services_with_tables
-        .map(|(((service, rule), account), stretch)| {
+    let subjects = services.iter().zip(&placed.locations).zip(&placed.peers);
+    let mut cells: Vec<_> = subjects
+        .zip(accounts.iter().zip(&stretches))
+        .map(|(((service, locations), rule), (account, stretch))| {
             let cell = layout.add_service(service, account, stretch, half_slots);
-            sets.mark(cell, rule, account)
+            let cell = sets.mark(cell, rule, account);
+            exit((placed.config.role, service, rule), locations).map_or(cell, |exit| cell.with_exit(exit))
         })
         .collect();
     if let Some(keep) = keep {
@@ -131,8 +136,8 @@ pub fn lay_out(placed: &Placed, have: &Snapshot, settled: &[Counter], capacities
         max_hand_ons: placed.config.max_hand_ons.map_or(0, |limit| limit + 1),
         ..layout.record
     };
-    layout.prefixes = prefix_lengths(services);
-    layout.place_cells(&placed.config, &cells, &placed.own, &sets.keys()?, capacities)?;
+    let half = have.control.half() ^ 1;
+    layout.place_cells(&placed.config, &cells, &placed.own, &sets.keys()?, (capacities, half))?;
     Ok(layout)
 }
 
@@ -202,10 +207,11 @@ impl Layout {
         account: &Account,
     ) -> Result<Vec<Option<Slot>>> {
         let mut entries = Vec::with_capacity(service.servers.len());
+        let exit = exit(subject, locations);
         let servers = service.servers.iter().zip(service.takes_flows());
         for (((server, takes), location), counter) in servers.zip(locations).zip(&account.counters) {
             self.servers.push(server_record(server, takes, *location, *counter));
-            let slot = self.slot(subject, (server, takes), *location, *counter, account.first)?;
+            let slot = self.slot(subject, (server, takes, exit), *location, *counter, account.first)?;
             entries.push(takes.then_some(slot));
         }
         Ok(entries)
@@ -251,7 +257,7 @@ impl Layout {
     fn slot(
         &mut self,
         (role, service, rule): (Role, &Service, &PeerRule),
-        (server, takes): (&Server, bool),
+        (server, takes, exit): (&Server, bool, Option<Exit>),
         location: Location,
         counter: u32,
         first: u32,
@@ -263,6 +269,9 @@ impl Layout {
             (None, true, Location::SamePort | Location::ViaNextHop { .. }) if role == Role::Member => Mac::ZERO,
             (None, true, Location::SamePort | Location::ViaNextHop { .. }) => return Err(no_mac(service, server)),
         };
+        if takes && exit.is_some() {
+            return Ok(Slot::by_exit(mac, relative));
+        }
         match location {
             // In other roles an indirect slot would mean "this host", so other servers get a direct one. Role `keep`
             // goes by next hops alone.
@@ -293,7 +302,7 @@ impl Layout {
         cells: &[ServiceCell],
         own: &[IpAddr],
         peers: &[Key],
-        capacities: &Capacities,
+        (capacities, half): (&Capacities, u32),
     ) -> Result<()> {
         let bare = |kind| move |address: &IpAddr| Key::bare(Subject::Address(*address), kind);
         let announced = announced(config);
@@ -301,22 +310,42 @@ impl Layout {
         let bare = bare.chain(peers.iter().copied()).map(|key| (key, ServiceCell::default()));
         let sides = [Side::Destination, Side::Source].into_iter().flat_map(|side| keyed(&config.services, cells, side));
         let (keys, values): (Vec<_>, Vec<_>) = sides.chain(bare).unzip();
-        let table = cells::place(&keys, capacities.cells())?;
-        let cell = |index: usize| {
-            let key = &keys[index];
-            let prefix = key.prefix.unwrap_or_default();
-            ServiceCell { address: key.halves(), tag: key.tag(), prefix, ..values[index] }
-        };
-        self.cells = table.cells.iter().map(|index| index.map_or_else(ServiceCell::default, cell)).collect();
+        self.prefixes = prefixes::lengths(&keys);
+        self.filters = prefixes::filters(&keys);
+        let table = self.place_with_markers(&keys, &values, (capacities.cells(), half))?;
         self.contents = Contents {
             any_port: keys.iter().any(|key| key.kind == Kind::Protocol),
             any_protocol: keys.iter().any(|key| key.kind == Kind::Address),
             prefix: keys.iter().any(|key| key.prefix.is_some()),
             reply: keys.iter().any(|key| key.side == Side::Source),
             forward: config.services.iter().any(|service| service.direction.takes_forward()),
-            seed: table.seed,
+            seed: table,
         };
         Ok(())
+    }
+
+    /// Fills the table of services, with markers of prefixes if there is room. Returns its seed.
+    fn place_with_markers(&mut self, keys: &[Key], values: &[ServiceCell], (length, half): (u32, u32)) -> Result<u16> {
+        let markers = prefixes::markers(keys, &self.prefixes);
+        let marked: Vec<_> = keys.iter().copied().chain(markers.iter().map(|(key, _)| *key)).collect();
+        let has_room = marked.len() <= length as usize / 2;
+        let table = has_room.then(|| cells::place(&marked, length).ok()).flatten();
+        let is_marked = table.is_some();
+        let table = table.map_or_else(|| cells::place(keys, length), Ok)?;
+        let places = table.cells.iter().zip(0..).filter_map(|(index, place)| Some((marked[(*index)?], place)));
+        let places: HashMap<Key, u32> = places.filter(|(key, _)| key.prefix.is_some()).collect();
+        let best = |key: &Key| Some((half * length + places.get(key)? + 1, key.prefix? + 1));
+        let marker = |index: usize| ServiceCell::marker(markers[index].1.as_ref().and_then(best).unwrap_or_default());
+        let cell = |index: usize| {
+            let (key, value) = (&marked[index], values.get(index).copied());
+            let value = value.unwrap_or_else(|| marker(index - keys.len()));
+            ServiceCell { address: key.halves(), tag: key.tag(), prefix: key.prefix.unwrap_or_default(), ..value }
+        };
+        self.cells = table.cells.iter().map(|index| index.map_or_else(ServiceCell::default, cell)).collect();
+        for lengths in self.prefixes.iter_mut().filter(|_| is_marked) {
+            lengths.flags |= PrefixLengths::MARKED;
+        }
+        Ok(table.seed)
     }
 }
 
@@ -383,18 +412,6 @@ fn announced(config: &Config) -> BTreeSet<IpAddr> {
 fn length(service: &Service) -> u32 {
     let length = u32::from(service.address.prefix_len());
     if service.address.addr().is_ipv4() { 96 + length } else { length }
-}
-
-fn prefix_lengths(services: &[Service]) -> [PrefixLengths; 2] {
-    [false, true].map(|six| {
-        let prefixes = services.iter().filter(|service| service.is_prefix() && service.address.addr().is_ipv6() == six);
-        let longest_first: BTreeSet<_> = prefixes.map(|service| Reverse(length(service))).collect();
-        let mut lengths = PrefixLengths { count: longest_first.len() as u32, ..PrefixLengths::default() };
-        for (entry, Reverse(length)) in lengths.lengths.iter_mut().zip(longest_first) {
-            *entry = length as u8;
-        }
-        lengths
-    })
 }
 
 fn no_mac(service: &Service, server: &Server) -> Error {

@@ -12,6 +12,7 @@ use crate::{
     decide::slots::SlotTable,
 };
 
+mod exits;
 mod previous;
 mod shared;
 
@@ -256,7 +257,6 @@ fn vlans_and_locations_combine() {
         (Some(Vlan::Tagged(20)), Location::SamePort, NextHop::SAME_PORT, 20, Mac::ZERO),
         (Some(Vlan::Untagged), Location::SamePort, NextHop::SAME_PORT, NextHop::UNTAGGED, Mac::ZERO),
         (Some(Vlan::Tagged(4_094)), via_next_hop, 3, 4_094, source),
-        (None, via_next_hop, 3, NextHop::KEEP, source),
         (Some(Vlan::Tagged(1)), Location::Local, NextHop::LOCAL, 1, Mac::ZERO),
     ] {
         config.services[0].servers[0].vlan = vlan;
