@@ -65,8 +65,8 @@ impl Table {
         ]
     }
 
-    /// Makes and pins the map, unless it is there. The loader cannot set the size of a value, and takes a tenth of a
-    /// second to read the object file, so it makes no map.
+    /// Makes and pins the map, unless it is there. The loader cannot set the size of a value, and it would read the
+    /// object file and the kernel's types, which takes some twenty milliseconds. So it makes no map.
     pub fn make(&self, pins: &Pins) -> Result<()> {
         let array = Create {
             map_type: sys::BPF_MAP_TYPE_ARRAY,

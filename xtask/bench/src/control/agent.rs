@@ -103,7 +103,7 @@ impl Agent {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
         let fields: Vec<_> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let field = |number: usize| fields.get(number).and_then(|field| field.parse::<f64>().ok());
-        Ok(field(11).zip(field(12)).map(|(user, system)| user + system).context("no times")?)
+        field(11).zip(field(12)).map(|(user, system)| user + system).context("the kernel reports no times")
     }
 
     /// Its resident memory in MiB.
