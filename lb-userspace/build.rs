@@ -35,6 +35,12 @@ fn main() -> Result<()> {
         // SAFETY: nothing else runs in this process yet.
         unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
     }
+    // The profile's settings are those of the command. The datapath's linker does this itself, and takes the kernel's
+    // type information from what would be stripped.
+    for (setting, value) in [("LTO", "false"), ("CODEGEN_UNITS", "16"), ("STRIP", "none")] {
+        // SAFETY: as above.
+        unsafe { env::set_var(format!("CARGO_PROFILE_RELEASE_{setting}"), value) };
+    }
     aya_build::build_ebpf(
         [Package { name: "lb-ebpf", root_dir: "../lb-ebpf", ..Package::default() }],
         Toolchain::Custom(&toolchain),

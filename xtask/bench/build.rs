@@ -21,6 +21,10 @@ fn main() -> Result<()> {
         // SAFETY: this process has no other threads yet.
         unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
     }
+    for (setting, value) in [("LTO", "false"), ("CODEGEN_UNITS", "16"), ("STRIP", "none")] {
+        // SAFETY: as above.
+        unsafe { env::set_var(format!("CARGO_PROFILE_RELEASE_{setting}"), value) };
+    }
     aya_build::build_ebpf(
         [Package { name: "lb-ebpf", root_dir: "../../lb-ebpf", features: &["bench"], ..Package::default() }],
         Toolchain::Custom(&toolchain),

@@ -6,13 +6,14 @@ use super::{
     checks::Target,
     decision::Why,
     lock::is_busy,
+    memory::give_back,
     neighbours::News,
     state::{Agent, Attachment, LastSeen},
 };
 use crate::{
     change::by_hand,
     config::model::{Kind, Service, health},
-    datapath::{Datapath, Snapshot, ports},
+    datapath::{Datapath, Snapshot},
     net::{
         Interface, Neighbour,
         events::{Event, Events},
@@ -35,9 +36,10 @@ impl Agent {
                 return;
             }
         };
-        let Some(stamp) = datapath.stamp() else { return };
-        let generation = datapath.generation();
-        self.seen = Some(LastSeen { datapath, stamp, generation, summary: String::new(), next_return: None });
+        let watch = datapath.watch();
+        let Some(stamp) = watch.stamp() else { return };
+        let generation = watch.generation();
+        self.seen = Some(LastSeen { watch, stamp, generation, summary: String::new(), next_return: None });
         self.look_at_links().await;
         self.refresh(true).await;
     }
@@ -54,8 +56,8 @@ impl Agent {
             }
             return;
         };
-        let (before, generation) = (seen.stamp, seen.datapath.generation());
-        let Some(now) = seen.datapath.stamp() else { return self.lost_instance().await };
+        let (before, generation) = (seen.stamp, seen.watch.generation());
+        let Some(now) = seen.watch.stamp() else { return self.lost_instance().await };
         seen.stamp = now;
         if now.inode != before.inode {
             self.note(Level::Info, "another instance has replaced this one");
@@ -67,10 +69,15 @@ impl Agent {
         if self.seen.as_ref().and_then(|seen| seen.next_return).is_some_and(|at| at <= health::now()) {
             self.publish_soon();
         }
-        if self.seen.as_ref().is_some_and(|seen| seen.generation != generation) {
-            self.note(Level::Info, "a command changed the configuration; it stays so until the file changes");
+        let seen = |agent: &Self| agent.seen.as_ref().map_or(generation, |seen| seen.generation);
+        let known = seen(self);
+        if known != generation {
             self.refresh(now != before).await;
-            self.report();
+            // Else it could not be read, and is looked at again.
+            if known != seen(self) {
+                self.note(Level::Info, "a command changed the configuration; it stays so until the file changes");
+                self.report();
+            }
         }
     }
 
@@ -104,7 +111,7 @@ impl Agent {
     /// detached are not.
     pub(super) async fn look_at_links(&mut self) {
         let Some(seen) = &self.seen else { return };
-        let ports = match ports(&seen.datapath, &self.net).await {
+        let ports = match seen.ports(&self.net).await {
             Ok(ports) => ports,
             // It went in between, and an event will follow.
             Err(error) => return log::debug!("{error:#}"),
@@ -135,7 +142,11 @@ impl Agent {
     /// Updates everything that depends on what is in force. `reroute`: routes to servers may have changed.
     pub(super) async fn refresh(&mut self, reroute: bool) {
         let Some(seen) = &mut self.seen else { return };
-        let snapshot = seen.datapath.snapshot();
+        let snapshot = match seen.watch.open() {
+            Ok(datapath) => datapath.snapshot(),
+            // It went in between, which `look` notices.
+            Err(error) => return log::debug!("{error}"),
+        };
         seen.generation = snapshot.control.generation();
         seen.summary = status(&snapshot);
         seen.next_return = by_hand::next_return(&snapshot.config);
@@ -148,6 +159,8 @@ impl Agent {
         if self.neighbours.differs(&snapshot) {
             self.publish_soon();
         }
+        drop(snapshot);
+        give_back();
     }
 
     /// Checks the servers in force. Results of this agent's checks count; before the first one, the recorded ones do.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     lock::is_busy,
+    memory::give_back,
     state::{Agent, LastSeen},
 };
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         inspect::{inspect, without_servers},
         mend::mend,
     },
+    datapath::Error,
     observe::agent_view::Level,
 };
 
@@ -65,12 +67,23 @@ impl Agent {
 
     async fn try_inspect(&mut self) -> Result<()> {
         let Some(seen) = &self.seen else { return Ok(()) };
-        let now = (self.net.stamp(self.attached.keys().copied()).await?, seen.datapath.generation());
+        let datapath = match seen.watch.open() {
+            Ok(datapath) => datapath,
+            // `look` notices that.
+            Err(Error::NotRunning(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let now = (self.net.stamp(self.attached.keys().copied()).await?, seen.watch.generation());
         // Asking for the route to each server takes long where there are many, and gives the same answers as before.
         let differences = match self.compared == Some(now) {
-            true => without_servers(&seen.datapath, &self.net).await?,
-            false => inspect(&seen.datapath, &self.net).await?,
+            true => without_servers(&datapath, &self.net).await?,
+            false => {
+                let differences = inspect(&datapath, &self.net).await?;
+                give_back();
+                differences
+            }
         };
+        drop(datapath);
         self.compared = Some(now).filter(|_| differences.is_empty());
         if differences.is_empty() {
             self.problems.clear();
@@ -92,7 +105,7 @@ impl Agent {
         if changes {
             // Before the links are read, so that what changes meanwhile is noticed later.
             if let Some(seen) = &mut self.seen {
-                seen.stamp = seen.datapath.stamp().unwrap_or(seen.stamp);
+                seen.stamp = seen.watch.stamp().unwrap_or(seen.stamp);
             }
             self.look_at_links().await;
             self.refresh(true).await;

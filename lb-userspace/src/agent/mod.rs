@@ -9,7 +9,7 @@
 //! checks      health checks                 publish     findings → the instance
 //! systemd     notifies systemd              only        one agent for each instance
 //! unconfirmed rolls back a change whose waiting process was killed
-//! stop        when it ends
+//! stop        when it ends                memory      given back to the system
 //! ```
 //!
 //! Trap: it may be killed between any two system calls, and started again. So its findings about servers, and the
@@ -22,6 +22,7 @@ mod file;
 mod follow;
 mod inspect;
 mod lock;
+mod memory;
 mod neighbours;
 mod only;
 mod publish;

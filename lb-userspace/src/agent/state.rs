@@ -12,7 +12,7 @@ use super::{checks::Checks, file::File, neighbours::Neighbours, only::OnlyAgent,
 use crate::{
     change::rollback::Abandoned,
     config::model::Failing,
-    datapath::{Datapath, InstanceOptions, Mode, Stamp},
+    datapath::{InstanceOptions, Mode, Port, Stamp, Watch, ports},
     net::{Interface, Net},
     observe::agent_view::{self, Level, ServerKey, Shared},
     serve,
@@ -37,7 +37,7 @@ pub struct Options {
 
 /// The instance as it was when the agent last looked.
 pub(super) struct LastSeen {
-    pub datapath: Datapath,
+    pub watch: Watch,
     pub stamp: Stamp,
     pub generation: u64,
     /// For `systemctl status`.
@@ -47,9 +47,14 @@ pub(super) struct LastSeen {
 }
 
 impl LastSeen {
+    /// The interfaces that the instance has been attached to.
+    pub async fn ports(&self, net: &Net) -> anyhow::Result<Vec<Port>> {
+        ports(&self.watch.open()?, net).await
+    }
+
     /// Whether no other instance has replaced it, and nobody has removed it.
     pub fn is_in_place(&self) -> bool {
-        self.datapath.stamp().is_some_and(|now| now.inode == self.stamp.inode)
+        self.watch.stamp().is_some_and(|now| now.inode == self.stamp.inode)
     }
 }
 

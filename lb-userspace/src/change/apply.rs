@@ -12,7 +12,7 @@ use super::{
     rollback::waiter,
 };
 use crate::{
-    config::model::{Config, Role, ServerMac},
+    config::model::{Config, Positions, Role, ServerMac},
     datapath::{Placed, Snapshot, Writer, attached, publish::Prepared},
     net::{Interface, Net},
 };
@@ -122,14 +122,13 @@ pub fn check_role(have: Role, want: &Config) -> Result<()> {
 /// A line for each server whose MAC has changed.
 fn moved(have: &Snapshot, placed: &Placed) -> Vec<String> {
     let mut lines = Vec::new();
-    let before = have.config.services.iter().flat_map(|service| {
-        service.servers.iter().map(|server| ((service.name.as_str(), server.address), server.mac.get()))
-    });
-    let before: HashMap<_, _> = before.collect();
+    let had: HashMap<_, _> = have.config.services.iter().map(|service| (service.name.as_str(), service)).collect();
     for service in &placed.config.services {
-        for server in &service.servers {
-            let same = before.get(&(service.name.as_str(), server.address));
-            if let (Some(Some(was)), ServerMac::Resolved { mac: is, .. }) = (same.copied(), server.mac)
+        let Some(had) = had.get(service.name.as_str()) else { continue };
+        let positions = Positions::of(had);
+        for (number, server) in service.servers.iter().enumerate() {
+            let before = positions.find(server.address, number).and_then(|position| had.servers[position].mac.get());
+            if let (Some(was), ServerMac::Resolved { mac: is, .. }) = (before, server.mac)
                 && was != is
             {
                 lines.push(format!("~ server {} {}: found at {is}, was {was}", service.name, server.address));

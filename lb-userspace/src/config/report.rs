@@ -1,6 +1,6 @@
 //! Collects the problems of a part of a configuration.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{borrow::Cow, collections::HashMap, hash::Hash};
 
 use super::{path::Path, problem::Finding};
 
@@ -18,44 +18,53 @@ pub(super) fn previous_label(index: usize) -> String {
     format!("list {} of previous", index + 1)
 }
 
-/// Collects the problems of a part: of the whole, of a service, or of a server.
+/// Collects the problems of a part: of the whole, of a service, or of a server. There may be many thousands of parts
+/// without a problem, so nothing is put together before there is one.
 pub(super) struct Report<'a> {
-    /// The part.
-    path: Path,
+    /// The part, or the service of the server that is the part.
+    path: Cow<'a, Path>,
+    server: Option<usize>,
     /// The start of its messages, if it has a name.
-    label: Option<String>,
+    label: Option<Cow<'a, str>>,
     findings: &'a mut Vec<Finding>,
 }
 
 impl<'a> Report<'a> {
     /// Those of the whole.
     pub fn new(findings: &'a mut Vec<Finding>) -> Self {
-        Self { path: Path::default(), label: None, findings }
+        Self { path: Cow::Owned(Path::default()), server: None, label: None, findings }
     }
 
     /// Those of a service.
     pub fn of_service(index: usize, name: &str, findings: &'a mut Vec<Finding>) -> Self {
-        Self { path: Path::service(index), label: Some(service_label(index, name)), findings }
+        let label = Some(service_label(index, name).into());
+        Self { path: Cow::Owned(Path::service(index)), server: None, label, findings }
     }
 
     /// Those of a server of this service.
     pub fn server(&mut self, index: usize) -> Report<'_> {
-        Report { path: self.path.server(index), label: self.label.clone(), findings: self.findings }
+        let label = self.label.as_deref().map(Cow::Borrowed);
+        Report { path: Cow::Borrowed(&self.path), server: Some(index), label, findings: self.findings }
+    }
+
+    /// The place of this part.
+    fn path(&self) -> Path {
+        self.server.map_or_else(|| self.path.clone().into_owned(), |index| self.path.server(index))
     }
 
     /// The place of a key of this part.
     pub fn key(&self, key: &'static str) -> Path {
-        self.path.key(key)
+        self.path().key(key)
     }
 
     /// A problem with a key of this part.
     pub fn add(&mut self, key: &'static str, text: impl std::fmt::Display) {
-        self.add_at(self.path.key(key), text);
+        self.add_at(self.key(key), text);
     }
 
     /// A problem with an item of a list.
     pub fn add_item(&mut self, key: &'static str, index: usize, text: impl std::fmt::Display) {
-        self.add_at(self.path.key(key).item(index), text);
+        self.add_at(self.key(key).item(index), text);
     }
 
     /// The same, if something is wrong.
@@ -67,14 +76,14 @@ impl<'a> Report<'a> {
 
     /// A problem with a key that is one only because other keys of this part are absent.
     pub fn add_without(&mut self, key: &'static str, absent: &[&'static str], text: impl std::fmt::Display) {
-        let absent = absent.iter().map(|key| self.path.key(*key)).collect();
-        let path = self.path.key(key);
+        let absent = absent.iter().map(|key| self.key(key)).collect();
+        let path = self.key(key);
         self.push(path, text, absent);
     }
 
     /// The same, if keys of other parts are absent.
     pub fn add_unless(&mut self, key: &'static str, absent: Vec<Path>, text: impl std::fmt::Display) {
-        let path = self.path.key(key);
+        let path = self.key(key);
         self.push(path, text, absent);
     }
 

@@ -33,4 +33,4 @@ pub use capacities::{Capacities, InstanceOptions, Need};
 pub use error::{Error, Result};
 pub use lifecycle::remove;
 pub use place::{Location, Placed};
-pub use store::{Datapath, Snapshot, Stamp, Totals, Writer, table::host_limits};
+pub use store::{Datapath, Snapshot, Stamp, Totals, Watch, Writer, table::host_limits};

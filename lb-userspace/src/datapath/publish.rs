@@ -2,7 +2,7 @@
 //!
 //! Under the instance's lock:
 //!
-//! 1. wait until no program reads the idle half, which was active before the last publication,
+//! 1. wait until no program reads the idle half, which was active before the last publication (if there was one),
 //! 2. write the whole idle half; a command that stops here leaves the active half as it is,
 //! 3. store the control word: every later packet uses the new half, and only that one.
 //!
@@ -74,7 +74,10 @@ impl Writer {
     /// Those of [`lay_out`].
     pub fn prepare(&self, placed: &Placed) -> Result<Prepared> {
         let have = self.snapshot();
-        grace::wait()?;
+        // Before the first publication no program has read the idle half.
+        if have.control.generation() > 0 {
+            grace::wait()?;
+        }
         let draining: Vec<_> = have.draining.iter().map(|draining| draining.counter).collect();
         let settled: Vec<Counter> = self.servers.get(&draining);
         let mut layout = lay_out(placed, &have, &settled, &self.capacities)?;

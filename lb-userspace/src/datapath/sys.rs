@@ -50,6 +50,22 @@ pub(super) struct Create {
     pub max_entries: u32,
     pub map_flags: u32,
     pub inner_map_fd: u32,
+    pub numa_node: u32,
+    /// What tools call it, with a zero at the end.
+    pub name: [u8; NAME_BYTES],
+}
+
+/// The kernel's `BPF_OBJ_NAME_LEN`.
+const NAME_BYTES: usize = 16;
+
+impl Create {
+    /// The same with a name, of which the kernel keeps the first 15 bytes.
+    pub fn named(mut self, name: &str) -> Self {
+        for (place, byte) in self.name[..NAME_BYTES - 1].iter_mut().zip(name.bytes()) {
+            *place = byte;
+        }
+        self
+    }
 }
 
 /// Creates a map.

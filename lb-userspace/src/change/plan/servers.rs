@@ -1,44 +1,49 @@
 //! What changes in a service's list of servers.
 
-use std::{collections::HashMap, iter, net::IpAddr};
+use std::iter;
 
 use lb_common::mac::Mac;
 
 use super::change::Change;
-use crate::config::model::{ByHand, Health, Server, ServerMac, Service, health};
-
-/// The positions of a service's servers.
-fn by_address(service: &Service) -> HashMap<IpAddr, usize> {
-    service.listed().enumerate().map(|(index, server)| (server.address, index)).collect()
-}
+use crate::config::model::{ByHand, Health, Positions, Server, ServerMac, Service, health};
 
 /// Servers that are removed, changed, added, or reordered.
 pub(super) fn list_changes(have: &Service, want: &Service) -> Vec<Change> {
-    let (before, after) = (by_address(have), by_address(want));
+    // Former servers follow those that are listed, so positions are the same in both.
+    let [before, after] = [have, want].map(|service| Positions::new(service.listed().map(|server| server.address)));
     let name = || want.name.clone();
-    let removed = have.listed().filter(|server| !after.contains_key(&server.address));
+    let removed = have.listed().enumerate().filter(|(index, server)| after.find(server.address, *index).is_none());
     let mut changes: Vec<_> =
-        removed.map(|server| Change::ServerRemoved { service: name(), server: server.address }).collect();
-    let mut positions = Vec::new();
-    for server in want.listed() {
-        if let Some(&index) = before.get(&server.address) {
-            positions.push(index);
-            changes.extend(server_changes(&want.name, &have.servers[index], server));
-            changes.extend(brought_back(&want.name, &have.servers[index], server));
+        removed.map(|(_, server)| Change::ServerRemoved { service: name(), server: server.address }).collect();
+    let (mut positions, mut is_new) = (Vec::new(), Vec::new());
+    for (index, server) in want.listed().enumerate() {
+        let position = before.find(server.address, index);
+        is_new.push(position.is_none());
+        let Some(position) = position else { continue };
+        positions.push(position);
+        let before = &have.servers[position];
+        if !is_same(before, server) {
+            changes.extend(server_changes(&want.name, before, server));
+            changes.extend(brought_back(&want.name, before, server));
         }
     }
-    let is_new = |server: &Server| !before.contains_key(&server.address);
-    let added = want.listed().filter(|server| is_new(server));
-    changes.extend(added.map(|server| Change::ServerAdded { service: name(), server: server.address }));
-    if !positions.is_sorted() || new_before_old(want, is_new) {
+    let added = want.listed().zip(&is_new).filter(|(_, is_new)| **is_new);
+    changes.extend(added.map(|(server, _)| Change::ServerAdded { service: name(), server: server.address }));
+    // A new one before one that stays gives that another position.
+    if !positions.is_sorted() || !is_new.is_sorted() {
         changes.push(Change::Reordered { service: name() });
     }
     changes
 }
 
-/// Whether a new server stands before one that stays, which then has another position.
-fn new_before_old(want: &Service, is_new: impl Fn(&Server) -> bool) -> bool {
-    want.listed().skip_while(|server| !is_new(server)).any(|server| !is_new(server))
+/// Whether nothing changes that is configured, which is so for nearly all servers of a long list.
+fn is_same(have: &Server, want: &Server) -> bool {
+    let configured = |server: &Server| {
+        // The rest of health is found out, not configured.
+        let Server { address: _, mac, vlan, weight, state, health } = *server;
+        (mac, vlan, weight, state, health.by_hand)
+    };
+    configured(have) == configured(want)
 }
 
 /// Whether a file brings back a server that a command took down. What a command itself changes, it does by hand.

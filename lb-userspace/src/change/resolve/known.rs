@@ -3,17 +3,26 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use crate::{
-    config::model::{ByHand, Check, Failing, Failure, Health, Initial, Peer, Server, ServerMac, Service, State},
+    config::model::{
+        ByHand, Check, Failing, Failure, Health, Initial, Peer, Positions, Server, ServerMac, Service, State,
+    },
     datapath::{Location, Snapshot},
 };
 
 /// The servers and peers before the change.
 pub struct Known<'a> {
-    servers: HashMap<(&'a str, IpAddr), Before>,
+    lists: HashMap<&'a str, KnownList<'a>>,
     /// The peers.
     pub peers: &'a [Peer],
     /// The services.
     pub services: &'a [Service],
+}
+
+/// A service's servers before the change.
+pub struct KnownList<'a> {
+    positions: Positions,
+    servers: &'a [Server],
+    locations: &'a [Location],
 }
 
 /// A server before the change.
@@ -33,20 +42,25 @@ impl<'a> Known<'a> {
     /// Those of a snapshot.
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let services = snapshot.config.services.iter().zip(&snapshot.locations);
-        let servers = services.flat_map(|(service, locations)| {
-            let servers = service.servers.iter().zip(locations);
-            servers.map(|(server, location)| {
-                let before =
-                    Before { mac: server.mac, location: *location, down: server.is_down(), health: server.health };
-                ((service.name.as_str(), server.address), before)
-            })
+        let lists = services.map(|(service, locations)| {
+            let positions = Positions::of(service);
+            (service.name.as_str(), KnownList { positions, servers: &service.servers, locations })
         });
-        Self { servers: servers.collect(), peers: &snapshot.config.peers, services: &snapshot.config.services }
+        Self { lists: lists.collect(), peers: &snapshot.config.peers, services: &snapshot.config.services }
     }
 
-    /// A server of a service.
-    pub fn get<'b>(&'b self, service: &'b str, server: IpAddr) -> Option<&'b Before> {
-        self.servers.get(&(service, server))
+    /// The servers of a service.
+    pub fn list(&self, service: &str) -> Option<&KnownList<'a>> {
+        self.lists.get(service)
+    }
+}
+
+impl KnownList<'_> {
+    /// A server, which often has the same number as before.
+    pub fn get(&self, server: IpAddr, number: usize) -> Option<Before> {
+        let position = self.positions.find(server, number)?;
+        let (server, location) = (self.servers.get(position)?, self.locations.get(position)?);
+        Some(Before { mac: server.mac, location: *location, down: server.is_down(), health: server.health })
     }
 }
 

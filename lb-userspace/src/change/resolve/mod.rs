@@ -65,10 +65,11 @@ pub async fn resolve(
     let mut locations = Vec::with_capacity(config.services.len());
     for (index, service) in config.services.iter_mut().enumerate() {
         let mut row = Vec::with_capacity(service.servers.len());
+        let known = known.list(&service.name);
         for (number, server) in service.servers.iter_mut().enumerate() {
-            let before = known.get(&service.name, server.address);
-            inherit(server, service.check.as_ref(), before, resolver.now);
-            row.push(resolver.place(&mut routes, &service.name, (index, number), server, before).await);
+            let before = known.and_then(|known| known.get(server.address, number));
+            inherit(server, service.check.as_ref(), before.as_ref(), resolver.now);
+            row.push(resolver.place(&mut routes, &service.name, (index, number), server, before.as_ref()).await);
         }
         locations.push(row);
     }

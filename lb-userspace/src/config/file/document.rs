@@ -24,7 +24,10 @@ const SIMILAR: f64 = 0.8;
 /// A text, what could be read of it, and what could not.
 pub(super) struct Document<'a> {
     text: &'a str,
-    table: Spanned<DeTable<'a>>,
+    /// What the parser reads: the text, or `legible`.
+    legible: &'a OnceCell<String>,
+    /// `None`: it was consumed, and can be made again.
+    table: Option<Spanned<DeTable<'a>>>,
     /// Errors of TOML's syntax.
     broken: Vec<(usize, String)>,
     /// Keys and values that were taken out.
@@ -48,17 +51,29 @@ impl<'a> Document<'a> {
             table = DeTable::parse_recoverable(legible.get_or_init(|| rest)).0;
         }
         let broken = errors.iter().map(|error| (start(error), error.message().to_owned()));
-        Self { text, table, broken: broken.collect(), removed: Vec::new() }
+        Self { text, legible, broken: broken.collect(), table: Some(table), removed: Vec::new() }
+    }
+
+    /// The text as a table, made again if it was consumed.
+    fn table(&mut self) -> &mut Spanned<DeTable<'a>> {
+        let text = self.legible.get().map_or(self.text, String::as_str);
+        self.table.get_or_insert_with(|| DeTable::parse_recoverable(text).0)
     }
 
     /// The text as a value, without what is wrong in it; `None`: too much is wrong.
     pub fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+        // Usually nothing is wrong. Copying the table of a large file takes longer than making the value.
+        if let Some(table) = self.table.take()
+            && let Ok(value) = T::deserialize(Deserializer::from(table))
+        {
+            return Some(value);
+        }
         while self.removed.len() < MAX_UNREADABLE {
-            let error = match T::deserialize(Deserializer::from(self.table.clone())) {
+            let error = match T::deserialize(Deserializer::from(self.table().clone())) {
                 Ok(value) => return Some(value),
                 Err(error) => error,
             };
-            let removed = error.span().and_then(|span| take(self.table.get_mut(), &span, &Path::default()));
+            let removed = error.span().and_then(|span| take(self.table().get_mut(), &span, &Path::default()));
             let Some((path, unknown)) = removed else {
                 self.broken.push((start(&error), error.message().to_owned()));
                 return None;
@@ -73,7 +88,10 @@ impl<'a> Document<'a> {
     }
 
     /// Every problem at its place, in the order of lines, once. Consequences of others are left out.
-    pub fn problems(&self, findings: Vec<Finding>) -> Vec<Problem> {
+    pub fn problems(&mut self, findings: Vec<Finding>) -> Vec<Problem> {
+        if !findings.is_empty() {
+            self.table();
+        }
         let broken =
             self.broken.iter().map(|(offset, text)| (*offset, format!("not TOML: {text}: {}", self.line(*offset))));
         let removed = self.removed.iter().filter(|removed| !self.is_on_broken_line(removed.offset));
@@ -94,10 +112,11 @@ impl<'a> Document<'a> {
 
     /// Where a key or item is, or what is around it if it is absent.
     fn offset(&self, path: &Path) -> usize {
-        let mut offset = self.table.span().start;
+        let Some(whole) = &self.table else { return 0 };
+        let mut offset = whole.span().start;
         let mut value = None;
         for step in path.steps() {
-            let table = value.map_or_else(|| Some(self.table.get_ref()), DeValue::as_table);
+            let table = value.map_or_else(|| Some(whole.get_ref()), DeValue::as_table);
             let next = match step {
                 Step::Key(key) => {
                     table.and_then(|table| table.get_key_value(&**key)).map(|(key, value)| (key.span(), value))

@@ -160,7 +160,7 @@ fn slots(selection: Option<&str>, slots: Option<i64>, report: &mut Report<'_>) -
 
 impl FileServer {
     fn draft(self, mut report: Report<'_>) -> DraftServer {
-        let label = match &self.address {
+        let label = || match &self.address {
             Some(address) => format!("server {}", address.escape_debug()),
             None => "a server".to_owned(),
         };
@@ -168,20 +168,23 @@ impl FileServer {
             None => ServerMac::Unresolved,
             Some(Ok(mac)) => ServerMac::Given(mac),
             Some(Err(error)) => {
-                report.add("mac", format_args!("{label}: mac {:?} is {error}", self.mac.unwrap_or_default()));
+                report.add(
+                    "mac",
+                    format_args!("{}: mac {:?} is {error}", label(), self.mac.as_deref().unwrap_or_default()),
+                );
                 ServerMac::Unresolved
             }
         };
         let state = word("state", self.state.as_deref(), &STATES, |problem| {
-            report.add("state", format_args!("{label}: {problem}"));
+            report.add("state", format_args!("{}: {problem}", label()));
         });
         let address = match &self.address {
             Some(text) => text.parse().map_err(|_| {
-                report.add("address", format_args!("{label}: not an IP address"));
+                report.add("address", format_args!("{}: not an IP address", label()));
                 text.clone()
             }),
             None => {
-                report.add_without("address", &["address"], format_args!("{label} has no address"));
+                report.add_without("address", &["address"], format_args!("{} has no address", label()));
                 Err(String::new())
             }
         };

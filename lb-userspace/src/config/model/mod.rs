@@ -5,6 +5,7 @@ mod config;
 pub mod health;
 pub mod host;
 mod peer;
+mod positions;
 mod previous;
 mod server;
 mod service;
@@ -19,6 +20,7 @@ pub use self::{
     health::{ByHand, Failing, Failure, Health, Missing, Unresolved},
     host::{Host, HostName},
     peer::{Peer, PeerMac},
+    positions::Positions,
     previous::{ParsePreviousError, PreviousServer},
     server::{Server, ServerMac, State, Vlan},
     service::{Direction, Fragments, Selection, Service},

@@ -152,30 +152,35 @@ fn servers(service: &Draft, report: &mut Report<'_>) {
 }
 
 fn one_server(server: &DraftServer, report: &mut Report<'_>) {
-    let label = server.label();
+    let label = || server.label();
     if let Ok(address) = server.address {
         let kind = never_on_the_wire(address).or_else(|| not_of_one_host(address)).or_else(|| mapped(address));
         if let Some(kind) = kind {
-            report.add("address", format_args!("{label}: this is {kind}, which cannot be a server's"));
+            report.add("address", format_args!("{}: this is {kind}, which cannot be a server's", label()));
         } else if let Some(kind) = only_on_one_link(address) {
-            report.add("address", format_args!(
-                "{label}: this is {kind}, of which each interface has its own; give an address that only one host has"
-            ));
+            report.add(
+                "address",
+                format_args!(
+                    "{}: this is {kind}, of which each interface has its own; give an address that only one host has",
+                    label()
+                ),
+            );
         }
     }
     if let model::ServerMac::Given(mac) = server.mac {
-        report.add_if(mac.is_group(), "mac", || format!("{label}: mac {mac} is a multicast or broadcast address"));
-        report
-            .add_if(!mac.is_unicast() && !mac.is_group(), "mac", || format!("{label}: mac {mac} is the zero address"));
+        report.add_if(mac.is_group(), "mac", || format!("{}: mac {mac} is a multicast or broadcast address", label()));
+        report.add_if(!mac.is_unicast() && !mac.is_group(), "mac", || {
+            format!("{}: mac {mac} is the zero address", label())
+        });
     }
     if let Some(vlan) = server.vlan {
         report.add_if(!(0..=i64::from(MAX_VLAN)).contains(&vlan), "vlan", || {
-            format!("{label}: vlan {vlan} is not from 1 to {MAX_VLAN}, nor 0 for no tag")
+            format!("{}: vlan {vlan} is not from 1 to {MAX_VLAN}, nor 0 for no tag", label())
         });
     }
     let weight = server.weight;
     report.add_if(!weight_fits(weight), "weight", || {
-        format!("{label}: weight {weight} is not from 1 to {MAX_SLOTS_PER_SERVICE}")
+        format!("{}: weight {weight} is not from 1 to {MAX_SLOTS_PER_SERVICE}", label())
     });
 }
 

@@ -15,7 +15,7 @@ use crate::{
         store::{
             counters::cpus,
             pins::Pins,
-            table::{DEVICES, Table, make_devices, sizes},
+            table::{DEVICES, Table, make_devices},
         },
         sys,
     },
@@ -51,9 +51,11 @@ impl Constants {
     }
 }
 
-/// Makes and pins the maps of an instance.
+/// Makes and pins the maps of an instance, as far as they are not there.
 pub(in crate::datapath) fn make_maps(pins: &Pins, capacities: &Capacities) -> Result<()> {
-    load(pins, capacities, Constants { interface: 0, mac: Mac::ZERO, group: 0, sent_isn: 0 }).map(drop)
+    sys::lift_memory_limit();
+    Table::all(capacities, cpus()?).iter().try_for_each(|table| table.make(pins))?;
+    make_devices(pins)
 }
 
 /// Further constants of traced programs.
@@ -80,7 +82,7 @@ pub(in crate::datapath) fn load_traced(
     tracing: Option<&TraceSettings>,
 ) -> Result<Programs> {
     let Constants { interface, mac, group, sent_isn } = constants;
-    sys::lift_memory_limit();
+    make_maps(pins, capacities)?;
     let cpus = cpus()?;
     let (cells, counters) = (capacities.cells(), u64::from(capacities.counters()));
     let numbers = [
@@ -98,14 +100,8 @@ pub(in crate::datapath) fn load_traced(
     ];
     let mut loader = EbpfLoader::new();
     loader.override_global("GROUP_MAC", &group, true);
-    for table in Table::all(capacities, cpus) {
-        table.make(pins)?;
-        loader.map_pin_path(table.name, pins.map(table.name));
-    }
-    make_devices(pins)?;
-    loader.map_pin_path(DEVICES, pins.map(DEVICES));
-    for (name, entries) in sizes(capacities) {
-        loader.map_max_entries(name, entries).map_pin_path(name, pins.map(name));
+    for name in Table::all(capacities, cpus).iter().map(|table| table.name).chain([DEVICES]) {
+        loader.map_pin_path(name, pins.map(name));
     }
     let Some(TraceSettings { filter, level, room }) = tracing else { return object::read(&mut loader, pins, &numbers) };
     loader

@@ -184,6 +184,28 @@ fn references(file: &[u8]) -> io::Result<Vec<Reference>> {
 #[cfg(all(test, not(without_datapath)))]
 mod tests {
     use super::*;
+    use crate::datapath::{
+        capacities::Capacities,
+        store::table::{DEVICES, Table},
+        sys::{BPF_F_MMAPABLE, BPF_MAP_TYPE_ARRAY},
+    };
+
+    /// User space makes every map that the programs refer to, with the values that they know.
+    #[test]
+    fn maps_are_made_as_the_programs_know_them() {
+        let mut bytes = Bytes::new(OBJECT);
+        let mut maps = aya_obj::Object::parse(bytes.as_mut()).unwrap().maps;
+        maps.retain(|name, _| !name.starts_with('.') && name != DEVICES);
+        for Table { name, value_bytes, entries } in Table::all(&Capacities::default(), 2) {
+            let map = maps.remove(name).unwrap();
+            let known = (map.map_type(), map.key_size(), map.map_flags());
+            assert_eq!(known, (BPF_MAP_TYPE_ARRAY, 4, BPF_F_MMAPABLE), "{name}");
+            let value = map.value_size();
+            // One with a single value may be a whole table.
+            assert!(value_bytes == value || (entries == 1 && value_bytes.is_multiple_of(value)), "{name}: {value}");
+        }
+        assert!(maps.is_empty(), "nobody makes {:?}", maps.keys());
+    }
 
     /// The regular object has no map, constant or program of tracing.
     #[test]

@@ -13,11 +13,18 @@ use std::{
     net::IpAddr,
 };
 
-use lb_common::{limits::COUNTER_WINDOW, record::DrainingRecord, table::Counter};
+use lb_common::{
+    limits::COUNTER_WINDOW,
+    record::{DrainingRecord, ServerRecord},
+    table::Counter,
+};
 
-use crate::datapath::{
-    error::{Error, Result},
-    store::snapshot::Snapshot,
+use crate::{
+    config::model::Positions,
+    datapath::{
+        error::{Error, Result},
+        store::snapshot::Snapshot,
+    },
 };
 
 /// The counters of a new half, service by service.
@@ -70,12 +77,13 @@ pub struct Remains {
 impl<'a> Ledger<'a> {
     /// A ledger of `capacity` counters, in which those that the active half names are in use.
     pub fn new(have: &'a Snapshot, capacity: u32) -> Self {
-        let mut had: HashMap<_, Vec<_>> = HashMap::new();
         let mut used = vec![false; capacity as usize];
-        for (service, server, counter) in have.counted() {
-            had.entry(service).or_default().push((server, counter));
-            used[counter as usize] = true;
-        }
+        let had = have.config.services.iter().zip(&have.services).map(|(service, record)| {
+            let servers = service.servers.iter().zip(have.servers_of(record));
+            let servers = servers.map(|(server, record)| (server.address, record.counter));
+            (service.name.as_str(), servers.inspect(|(_, counter)| used[*counter as usize] = true).collect())
+        });
+        let had = had.collect();
         have.draining.iter().for_each(|draining| used[draining.counter as usize] = true);
         Self { have, free: free_runs(&used), had, keeps: false, fresh: Vec::new() }
     }
@@ -182,7 +190,7 @@ impl<'a> Ledger<'a> {
         let now = Now::new(holders);
         let mut remains = Remains {
             draining: Vec::new(),
-            servers: vec![Counter::default(); now.servers.len()],
+            servers: vec![Counter::default(); holders.iter().map(|holder| holder.servers.len()).sum()],
             services: vec![Counter::default(); holders.len()],
             former: self.have.record.former,
         };
@@ -193,20 +201,24 @@ impl<'a> Ledger<'a> {
         let counted: Vec<_> = self.have.counted().collect();
         for (draining, value) in self.have.draining.iter().zip(settled) {
             let server = counted.get(draining.server as usize);
-            let server = server.and_then(|(name, server, _)| now.server(name, *server));
+            let server = server.and_then(|(name, server, _)| now.list(name)?.server(*server, usize::MAX));
             let service = || names.get(draining.service as usize).and_then(|name| now.service(name));
             remains.add(server.or_else(service), *value);
         }
-        for ((name, server, counter), record) in counted.iter().zip(&self.have.servers) {
-            let heir = now.server(name, *server).or_else(|| now.service(name));
-            remains.add(heir, record.former);
-            if heir.is_none_or(|heir| heir.counter != Some(*counter)) {
-                remains.draining.push(DrainingRecord {
-                    counter: *counter,
-                    service: heir.map_or(DrainingRecord::NO_SERVICE, |heir| heir.service),
-                    server: heir.and_then(|heir| heir.server).unwrap_or(DrainingRecord::NO_SERVER),
-                    reserved: 0,
-                });
+        for (service, record) in self.have.config.services.iter().zip(&self.have.services) {
+            let list = now.list(&service.name);
+            let servers = service.servers.iter().zip(self.have.servers_of(record));
+            for (number, (server, ServerRecord { counter, former, .. })) in servers.enumerate() {
+                let heir = list.map(|list| list.server(server.address, number).unwrap_or(list.heir()));
+                remains.add(heir, *former);
+                if heir.is_none_or(|heir| heir.counter != Some(*counter)) {
+                    remains.draining.push(DrainingRecord {
+                        counter: *counter,
+                        service: heir.map_or(DrainingRecord::NO_SERVICE, |heir| heir.service),
+                        server: heir.and_then(|heir| heir.server).unwrap_or(DrainingRecord::NO_SERVER),
+                        reserved: 0,
+                    });
+                }
             }
         }
         remains
@@ -228,30 +240,48 @@ struct Heir {
 }
 
 /// The services and servers of the new half, by name.
-struct Now<'a> {
-    services: HashMap<&'a str, u32>,
-    servers: HashMap<(&'a str, IpAddr), Heir>,
+struct Now<'a>(HashMap<&'a str, NewList>);
+
+/// A service of the new half.
+struct NewList {
+    service: u32,
+    first_server: u32,
+    positions: Positions,
+    counters: Vec<u32>,
 }
 
 impl<'a> Now<'a> {
     fn new(holders: &[Holder<'a>]) -> Self {
-        let services = holders.iter().zip(0..).map(|(holder, index)| (holder.name, index)).collect();
-        let all = holders.iter().zip(0..).flat_map(|(holder, service)| {
-            let servers = holder.servers.iter().zip(&holder.account.counters);
-            servers.map(move |(server, counter)| ((holder.name, *server), service, *counter))
+        let mut first_server = 0;
+        let lists = holders.iter().zip(0..).map(|(holder, service)| {
+            let positions = Positions::new(holder.servers.iter().copied());
+            let list = NewList { service, first_server, positions, counters: holder.account.counters.clone() };
+            first_server += holder.servers.len() as u32;
+            (holder.name, list)
         });
-        let heir = |(((name, server), service, counter), index)| {
-            ((name, server), Heir { service, server: Some(index), counter: Some(counter) })
-        };
-        Self { services, servers: all.zip(0..).map(heir).collect() }
+        Self(lists.collect())
+    }
+
+    fn list(&self, name: &str) -> Option<&NewList> {
+        self.0.get(name)
     }
 
     fn service(&self, name: &str) -> Option<Heir> {
-        self.services.get(name).map(|service| Heir { service: *service, server: None, counter: None })
+        self.list(name).map(NewList::heir)
+    }
+}
+
+impl NewList {
+    /// The service itself.
+    const fn heir(&self) -> Heir {
+        Heir { service: self.service, server: None, counter: None }
     }
 
-    fn server(&self, name: &str, server: IpAddr) -> Option<Heir> {
-        self.servers.get(&(name, server)).copied()
+    /// One of its servers, which often has the same number as before.
+    fn server(&self, server: IpAddr, number: usize) -> Option<Heir> {
+        let position = self.positions.find(server, number)?;
+        let (server, counter) = (self.first_server + position as u32, self.counters.get(position).copied());
+        Some(Heir { service: self.service, server: Some(server), counter })
     }
 }
 

@@ -1,9 +1,6 @@
 //! Opens an instance: finds its pins, and checks its record.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    ops::Deref,
-};
+use std::ops::Deref;
 
 use lb_common::{
     abi::{ABI, FORMER_ABI, Instance, MAGIC},
@@ -13,7 +10,7 @@ use lb_common::{
 use super::{
     counters::{OutcomeCounters, ServerCounters, TakenCounters, cpus},
     maps::{Mapped, Maps},
-    pins::{Lock, Pins, Stamp},
+    pins::{Lock, Pins},
     records::role,
     snapshot::Snapshot,
 };
@@ -120,14 +117,6 @@ impl Datapath {
     /// The digest of the file that an agent last put in force; 0: none.
     pub fn source(&self) -> u64 {
         self.maps.halves.get(self.maps.control.load().half() as usize).source
-    }
-
-    /// Changes when interfaces come and go, and when another instance replaces this one; `None`: it is gone.
-    pub fn stamp(&self) -> Option<Stamp> {
-        let ports = &self.maps.ports;
-        let mut hash = DefaultHasher::new();
-        ports.read(0, ports.len()).hash(&mut hash);
-        self.pins.stamp(hash.finish())
     }
 
     /// The control word in force.

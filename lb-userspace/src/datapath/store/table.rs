@@ -1,12 +1,13 @@
-//! The size of each map. Tables, which programs address directly, are made here and not by the loader; so is the map of
-//! devices.
+//! Makes an instance's maps, in their sizes.
 
 use std::os::fd::AsFd as _;
 
 use lb_common::{
+    abi::Instance,
     keep::Relay,
     limits::{MAX_INTERFACES, MAX_NIC_STATES, MAX_VALUE_BYTES, OUTCOME_COUNTERS},
-    table::{Counter, PackedCounter, PrefixFilter, ServiceCell, Slot},
+    record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
+    table::{Counter, NextHop, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
 };
 
 use super::{counters::cpus, pins::Pins};
@@ -19,46 +20,65 @@ use crate::datapath::{
 /// The map of devices.
 pub(in crate::datapath) const DEVICES: &str = "DEVICES";
 
-/// A table that is the only value of its map.
+/// An array map, which user space reads and writes in its memory.
 pub(in crate::datapath) struct Table {
     /// The map's name.
     pub name: &'static str,
-    /// The size of the whole table.
-    bytes: u32,
+    /// The size of a value.
+    pub value_bytes: u32,
+    /// The number of values.
+    pub entries: u32,
 }
 
 impl Table {
-    const fn new<T>(name: &'static str, length: u32) -> Self {
-        Self { name, bytes: length * size_of::<T>() as u32 }
+    /// A table that is the only value of its map.
+    const fn whole<T>(name: &'static str, length: u32) -> Self {
+        Self { name, value_bytes: length * size_of::<T>() as u32, entries: 1 }
+    }
+
+    /// A map with a value for each entry.
+    const fn of<T>(name: &'static str, entries: u32) -> Self {
+        Self { name, value_bytes: size_of::<T>() as u32, entries }
     }
 
     /// The tables of an instance.
-    pub const fn all(capacities: &Capacities, cpus: u32) -> [Self; 8] {
+    pub const fn all(capacities: &Capacities, cpus: u32) -> [Self; 19] {
+        let Capacities { services, servers, .. } = *capacities;
         [
-            Self::new::<u64>("CONTROL", 1),
-            Self::new::<ServiceCell>("CELLS", 2 * capacities.cells()),
-            Self::new::<PrefixFilter>("FILTERS", 4),
-            Self::new::<Slot>("SLOTS", 2 * capacities.slots),
-            Self::new::<Counter>("COUNTERS", cpus * capacities.counters()),
-            Self::new::<PackedCounter>("TALLIES", cpus * capacities.counters()),
-            Self::new::<Counter>("OUTCOMES", cpus * OUTCOME_COUNTERS),
-            Self::new::<Relay>("RELAYS", cpus),
-            Self::new::<Counter>("TAKEN", cpus * capacities.taken()),
+            Self::whole::<u64>("CONTROL", 1),
+            Self::whole::<ServiceCell>("CELLS", 2 * capacities.cells()),
+            Self::whole::<PrefixFilter>("FILTERS", 4),
+            Self::whole::<Slot>("SLOTS", 2 * capacities.slots),
+            Self::whole::<Counter>("COUNTERS", cpus * capacities.counters()),
+            Self::whole::<PackedCounter>("TALLIES", cpus * capacities.counters()),
+            Self::whole::<Counter>("OUTCOMES", cpus * OUTCOME_COUNTERS),
+            Self::whole::<Relay>("RELAYS", cpus),
+            Self::whole::<Counter>("TAKEN", cpus * capacities.taken()),
+            Self::of::<PrefixLengths>("PREFIXES", 4),
+            Self::of::<NextHop>("REMOTES", 2 * capacities.counters()),
+            Self::of::<Instance>("INSTANCE", 1),
+            Self::of::<HalfRecord>("HALVES", 2),
+            Self::of::<ServiceRecord>("SERVICES", 2 * services),
+            Self::of::<ServerRecord>("SERVERS", 2 * servers),
+            Self::of::<PreviousRecord>("PREVIOUS", 2 * capacities.previous()),
+            Self::of::<DrainingRecord>("RETIRED", 2 * capacities.draining()),
+            Self::of::<NicStateRecord>("HELD", MAX_NIC_STATES),
+            Self::of::<PortRecord>("PORTS", MAX_INTERFACES),
         ]
     }
 
-    /// Makes and pins the map, unless it is there. The loader cannot set the size of a value, so the object file does
-    /// not define these maps.
+    /// Makes and pins the map, unless it is there. The loader cannot set the size of a value, and it would read the
+    /// object file and the kernel's types, which takes some twenty milliseconds. So it makes no map.
     pub fn make(&self, pins: &Pins) -> Result<()> {
         let array = Create {
             map_type: sys::BPF_MAP_TYPE_ARRAY,
             key_size: 4,
-            value_size: self.bytes,
-            max_entries: 1,
+            value_size: self.value_bytes,
+            max_entries: self.entries,
             map_flags: sys::BPF_F_MMAPABLE,
             ..Create::default()
         };
-        make(pins, self.name, &array)
+        make(pins, self.name, array)
     }
 }
 
@@ -74,15 +94,15 @@ pub fn make_devices(pins: &Pins) -> Result<()> {
         max_entries: MAX_INTERFACES,
         ..Create::default()
     };
-    make(pins, DEVICES, &devices)
+    make(pins, DEVICES, devices)
 }
 
-fn make(pins: &Pins, name: &str, map: &Create) -> Result<()> {
+fn make(pins: &Pins, name: &str, map: Create) -> Result<()> {
     let pin = pins.map(name);
     if pin.exists() {
         return Ok(());
     }
-    let made = sys::create(map).and_then(|map| sys::pin(map.as_fd(), &pin));
+    let made = sys::create(&map.named(name)).and_then(|map| sys::pin(map.as_fd(), &pin));
     made.map_err(Error::io(format!("making the map {name}")))
 }
 
@@ -113,21 +133,4 @@ fn longest_value() -> u32 {
         // Anything else is for the maps themselves to meet.
         Ok(_) | Err(_) => MAX_VALUE_BYTES,
     }
-}
-
-/// The number of entries of each map that the loader makes.
-pub(in crate::datapath) const fn sizes(capacities: &Capacities) -> [(&'static str, u32); 10] {
-    let Capacities { services, servers, .. } = *capacities;
-    [
-        ("PREFIXES", 4),
-        ("REMOTES", 2 * capacities.counters()),
-        ("INSTANCE", 1),
-        ("HALVES", 2),
-        ("SERVICES", 2 * services),
-        ("SERVERS", 2 * servers),
-        ("PREVIOUS", 2 * capacities.previous()),
-        ("RETIRED", 2 * capacities.draining()),
-        ("HELD", MAX_NIC_STATES),
-        ("PORTS", MAX_INTERFACES),
-    ]
 }

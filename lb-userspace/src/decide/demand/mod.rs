@@ -5,12 +5,12 @@
 //! sum of hashes, one for each server, so that the table without a server is found without going through the others.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     net::IpAddr,
 };
 
-use super::slots::Refinement;
+use super::slots::{Extent, Refinement};
 use crate::config::model::{Config, Server, ServerMac, Service, State};
 
 /// The slots that a configuration needs.
@@ -74,27 +74,27 @@ pub fn demand(config: &Config) -> Demand {
     let kinds = kinds(&config.services);
     // Services of several kinds may have the same table.
     let mut tables: HashMap<u128, (usize, Slots)> = HashMap::new();
-    let mut failures: BTreeMap<IpAddr, Vec<(usize, Table)>> = BTreeMap::new();
+    let mut failures: Vec<(IpAddr, usize, Table)> = Vec::new();
     for (index, kind) in kinds.iter().enumerate() {
         tables.entry(kind.table.id).or_insert((0, kind.table.slots)).0 += 1;
-        for (server, table) in kind.without_each() {
-            failures.entry(server).or_default().push((index, table));
-        }
+        failures.extend(kind.without_each().map(|(server, table)| (server, index, table)));
     }
+    failures.sort_by_key(|(server, ..)| *server);
     let now = tables.values().fold(Slots::default(), |sum, (_, slots)| sum.plus(*slots));
     let mut worst: Option<Failure> = None;
-    for (server, changes) in failures {
-        let mut services = 0;
-        let mut gone: HashMap<u128, usize> = HashMap::new();
-        for (kind, _) in &changes {
+    let (mut gone, mut new): (HashMap<u128, usize>, HashSet<u128>) = Default::default();
+    for changes in failures.chunk_by(|(one, ..), (next, ..)| one == next) {
+        let (server, mut services) = (changes[0].0, 0);
+        gone.clear();
+        new.clear();
+        for (_, kind, _) in changes {
             services += kinds[*kind].services;
             *gone.entry(kinds[*kind].table.id).or_default() += 1;
         }
         let stays = |id: &u128| tables.get(id).is_some_and(|(users, _)| gone.get(id).is_none_or(|gone| gone < users));
         let mut slots = now;
         gone.keys().filter(|id| !stays(id)).for_each(|id| slots = slots.minus(tables[id].1));
-        let mut new = HashSet::new();
-        for (_, table) in changes {
+        for (.., table) in changes {
             if !stays(&table.id) && new.insert(table.id) {
                 slots = slots.plus(table.slots);
             }
@@ -107,8 +107,8 @@ pub fn demand(config: &Config) -> Demand {
 }
 
 impl Slots {
-    fn of(service: &Service, up: usize) -> Self {
-        let room = |refinement: Refinement| u64::from(refinement.room(service, up));
+    fn of(extent: Extent, up: usize) -> Self {
+        let room = |refinement: Refinement| u64::from(refinement.room(extent, up));
         Self { usual: room(Refinement::default()), least: room(Refinement::COARSEST) }
     }
 
@@ -161,6 +161,7 @@ impl Kind<'_> {
     /// For each server that takes flows, the table when it is down.
     fn without_each(&self) -> impl Iterator<Item = (IpAddr, Table)> {
         let up = self.takes_flows.iter().filter(|takes| **takes).count();
+        let extent = Extent::of(self.service);
         let taking = self.service.servers.iter().enumerate().filter(|(index, _)| self.takes_flows[*index]);
         taking.map(move |(index, server)| {
             if has_failing(self.service) {
@@ -170,7 +171,7 @@ impl Kind<'_> {
             }
             let change = part(index, server, false).wrapping_sub(part(index, server, true));
             let id = self.table.id.wrapping_add(change);
-            (server.address, Table { id, slots: Slots::of(self.service, up - 1) })
+            (server.address, Table { id, slots: Slots::of(extent, up - 1) })
         })
     }
 }
@@ -179,7 +180,7 @@ fn table(service: &Service, takes_flows: &[bool]) -> Table {
     let servers = service.servers.iter().zip(takes_flows).enumerate();
     let parts = servers.map(|(index, (server, takes))| part(index, server, *takes));
     let id = parts.fold(wide_hash(&service.selection), u128::wrapping_add);
-    Table { id, slots: Slots::of(service, takes_flows.iter().filter(|takes| **takes).count()) }
+    Table { id, slots: Slots::of(Extent::of(service), takes_flows.iter().filter(|takes| **takes).count()) }
 }
 
 /// A server's part in a table's sum.
@@ -194,13 +195,12 @@ fn part(index: usize, server: &Server, takes_flows: bool) -> u128 {
 }
 
 fn wide_hash(value: &impl Hash) -> u128 {
-    let half = |which: u8| {
-        let mut hasher = DefaultHasher::new();
-        which.hash(&mut hasher);
-        value.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
+    let mut first = DefaultHasher::new();
+    value.hash(&mut first);
+    // What has been read so far is hashed once for both halves.
+    let mut second = first.clone();
+    second.write_u8(1);
+    u128::from(first.finish()) << 64 | u128::from(second.finish())
 }
 
 #[cfg(test)]

@@ -19,16 +19,21 @@ use crate::config::model::{Selection, Server, Service};
 use self::{
     entry::entries,
     fill::{maglev, modulo},
-    rendezvous::{draw, tickets},
+    rendezvous::Tickets,
 };
 
 mod entry;
 mod fill;
+mod highest;
 mod order;
 mod refinement;
 mod rendezvous;
 
-pub use self::{entry::Entry, order::Order, refinement::Refinement};
+pub use self::{
+    entry::Entry,
+    order::Order,
+    refinement::{Extent, Refinement},
+};
 
 #[cfg(test)]
 mod tests;
@@ -93,15 +98,13 @@ impl SlotTable {
             }
             Selection::Resilient { slots } => maglev(&servers, slots),
         };
-        let tickets = tickets(&servers, &takes_flows);
+        let tickets = Tickets::of(&servers, &takes_flows);
         if tickets.is_empty() {
             return Self { slots: vec![None; base.len()] };
         }
-        let slots = (0..).zip(base).map(|(slot, server)| match takes_flows[usize::from(server)] {
-            true => Some(server),
-            false => draw(&tickets, slot),
-        });
-        Self { slots: slots.collect() }
+        let mut slots: Vec<_> = base.into_iter().map(Some).collect();
+        tickets.deal(&mut slots, |server| !takes_flows[usize::from(server)]);
+        Self { slots }
     }
 
     /// T, the number of slots.

@@ -7,7 +7,7 @@ use super::{
     entry::{Entry, entries},
     fill::{maglev, modulo},
     refinement::Refinement,
-    rendezvous::{MOST, Ticket, draw, draw_many, tickets},
+    rendezvous::{MOST, Tickets},
 };
 use crate::config::model::Selection;
 
@@ -15,7 +15,7 @@ use crate::config::model::Selection;
 pub struct Order {
     own: Vec<u16>,
     takes_part: Vec<bool>,
-    tickets: Vec<Ticket>,
+    tickets: Tickets,
 }
 
 impl Order {
@@ -37,7 +37,7 @@ impl Order {
             }
             Selection::Resilient { slots } => maglev(&servers, slots),
         };
-        let tickets = tickets(&servers, &takes_part);
+        let tickets = Tickets::of(&servers, &takes_part);
         Self { own, takes_part, tickets }
     }
 
@@ -55,7 +55,7 @@ impl Order {
     pub fn first(&self, slot: u32) -> Option<u16> {
         match *self.own.get(slot as usize)? {
             own if self.takes_part[usize::from(own)] => Some(own),
-            _ => draw(&self.tickets, slot.into()),
+            _ => self.tickets.draw(slot.into()),
         }
     }
 
@@ -66,7 +66,7 @@ impl Order {
         let heads = usize::from(self.takes_part[usize::from(own)]);
         first[0] = own;
         let most = first.len().min(MOST);
-        let others = draw_many(&self.tickets, slot.into(), own, &mut first[heads..most]);
+        let others = self.tickets.draw_many(slot.into(), own, &mut first[heads..most]);
         &first[..heads + others]
     }
 }

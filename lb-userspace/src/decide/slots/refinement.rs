@@ -71,11 +71,26 @@ impl Refinement {
     }
 
     /// How many slots a service's table takes up if `up` of its servers take flows. If none does, none.
-    pub fn room(self, service: &Service, up: usize) -> u32 {
-        match service.selection {
+    pub fn room(self, Extent { selection, n, servers }: Extent, up: usize) -> u32 {
+        match selection {
             _ if up == 0 => 0,
-            Selection::Modulo => service.n() * self.times(service.n(), up, service.listed().count()),
+            Selection::Modulo => n * self.times(n, up, servers),
             Selection::Resilient { slots } => slots,
         }
+    }
+}
+
+/// What the size of a service's table depends on, besides who takes flows. It is counted once, as lists are long.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    selection: Selection,
+    n: u32,
+    servers: usize,
+}
+
+impl Extent {
+    /// That of a service.
+    pub fn of(service: &Service) -> Self {
+        Self { selection: service.selection, n: service.n(), servers: service.listed().count() }
     }
 }

@@ -1,6 +1,8 @@
 //! The cost of commands, and their effect on traffic.
 
+mod agent;
 mod commands;
+mod large;
 mod loss;
 mod memory;
 mod moment;
@@ -16,6 +18,8 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     let mut rows = publish::run(options, progress)?;
     rows.extend(commands::run(options, progress)?);
     rows.extend(moment::run(options, progress)?);
+    rows.extend(large::run(options, progress)?);
+    rows.extend(agent::run(options, progress)?);
     rows.extend(loss::run(options, progress)?);
     rows.extend(memory::run(options, progress)?);
     Ok(rows)

@@ -20,11 +20,15 @@ use crate::{
     options::Options,
     packets::{SERVERS, one_service},
     progress::Progress,
-    result::Row,
+    result::{Row, Target},
+    table::Table,
 };
 
 /// The pause between two packets: short compared with what is measured, but the command needs a CPU as well.
 const PAUSE: Duration = Duration::from_micros(20);
+
+/// From the start of `attach` to the first packet.
+const FIRST: Target = Target::AtMost(100.0);
 
 /// No command takes this long.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -53,10 +57,45 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         ensure!(probe.destination()? == usual, "`server up` did not move the packet back");
     }
     let what = "command start to the first packet by the new table";
+    drop(modlb);
     Ok(vec![
+        attach(options, progress)?,
         row(format!("`modlb server down`, {what}"), "ms", &down),
         row(format!("`modlb server up`, {what}"), "ms", &up),
     ])
+}
+
+/// How soon the first packet is forwarded by an instance that is made.
+fn attach(options: &Options, progress: &mut Progress) -> Result<Row> {
+    progress.step("control: attach to the first packet");
+    let namespace = Namespace::new("first")?;
+    namespace.ip(&format!("link add eth0 address {} type veth peer name peer0", crate::frame::INTERFACE))?;
+    let (frame, mut times) = (Frame::new(&Shape::tcp(Family::V4)).bytes, Vec::new());
+    for _ in 0..if options.quick { 5 } else { 21 } {
+        interrupt::check()?;
+        // Detached on drop.
+        let modlb = Modlb::new(&options.modlb, &namespace)?;
+        let file = modlb.file("modlb.toml", &Table { servers: 3, ..one_service(Family::V4) }.configuration())?;
+        let mut command = modlb.command(&format!("attach eth0 --mode generic --config {}", file.display()));
+        let start = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn()?;
+        let forwards = || {
+            let probe = Probe { program: program(&modlb).ok()?, frame: frame.clone() };
+            probe.destination().ok().filter(|destination| frame[..6] != *destination)
+        };
+        while forwards().is_none() {
+            if start.elapsed() > TOO_LONG {
+                let _ = child.kill();
+                let _ = child.wait();
+                bail!("`modlb attach` forwards nothing");
+            }
+            thread::sleep(10 * PAUSE);
+        }
+        times.push(milliseconds(start.elapsed()));
+        ensure!(child.wait()?.success(), "`modlb attach` failed");
+    }
+    Ok(row("`modlb attach` of a new instance, command start to the first packet forwarded", "ms", &times)
+        .with_target(FIRST))
 }
 
 /// A packet that shows which table is in force.

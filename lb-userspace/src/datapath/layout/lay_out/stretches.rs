@@ -10,7 +10,7 @@ use lb_common::table::Slot;
 use crate::{
     config::model::{Selection, Service},
     datapath::error::{Error, Result},
-    decide::slots::{Digest, Refinement, SlotTable},
+    decide::slots::{Digest, Extent, Refinement, SlotTable},
 };
 
 /// All that a stretch depends on: the selection, and for each server its address, its weight and, if it takes flows,
@@ -64,9 +64,9 @@ impl<'a> Stretches<'a> {
     /// [`Error::Capacity`]: they have no room for the coarsest.
     pub fn refinement(&self, capacity: u32) -> Result<Refinement> {
         let up = |slots: &[Option<Slot>]| slots.iter().flatten().count();
-        let tables: Vec<_> = self.distinct.iter().map(|(service, slots)| (*service, up(slots))).collect();
+        let tables: Vec<_> = self.distinct.iter().map(|(service, slots)| (Extent::of(service), up(slots))).collect();
         let needed = |refinement: Refinement| {
-            tables.iter().map(|(service, up)| u64::from(refinement.room(service, *up))).sum::<u64>()
+            tables.iter().map(|(extent, up)| u64::from(refinement.room(*extent, *up))).sum::<u64>()
         };
         Refinement::all().find(|refinement| needed(*refinement) <= capacity.into()).ok_or_else(|| Error::Capacity {
             what: "slots",
