@@ -22,18 +22,22 @@ pub struct Image {
     pub code: Vec<Insn>,
     /// The first instruction of each.
     functions: BTreeMap<String, usize>,
+    /// The first instruction of each section, and where in the file it is.
+    sections: Vec<(usize, u64)>,
 }
 
 impl Image {
     /// Reads an object file.
     pub fn read(file: &[u8]) -> Result<Self> {
         let elf = ElfFile64::<LittleEndian>::parse(file).context("this is no object file of a BPF program")?;
-        let (mut code, mut starts) = (Vec::new(), BTreeMap::new());
+        let (mut code, mut starts, mut sections) = (Vec::new(), BTreeMap::new(), Vec::new());
         for section in elf.sections().filter(|section| section.kind() == SectionKind::Text && section.size() > 0) {
             starts.insert(section.index().0, code.len());
+            let (offset, _) = section.file_range().context("a section of code is not in the file")?;
+            sections.push((code.len(), offset));
             decode(section.name()?, section.data()?, &mut code)?;
         }
-        let mut image = Self { code, functions: BTreeMap::new() };
+        let mut image = Self { code, functions: BTreeMap::new(), sections };
         for section in elf.sections() {
             let Some(&start) = starts.get(&section.index().0) else { continue };
             for (offset, relocation) in section.relocations() {
@@ -49,6 +53,29 @@ impl Image {
                 image.functions.insert(symbol.name()?.to_owned(), start + symbol.address() as usize / 8);
             }
         }
+        Ok(image)
+    }
+
+    /// The same with a program that hands every packet to its general path: its first instructions load the control
+    /// word and go to the call.
+    pub fn without_fast_path(&self, entry: usize, general: usize) -> Result<Self> {
+        let mut image = self.clone();
+        let calls = self.body(entry).find(|number| self.code[*number].target == Some(general));
+        let call = calls.context("the program does not call its general path")?;
+        let place = |number: usize| self.code[number].place.clone();
+        let insn = |number: usize, code, dst, src, off| {
+            let (imm, upper, symbol, target) = (0, 0, None, None);
+            Insn { code, dst, src, off, imm, upper, symbol, target, place: place(number) }
+        };
+        // A branch that is always taken: verifiers want a way to each instruction.
+        let jump = if self.code[entry + 3].is_wide() { entry + 4 } else { entry + 3 };
+        let mut first = vec![insn(entry, 0x18, 3, 0, 0), insn(entry + 1, 0, 0, 0, 0), insn(entry + 2, 0x79, 2, 3, 0)];
+        first[0].symbol = Some("modlb_table_CONTROL".into());
+        if jump == entry + 4 {
+            first.push(insn(entry + 3, 0x05, 0, 0, 0));
+        }
+        first.push(insn(jump, 0x55, 3, 0, i16::try_from(call - jump - 1)?));
+        image.code.splice(entry..=jump, first);
         Ok(image)
     }
 
@@ -84,6 +111,12 @@ impl Image {
             }
         }
         Ok(())
+    }
+
+    /// Where in the file an instruction is.
+    pub fn offset(&self, number: usize) -> usize {
+        let section = self.sections.iter().rfind(|(first, _)| *first <= number);
+        section.map_or(0, |(first, offset)| *offset as usize + 8 * (number - first))
     }
 
     /// A function's first instruction.
@@ -134,7 +167,7 @@ impl Image {
         }
     }
 
-    fn name_at(&self, first: usize) -> &str {
+    pub fn name_at(&self, first: usize) -> &str {
         self.functions.iter().find(|(_, start)| **start == first).map_or("", |(name, _)| name)
     }
 }

@@ -1,7 +1,8 @@
 //! The machine: what each instruction does. One for numbers and for terms.
 
 use crate::{
-    domain::{Domain, Region, Step, Stop, Value},
+    domain::{Domain, Step, Stop},
+    value::{Region, Value},
     image::Image,
     insn::{Alu, Insn, Operation, Source, Test},
     memory,
@@ -78,7 +79,7 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
             return Ok(Event::Branch(condition, target(state.next, insn)));
         }
         Operation::CallHelper => {
-            let value = domain.helper(insn.imm)?;
+            let value = domain.helper(insn.imm, state)?;
             state.forget_arguments();
             state.registers[0] = Some(value);
         }
@@ -200,9 +201,9 @@ fn condition<D: Domain>(
             domain.does_not_wrap(&b)?;
             Ok(domain.compare(test, width, &a, &b))
         }
-        // The start of a table is not null.
+        // No place in a table is null.
         (Value::Pointer(Region::Table(_), at), Value::Number(b))
-            if domain.known(&at) == Some(0)
+            if domain.known(&at).is_some_and(|at| at >> 32 == 0)
                 && domain.known(&b) == Some(0)
                 && width == 64
                 && matches!(test, Test::Equal | Test::NotEqual) =>

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use crate::{
-    domain::{Domain, Region, Step, Stop, Value},
+    domain::{Domain, Step, Stop},
+    value::{Region, Value},
     state::{CALLS, FRAME, State, Write},
 };
 

@@ -1,15 +1,17 @@
 //! The machine's world where everything is known: one frame and what is in the tables.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::{BTreeMap, BTreeSet}, rc::Rc};
 
 use crate::{
-    domain::{Domain, Region, Step, Stop, Value},
+    domain::{Domain, Step, Stop},
+    value::{Region, Value},
+    helpers,
     image::Image,
     insn::{Alu, Test},
     machine::{self, Event},
     state::{State, Write},
     sum::{apply, signed},
-    symbolic::{CONSTANT, HELPER_CPU, HELPER_LENGTH, TABLE},
+    symbolic::{CONSTANT, TABLE},
     term::{Op, mask},
 };
 
@@ -20,6 +22,10 @@ pub struct Numbers {
     pub whole_length: u64,
     pub cpu: u64,
     pub fragments: bool,
+    /// The index of the interface that the program is attached to.
+    pub interface: u64,
+    /// The interfaces that frames may be redirected to.
+    pub devices: BTreeSet<u64>,
     /// What user space fills in.
     pub numbers: BTreeMap<String, u64>,
     /// Bytes of tables by their distance from the table's start; others are 0.
@@ -42,12 +48,20 @@ pub enum Ending {
     Fault(String),
 }
 
+/// A global variable that user space sets when it loads a program.
+const INTERFACE: &str = "INTERFACE";
+
 /// How many instructions a program may take.
 const STEPS: usize = 1_000_000;
 
 impl Numbers {
     /// Runs a function up to its end or to the call of `general`.
-    pub fn run(&mut self, image: &Image, first: usize, arguments: &[u64], general: Option<usize>) -> Ending {
+    pub fn run(&self, image: &Image, first: usize, arguments: &[u64], general: Option<usize>) -> Ending {
+        // The packet changes.
+        self.clone().run_once(image, first, arguments, general)
+    }
+
+    fn run_once(&mut self, image: &Image, first: usize, arguments: &[u64], general: Option<usize>) -> Ending {
         let context = State::context(0);
         let arguments = arguments.iter().map(|argument| Value::Number(*argument));
         let mut state = State::new(first, [context.clone()].into_iter().chain(arguments));
@@ -67,11 +81,8 @@ impl Numbers {
                     }
                 }
                 Ok(Event::Exit(Value::Number(action))) => {
-                    let mut frame = self.frame.clone();
-                    for (at, byte) in &state.packet {
-                        frame[*at as usize] = *byte as u8;
-                    }
-                    return Ending::Decided { action, frame, writes: state.writes };
+                    self.settle(&mut state);
+                    return Ending::Decided { action, frame: self.whole(), writes: state.writes };
                 }
                 Ok(Event::Exit(Value::Pointer(..))) => return Ending::Fault("returns a pointer".into()),
                 Err(Stop::Fault(what) | Stop::Failed(what)) => return Ending::Fault(what),
@@ -79,6 +90,31 @@ impl Numbers {
             }
         }
         Ending::Fault(format!("takes more than {STEPS} instructions"))
+    }
+
+    /// Puts what was written to the packet into it.
+    pub fn settle(&mut self, state: &mut State<u64>) {
+        for (at, byte) in std::mem::take(&mut state.packet) {
+            self.frame[at as usize] = byte as u8;
+        }
+    }
+
+    /// The whole frame; behind the first buffer there are zeros.
+    pub fn whole(&self) -> Vec<u8> {
+        let mut frame = self.frame.clone();
+        if self.fragments {
+            frame.resize(frame.len().max(self.whole_length as usize), 0);
+        }
+        frame
+    }
+
+    /// How many entries a map has in which programs look entries up.
+    pub fn entries(&self, map: &str) -> u64 {
+        const MOST: u64 = 1 << 18;
+        match map {
+            "PREFIXES" => 4,
+            _ => (2 * self.numbers.get("COUNTERS").copied().unwrap_or_default().min(MOST)).clamp(1, MOST),
+        }
     }
 
     /// The control word.
@@ -154,7 +190,8 @@ impl Domain for Numbers {
             return value
                 .map_or_else(|| Err(Stop::Fault(format!("no number {name}"))), |value| Ok(Value::Number(*value)));
         }
-        let region = name.strip_prefix(TABLE).map(|table| Region::Table(table.into()));
+        let table = name.strip_prefix(TABLE).or_else(|| (&**name == INTERFACE).then_some(INTERFACE));
+        let region = table.map(|table| Region::Table(table.into()));
         Ok(Value::Pointer(region.unwrap_or_else(|| Region::Other(name.clone())), 0))
     }
 
@@ -182,6 +219,9 @@ impl Domain for Numbers {
     }
 
     fn table_byte(&mut self, table: &Rc<str>, address: &u64) -> Step<u64, Self> {
+        if &**table == INTERFACE {
+            return Ok(self.interface >> (8 * address) & 255);
+        }
         Ok(self.tables.get(&(table.clone(), *address)).copied().unwrap_or(0).into())
     }
 
@@ -189,11 +229,7 @@ impl Domain for Numbers {
         Ok(a.wrapping_sub(*b) >= u64::from(size_b) && b.wrapping_sub(*a) >= u64::from(size_a))
     }
 
-    fn helper(&mut self, number: i32) -> Step<Value<u64>, Self> {
-        match number {
-            HELPER_CPU => Ok(Value::Number(self.cpu)),
-            HELPER_LENGTH if self.fragments => Ok(Value::Number(self.whole_length)),
-            _ => Err(Stop::Fault(format!("calls the helper {number}"))),
-        }
+    fn helper(&mut self, number: i32, state: &mut State<u64>) -> Step<Value<u64>, Self> {
+        helpers::call(self, number, state)
     }
 }

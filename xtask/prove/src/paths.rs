@@ -18,8 +18,8 @@ use crate::{
 const REFUTATIONS: usize = 20;
 
 impl Prover<'_> {
-    /// Leaves out paths that do not come by this instruction. For planted faults: on others nothing changed. Nothing is
-    /// proven then, only refuted.
+    /// Leaves out paths that do not come by this instruction. For changed programs: what others do is as before. So what is
+    /// proven then is proven of those paths alone.
     pub fn focus(&mut self, number: usize) {
         let is_general = self.image.body(self.general).contains(&number);
         self.focus = Some(Focus { number, leads_there: self.image.leading_to(number), is_general });
@@ -59,6 +59,9 @@ impl Prover<'_> {
             let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed());
             if confirmed || self.refutations.len() >= REFUTATIONS {
                 break;
+            }
+            if self.deadline.is_some_and(|deadline| deadline < Instant::now()) {
+                bail!("it takes too long");
             }
             if self.shown.elapsed().as_secs() >= 5 {
                 (self.progress)(&self.counts, self.domain.solver.questions, self.pending.len());

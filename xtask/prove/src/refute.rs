@@ -11,6 +11,7 @@ use crate::{
     assumptions,
     eval::Evaluator,
     image::Image,
+    kernel::SHORTEST,
     numbers::{Ending, Numbers},
     sum::apply,
     symbolic::Symbolic,
@@ -35,7 +36,7 @@ pub struct Program<'a> {
 
 impl Refutation {
     pub fn new(what: String, found: Option<Numbers>, program: &Program<'_>) -> Self {
-        let example = found.map(|mut found| {
+        let example = found.map(|found| {
             let fast = found.run(program.image, program.entry, &[], Some(program.general));
             let control = found.control();
             let general = found.run(program.image, program.general, &[control], None);
@@ -107,9 +108,11 @@ fn wishes(domain: &mut Symbolic) -> Vec<Term> {
     let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());
     let terms = &mut domain.terms;
     let (zero, short) = (terms.constant(0, 64), terms.constant(SHORT, 64));
-    let mut wishes = vec![terms.less(length, short), terms.equal(whole, length), terms.equal(cpu, zero)];
+    let least = terms.constant(SHORTEST as u64, 64);
+    let too_short = terms.less(length, least);
+    let mut wishes = vec![terms.less(length, short), terms.not(too_short), terms.equal(whole, length), terms.equal(cpu, zero)];
     let numbers =
-        [("SLOTS", 1 << 19), ("ALL_COUNTERS", 1 << 18), ("ALL_OUTCOMES", 32), ("CELLS", 1 << 14), ("CELL_SHIFT", 50)];
+        [("SLOTS", 1 << 19), ("ALL_COUNTERS", 1 << 18), ("ALL_OUTCOMES", 32), ("CELLS", 1 << 14), ("CELL_SHIFT", 50), ("COUNTERS", 1 << 17)];
     for (name, value) in numbers {
         if let Some(number) = domain.number(name) {
             let value = domain.terms.constant(value, 64);

@@ -6,10 +6,12 @@ use anyhow::Result;
 
 use crate::{
     assumptions,
-    domain::{Domain, Region, Step, Stop, Value},
+    domain::{Domain, Step, Stop},
+    value::{Region, Value},
     facts::Facts,
     insn::{Alu, Test},
     solver::Solver,
+    state::State,
     term::{Term, Terms},
 };
 
@@ -234,7 +236,7 @@ impl Domain for Symbolic {
         Ok(self.at_least(behind, size_b.into())? && self.at_least(before, size_a.into())?)
     }
 
-    fn helper(&mut self, number: i32) -> Step<Term64, Self> {
+    fn helper(&mut self, number: i32, _state: &mut State<Term>) -> Step<Term64, Self> {
         match number {
             HELPER_CPU => Ok(Value::Number(self.cpu())),
             HELPER_LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
