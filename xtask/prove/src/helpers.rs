@@ -7,12 +7,15 @@ use crate::{
     memory,
     numbers::Numbers,
     state::State,
-    symbolic::{HELPER_CPU, HELPER_LENGTH},
     value::{Region, Value},
 };
 
+/// `bpf_get_smp_processor_id`.
+pub const CPU: i32 = 8;
+/// `bpf_xdp_get_buff_len`.
+pub const LENGTH: i32 = 188;
 /// `bpf_map_lookup_elem`.
-const LOOK_UP: i32 = 1;
+pub const LOOK_UP: i32 = 1;
 /// `bpf_xdp_adjust_head`.
 const MOVE_START: i32 = 44;
 /// `bpf_redirect_map`.
@@ -20,6 +23,9 @@ const REDIRECT: i32 = 51;
 
 /// Maps that programs look entries up in, and the bytes of an entry.
 pub const LOOKED_UP: [(&str, u64); 2] = [("REMOTES", 24), ("PREFIXES", 136)];
+
+/// The entries of `PREFIXES`.
+pub const PREFIXES: u64 = 4;
 
 const XDP_REDIRECT: u64 = 4;
 /// The shortest frame that a start may be moved to leave.
@@ -33,8 +39,8 @@ const REFUSED: u64 = -22_i64 as u64;
 pub fn call(world: &mut Numbers, number: i32, state: &mut State<u64>) -> Step<Value<u64>, Numbers> {
     let argument = |register: usize| state.registers[register].clone();
     match (number, argument(1), argument(2), argument(3)) {
-        (HELPER_CPU, ..) => Ok(Value::Number(world.cpu)),
-        (HELPER_LENGTH, ..) if world.fragments => {
+        (CPU, ..) => Ok(Value::Number(world.cpu)),
+        (LENGTH, ..) if world.fragments => {
             Ok(Value::Number(world.whole_length.max(world.frame.len() as u64)))
         }
         (LOOK_UP, Some(Value::Pointer(Region::Other(map), 0)), Some(Value::Pointer(Region::Stack, key)), _) => {

@@ -56,26 +56,20 @@ impl Image {
         Ok(image)
     }
 
-    /// The same with a program that hands every packet to its general path: its first instructions load the control
-    /// word and go to the call.
-    pub fn without_fast_path(&self, entry: usize, general: usize) -> Result<Self> {
+    /// The same with a program that hands every packet to its general path: the bit that says standby, which it looks
+    /// at first, is always set where it looks.
+    pub fn without_fast_path(&self, entry: usize) -> Result<Self> {
+        const STANDBY: i32 = 2;
+        const AND: u8 = 0x57;
+        const OR: u8 = 0x47;
+        const JUMP_IF_NOT: u8 = 0x55;
         let mut image = self.clone();
-        let calls = self.body(entry).find(|number| self.code[*number].target == Some(general));
-        let call = calls.context("the program does not call its general path")?;
-        let place = |number: usize| self.code[number].place.clone();
-        let insn = |number: usize, code, dst, src, off| {
-            let (imm, upper, symbol, target) = (0, 0, None, None);
-            Insn { code, dst, src, off, imm, upper, symbol, target, place: place(number) }
+        let looks = |number: &usize| {
+            let [and, jump] = [number, &(number + 1)].map(|number| &self.code[*number]);
+            (and.code, and.imm, jump.code, jump.imm) == (AND, STANDBY, JUMP_IF_NOT, 0) && and.dst == jump.dst
         };
-        // A branch that is always taken: verifiers want a way to each instruction.
-        let jump = if self.code[entry + 3].is_wide() { entry + 4 } else { entry + 3 };
-        let mut first = vec![insn(entry, 0x18, 3, 0, 0), insn(entry + 1, 0, 0, 0, 0), insn(entry + 2, 0x79, 2, 3, 0)];
-        first[0].symbol = Some("modlb_table_CONTROL".into());
-        if jump == entry + 4 {
-            first.push(insn(entry + 3, 0x05, 0, 0, 0));
-        }
-        first.push(insn(jump, 0x55, 3, 0, i16::try_from(call - jump - 1)?));
-        image.code.splice(entry..=jump, first);
+        let number = self.body(entry).find(looks).context("the program does not look whether it is on standby")?;
+        image.code[number].code = OR;
         Ok(image)
     }
 

@@ -112,7 +112,7 @@ impl Numbers {
     pub fn entries(&self, map: &str) -> u64 {
         const MOST: u64 = 1 << 18;
         match map {
-            "PREFIXES" => 4,
+            "PREFIXES" => helpers::PREFIXES,
             _ => (2 * self.numbers.get("COUNTERS").copied().unwrap_or_default().min(MOST)).clamp(1, MOST),
         }
     }

@@ -9,7 +9,9 @@ use crate::{
     domain::{Domain, Step, Stop},
     value::{Region, Value},
     facts::Facts,
+    helpers,
     insn::{Alu, Test},
+    memory,
     solver::Solver,
     state::State,
     term::{Term, Terms},
@@ -19,11 +21,6 @@ use crate::{
 pub const TABLE: &str = "modlb_table_";
 /// What the symbols of numbers start with.
 pub const CONSTANT: &str = "modlb_constant_";
-
-/// `bpf_get_smp_processor_id`.
-pub const HELPER_CPU: i32 = 8;
-/// `bpf_xdp_get_buff_len`.
-pub const HELPER_LENGTH: i32 = 188;
 
 #[derive(Debug)]
 pub struct Symbolic {
@@ -135,6 +132,34 @@ impl Symbolic {
         if self.holds(is_it)? { Ok(value) } else { Err(Stop::Fork(is_it)) }
     }
 
+    /// An entry of a map, or null where there is none with this number.
+    fn look_up(&mut self, state: &State<Term>) -> Step<Term64, Self> {
+        let (Some(Value::Pointer(Region::Other(map), _)), Some(Value::Pointer(Region::Stack, at))) =
+            (&state.registers[1], &state.registers[2])
+        else {
+            return fault("looks up with what is no map or no key");
+        };
+        let entry = helpers::LOOKED_UP.iter().find(|(name, _)| **name == **map);
+        let (Some((_, entry)), Value::Number(key)) = (entry, memory::load(self, state, &Region::Stack, at, 4)?) else {
+            return fault(format!("looks up in {map}, of which nothing is known here"));
+        };
+        let entries = match &**map {
+            "PREFIXES" => self.constant(helpers::PREFIXES),
+            _ => {
+                let counters = self.number("COUNTERS").map(|counters| self.terms.shift_left(counters, 1));
+                counters.map_or_else(|| self.constant(0), |both| both)
+            }
+        };
+        let is_there = self.terms.less(key, entries);
+        let is_not = self.terms.not(is_there);
+        if self.holds(is_there)? {
+            let size = self.constant(*entry);
+            let place = self.terms.multiply(key, size);
+            return Ok(Value::Pointer(Region::Table(map.clone()), place));
+        }
+        if self.holds(is_not)? { Ok(Value::Number(self.constant(0))) } else { Err(Stop::Fork(is_there)) }
+    }
+
     fn at_least(&mut self, number: Term, least: u64) -> Step<bool, Self> {
         let least = self.terms.constant(least, 64);
         let less = self.terms.less(number, least);
@@ -236,10 +261,11 @@ impl Domain for Symbolic {
         Ok(self.at_least(behind, size_b.into())? && self.at_least(before, size_a.into())?)
     }
 
-    fn helper(&mut self, number: i32, _state: &mut State<Term>) -> Step<Term64, Self> {
+    fn helper(&mut self, number: i32, state: &mut State<Term>) -> Step<Term64, Self> {
         match number {
-            HELPER_CPU => Ok(Value::Number(self.cpu())),
-            HELPER_LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
+            helpers::LOOK_UP => self.look_up(state),
+            helpers::CPU => Ok(Value::Number(self.cpu())),
+            helpers::LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
             _ => fault(format!("calls the helper {number}, of which nothing is known here")),
         }
     }

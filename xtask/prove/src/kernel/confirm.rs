@@ -35,8 +35,7 @@ impl Judge<'_> {
         }
         let run = |image: &Image| -> anyhow::Result<_> {
             let entry = image.function(self.program)?;
-            let general = image.called(self.program, crate::theorem::GENERAL)?;
-            let cut = if self.is_general { image.without_fast_path(entry, general)? } else { image.clone() };
+            let cut = if self.is_general { image.without_fast_path(entry)? } else { image.clone() };
             Loaded::new(self.file, &cut, self.program, example)?.run(example)
         };
         match (run(self.image), run(changed)) {

@@ -5,9 +5,9 @@ use crate::random::Random;
 /// Addresses that frames and services share.
 pub const CLIENTS: [u8; 4] = [1, 2, 3, 255];
 pub const SERVICES: [u8; 4] = [10, 11, 12, 13];
-pub const PORTS: [u16; 4] = [53, 80, 443, 0xffff];
-/// TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6, ESP, and one that is none of these.
-pub const PROTOCOLS: [u8; 9] = [6, 17, 136, 132, 33, 1, 58, 50, 99];
+pub const PORTS: [u16; 2] = [80, 443];
+/// TCP and UDP most of all, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6, ESP, and one that is none of these.
+pub const PROTOCOLS: [u8; 14] = [6, 6, 6, 17, 17, 136, 132, 33, 1, 58, 1, 58, 50, 99];
 
 /// One end of a packet: 4 or 16 bytes.
 pub fn address(six: bool, last: u8) -> Vec<u8> {
@@ -15,8 +15,31 @@ pub fn address(six: bool, last: u8) -> Vec<u8> {
     [start, &[last]].concat()
 }
 
+/// The service that most packets and cells of a state are of.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    pub six: bool,
+    pub last: u8,
+    pub protocol: u8,
+    pub port: u16,
+}
+
+impl Service {
+    pub const fn any(random: &mut Random) -> Self {
+        Self {
+            six: random.chance(50),
+            last: random.pick(&SERVICES),
+            protocol: random.pick(&[6, 17]),
+            port: random.pick(&PORTS),
+        }
+    }
+}
+
 /// A frame for an interface with this MAC, mostly.
-pub fn frame(random: &mut Random, own: [u8; 6]) -> Vec<u8> {
+pub fn frame(random: &mut Random, own: [u8; 6], service: Service) -> Vec<u8> {
+    if random.chance(60) {
+        return plain(random, own, service);
+    }
     let mut frame = destination(random, own);
     frame.extend([2, 0, 0, 0, 0, random.pick(&[1, 2, 3])]);
     for _ in 0..random.pick(&[0, 0, 0, 0, 0, 1, 1, 1, 2, 3]) {
@@ -34,6 +57,35 @@ pub fn frame(random: &mut Random, own: [u8; 6]) -> Vec<u8> {
         }
     }
     break_it(random, &mut frame);
+    frame
+}
+
+/// One of those that the fast path is for.
+fn plain(random: &mut Random, own: [u8; 6], service: Service) -> Vec<u8> {
+    let mut frame = destination(random, own);
+    frame.extend([2, 0, 0, 0, 0, 1]);
+    if random.chance(40) {
+        frame.extend(random.pick(&[[0x81, 0], [0x88, 0xa8]]));
+        frame.extend(random.bytes(2));
+    }
+    let (Service { six, last, protocol, port }, length) = (service, random.pick(&[4, 8, 20, 300, 1400]));
+    let mut upper = [random.next() as u16, port].map(u16::to_be_bytes).concat();
+    upper.extend(random.bytes(length - 4));
+    let ends = (random.next() as u8, last);
+    if six {
+        frame.extend([0x86, 0xdd, 0x60, random.next() as u8, 0, 0]);
+        frame.extend((length as u16).to_be_bytes());
+        frame.extend([protocol, 64]);
+    } else {
+        frame.extend([8, 0, 0x45, random.next() as u8]);
+        frame.extend((20 + length as u16).to_be_bytes());
+        frame.extend([0, 1, 0x40, 0, 64, protocol, 0, 0]);
+    }
+    frame.extend(address(six, ends.0));
+    frame.extend(address(six, ends.1));
+    frame.extend(upper);
+    let padding = random.pick(&[0, 0, 0, 6]);
+    frame.extend(random.bytes(padding));
     frame
 }
 

@@ -38,6 +38,7 @@ pub fn with(
         let place = place.with_context(|| format!("{insn} is beyond the file"))?;
         place[..8].copy_from_slice(&insn.bytes());
         if insn.is_wide() {
+            place[8..12].fill(0);
             place[12..].copy_from_slice(&insn.upper.to_le_bytes());
         }
         number += place.len() / 8;

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use super::frames::{self, CLIENTS, PORTS, PROTOCOLS, SERVICES};
+use super::frames::{self, CLIENTS, PROTOCOLS, SERVICES, Service};
 use crate::{numbers::Numbers, random::Random};
 
 /// The counters of each CPU.
@@ -41,7 +41,8 @@ pub fn numbers(random: &mut Random, cpus: u64, fragments: bool) -> Numbers {
 /// Another frame, another CPU and other tables.
 pub fn fill(random: &mut Random, world: &mut Numbers, cpus: u64, splits: bool) {
     let own = world.numbers["INTERFACE_MAC"].to_le_bytes();
-    world.frame = frames::frame(random, [own[0], own[1], own[2], own[3], own[4], own[5]]);
+    let service = Service::any(random);
+    world.frame = frames::frame(random, [own[0], own[1], own[2], own[3], own[4], own[5]], service);
     world.whole_length = world.frame.len() as u64;
     if world.fragments && splits && random.chance(30) {
         let rest = world.frame.len() as u64 - 14;
@@ -52,10 +53,10 @@ pub fn fill(random: &mut Random, world: &mut Numbers, cpus: u64, splits: bool) {
     world.cpu = random.below(cpus);
     let mut tables = Filled::default();
     let cells = 2 * world.numbers["CELLS"];
-    let empty = random.pick(&[10, 30, 80]);
+    let empty = random.pick(&[5, 20, 80]);
     for cell in 0..cells {
         if !random.chance(empty) {
-            tables.put("CELLS", 64 * cell, &cell_bytes(random));
+            tables.put("CELLS", 64 * cell, &cell_bytes(random, service));
         }
     }
     for slot in 0..world.numbers["SLOTS"] {
@@ -92,14 +93,18 @@ impl Filled {
 }
 
 /// Any kind of key for an address of a frame, with a service behind it.
-fn cell_bytes(random: &mut Random) -> Vec<u8> {
-    let six = random.chance(50);
-    let kind = random.pick(&[1_u32, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
-    let protocol = if matches!(kind, 3 | 7 | 9 | 11) { 0 } else { random.pick(&PROTOCOLS[..7]) };
-    let port = if matches!(kind, 1 | 5) { random.pick(&PORTS) } else { 0 };
+fn cell_bytes(random: &mut Random, service: Service) -> Vec<u8> {
+    let Service { six, last, protocol, port } = if random.chance(80) { service } else { Service::any(random) };
+    let kind = random.pick(&[1_u32, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
+    let protocol = match kind {
+        3 | 7 | 9 | 11 => 0,
+        _ if random.chance(20) => random.pick(&PROTOCOLS),
+        _ => protocol,
+    };
+    let port = if matches!(kind, 1 | 5) { port } else { 0 };
     let family = if six { 6 } else { 4 } | if random.chance(10) { 8 } else { 0 };
     let tag = u32::from(port) << 16 | u32::from(protocol) << 8 | kind << 4 | if kind == 11 { 0 } else { family };
-    let last = if random.chance(90) { random.pick(&SERVICES) } else { random.pick(&CLIENTS) };
+    let last = if random.chance(95) { last } else { random.pick(&CLIENTS) };
     let mut whole = vec![0; if six { 0 } else { 12 }];
     whole.extend(frames::address(six, last));
     let mut number = u128::from_be_bytes(std::array::from_fn(|byte| whole[byte]));
@@ -112,7 +117,7 @@ fn cell_bytes(random: &mut Random) -> Vec<u8> {
     cell.extend(((number >> 64) as u64).to_le_bytes());
     cell.extend((number as u64).to_le_bytes());
     cell.extend(tag.to_le_bytes());
-    let slots = if random.chance(15) { 0 } else { 1 + below(random, &[3, 32, 65_536]) };
+    let slots = if random.chance(15) { 0 } else { 1 + below(random, &[3, 32, 32, 65_536]) };
     cell.extend(slots.to_le_bytes());
     cell.extend(below(random, &[16, 512]).to_le_bytes());
     cell.extend(below(random, &[16, 40]).to_le_bytes());

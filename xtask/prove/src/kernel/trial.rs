@@ -44,10 +44,10 @@ pub fn run(file: &[u8], image: &Image, programs: &[&str], states: u64, seed: u64
         let program = random.pick(programs);
         let cut = random.chance(50);
         let entry = image.function(program)?;
-        let general = image.called(program, GENERAL)?;
-        let whole = if cut { image.without_fast_path(entry, general)? } else { image.clone() };
+        let whole = if cut { image.without_fast_path(entry)? } else { image.clone() };
         let mut world = states::numbers(&mut random, cpus, program.ends_with("_frags"));
-        let mut loaded = Loaded::new(file, &whole, program, &world)?;
+        let mut loaded = Loaded::new(file, &whole, program, &world)
+            .with_context(|| format!("{program}, {} its fast path", if cut { "without" } else { "with" }))?;
         for _ in 0..EACH.min(states - count.states) {
             states::fill(&mut random, &mut world, cpus, splits);
             compare(&mut count, &whole, (program, cut), &world, &mut loaded)?;

@@ -3,8 +3,8 @@
 
 use super::patterns::{FITS, FITS6, FRAGMENT, FULL, KIND, VRRP, calculates, compares, loads, loads_constant, loads_symbol, stores};
 use crate::{
+    helpers,
     insn::{Alu, Insn, Operation, Test},
-    symbolic::{HELPER_CPU, HELPER_LENGTH},
 };
 
 /// Which function is changed.
@@ -80,9 +80,9 @@ pub const FAULTS: [Fault; 60] = [
     fault("general path: VRRP's MACs for IPv4 alone", General, |_, o| compares(o, Test::Greater, 1), 0, |i| i.imm = 0),
     fault("IPv6 ports are read from the addresses", Fast, |i, o| loads(i, o, 4, 58), 0, |i| i.off = 54),
     fault("tagged ports are read four bytes too early", Fast, |i, o| loads(i, o, 4, 38), 0, |i| i.off = 34),
-    fault("a tagged frame's length is checked for less", Fast, |_, o| calculates(o, Alu::Add, 42), 0, |i| i.imm = 38),
+    fault("a tagged frame's length is checked for less", Fast, |_, o| calculates(o, Alu::Add, 42), 0, |i| i.imm = 22),
     fault("a tagged IP length may pass the end", Fast, |_, o| calculates(o, Alu::Add, 18), 0, |i| i.imm = 14),
-    fault("a tagged IPv6 frame is checked for less", Fast, |_, o| calculates(o, Alu::Add, 62), 0, |i| i.imm = 58),
+    fault("a tagged IPv6 frame is checked for less", Fast, |_, o| calculates(o, Alu::Add, 62), 0, |i| i.imm = 22),
     fault("any tag is an outer tag", Fast, |_, o| compares(o, Test::NotEqual, 0x8100), 0, |i| i.imm = 0x9100),
     fault("a tagged IPv6 source is read from elsewhere", Fast, |i, o| loads(i, o, 8, 26), 0, |i| i.off = 22),
     fault("an IPv6 frame's length is checked for less", Fast, |_, o| calculates(o, Alu::Add, 58), 0, |i| i.imm = 54),
@@ -113,13 +113,11 @@ pub const FAULTS: [Fault; 60] = [
     fault("the second half starts elsewhere", Fast, |i, _| loads_symbol(i, "constant_CELLS"), 0, |i| {
         i.symbol = Some("modlb_constant_SLOTS".into());
     }),
-    fault("general path: half the bytes are counted", General, |_, o| calculates(o, Alu::Shl, 10), 0, |i| i.imm = 9),
-    fault("general path: a bit of bytes is not carried", General, |_, o| calculates(o, Alu::And, 0x1f_ffff), 0, |i| {
-        i.imm = 0x0f_ffff;
-    }),
+    fault("general path: standby is not seen", General, |_, o| calculates(o, Alu::And, 2), 0, |i| i.imm = 0x40),
+    fault("general path: the EtherType is read from elsewhere", General, |i, o| loads(i, o, 2, 12), 0, |i| i.off = 10),
     Fault { program: Some("balancer_frags"), ..fault("several buffers: another number is the length", Fast, |i, o| {
-        o == Operation::CallHelper && i.imm == HELPER_LENGTH
-    }, 0, |i| i.imm = HELPER_CPU) },
+        o == Operation::CallHelper && i.imm == helpers::LENGTH
+    }, 0, |i| i.imm = helpers::CPU) },
     Fault { program: Some("balancer_frags"), ..fault("several buffers: half the bytes are counted", Fast, |_, o| {
         calculates(o, Alu::Shl, 10)
     }, 0, |i| i.imm = 9) },
