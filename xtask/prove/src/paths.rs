@@ -2,11 +2,12 @@
 
 use std::{rc::Rc, time::Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     domain::{Domain as _, Stop},
     machine::{self, Event},
+    refute::USUAL,
     rewrite::Rewriter,
     state::State,
     symbolic::Symbolic,
@@ -23,6 +24,19 @@ impl Prover<'_> {
     pub fn focus(&mut self, number: usize) {
         let is_general = self.image.body(self.general).contains(&number);
         self.focus = Some(Focus { number, leads_there: self.image.leading_to(number), is_general });
+    }
+
+    /// Assumes numbers of an instance that can be loaded, and a machine with two CPUs.
+    pub fn assume_usual(&mut self) -> Result<()> {
+        for (name, value) in USUAL {
+            let number = self.domain.number(name).context("a number that is not known")?;
+            let value = self.domain.constant(value);
+            let is_it = self.domain.terms.equal(number, value);
+            self.domain.assume(is_it)?;
+        }
+        let (cpu, two) = (self.domain.cpu(), self.domain.constant(2));
+        let is_there = self.domain.terms.less(cpu, two);
+        self.domain.assume(is_there)
     }
 
     /// Whether a path cannot come by the instruction that matters any more.

@@ -220,6 +220,16 @@ fn agree(domain: &mut Symbolic, roots: &[Term]) -> Result<bool> {
     domain.solver.is_possible()
 }
 
+/// Numbers as user space fills them in on a machine with two CPUs.
+pub const USUAL: [(&str, u64); 6] = [
+    ("SLOTS", 1 << 19),
+    ("COUNTERS", 1 << 17),
+    ("ALL_COUNTERS", 1 << 18),
+    ("ALL_OUTCOMES", 64),
+    ("CELLS", 1 << 14),
+    ("CELL_SHIFT", 50),
+];
+
 /// What makes an example easy to read.
 fn wishes(domain: &mut Symbolic) -> Vec<Term> {
     let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());
@@ -228,9 +238,7 @@ fn wishes(domain: &mut Symbolic) -> Vec<Term> {
     let least = terms.constant(SHORTEST as u64, 64);
     let too_short = terms.less(length, least);
     let mut wishes = vec![terms.less(length, short), terms.not(too_short), terms.equal(whole, length), terms.equal(cpu, zero)];
-    let numbers =
-        [("SLOTS", 1 << 19), ("ALL_COUNTERS", 1 << 18), ("ALL_OUTCOMES", 32), ("CELLS", 1 << 14), ("CELL_SHIFT", 50), ("COUNTERS", 1 << 17)];
-    for (name, value) in numbers {
+    for (name, value) in USUAL {
         if let Some(number) = domain.number(name) {
             let value = domain.terms.constant(value, 64);
             wishes.push(domain.terms.equal(number, value));

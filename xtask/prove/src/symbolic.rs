@@ -71,7 +71,10 @@ impl Symbolic {
     pub fn number(&mut self, name: &str) -> Option<Term> {
         Some(match name {
             "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
-            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => self.any(name, 64),
+            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => {
+                let number = self.any(name, 64);
+                self.facts.refine(&mut self.terms, number)
+            }
             _ => return None,
         })
     }

@@ -27,19 +27,21 @@ pub enum Verdict {
     /// A frame shows the fault.
     Refuted { what: String, bytes: usize, kernel: Confirmed },
     /// On every path that comes by the changed instruction the theorem holds. All others are those of the unmodified
-    /// program, of which it is proven. So the changed program decides as the unmodified one does.
+    /// program, of which it is proven. So the changed program decides as the unmodified one does, in an instance of usual
+    /// size.
     Proven { paths: u64 },
     /// No frame was found, or the proof broke off.
     Open(String),
 }
 
 /// How long one changed program is looked at.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(100);
 
 impl Case<'_> {
     /// `is_general`: the change is in the general path.
     pub fn judge(&self, is_general: bool) -> Result<Verdict> {
         let mut prover = Prover::new(self.changed, self.program, |_, _, _| {})?;
+        prover.assume_usual()?;
         prover.focus(self.number);
         prover.deadline = Some(Instant::now() + LIMIT);
         let result = prover.run();
