@@ -40,9 +40,7 @@ pub fn call(world: &mut Numbers, number: i32, state: &mut State<u64>) -> Step<Va
     let argument = |register: usize| state.registers[register].clone();
     match (number, argument(1), argument(2), argument(3)) {
         (CPU, ..) => Ok(Value::Number(world.cpu)),
-        (LENGTH, ..) if world.fragments => {
-            Ok(Value::Number(world.whole_length.max(world.frame.len() as u64)))
-        }
+        (LENGTH, ..) if world.fragments => Ok(Value::Number(world.whole_length.max(world.frame.len() as u64))),
         (LOOK_UP, Some(Value::Pointer(Region::Other(map), 0)), Some(Value::Pointer(Region::Stack, key)), _) => {
             let key = memory::load(world, state, &Region::Stack, &key, 4)?;
             look_up(world, map, key)
@@ -50,9 +48,12 @@ pub fn call(world: &mut Numbers, number: i32, state: &mut State<u64>) -> Step<Va
         (MOVE_START, Some(Value::Pointer(Region::Context, 0)), Some(Value::Number(by)), _) => {
             Ok(Value::Number(move_start(world, state, by as i32)))
         }
-        (REDIRECT, Some(Value::Pointer(Region::Other(map), 0)), Some(Value::Number(key)), Some(Value::Number(flags)))
-            if &*map == "DEVICES" =>
-        {
+        (
+            REDIRECT,
+            Some(Value::Pointer(Region::Other(map), 0)),
+            Some(Value::Number(key)),
+            Some(Value::Number(flags)),
+        ) if &*map == "DEVICES" => {
             let is_there = world.devices.contains(&(key & 0xffff_ffff));
             Ok(Value::Number(if is_there { XDP_REDIRECT } else { flags & 3 }))
         }

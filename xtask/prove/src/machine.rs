@@ -2,11 +2,11 @@
 
 use crate::{
     domain::{Domain, Step, Stop},
-    value::{Region, Value},
     image::Image,
     insn::{Alu, Insn, Operation, Source, Test},
     memory,
     state::{CALLS, Caller, FRAME, State},
+    value::{Region, Value},
 };
 
 /// What an instruction leaves to whoever runs the machine.
@@ -203,9 +203,7 @@ fn condition<D: Domain>(
         }
         // No place in a table is null.
         (Value::Pointer(Region::Table(_), _), Value::Number(b))
-            if domain.known(&b) == Some(0)
-                && width == 64
-                && matches!(test, Test::Equal | Test::NotEqual) =>
+            if domain.known(&b) == Some(0) && width == 64 && matches!(test, Test::Equal | Test::NotEqual) =>
         {
             let (one, zero) = (domain.constant(1), domain.constant(0));
             Ok(domain.compare(test, width, &one, &zero))

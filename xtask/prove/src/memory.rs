@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::{
     domain::{Domain, Step, Stop},
-    value::{Region, Value},
     state::{CALLS, FRAME, State, Write},
+    value::{Region, Value},
 };
 
 fn fault<T, C>(what: impl Into<String>) -> Result<T, Stop<C>> {

@@ -1,10 +1,12 @@
 //! The machine's world where everything is known: one frame and what is in the tables.
 
-use std::{collections::{BTreeMap, BTreeSet}, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use crate::{
     domain::{Domain, Step, Stop},
-    value::{Region, Value},
     helpers,
     image::Image,
     insn::{Alu, Test},
@@ -13,6 +15,7 @@ use crate::{
     sum::{apply, signed},
     symbolic::{CONSTANT, TABLE},
     term::{Op, mask},
+    value::{Region, Value},
 };
 
 /// What a program finds.

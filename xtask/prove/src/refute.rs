@@ -17,6 +17,7 @@ use crate::{
     kernel::SHORTEST,
     numbers::{Ending, Numbers},
     random::Random,
+    solver::LIMIT_MS,
     sum::apply,
     symbolic::Symbolic,
     term::{Node, Op, Term},
@@ -70,6 +71,8 @@ const LONGEST: u64 = 1 << 17;
 
 /// How often an example is looked for, each time with other wishes, and for how long.
 const ATTEMPTS: u64 = 6;
+/// How long one question may take meanwhile; what has no answer by then is no example.
+const SHORT_MS: u32 = 3_000;
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// What a program would have to find for all that was asserted to hold, and a condition besides. `None`: the solver
@@ -79,7 +82,9 @@ pub fn example(domain: &mut Symbolic, condition: Option<Term>, fragments: bool) 
     for attempt in (0..ATTEMPTS).take_while(|_| start.elapsed() < PATIENCE) {
         let depth = domain.solver.depth();
         domain.solver.push()?;
+        domain.solver.limit(SHORT_MS)?;
         let found = search(domain, condition, fragments, attempt);
+        domain.solver.limit(LIMIT_MS)?;
         domain.solver.back_to(depth)?;
         if let Some(found) = found? {
             return Ok(Some(found));
@@ -96,7 +101,8 @@ fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attem
     for wish in wishes(domain) {
         grant(domain, wish)?;
     }
-    let calculated: Vec<_> = domain.terms.below(&roots).into_iter().filter(|term| is_calculated(domain, *term)).collect();
+    let calculated: Vec<_> =
+        domain.terms.below(&roots).into_iter().filter(|term| is_calculated(domain, *term)).collect();
     for term in &calculated {
         bound(domain, *term)?;
     }
@@ -114,7 +120,7 @@ fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attem
     }
     for term in calculated {
         let Node::Apply(op, a, b) = *domain.terms.node(term) else { continue };
-        if !domain.solver.is_possible()? {
+        if !domain.solver.is_possible().unwrap_or(false) {
             return Ok(None);
         }
         let values = domain.solver.values(&domain.terms, &[a, b])?;
@@ -123,7 +129,7 @@ fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attem
             fix(domain, argument, value)?;
         }
     }
-    if !domain.solver.is_possible()? || !agree(domain, &roots)? {
+    if !domain.solver.is_possible().unwrap_or(false) || !agree(domain, &roots)? {
         return Ok(None);
     }
     let roots = domain.solver.asserted().to_vec();
@@ -142,7 +148,7 @@ fn fix(domain: &mut Symbolic, term: Term, value: u64) -> Result<()> {
 
 /// Asserts it if it can hold.
 fn grant(domain: &mut Symbolic, wish: Term) -> Result<bool> {
-    let can_hold = domain.solver.can_hold(&domain.terms, wish)?;
+    let can_hold = domain.solver.can_hold(&domain.terms, wish).unwrap_or(false);
     if can_hold {
         domain.solver.assert(&domain.terms, wish)?;
     }
@@ -217,7 +223,7 @@ fn agree(domain: &mut Symbolic, roots: &[Term]) -> Result<bool> {
         let are_one = domain.terms.equal(one, other);
         domain.solver.assert(&domain.terms, are_one)?;
     }
-    domain.solver.is_possible()
+    Ok(domain.solver.is_possible().unwrap_or(false))
 }
 
 /// Numbers as user space fills them in on a machine with two CPUs.
@@ -237,7 +243,8 @@ fn wishes(domain: &mut Symbolic) -> Vec<Term> {
     let (zero, short) = (terms.constant(0, 64), terms.constant(SHORT, 64));
     let least = terms.constant(SHORTEST as u64, 64);
     let too_short = terms.less(length, least);
-    let mut wishes = vec![terms.less(length, short), terms.not(too_short), terms.equal(whole, length), terms.equal(cpu, zero)];
+    let mut wishes =
+        vec![terms.less(length, short), terms.not(too_short), terms.equal(whole, length), terms.equal(cpu, zero)];
     for (name, value) in USUAL {
         if let Some(number) = domain.number(name) {
             let value = domain.terms.constant(value, 64);

@@ -7,7 +7,6 @@ use anyhow::Result;
 use crate::{
     assumptions,
     domain::{Domain, Step, Stop},
-    value::{Region, Value},
     facts::Facts,
     helpers,
     insn::{Alu, Test},
@@ -15,6 +14,7 @@ use crate::{
     solver::Solver,
     state::State,
     term::{Term, Terms},
+    value::{Region, Value},
 };
 
 /// What the symbols of tables start with.
@@ -71,7 +71,7 @@ impl Symbolic {
     pub fn number(&mut self, name: &str) -> Option<Term> {
         Some(match name {
             "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
-            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => {
+            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" | "INTERFACE" => {
                 let number = self.any(name, 64);
                 self.facts.refine(&mut self.terms, number)
             }

@@ -10,13 +10,13 @@ use anyhow::Result;
 
 use crate::{
     domain::{Domain as _, Stop},
-    value::{Region, Value},
     facts::Facts,
     image::Image,
     refute::{self, Refutation},
     state::{State, Write},
     symbolic::Symbolic,
     term::Term,
+    value::{Region, Value},
 };
 
 /// A part of the name of the function that is the general path.

@@ -60,6 +60,7 @@ fn status() -> StatusView {
         role: "balancer".into(),
         state: Activity::Active,
         digest: "00112233445566ff".into(),
+        proof: Some(ProofView { digest: "0a".into(), proven: true }),
         member: None,
         keep: None,
         peers: Vec::new(),
@@ -87,7 +88,7 @@ const CAPACITY: &str = r#"{"services":{"used":2,"free":4094},"slots":{"used":409
 #[test]
 fn the_json_of_status_and_services_keeps_its_shape() {
     let expected = format!(
-        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","state":"attached","mac":"02:00:00:00:00:01","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"problems":[],"capacity":{CAPACITY},"services":[{WEB},{ALL}]}}"#
+        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","proof":{{"digest":"0a","proven":true}},"interfaces":[{{"name":"eth0","index":2,"mode":"native","state":"attached","mac":"02:00:00:00:00:01","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"problems":[],"capacity":{CAPACITY},"services":[{WEB},{ALL}]}}"#
     );
     assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     assert_eq!(serde_json::to_string(&ServicesView::from(status())).unwrap(), format!("[{WEB},{ALL}]"));

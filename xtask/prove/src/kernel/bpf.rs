@@ -27,17 +27,11 @@ struct Create {
 /// A new array with one value of so many bytes.
 pub fn create(bytes: u64) -> Result<OwnedFd> {
     let value_size = u32::try_from(bytes).context("a table is too long for a kernel")?;
-    let attributes = Create {
-        map_type: BPF_MAP_TYPE_ARRAY,
-        key_size: 4,
-        value_size,
-        max_entries: 1,
-        map_flags: BPF_F_MMAPABLE,
-    };
+    let attributes =
+        Create { map_type: BPF_MAP_TYPE_ARRAY, key_size: 4, value_size, max_entries: 1, map_flags: BPF_F_MMAPABLE };
     // SAFETY: the kernel only reads the attributes, whose size is given.
-    let fd = unsafe {
-        libc::syscall(libc::SYS_bpf, BPF_MAP_CREATE, std::ptr::from_ref(&attributes), size_of::<Create>())
-    };
+    let fd =
+        unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_CREATE, std::ptr::from_ref(&attributes), size_of::<Create>()) };
     if fd < 0 {
         return Err(io::Error::last_os_error()).with_context(|| format!("the kernel makes no table of {bytes} bytes"));
     }

@@ -86,7 +86,8 @@ impl Loaded {
             let Map::Array(map) = map else { continue };
             memory.insert(name.into(), Memory::of(map.fd(), entry * world.entries(name))?);
         }
-        let loaded: &mut Xdp = ebpf.program_mut(program).with_context(|| format!("no program {program}"))?.try_into()?;
+        let loaded: &mut Xdp =
+            ebpf.program_mut(program).with_context(|| format!("no program {program}"))?.try_into()?;
         loaded.load().map_err(|error| Refused(last_line(&error)))?;
         Ok(Self { ebpf, program: program.to_owned(), memory, _tables: tables })
     }
@@ -139,7 +140,8 @@ impl std::error::Error for Refused {}
 fn last_line(error: &dyn std::error::Error) -> String {
     let whole = format!("{error:?} {error}");
     let lines = whole.split(['\n']).flat_map(|line| line.split("\\n")).filter(|line| !line.trim().is_empty());
-    let said: Vec<_> = lines.filter(|line| !line.contains("processed") && !line.contains("verification time")).collect();
+    let said: Vec<_> =
+        lines.filter(|line| !line.contains("processed") && !line.contains("verification time")).collect();
     said.iter().rev().find(|line| !line.contains("stack depth")).map(|line| line.trim().to_owned()).unwrap_or_default()
 }
 

@@ -58,7 +58,10 @@ pub fn run(file: &[u8], image: &Image, programs: &[&str], states: u64, seed: u64
     println!("{states} states (seed {seed}): {}; {by_fast_path} by the fast path", actions.join(", "));
     println!("machine and kernel differ on {different} of them");
     let found = finds_a_fault(file, image, programs[0], cpus)?;
-    println!("{} states are needed to tell a faulty program from the machine's", found.map_or("too many".into(), |n| n.to_string()));
+    println!(
+        "{} states are needed to tell a faulty program from the machine's",
+        found.map_or("too many".into(), |n| n.to_string())
+    );
     Ok(*different == 0 && found.is_some())
 }
 
