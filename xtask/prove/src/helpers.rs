@@ -3,29 +3,18 @@
 use std::rc::Rc;
 
 use crate::{
+    contracts::{CPU, LENGTH, LOOK_UP, LOOKED_UP},
     domain::{Step, Stop},
     memory,
-    numbers::Numbers,
     state::State,
     value::{Region, Value},
+    world::Numbers,
 };
 
-/// `bpf_get_smp_processor_id`.
-pub const CPU: i32 = 8;
-/// `bpf_xdp_get_buff_len`.
-pub const LENGTH: i32 = 188;
-/// `bpf_map_lookup_elem`.
-pub const LOOK_UP: i32 = 1;
 /// `bpf_xdp_adjust_head`.
 const MOVE_START: i32 = 44;
 /// `bpf_redirect_map`.
 const REDIRECT: i32 = 51;
-
-/// Maps that programs look entries up in, and the bytes of an entry.
-pub const LOOKED_UP: [(&str, u64); 2] = [("REMOTES", 24), ("PREFIXES", 136)];
-
-/// The entries of `PREFIXES`.
-pub const PREFIXES: u64 = 4;
 
 const XDP_REDIRECT: u64 = 4;
 /// The shortest frame that a start may be moved to leave.

@@ -7,6 +7,7 @@ mod bits;
 mod calculate;
 mod code_digest;
 mod compare;
+mod contracts;
 mod domain;
 mod eval;
 mod facts;
@@ -31,10 +32,11 @@ mod solver;
 mod state;
 mod sum;
 mod symbolic;
-mod tables;
+mod table_sizes;
 mod term;
 mod theorem;
 mod value;
+mod world;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -104,7 +106,7 @@ fn run(options: &Options) -> Result<bool> {
         return planted::mutations(&file, &image, &wanted, count, options.seed);
     }
     if let Some(states) = options.kernel {
-        return kernel::trial::run(&file, &image, &wanted, states, options.seed);
+        return in_kernel(&file, &image, &wanted, states, options.seed);
     }
     let is_proven = prove(options, &file, &image, &wanted)?;
     if !options.all {
@@ -112,12 +114,18 @@ fn run(options: &Options) -> Result<bool> {
     }
     let planted = planted::run(&file, &image, None, "")?;
     let mutations = planted::mutations(&file, &image, &wanted, MUTATIONS, options.seed)?;
-    Ok(kernel::trial::run(&file, &image, &wanted, STATES, options.seed)? && is_proven && planted && mutations)
+    Ok(in_kernel(&file, &image, &wanted, STATES, options.seed)? && is_proven && planted && mutations)
 }
 
 /// How many mutations, and states in the kernel, make up everything.
 const MUTATIONS: u64 = 300;
 const STATES: u64 = 10_000;
+
+/// Whether the machine does what the kernel does, and a fault is noticed.
+fn in_kernel(file: &[u8], image: &image::Image, wanted: &[&str], states: u64, seed: u64) -> Result<bool> {
+    let faulty = planted::example(image, wanted[0])?;
+    kernel::trial::run(file, (image, &faulty), wanted, states, seed)
+}
 
 /// Whether the theorem is proven of the programs, and noted if it is to be.
 fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) -> Result<bool> {

@@ -19,8 +19,8 @@ use crate::{
 const REFUTATIONS: usize = 20;
 
 impl Prover<'_> {
-    /// Leaves out paths that do not come by this instruction. For changed programs: what others do is as before. So what is
-    /// proven then is proven of those paths alone.
+    /// Leaves out paths that do not come by this instruction. For changed programs: what others do is as before, so
+    /// what is proven then is proven of these paths alone.
     pub fn focus(&mut self, number: usize) {
         let is_general = self.image.body(self.general).contains(&number);
         self.focus = Some(Focus { number, leads_there: self.image.leading_to(number), is_general });

@@ -15,12 +15,12 @@ use crate::{
     eval::Evaluator,
     image::Image,
     kernel::SHORTEST,
-    numbers::{Ending, Numbers},
     random::Random,
     solver::LIMIT_MS,
     sum::apply,
     symbolic::Symbolic,
     term::{Node, Op, Term},
+    world::{Ending, Numbers},
 };
 
 /// A claim that the theorem does not hold.

@@ -10,9 +10,9 @@ use crate::{
     assumptions::{self, Assumption},
     code_digest,
     image::Image,
-    numbers::{Ending, Numbers},
     refute::Refutation,
     theorem::{Counts, Prover},
+    world::{Ending, Numbers},
 };
 
 /// What came of one program.

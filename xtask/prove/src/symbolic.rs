@@ -5,10 +5,9 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use crate::{
-    assumptions,
+    assumptions, contracts,
     domain::{Domain, Step, Stop},
     facts::Facts,
-    helpers,
     insn::{Alu, Test},
     memory,
     solver::Solver,
@@ -142,12 +141,12 @@ impl Symbolic {
         else {
             return fault("looks up with what is no map or no key");
         };
-        let entry = helpers::LOOKED_UP.iter().find(|(name, _)| **name == **map);
+        let entry = contracts::LOOKED_UP.iter().find(|(name, _)| **name == **map);
         let (Some((_, entry)), Value::Number(key)) = (entry, memory::load(self, state, &Region::Stack, at, 4)?) else {
             return fault(format!("looks up in {map}, of which nothing is known here"));
         };
         let entries = match &**map {
-            "PREFIXES" => self.constant(helpers::PREFIXES),
+            "PREFIXES" => self.constant(contracts::PREFIXES),
             _ => {
                 let counters = self.number("COUNTERS").map(|counters| self.terms.shift_left(counters, 1));
                 counters.map_or_else(|| self.constant(0), |both| both)
@@ -266,9 +265,9 @@ impl Domain for Symbolic {
 
     fn helper(&mut self, number: i32, state: &mut State<Term>) -> Step<Term64, Self> {
         match number {
-            helpers::LOOK_UP => self.look_up(state),
-            helpers::CPU => Ok(Value::Number(self.cpu())),
-            helpers::LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
+            contracts::LOOK_UP => self.look_up(state),
+            contracts::CPU => Ok(Value::Number(self.cpu())),
+            contracts::LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
             _ => fault(format!("calls the helper {number}, of which nothing is known here")),
         }
     }

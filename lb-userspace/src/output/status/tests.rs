@@ -60,7 +60,7 @@ fn status() -> StatusView {
         role: "balancer".into(),
         state: Activity::Active,
         digest: "00112233445566ff".into(),
-        proof: Some(ProofView { digest: "0a".into(), proven: true }),
+        proof: None,
         member: None,
         keep: None,
         peers: Vec::new(),
@@ -88,7 +88,7 @@ const CAPACITY: &str = r#"{"services":{"used":2,"free":4094},"slots":{"used":409
 #[test]
 fn the_json_of_status_and_services_keeps_its_shape() {
     let expected = format!(
-        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","proof":{{"digest":"0a","proven":true}},"interfaces":[{{"name":"eth0","index":2,"mode":"native","state":"attached","mac":"02:00:00:00:00:01","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"problems":[],"capacity":{CAPACITY},"services":[{WEB},{ALL}]}}"#
+        r#"{{"version":"0.1.0","abi":1,"role":"balancer","state":"active","digest":"00112233445566ff","interfaces":[{{"name":"eth0","index":2,"mode":"native","state":"attached","mac":"02:00:00:00:00:01","multi_buffer":false,"traced":false,"link":"bpf_link","program_id":57}}],"problems":[],"capacity":{CAPACITY},"services":[{WEB},{ALL}]}}"#
     );
     assert_eq!(serde_json::to_string(&status()).unwrap(), expected);
     assert_eq!(serde_json::to_string(&ServicesView::from(status())).unwrap(), format!("[{WEB},{ALL}]"));
@@ -251,4 +251,13 @@ fn servers_without_flows_are_listed_with_reasons() {
     let kept = serde_json::to_value(server("10.0.0.12", None, Standing::Kept(failing))).unwrap();
     assert_eq!((&kept["state"], &kept["since"]), (&"up".into(), &500.into()));
     assert_eq!(server("10.0.0.12", None, Standing::Up).remark(7), None);
+}
+
+#[test]
+fn a_proven_datapath_is_shown() {
+    let proof = ProofView { digest: "0a".into(), proven: true };
+    let status = StatusView { proof: Some(proof), ..status() };
+    assert!(status.render().contains("\n\ndatapath proven (docs/PROOF.md), digest 0a\n\ninterface"));
+    let json = serde_json::to_string(&status).unwrap();
+    assert!(json.contains(r#""proof":{"digest":"0a","proven":true}"#), "{json}");
 }

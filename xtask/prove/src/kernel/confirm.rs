@@ -2,7 +2,7 @@
 //! run on the example.
 
 use super::program::{Loaded, Refused, is_root};
-use crate::{image::Image, numbers::Numbers};
+use crate::{image::Image, world::Numbers};
 
 /// What the kernel says about an example.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,19 +33,23 @@ impl Judge<'_> {
         if !is_root() {
             return Confirmed::Unasked("only root can ask the kernel".into());
         }
-        let run = |image: &Image| -> anyhow::Result<_> {
+        let load = |image: &Image| -> anyhow::Result<_> {
             let entry = image.function(self.program)?;
             let cut = if self.is_general { image.without_fast_path(entry)? } else { image.clone() };
-            Loaded::new(self.file, &cut, self.program, example)?.run(example)
+            Loaded::new(self.file, &cut, self.program, example)
         };
-        match (run(self.image), run(changed)) {
-            (Ok(one), Ok(other)) if one == other => Confirmed::No,
-            (Ok(_), Ok(_)) => Confirmed::Yes,
-            (Ok(_), Err(error)) => match error.downcast_ref::<Refused>() {
-                Some(Refused(why)) => Confirmed::Refused(why.clone()),
-                None => Confirmed::Unasked(format!("{error:#}")),
-            },
-            (Err(error), _) => Confirmed::Unasked(format!("{error:#}")),
+        let mut faulty = match load(changed) {
+            Ok(faulty) => faulty,
+            Err(error) => {
+                let refused = error.downcast_ref::<Refused>().map(|Refused(why)| Confirmed::Refused(why.clone()));
+                return refused.unwrap_or_else(|| Confirmed::Unasked(format!("{error:#}")));
+            }
+        };
+        let seen = load(self.image).and_then(|mut unmodified| Ok((unmodified.run(example)?, faulty.run(example)?)));
+        match seen {
+            Ok((one, other)) if one == other => Confirmed::No,
+            Ok(_) => Confirmed::Yes,
+            Err(error) => Confirmed::Unasked(format!("{error:#}")),
         }
     }
 }

@@ -22,10 +22,10 @@ use super::{
     object,
 };
 use crate::{
-    helpers::LOOKED_UP,
+    contracts::LOOKED_UP,
     image::Image,
-    numbers::Numbers,
-    tables::{self, Length},
+    table_sizes::{self, Length},
+    world::Numbers,
 };
 
 /// What became of a frame in the kernel.
@@ -58,7 +58,7 @@ impl Loaded {
     /// the kind [`Refused`]: the kernel does not take it.
     pub fn new(file: &[u8], image: &Image, program: &str, world: &Numbers) -> Result<Self> {
         let (mut tables, mut memory, mut numbers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        for table in tables::ALL {
+        for table in table_sizes::ALL {
             let length = match table.length {
                 Length::Entries(entries) => Some(entries),
                 Length::Number(name, factor) => world.numbers.get(name).and_then(|number| number.checked_mul(factor)),

@@ -6,8 +6,8 @@ use std::{
     rc::Rc,
 };
 
-use super::frames::{self, CLIENTS, PROTOCOLS, SERVICES, Service};
-use crate::{numbers::Numbers, random::Random};
+use super::frames::{self, CLIENTS, PROTOCOLS, Service};
+use crate::{random::Random, world::Numbers};
 
 /// The counters of each CPU.
 const COUNTERS: u64 = 32;

@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     image::Image,
-    numbers::{Ending, Numbers},
-    planted,
     random::Random,
     theorem::GENERAL,
+    world::{Ending, Numbers},
 };
 
 /// How many states a program is run on before it is loaded with other numbers.
@@ -31,7 +30,7 @@ struct Count {
 
 /// Compares so many states, half of them by the general path alone. Whether all were alike, and whether a fault that is
 /// planted in what the kernel is handed is found.
-pub fn run(file: &[u8], image: &Image, programs: &[&str], states: u64, seed: u64) -> Result<bool> {
+pub fn run(file: &[u8], (image, faulty): (&Image, &Image), programs: &[&str], states: u64, seed: u64) -> Result<bool> {
     ensure!(is_root(), "only root can run programs in the kernel");
     let cpus = std::thread::available_parallelism()?.get() as u64;
     let splits = splits(file, image, cpus)?;
@@ -57,7 +56,7 @@ pub fn run(file: &[u8], image: &Image, programs: &[&str], states: u64, seed: u64
     let actions: Vec<_> = by_action.iter().map(|(action, count)| format!("{count} of action {action}")).collect();
     println!("{states} states (seed {seed}): {}; {by_fast_path} by the fast path", actions.join(", "));
     println!("machine and kernel differ on {different} of them");
-    let found = finds_a_fault(file, image, programs[0], cpus)?;
+    let found = finds_a_fault(file, (image, faulty), programs[0], cpus)?;
     println!(
         "{} states are needed to tell a faulty program from the machine's",
         found.map_or("too many".into(), |n| n.to_string())
@@ -115,12 +114,11 @@ fn difference(world: &Numbers, ending: &Ending, seen: &Seen) -> Option<String> {
 }
 
 /// How many states it takes to see that the kernel runs another program than the machine.
-fn finds_a_fault(file: &[u8], image: &Image, program: &str, cpus: u64) -> Result<Option<u64>> {
+fn finds_a_fault(file: &[u8], (image, faulty): (&Image, &Image), program: &str, cpus: u64) -> Result<Option<u64>> {
     const MOST: u64 = 5_000;
-    let faulty = planted::example(image, program)?;
     let mut random = Random(1);
     let mut world = states::numbers(&mut random, cpus, program.ends_with("_frags"));
-    let mut loaded = Loaded::new(file, &faulty, program, &world)?;
+    let mut loaded = Loaded::new(file, faulty, program, &world)?;
     for number in 1..=MOST {
         states::fill(&mut random, &mut world, cpus, false);
         let ending = world.run(image, image.function(program)?, &[], None);

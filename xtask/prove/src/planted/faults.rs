@@ -1,5 +1,5 @@
-//! Faults to plant. They are described by what an instruction does, not by its number, so that most of them fit the next
-//! build as well; one that fits nothing is an error.
+//! Faults to plant. They are described by what an instruction does, not by its number, so that most of them fit the
+//! next build as well; one that fits nothing is an error.
 
 use super::patterns::{
     FITS, FITS6, FRAGMENT, FULL, KIND, VRRP, calculates, compares, loads, loads_constant, loads_symbol, stores,
@@ -84,7 +84,7 @@ pub const FAULTS: [Fault; 59] = [
     fault("a tagged IPv6 frame is checked for less", Fast, |_, o| calculates(o, Alu::Add, 62), 0, |i| i.imm = 22),
     fault("any tag is an outer tag", Fast, |_, o| compares(o, Test::NotEqual, 0x8100), 0, |i| i.imm = 0x9100),
     fault("a tagged IPv6 source is read from elsewhere", Fast, |i, o| loads(i, o, 8, 26), 0, |i| i.off = 22),
-    fault("an IPv6 frame's length is checked for less", Fast, |_, o| calculates(o, Alu::Add, 58), 0, |i| i.imm = 22),
+    fault("an IPv6 frame's length is checked for less", Fast, |_, o| calculates(o, Alu::Add, 58), 0, |i| i.imm = 18),
     fault("the IPv6 length may pass the frame's end", Fast, |_, o| calculates(o, Alu::Add, 54), 0, |i| i.imm = 53),
     fault("the IPv6 length need not reach the ports", Fast, |_, o| calculates(o, Alu::Mov, 4), 0, |i| i.imm = 3),
     fault("IP version 5 is taken for 6", Fast, |_, o| compares(o, Test::NotEqual, FITS6), 0, |i| i.imm = 0x0050_dd86),

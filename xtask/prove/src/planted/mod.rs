@@ -2,24 +2,24 @@
 //! which the kernel, too, runs the faulty program in another way.
 
 mod faults;
-mod judge;
 mod mutate;
 mod patterns;
+mod verdict;
 
 use anyhow::{Context as _, Result, ensure};
 
 pub use self::mutate::run as mutations;
 use self::{
     faults::{EXAMPLE, FAULTS, Fault, Where},
-    judge::{Case, Verdict},
+    verdict::{Case, Verdict},
 };
-use crate::{image::Image, theorem::GENERAL};
+use crate::{code_digest::PROVEN_PROGRAMS, image::Image, theorem::GENERAL};
 
 /// Plants each with this word in its name in turn; whether all were refuted by a frame that shows it, and by the kernel
 /// where it can be asked.
 pub fn run(file: &[u8], image: &Image, program: Option<&str>, word: &str) -> Result<bool> {
     let mut found = 0;
-    let of = |fault: &Fault| program.or(fault.program).unwrap_or(crate::PROGRAMS[0]).to_owned();
+    let of = |fault: &Fault| program.or(fault.program).unwrap_or(PROVEN_PROGRAMS[0]).to_owned();
     let fits = |fault: &&Fault| {
         fault.name.contains(word) && fault.program.is_none_or(|only| program.is_none_or(|program| program == only))
     };

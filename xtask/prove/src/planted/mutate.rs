@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::{Result, ensure};
 
-use super::judge::{Case, Verdict};
+use super::verdict::{Case, Verdict};
 use crate::{
     image::Image,
     insn::{Insn, Operation},
     kernel::confirm::Confirmed,
     random::Random,
     symbolic::{CONSTANT, TABLE},
-    tables,
+    table_sizes,
     theorem::{GENERAL, Prover},
 };
 
@@ -122,7 +122,7 @@ fn another(random: &mut Random, symbol: &str) -> String {
     if symbol.starts_with(CONSTANT) {
         format!("{CONSTANT}{}", random.pick(&NUMBERS))
     } else if symbol.starts_with(TABLE) {
-        format!("{TABLE}{}", random.pick(&tables::ALL).name)
+        format!("{TABLE}{}", random.pick(&table_sizes::ALL).name)
     } else {
         symbol.to_owned()
     }

@@ -26,8 +26,3 @@ pub const ALL: [Table; 6] = [
     Table { name: "TALLIES", entry: 4, length: Length::Number("ALL_COUNTERS", 1) },
     Table { name: "OUTCOMES", entry: 16, length: Length::Number("ALL_OUTCOMES", 1) },
 ];
-
-/// The table of this name.
-pub fn named(name: &str) -> Option<&'static Table> {
-    ALL.iter().find(|table| table.name == name)
-}

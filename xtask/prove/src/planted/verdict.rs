@@ -27,7 +27,8 @@ pub enum Verdict {
     /// A frame shows the fault.
     Refuted { what: String, bytes: usize, kernel: Confirmed },
     /// On every path that comes by the changed instruction the theorem holds. All others are those of the unmodified
-    /// program, of which it is proven. So the changed program decides as the unmodified one does, in an instance of usual
+    /// program, of which
+    /// it is proven. So the changed program decides as the unmodified one does, in an instance of usual
     /// size.
     Proven { paths: u64 },
     /// No frame was found, or the proof broke off.
