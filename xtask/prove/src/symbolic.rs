@@ -149,7 +149,7 @@ impl Symbolic {
             "PREFIXES" => self.constant(contracts::PREFIXES),
             _ => {
                 let counters = self.number("COUNTERS").map(|counters| self.terms.shift_left(counters, 1));
-                counters.map_or_else(|| self.constant(0), |both| both)
+                counters.unwrap_or_else(|| self.constant(0))
             }
         };
         let is_there = self.terms.less(key, entries);
