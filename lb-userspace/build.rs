@@ -13,6 +13,13 @@ use object::{
     elf::SHT_STRTAB,
 };
 
+/// What a proof is about; the prover calculates it as well.
+#[path = "../xtask/prove/src/code_digest.rs"]
+mod code_digest;
+
+/// The digests that `cargo xtask prove` has noted, one a line.
+const PROVEN: &str = "../lb-ebpf/PROVEN";
+
 /// The toolchain that `cargo xtask setup` links where rustup's nightly has no source of the core library.
 const LINKED: &str = "modlb-ebpf";
 
@@ -48,8 +55,28 @@ fn main() -> Result<()> {
     if !skipped() {
         let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo gives no OUT_DIR")?);
         OBJECTS.iter().try_for_each(|name| strip(&out.join(name)))?;
+        return say_what_is_proven(&out.join(OBJECTS[0]));
     }
+    say("there is no datapath in this build", "", false);
     Ok(())
+}
+
+/// Whether the datapath that was just built is one of those that were proven. Another compiler makes another one.
+fn say_what_is_proven(object: &Path) -> Result<()> {
+    println!("cargo:rerun-if-changed={PROVEN}");
+    println!("cargo:rerun-if-changed=../xtask/prove/src/code_digest.rs");
+    let digest = code_digest::digest(&fs::read(object)?, &code_digest::PROVEN_PROGRAMS)?;
+    let noted = fs::read_to_string(PROVEN).with_context(|| format!("reading {PROVEN}"))?;
+    let is_proven = noted.lines().any(|line| line == digest);
+    let what = if is_proven { "datapath proven (docs/PROOF.md)" } else { "datapath not proven (docs/PROOF.md)" };
+    say(&format!("{what}, digest {digest}"), &digest, is_proven);
+    Ok(())
+}
+
+fn say(sentence: &str, digest: &str, is_proven: bool) {
+    println!("cargo::rustc-env=MODLB_DATAPATH={sentence}");
+    println!("cargo::rustc-env=MODLB_DATAPATH_DIGEST={digest}");
+    println!("cargo::rustc-env=MODLB_DATAPATH_PROVEN={is_proven}");
 }
 
 /// Removes the debugger's sections, most of an object. The kernel's type information (BTF), which was made from them,

@@ -28,6 +28,22 @@ pub struct Options {
     /// Plant faults in the object, one at a time (those with this word in their name), and fail unless each is refuted
     #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
     planted: Option<String>,
+    /// Change so many instructions by chance, one at a time, and fail unless each change is refuted or proven harmless
+    #[arg(long, value_name = "N", conflicts_with_all = ["json", "planted"])]
+    mutations: Option<u64>,
+    /// Compare the prover's machine with the kernel on so many random frames and tables; needs root
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10000",
+        conflicts_with_all = ["json", "planted", "mutations"])]
+    kernel: Option<u64>,
+    /// Where random numbers begin
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// Everything: the theorem, all planted faults, 300 mutations, 10,000 states in the kernel
+    #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
+    all: bool,
+    /// Note the digest of what is proven in lb-ebpf/PROVEN, for builds to compare with
+    #[arg(long, conflicts_with_all = ["only", "object"])]
+    note: bool,
     /// The datapath's object file; omitted: built first
     #[arg(long, value_name = "FILE")]
     object: Option<PathBuf>,
@@ -46,6 +62,16 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if options.json {
         prover.arg("--json");
+    }
+    if options.object.is_none() && options.only.is_none() {
+        prover.arg("--noted").arg(process::root().join("lb-ebpf/PROVEN"));
+    }
+    for (flag, is_given) in [("--note", options.note), ("--all", options.all)] {
+        prover.args(is_given.then_some(flag));
+    }
+    let numbers = [("--mutations", options.mutations), ("--kernel", options.kernel), ("--seed", Some(options.seed))];
+    for (flag, number) in numbers {
+        prover.args(number.map(|number| [flag.to_owned(), number.to_string()]).into_iter().flatten());
     }
     if let Some(word) = &options.planted {
         prover.arg("--planted").arg(word);

@@ -48,6 +48,7 @@ mod view;
 #[command(
     name = "modlb",
     version,
+    long_version = concat!(env!("CARGO_PKG_VERSION"), "\n", env!("MODLB_DATAPATH")),
     arg_required_else_help = true,
     after_help = "\
 Example: balance traffic that arrives on eth0 by /etc/modlb.toml, and watch it

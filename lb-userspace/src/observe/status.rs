@@ -17,8 +17,8 @@ use crate::{
     decide::{config_digest, slots::Digest},
     net::Net,
     output::{
-        Activity, CapacityView, InterfaceView, KeepView, MemberView, PeerView, ServerView, ServiceView, SocketsView,
-        StatusView, TransitionView, UnconfirmedView, UseView,
+        Activity, CapacityView, InterfaceView, KeepView, MemberView, PeerView, ProofView, ServerView, ServiceView,
+        SocketsView, StatusView, TransitionView, UnconfirmedView, UseView,
     },
 };
 
@@ -59,6 +59,7 @@ pub fn view(
         role: snapshot.config.role.name().to_owned(),
         state: if snapshot.control.standby() { Activity::Standby } else { Activity::Active },
         digest: digest(snapshot).to_string(),
+        proof: (snapshot.config.role == Role::Balancer).then(ProofView::of_this_program),
         member: member(snapshot),
         keep: keep(snapshot),
         peers: snapshot.config.peers.iter().map(peer_view).collect(),

@@ -45,6 +45,7 @@ pub fn reading(start: Instant, seconds: u64, services: &[ServiceSpec<'_>]) -> Re
             role: "balancer".into(),
             state: Activity::Active,
             digest: "0123456789abcdef".into(),
+            proof: None,
             member: None,
             keep: None,
             peers: Vec::new(),

@@ -17,8 +17,8 @@ pub use self::{
     replay::{ChangeView, CutView, JudgedView, MovesView, ReplayServer, ReplayService, ReplayView, WorstView},
     stats::StatsRates,
     status::{
-        Activity, InterfaceView, KeepView, MemberView, PeerView, ServerRow, ServerView, ServersView, ServiceView,
-        ServicesView, SocketsView, StatusView, TransitionView, UnconfirmedView,
+        Activity, InterfaceView, KeepView, MemberView, PeerView, ProofView, ServerRow, ServerView, ServersView,
+        ServiceView, ServicesView, SocketsView, StatusView, TransitionView, UnconfirmedView,
     },
     trace::{TraceLines, TraceSummary, TraceView},
 };

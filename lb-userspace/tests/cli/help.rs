@@ -68,7 +68,11 @@ fn reading_commands_offer_json() {
 
 #[test]
 fn the_version_is_printed() {
-    assert_eq!(ok(&["--version"]), format!("modlb {}\n", env!("CARGO_PKG_VERSION")));
+    let version = format!("modlb {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(ok(&["-V"]), version);
+    let long = ok(&["--version"]);
+    let datapath = long.strip_prefix(&version).unwrap();
+    assert!(datapath.contains("datapath") && datapath.lines().count() == 1, "{long}");
 }
 
 #[test]

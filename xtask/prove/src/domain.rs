@@ -2,26 +2,11 @@
 
 use std::{fmt::Debug, rc::Rc};
 
-use crate::insn::{Alu, Test};
-
-/// Where a pointer points to.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Region {
-    Stack,
-    Context,
-    Packet,
-    Table(Rc<str>),
-    /// Nothing may be read or written there.
-    Other(Rc<str>),
-}
-
-/// What a register holds.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value<N> {
-    Number(N),
-    /// So many bytes behind the region's start, modulo 2^64.
-    Pointer(Region, N),
-}
+use crate::{
+    insn::{Alu, Test},
+    state::State,
+    value::Value,
+};
 
 /// Why the machine does not go on.
 #[derive(Clone, Debug)]
@@ -92,13 +77,8 @@ pub trait Domain {
     where
         Self: Sized;
 
-    /// Whether a map of devices has one with this key, to which a frame can be redirected.
-    fn has_device(&mut self, map: &Rc<str>, key: &Self::Number) -> Step<bool, Self>
-    where
-        Self: Sized;
-
-    /// What a helper of the kernel returns.
-    fn helper(&mut self, number: i32) -> Step<Value<Self::Number>, Self>
+    /// What a helper of the kernel returns. Its arguments are in the registers.
+    fn helper(&mut self, number: i32, state: &mut State<Self::Number>) -> Step<Value<Self::Number>, Self>
     where
         Self: Sized;
 }

@@ -22,18 +22,22 @@ pub struct Image {
     pub code: Vec<Insn>,
     /// The first instruction of each.
     functions: BTreeMap<String, usize>,
+    /// The first instruction of each section, and where in the file it is.
+    sections: Vec<(usize, u64)>,
 }
 
 impl Image {
     /// Reads an object file.
     pub fn read(file: &[u8]) -> Result<Self> {
         let elf = ElfFile64::<LittleEndian>::parse(file).context("this is no object file of a BPF program")?;
-        let (mut code, mut starts) = (Vec::new(), BTreeMap::new());
+        let (mut code, mut starts, mut sections) = (Vec::new(), BTreeMap::new(), Vec::new());
         for section in elf.sections().filter(|section| section.kind() == SectionKind::Text && section.size() > 0) {
             starts.insert(section.index().0, code.len());
+            let (offset, _) = section.file_range().context("a section of code is not in the file")?;
+            sections.push((code.len(), offset));
             decode(section.name()?, section.data()?, &mut code)?;
         }
-        let mut image = Self { code, functions: BTreeMap::new() };
+        let mut image = Self { code, functions: BTreeMap::new(), sections };
         for section in elf.sections() {
             let Some(&start) = starts.get(&section.index().0) else { continue };
             for (offset, relocation) in section.relocations() {
@@ -49,6 +53,23 @@ impl Image {
                 image.functions.insert(symbol.name()?.to_owned(), start + symbol.address() as usize / 8);
             }
         }
+        Ok(image)
+    }
+
+    /// The same with a program that hands every packet to its general path: the bit that says standby, which it looks
+    /// at first, is always set where it looks.
+    pub fn without_fast_path(&self, entry: usize) -> Result<Self> {
+        const STANDBY: i32 = 2;
+        const AND: u8 = 0x57;
+        const OR: u8 = 0x47;
+        const JUMP_IF_NOT: u8 = 0x55;
+        let mut image = self.clone();
+        let looks = |number: &usize| {
+            let [and, jump] = [number, &(number + 1)].map(|number| &self.code[*number]);
+            (and.code, and.imm, jump.code, jump.imm) == (AND, STANDBY, JUMP_IF_NOT, 0) && and.dst == jump.dst
+        };
+        let number = self.body(entry).find(looks).context("the program does not look whether it is on standby")?;
+        image.code[number].code = OR;
         Ok(image)
     }
 
@@ -84,6 +105,12 @@ impl Image {
             }
         }
         Ok(())
+    }
+
+    /// Where in the file an instruction is.
+    pub fn offset(&self, number: usize) -> usize {
+        let section = self.sections.iter().rfind(|(first, _)| *first <= number);
+        section.map_or(0, |(first, offset)| *offset as usize + 8 * (number - first))
     }
 
     /// A function's first instruction.
@@ -134,7 +161,7 @@ impl Image {
         }
     }
 
-    fn name_at(&self, first: usize) -> &str {
+    pub fn name_at(&self, first: usize) -> &str {
         self.functions.iter().find(|(_, start)| **start == first).map_or("", |(name, _)| name)
     }
 }

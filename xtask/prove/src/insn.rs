@@ -185,6 +185,12 @@ impl Insn {
         })
     }
 
+    /// The eight bytes in the file.
+    pub const fn bytes(&self) -> [u8; 8] {
+        let ([c, d], [e, f, g, h]) = (self.off.to_le_bytes(), self.imm.to_le_bytes());
+        [self.code, self.dst | self.src << 4, c, d, e, f, g, h]
+    }
+
     /// What a load of 64 bits loads, where no symbol says it.
     pub const fn wide_constant(&self) -> u64 {
         (self.imm as u32 as u64) | (self.upper as u32 as u64) << 32

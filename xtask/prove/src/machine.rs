@@ -1,12 +1,12 @@
 //! The machine: what each instruction does. One for numbers and for terms.
 
 use crate::{
-    domain::{Domain, Region, Step, Stop, Value},
+    domain::{Domain, Step, Stop},
     image::Image,
     insn::{Alu, Insn, Operation, Source, Test},
     memory,
-    state::{CALLS, Caller, FRAME, State, Write},
-    symbolic::HELPER_REDIRECT,
+    state::{CALLS, Caller, FRAME, State},
+    value::{Region, Value},
 };
 
 /// What an instruction leaves to whoever runs the machine.
@@ -79,7 +79,7 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
             return Ok(Event::Branch(condition, target(state.next, insn)));
         }
         Operation::CallHelper => {
-            let value = if insn.imm == HELPER_REDIRECT { redirect(state, domain)? } else { domain.helper(insn.imm)? };
+            let value = domain.helper(insn.imm, state)?;
             state.forget_arguments();
             state.registers[0] = Some(value);
         }
@@ -89,8 +89,8 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
                 .map_or_else(|| fault::<_, D>("calls a function that is not there"), |to| Ok(Event::Call(to)));
         }
         Operation::Exit => {
-            let result = get(state, domain, 0)?;
-            let Some(caller) = state.callers.pop() else { return Ok(Event::Exit(result)) };
+            // What only a caller would read need not be there.
+            let Some(caller) = state.callers.pop() else { return get(state, domain, 0).map(Event::Exit) };
             let top = state.top();
             state.stack.retain(|at, _| *at >= top - FRAME);
             state.forget_arguments();
@@ -100,22 +100,6 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
     }
     state.next = next;
     Ok(Event::Next)
-}
-
-/// `bpf_redirect_map`. Where the frame goes is recorded as a store, so that it is compared as stores are.
-fn redirect<D: Domain>(state: &mut State<D::Number>, domain: &mut D) -> Step<Value<D::Number>, D> {
-    const XDP_REDIRECT: u64 = 4;
-    let (map, key, flags) = (get(state, domain, 1)?, get(state, domain, 2)?, get(state, domain, 3)?);
-    let (Value::Pointer(Region::Other(map), _), Value::Number(key), Value::Number(flags)) = (map, key, flags) else {
-        return fault::<_, D>("redirects by what is not known");
-    };
-    if domain.known(&flags) != Some(0) {
-        return fault::<_, D>("redirects with flags");
-    }
-    let action = if domain.has_device(&map, &key)? { XDP_REDIRECT } else { 0 };
-    let (zero, action) = (domain.constant(0), domain.constant(action));
-    state.writes.push(Write { table: format!("redirection by {map}").into(), address: zero, size: 8, value: key });
-    Ok(Value::Number(action))
 }
 
 /// Goes into a function of the program.
@@ -217,12 +201,9 @@ fn condition<D: Domain>(
             domain.does_not_wrap(&b)?;
             Ok(domain.compare(test, width, &a, &b))
         }
-        // The start of a table is not null.
-        (Value::Pointer(Region::Table(_), at), Value::Number(b))
-            if domain.known(&at) == Some(0)
-                && domain.known(&b) == Some(0)
-                && width == 64
-                && matches!(test, Test::Equal | Test::NotEqual) =>
+        // No place in a table is null.
+        (Value::Pointer(Region::Table(_), _), Value::Number(b))
+            if domain.known(&b) == Some(0) && width == 64 && matches!(test, Test::Equal | Test::NotEqual) =>
         {
             let (one, zero) = (domain.constant(1), domain.constant(0));
             Ok(domain.compare(test, width, &one, &zero))

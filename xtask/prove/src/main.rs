@@ -5,19 +5,25 @@
 mod assumptions;
 mod bits;
 mod calculate;
+mod code_digest;
 mod compare;
+mod contracts;
 mod domain;
 mod eval;
 mod facts;
+mod helpers;
 mod image;
 mod insn;
+mod kernel;
 mod machine;
 mod memory;
+mod note;
 mod numbers;
 mod paths;
 mod planted;
 #[cfg(test)]
 mod properties;
+mod random;
 mod refute;
 mod report;
 mod rewrite;
@@ -26,8 +32,11 @@ mod solver;
 mod state;
 mod sum;
 mod symbolic;
+mod table_sizes;
 mod term;
 mod theorem;
+mod value;
+mod world;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -48,9 +57,28 @@ struct Options {
     /// Plant faults in the object, one at a time (those with this word in their name), and fail unless each is refuted
     #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
     planted: Option<String>,
+    /// Change so many instructions by chance, one at a time, and fail unless each change is refuted or proven harmless
+    #[arg(long, value_name = "N", conflicts_with_all = ["json", "planted"])]
+    mutations: Option<u64>,
+    /// Compare the prover's machine with the kernel on so many random frames and tables; needs root
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10000",
+        conflicts_with_all = ["json", "planted", "mutations"])]
+    kernel: Option<u64>,
+    /// Everything: the theorem, all planted faults, 300 mutations, 10,000 states in the kernel
+    #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
+    all: bool,
+    /// The file that notes the digests of what was proven; one that is proven and not noted is a failure
+    #[arg(long, value_name = "FILE", conflicts_with = "only")]
+    noted: Option<PathBuf>,
+    /// Note it there
+    #[arg(long, requires = "noted")]
+    note: bool,
+    /// Where random numbers begin
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
 }
 
-const PROGRAMS: [&str; 2] = ["balancer", "balancer_frags"];
+const PROGRAMS: [&str; 2] = code_digest::PROVEN_PROGRAMS;
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
@@ -69,20 +97,53 @@ fn run(options: &Options) -> Result<bool> {
     let image = image::Image::read(&file)?;
     let known = |only: &String| PROGRAMS.contains(&only.as_str());
     ensure!(options.only.as_ref().is_none_or(known), "the programs are {}", PROGRAMS.join(" and "));
+    let wanted: Vec<_> =
+        PROGRAMS.into_iter().filter(|program| options.only.as_deref().is_none_or(|only| only == *program)).collect();
     if let Some(word) = &options.planted {
-        return planted::run(&image, options.only.as_deref().unwrap_or(PROGRAMS[0]), word);
+        return planted::run(&file, &image, options.only.as_deref(), word);
     }
+    if let Some(count) = options.mutations {
+        return planted::mutations(&file, &image, &wanted, count, options.seed);
+    }
+    if let Some(states) = options.kernel {
+        return in_kernel(&file, &image, &wanted, states, options.seed);
+    }
+    let is_proven = prove(options, &file, &image, &wanted)?;
+    if !options.all {
+        return Ok(is_proven);
+    }
+    let planted = planted::run(&file, &image, None, "")?;
+    let mutations = planted::mutations(&file, &image, &wanted, MUTATIONS, options.seed)?;
+    Ok(in_kernel(&file, &image, &wanted, STATES, options.seed)? && is_proven && planted && mutations)
+}
+
+/// How many mutations, and states in the kernel, make up everything.
+const MUTATIONS: u64 = 300;
+const STATES: u64 = 10_000;
+
+/// Whether the machine does what the kernel does, and a fault is noticed.
+fn in_kernel(file: &[u8], image: &image::Image, wanted: &[&str], states: u64, seed: u64) -> Result<bool> {
+    let faulty = planted::example(image, wanted[0])?;
+    kernel::trial::run(file, (image, &faulty), wanted, states, seed)
+}
+
+/// Whether the theorem is proven of the programs, and noted if it is to be.
+fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) -> Result<bool> {
     let mut programs = Vec::new();
-    for program in PROGRAMS.into_iter().filter(|program| options.only.as_deref().is_none_or(|only| only == *program)) {
-        programs.push(report::prove(&image, program)?);
+    for program in wanted {
+        programs.push(report::prove(image, program)?);
         if !options.json {
             report::print(programs.last().context("nothing was proven")?);
         }
     }
     if options.json {
-        println!("{:#}", report::json(&file, &programs));
+        println!("{:#}", report::json(file, &programs)?);
     } else {
-        println!("{}", report::summary(&file));
+        println!("{}", report::summary(file)?);
     }
-    Ok(programs.iter().all(report::Report::is_proven))
+    let is_proven = programs.iter().all(report::Report::is_proven);
+    match &options.noted {
+        Some(noted) if is_proven => note::check(noted, file, options.note),
+        _ => Ok(is_proven),
+    }
 }

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use crate::{
-    domain::{Domain, Region, Step, Stop, Value},
+    domain::{Domain, Step, Stop},
     state::{CALLS, FRAME, State, Write},
+    value::{Region, Value},
 };
 
 fn fault<T, C>(what: impl Into<String>) -> Result<T, Stop<C>> {

@@ -1,53 +1,32 @@
 //! The machine's world where everything is known: one frame and what is in the tables.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use crate::{
-    domain::{Domain, Region, Step, Stop, Value},
+    domain::{Domain, Step, Stop},
+    helpers,
     image::Image,
     insn::{Alu, Test},
     machine::{self, Event},
-    state::{State, Write},
+    state::State,
     sum::{apply, signed},
-    symbolic::{CONSTANT, HELPER_CPU, HELPER_LENGTH, TABLE},
+    symbolic::{CONSTANT, TABLE},
     term::{Op, mask},
+    value::{Region, Value},
+    world::{Ending, Numbers},
 };
-
-/// What a program finds.
-#[derive(Clone, Debug, Default)]
-pub struct Numbers {
-    pub frame: Vec<u8>,
-    pub whole_length: u64,
-    pub cpu: u64,
-    pub fragments: bool,
-    /// What user space fills in.
-    pub numbers: BTreeMap<String, u64>,
-    /// Bytes of tables by their distance from the table's start; others are 0.
-    pub tables: BTreeMap<(Rc<str>, u64), u8>,
-}
-
-/// What became of it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ending {
-    Decided {
-        action: u64,
-        frame: Vec<u8>,
-        writes: Vec<Write<u64>>,
-    },
-    /// The general path was called, with this for the control word; whether that and the context are right, and
-    /// nothing was written before.
-    General {
-        rightly: bool,
-    },
-    Fault(String),
-}
 
 /// How many instructions a program may take.
 const STEPS: usize = 1_000_000;
 
 impl Numbers {
     /// Runs a function up to its end or to the call of `general`.
-    pub fn run(&mut self, image: &Image, first: usize, arguments: &[u64], general: Option<usize>) -> Ending {
+    pub fn run(&self, image: &Image, first: usize, arguments: &[u64], general: Option<usize>) -> Ending {
+        // The packet changes.
+        self.clone().run_once(image, first, arguments, general)
+    }
+
+    fn run_once(&mut self, image: &Image, first: usize, arguments: &[u64], general: Option<usize>) -> Ending {
         let context = State::context(0);
         let arguments = arguments.iter().map(|argument| Value::Number(*argument));
         let mut state = State::new(first, [context.clone()].into_iter().chain(arguments));
@@ -67,11 +46,8 @@ impl Numbers {
                     }
                 }
                 Ok(Event::Exit(Value::Number(action))) => {
-                    let mut frame = self.frame.clone();
-                    for (at, byte) in &state.packet {
-                        frame[*at as usize] = *byte as u8;
-                    }
-                    return Ending::Decided { action, frame, writes: state.writes };
+                    self.settle(&mut state);
+                    return Ending::Decided { action, frame: self.whole(), writes: state.writes };
                 }
                 Ok(Event::Exit(Value::Pointer(..))) => return Ending::Fault("returns a pointer".into()),
                 Err(Stop::Fault(what) | Stop::Failed(what)) => return Ending::Fault(what),
@@ -79,13 +55,6 @@ impl Numbers {
             }
         }
         Ending::Fault(format!("takes more than {STEPS} instructions"))
-    }
-
-    /// The control word.
-    pub fn control(&self) -> u64 {
-        let table: Rc<str> = "CONTROL".into();
-        let byte = |at: u64| u64::from(self.tables.get(&(table.clone(), at)).copied().unwrap_or(0));
-        (0..8).fold(0, |word, at| word | byte(at) << (8 * at))
     }
 }
 
@@ -189,15 +158,7 @@ impl Domain for Numbers {
         Ok(a.wrapping_sub(*b) >= u64::from(size_b) && b.wrapping_sub(*a) >= u64::from(size_a))
     }
 
-    fn has_device(&mut self, map: &Rc<str>, key: &u64) -> Step<bool, Self> {
-        Ok(self.table_byte(map, key)? != 0)
-    }
-
-    fn helper(&mut self, number: i32) -> Step<Value<u64>, Self> {
-        match number {
-            HELPER_CPU => Ok(Value::Number(self.cpu)),
-            HELPER_LENGTH if self.fragments => Ok(Value::Number(self.whole_length)),
-            _ => Err(Stop::Fault(format!("calls the helper {number}"))),
-        }
+    fn helper(&mut self, number: i32, state: &mut State<u64>) -> Step<Value<u64>, Self> {
+        helpers::call(self, number, state)
     }
 }

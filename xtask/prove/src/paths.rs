@@ -2,11 +2,12 @@
 
 use std::{rc::Rc, time::Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     domain::{Domain as _, Stop},
     machine::{self, Event},
+    refute::USUAL,
     rewrite::Rewriter,
     state::State,
     symbolic::Symbolic,
@@ -18,11 +19,24 @@ use crate::{
 const REFUTATIONS: usize = 20;
 
 impl Prover<'_> {
-    /// Leaves out paths that do not come by this instruction. For planted faults: on others nothing changed. Nothing is
-    /// proven then, only refuted.
+    /// Leaves out paths that do not come by this instruction. For changed programs: what others do is as before, so
+    /// what is proven then is proven of these paths alone.
     pub fn focus(&mut self, number: usize) {
         let is_general = self.image.body(self.general).contains(&number);
         self.focus = Some(Focus { number, leads_there: self.image.leading_to(number), is_general });
+    }
+
+    /// Assumes numbers of an instance that can be loaded, and a machine with two CPUs.
+    pub fn assume_usual(&mut self) -> Result<()> {
+        for (name, value) in USUAL {
+            let number = self.domain.number(name).context("a number that is not known")?;
+            let value = self.domain.constant(value);
+            let is_it = self.domain.terms.equal(number, value);
+            self.domain.assume(is_it)?;
+        }
+        let (cpu, two) = (self.domain.cpu(), self.domain.constant(2));
+        let is_there = self.domain.terms.less(cpu, two);
+        self.domain.assume(is_there)
     }
 
     /// Whether a path cannot come by the instruction that matters any more.
@@ -59,6 +73,9 @@ impl Prover<'_> {
             let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed());
             if confirmed || self.refutations.len() >= REFUTATIONS {
                 break;
+            }
+            if self.deadline.is_some_and(|deadline| deadline < Instant::now()) {
+                bail!("it takes too long");
             }
             if self.shown.elapsed().as_secs() >= 5 {
                 (self.progress)(&self.counts, self.domain.solver.questions, self.pending.len());

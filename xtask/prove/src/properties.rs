@@ -9,10 +9,10 @@ use crate::{
     eval::Evaluator,
     facts::Facts,
     insn::{Alu, Test},
-    numbers::Numbers,
     rewrite::Rewriter,
     solver::Solver,
     term::{Node, Op, Term, Terms},
+    world::Numbers,
 };
 
 const OPERATIONS: [Alu; 13] = [

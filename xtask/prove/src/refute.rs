@@ -3,18 +3,25 @@
 //! The solver knows neither what a product nor what a remainder is. So each is fixed, one after the other, to what it
 //! is for the arguments that the solver chose, and then both paths are run on numbers.
 
-use std::rc::Rc;
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
 use crate::{
     assumptions,
+    contracts::DEVICES,
     eval::Evaluator,
     image::Image,
-    numbers::{Ending, Numbers},
+    kernel::SHORTEST,
+    random::Random,
+    solver::LIMIT_MS,
     sum::apply,
     symbolic::Symbolic,
     term::{Node, Op, Term},
+    world::{Ending, Numbers},
 };
 
 /// A claim that the theorem does not hold.
@@ -35,7 +42,7 @@ pub struct Program<'a> {
 
 impl Refutation {
     pub fn new(what: String, found: Option<Numbers>, program: &Program<'_>) -> Self {
-        let example = found.map(|mut found| {
+        let example = found.map(|found| {
             let fast = found.run(program.image, program.entry, &[], Some(program.general));
             let control = found.control();
             let general = found.run(program.image, program.general, &[control], None);
@@ -63,54 +70,183 @@ impl Refutation {
 const SHORT: u64 = 128;
 const LONGEST: u64 = 1 << 17;
 
+/// How often an example is looked for, each time with other wishes, and for how long.
+const ATTEMPTS: u64 = 6;
+/// How long one question may take meanwhile; what has no answer by then is no example.
+const SHORT_MS: u32 = 3_000;
+const PATIENCE: Duration = Duration::from_secs(6);
+
 /// What a program would have to find for all that was asserted to hold, and a condition besides. `None`: the solver
 /// found nothing in which products and remainders are right.
 pub fn example(domain: &mut Symbolic, condition: Option<Term>, fragments: bool) -> Result<Option<Numbers>> {
-    let depth = domain.solver.depth();
-    domain.solver.push()?;
-    let found = search(domain, condition, fragments);
-    domain.solver.back_to(depth)?;
-    found
+    let start = Instant::now();
+    for attempt in (0..ATTEMPTS).take_while(|_| start.elapsed() < PATIENCE) {
+        let depth = domain.solver.depth();
+        domain.solver.push()?;
+        domain.solver.limit(SHORT_MS)?;
+        let found = search(domain, condition, fragments, attempt);
+        domain.solver.limit(LIMIT_MS)?;
+        domain.solver.back_to(depth)?;
+        if let Some(found) = found? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
-fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool) -> Result<Option<Numbers>> {
+fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attempt: u64) -> Result<Option<Numbers>> {
     if let Some(condition) = condition {
         domain.solver.assert(&domain.terms, condition)?;
     }
     let roots = domain.solver.asserted().to_vec();
     for wish in wishes(domain) {
-        if domain.solver.can_hold(&domain.terms, wish)? {
-            domain.solver.assert(&domain.terms, wish)?;
+        grant(domain, wish)?;
+    }
+    let calculated: Vec<_> =
+        domain.terms.below(&roots).into_iter().filter(|term| is_calculated(domain, *term)).collect();
+    for term in &calculated {
+        bound(domain, *term)?;
+    }
+    if attempt % 2 == 1 {
+        for term in &calculated {
+            for wish in simple(domain, *term) {
+                if grant(domain, wish)? {
+                    break;
+                }
+            }
         }
     }
-    for term in domain.terms.below(&roots) {
-        let Node::Apply(op @ (Op::Mul | Op::Div | Op::Mod), a, b) = *domain.terms.node(term) else { continue };
-        if !domain.solver.is_possible()? {
+    if attempt > 1 {
+        choose(domain, &roots, attempt)?;
+    }
+    for term in calculated {
+        let Node::Apply(op, a, b) = *domain.terms.node(term) else { continue };
+        if !domain.solver.is_possible().unwrap_or(false) {
             return Ok(None);
         }
         let values = domain.solver.values(&domain.terms, &[a, b])?;
         let width = domain.terms.width(term);
         for (argument, value) in [(a, values[0]), (b, values[1]), (term, apply(op, values[0], values[1], width))] {
-            let value = domain.terms.constant(value, width);
-            let is_it = domain.terms.equal(argument, value);
-            domain.solver.assert(&domain.terms, is_it)?;
+            fix(domain, argument, value)?;
         }
     }
-    if !domain.solver.is_possible()? {
+    if !domain.solver.is_possible().unwrap_or(false) || !agree(domain, &roots)? {
         return Ok(None);
     }
+    let roots = domain.solver.asserted().to_vec();
     read(domain, &roots, fragments)
 }
+
+fn is_calculated(domain: &Symbolic, term: Term) -> bool {
+    matches!(domain.terms.node(term), Node::Apply(Op::Mul | Op::Div | Op::Mod, ..))
+}
+
+fn fix(domain: &mut Symbolic, term: Term, value: u64) -> Result<()> {
+    let value = domain.terms.constant(value, domain.terms.width(term));
+    let is_it = domain.terms.equal(term, value);
+    domain.solver.assert(&domain.terms, is_it)
+}
+
+/// Asserts it if it can hold.
+fn grant(domain: &mut Symbolic, wish: Term) -> Result<bool> {
+    let can_hold = domain.solver.can_hold(&domain.terms, wish).unwrap_or(false);
+    if can_hold {
+        domain.solver.assert(&domain.terms, wish)?;
+    }
+    Ok(can_hold)
+}
+
+/// Tells the solver that a remainder is less than what it is a remainder of.
+fn bound(domain: &mut Symbolic, term: Term) -> Result<()> {
+    let Node::Apply(Op::Mod, _, b) = *domain.terms.node(term) else { return Ok(()) };
+    let zero = domain.terms.constant(0, domain.terms.width(b));
+    let (is_zero, is_less) = (domain.terms.equal(b, zero), domain.terms.less(term, b));
+    let (not_zero, not_less) = (domain.terms.not(is_zero), domain.terms.not(is_less));
+    let neither = domain.terms.all(&[not_zero, not_less]);
+    let rule = domain.terms.not(neither);
+    domain.solver.assert(&domain.terms, rule)
+}
+
+/// Ways for a product or a remainder to be one of its arguments.
+fn simple(domain: &mut Symbolic, term: Term) -> Vec<Term> {
+    let Node::Apply(op, a, b) = *domain.terms.node(term) else { return Vec::new() };
+    let terms = &mut domain.terms;
+    let one = terms.constant(1, terms.width(term));
+    let (is_a, is_b) = (terms.equal(term, a), terms.equal(term, b));
+    let cases = match op {
+        Op::Mod => vec![(terms.less(a, b), is_a)],
+        Op::Mul => vec![(terms.equal(b, one), is_a), (terms.equal(a, one), is_b)],
+        _ => vec![(terms.equal(b, one), is_a)],
+    };
+    cases.into_iter().map(|(case, then)| terms.all(&[case, then])).collect()
+}
+
+/// Other values for some of what is not known.
+fn choose(domain: &mut Symbolic, roots: &[Term], attempt: u64) -> Result<()> {
+    let mut random = Random(attempt);
+    for leaf in leaves(domain, roots) {
+        let value = match random.below(4) {
+            0 => 0,
+            1 => random.next(),
+            _ => continue,
+        };
+        let value = domain.terms.constant(value, domain.terms.width(leaf));
+        let wish = domain.terms.equal(leaf, value);
+        grant(domain, wish)?;
+    }
+    Ok(())
+}
+
+/// Unknown numbers and bytes of tables.
+fn leaves(domain: &Symbolic, roots: &[Term]) -> Vec<Term> {
+    let is_leaf = |term: &Term| matches!(domain.terms.node(*term), Node::Unknown(_) | Node::Table { .. });
+    domain.terms.below(roots).into_iter().filter(is_leaf).collect()
+}
+
+/// Fixes where bytes of tables are. Two terms for the same place must have one value, which the solver does not know.
+fn agree(domain: &mut Symbolic, roots: &[Term]) -> Result<bool> {
+    let bytes = leaves(domain, roots).into_iter().filter_map(|leaf| match domain.terms.node(leaf) {
+        Node::Table { table, base, offset } => Some((leaf, table.clone(), *base, *offset)),
+        _ => None,
+    });
+    let bytes: Vec<_> = bytes.collect();
+    let bases: Vec<_> = bytes.iter().map(|(.., base, _)| *base).collect();
+    let values = domain.solver.values(&domain.terms, &bases)?;
+    let mut places: std::collections::HashMap<(Rc<str>, u64), Term> = std::collections::HashMap::new();
+    let mut same = Vec::new();
+    for ((leaf, table, base, offset), value) in bytes.into_iter().zip(values) {
+        fix(domain, base, value)?;
+        if let Some(other) = places.insert((table, value.wrapping_add(offset)), leaf) {
+            same.push((leaf, other));
+        }
+    }
+    for (one, other) in same {
+        let are_one = domain.terms.equal(one, other);
+        domain.solver.assert(&domain.terms, are_one)?;
+    }
+    Ok(domain.solver.is_possible().unwrap_or(false))
+}
+
+/// Numbers as user space fills them in on a machine with two CPUs.
+pub const USUAL: [(&str, u64); 6] = [
+    ("SLOTS", 1 << 19),
+    ("COUNTERS", 1 << 17),
+    ("ALL_COUNTERS", 1 << 18),
+    ("ALL_OUTCOMES", 64),
+    ("CELLS", 1 << 14),
+    ("CELL_SHIFT", 50),
+];
 
 /// What makes an example easy to read.
 fn wishes(domain: &mut Symbolic) -> Vec<Term> {
     let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());
     let terms = &mut domain.terms;
     let (zero, short) = (terms.constant(0, 64), terms.constant(SHORT, 64));
-    let mut wishes = vec![terms.less(length, short), terms.equal(whole, length), terms.equal(cpu, zero)];
-    let numbers =
-        [("SLOTS", 1 << 19), ("ALL_COUNTERS", 1 << 18), ("ALL_OUTCOMES", 32), ("CELLS", 1 << 14), ("CELL_SHIFT", 50)];
-    for (name, value) in numbers {
+    let least = terms.constant(SHORTEST as u64, 64);
+    let too_short = terms.less(length, least);
+    let mut wishes =
+        vec![terms.less(length, short), terms.not(too_short), terms.equal(whole, length), terms.equal(cpu, zero)];
+    for (name, value) in USUAL {
         if let Some(number) = domain.number(name) {
             let value = domain.terms.constant(value, 64);
             wishes.push(domain.terms.equal(number, value));
@@ -120,9 +256,7 @@ fn wishes(domain: &mut Symbolic) -> Vec<Term> {
 }
 
 fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option<Numbers>> {
-    let leaves: Vec<_> = domain.terms.below(roots);
-    let is_leaf = |term: &Term| matches!(domain.terms.node(*term), Node::Unknown(_) | Node::Table { .. });
-    let leaves: Vec<_> = leaves.into_iter().filter(is_leaf).collect();
+    let leaves = leaves(domain, roots);
     let values = domain.solver.values(&domain.terms, &leaves)?;
     let known: std::collections::HashMap<_, _> =
         leaves.iter().map(|leaf| domain.terms.node(*leaf).clone()).zip(values.iter().copied()).collect();
@@ -148,6 +282,12 @@ fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option
             Node::Table { table, base, offset } => {
                 let address = evaluator.value(*base).wrapping_add(*offset);
                 let table: Rc<str> = table.clone();
+                if &*table == DEVICES {
+                    if value != 0 {
+                        found.devices.insert(address & 0xffff_ffff);
+                    }
+                    continue;
+                }
                 // Two terms for one place with two values: not an example of anything real.
                 if found.tables.insert((table, address), value as u8).is_some_and(|before| before != value as u8) {
                     return Ok(None);

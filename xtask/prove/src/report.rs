@@ -8,10 +8,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     assumptions::{self, Assumption},
+    code_digest,
     image::Image,
-    numbers::{Ending, Numbers},
     refute::Refutation,
     theorem::{Counts, Prover},
+    world::{Ending, Numbers},
 };
 
 /// What came of one program.
@@ -163,13 +164,14 @@ fn digest(file: &[u8]) -> String {
 }
 
 /// What was proven of whom, and on what it rests.
-pub fn summary(file: &[u8]) -> String {
+pub fn summary(file: &[u8]) -> Result<String> {
     let count = assumptions::ALL.len();
-    format!("object {}; {count} assumptions: docs/PROOF.md", digest(file))
+    let code = code_digest::digest(file, &code_digest::PROVEN_PROGRAMS)?;
+    Ok(format!("digest {code} (object {}); {count} assumptions: docs/PROOF.md", digest(file)))
 }
 
 /// For programs.
-pub fn json(file: &[u8], programs: &[Report]) -> Value {
+pub fn json(file: &[u8], programs: &[Report]) -> Result<Value> {
     let programs: Vec<_> = programs
         .iter()
         .map(|report| {
@@ -205,10 +207,12 @@ pub fn json(file: &[u8], programs: &[Report]) -> Value {
         .collect();
     let assumptions: Vec<_> =
         assumptions::ALL.iter().map(|Assumption { what, by }| json!({ "what": what, "by": by })).collect();
-    json!({
+    let code = code_digest::digest(file, &code_digest::PROVEN_PROGRAMS)?;
+    Ok(json!({
+        "digest": code,
         "object_sha256": digest(file),
         "theorem": "fast path = general path",
         "programs": programs,
         "assumptions": assumptions,
-    })
+    }))
 }

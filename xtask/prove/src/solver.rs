@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long one question may take. What takes longer is not proven.
-const LIMIT_MS: u32 = 120_000;
+pub const LIMIT_MS: u32 = 120_000;
 
 #[derive(Debug)]
 pub struct Solver {
@@ -55,6 +55,11 @@ impl Solver {
         solver.tell(&format!("(set-option :timeout {LIMIT_MS})"))?;
         solver.tell("(set-logic QF_UFBV)")?;
         Ok(solver)
+    }
+
+    /// How long one question may take from now on.
+    pub fn limit(&mut self, milliseconds: u32) -> Result<()> {
+        self.tell(&format!("(set-option :timeout {milliseconds})"))
     }
 
     /// The number of its process.

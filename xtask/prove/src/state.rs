@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use crate::domain::{Region, Value};
+use crate::value::{Region, Value};
 
 /// A store to a table.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,25 +5,21 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use crate::{
-    assumptions,
-    domain::{Domain, Region, Step, Stop, Value},
+    assumptions, contracts,
+    domain::{Domain, Step, Stop},
     facts::Facts,
     insn::{Alu, Test},
+    memory,
     solver::Solver,
+    state::{State, Write},
     term::{Term, Terms},
+    value::{Region, Value},
 };
 
 /// What the symbols of tables start with.
 pub const TABLE: &str = "modlb_table_";
 /// What the symbols of numbers start with.
 pub const CONSTANT: &str = "modlb_constant_";
-
-/// `bpf_get_smp_processor_id`.
-pub const HELPER_CPU: i32 = 8;
-/// `bpf_redirect_map`.
-pub const HELPER_REDIRECT: i32 = 51;
-/// `bpf_xdp_get_buff_len`.
-pub const HELPER_LENGTH: i32 = 188;
 
 #[derive(Debug)]
 pub struct Symbolic {
@@ -74,8 +70,9 @@ impl Symbolic {
     pub fn number(&mut self, name: &str) -> Option<Term> {
         Some(match name {
             "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
-            "INTERFACE" | "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => {
-                self.any(name, 64)
+            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" | "INTERFACE" => {
+                let number = self.any(name, 64);
+                self.facts.refine(&mut self.terms, number)
             }
             _ => return None,
         })
@@ -135,6 +132,59 @@ impl Symbolic {
         let constant = self.terms.constant(value, 64);
         let is_it = self.terms.equal(term, constant);
         if self.holds(is_it)? { Ok(value) } else { Err(Stop::Fork(is_it)) }
+    }
+
+    /// An entry of a map, or null where there is none with this number.
+    fn look_up(&mut self, state: &State<Term>) -> Step<Term64, Self> {
+        let (Some(Value::Pointer(Region::Other(map), _)), Some(Value::Pointer(Region::Stack, at))) =
+            (&state.registers[1], &state.registers[2])
+        else {
+            return fault("looks up with what is no map or no key");
+        };
+        let entry = contracts::LOOKED_UP.iter().find(|(name, _)| **name == **map);
+        let (Some((_, entry)), Value::Number(key)) = (entry, memory::load(self, state, &Region::Stack, at, 4)?) else {
+            return fault(format!("looks up in {map}, of which nothing is known here"));
+        };
+        let entries = match &**map {
+            "PREFIXES" => self.constant(contracts::PREFIXES),
+            _ => {
+                let counters = self.number("COUNTERS").map(|counters| self.terms.shift_left(counters, 1));
+                counters.unwrap_or_else(|| self.constant(0))
+            }
+        };
+        let is_there = self.terms.less(key, entries);
+        let is_not = self.terms.not(is_there);
+        if self.holds(is_there)? {
+            let size = self.constant(*entry);
+            let place = self.terms.multiply(key, size);
+            return Ok(Value::Pointer(Region::Table(map.clone()), place));
+        }
+        if self.holds(is_not)? { Ok(Value::Number(self.constant(0))) } else { Err(Stop::Fork(is_there)) }
+    }
+
+    /// `bpf_redirect_map` without flags. Whether the device is there is a byte of its map.
+    fn redirect(&mut self, state: &mut State<Term>) -> Step<Term64, Self> {
+        let (Some(Value::Pointer(Region::Other(map), _)), Some(Value::Number(key)), Some(Value::Number(flags))) =
+            (&state.registers[1], &state.registers[2], &state.registers[3])
+        else {
+            return fault("redirects by what is not known");
+        };
+        let (map, key) = (map.clone(), *key);
+        if self.known(flags) != Some(0) {
+            return fault("redirects with flags");
+        }
+        let byte = self.table_byte(&map, &key)?;
+        let zero = self.terms.constant(0, 8);
+        let is_not = self.terms.equal(byte, zero);
+        let is_there = self.terms.not(is_not);
+        let action = match (self.holds(is_there)?, self.holds(is_not)?) {
+            (true, _) => contracts::XDP_REDIRECT,
+            (_, true) => 0,
+            (false, false) => return Err(Stop::Fork(is_there)),
+        };
+        let to = Write { table: contracts::REDIRECTION.into(), address: self.constant(0), size: 4, value: key };
+        state.writes.push(to);
+        Ok(Value::Number(self.constant(action)))
     }
 
     fn at_least(&mut self, number: Term, least: u64) -> Step<bool, Self> {
@@ -238,21 +288,12 @@ impl Domain for Symbolic {
         Ok(self.at_least(behind, size_b.into())? && self.at_least(before, size_a.into())?)
     }
 
-    fn has_device(&mut self, map: &Rc<str>, key: &Term) -> Step<bool, Self> {
-        let byte = self.table_byte(map, key)?;
-        let zero = self.terms.constant(0, 8);
-        let lacks = self.terms.equal(byte, zero);
-        let has = self.terms.not(lacks);
-        if self.holds(has)? {
-            return Ok(true);
-        }
-        if self.holds(lacks)? { Ok(false) } else { Err(Stop::Fork(has)) }
-    }
-
-    fn helper(&mut self, number: i32) -> Step<Term64, Self> {
+    fn helper(&mut self, number: i32, state: &mut State<Term>) -> Step<Term64, Self> {
         match number {
-            HELPER_CPU => Ok(Value::Number(self.cpu())),
-            HELPER_LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
+            contracts::LOOK_UP => self.look_up(state),
+            contracts::REDIRECT => self.redirect(state),
+            contracts::CPU => Ok(Value::Number(self.cpu())),
+            contracts::LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
             _ => fault(format!("calls the helper {number}, of which nothing is known here")),
         }
     }

@@ -9,13 +9,14 @@ use std::{collections::HashSet, rc::Rc, time::Instant};
 use anyhow::Result;
 
 use crate::{
-    domain::{Domain as _, Region, Stop, Value},
+    domain::{Domain as _, Stop},
     facts::Facts,
     image::Image,
     refute::{self, Refutation},
     state::{State, Write},
     symbolic::Symbolic,
     term::Term,
+    value::{Region, Value},
 };
 
 /// A part of the name of the function that is the general path.
@@ -88,6 +89,8 @@ pub struct Prover<'a> {
     pub refutations: Vec<Refutation>,
     pub reached: HashSet<usize>,
     pub focus: Option<Focus>,
+    /// When to give up.
+    pub deadline: Option<Instant>,
     /// Called now and then.
     pub progress: fn(&Counts, u64, usize),
     pub shown: Instant,
@@ -109,6 +112,7 @@ impl<'a> Prover<'a> {
             refutations: Vec::new(),
             reached: HashSet::new(),
             focus: None,
+            deadline: None,
             progress,
             shown: Instant::now(),
         })

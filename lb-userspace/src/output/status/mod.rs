@@ -13,11 +13,13 @@ use super::{
 use crate::config::{model::health, standing::Standing};
 
 mod lists;
+mod proof;
 mod service;
 mod sockets;
 mod transition;
 
 pub use lists::{ServerRow, ServersView, ServicesView};
+pub use proof::ProofView;
 pub use service::{ServerView, ServiceView};
 pub use sockets::SocketsView;
 pub use transition::TransitionView;
@@ -37,6 +39,9 @@ pub struct StatusView {
     pub state: Activity,
     /// The digest of everything that decides where packets go: equal on balancers that agree.
     pub digest: String,
+    /// Role `balancer`: what is proven of the datapath in this program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofView>,
     /// Role `member`: which servers it is, and its group.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberView>,
@@ -234,6 +239,7 @@ impl Render for StatusView {
         let (role, state) = (&self.role, self.state.name());
         let mut text =
             format!("modlb {} (ABI {}): {role}, {state}, digest {}\n\n", self.version, self.abi, self.digest);
+        text += &self.proof.as_ref().map_or_else(String::new, ProofView::render);
         text += &self.member.as_ref().map_or_else(String::new, MemberView::render);
         text += &self.keep.as_ref().map_or_else(String::new, KeepView::render);
         if !self.peers.is_empty() {

@@ -60,6 +60,7 @@ fn status() -> StatusView {
         role: "balancer".into(),
         state: Activity::Active,
         digest: "00112233445566ff".into(),
+        proof: None,
         member: None,
         keep: None,
         peers: Vec::new(),
@@ -250,4 +251,13 @@ fn servers_without_flows_are_listed_with_reasons() {
     let kept = serde_json::to_value(server("10.0.0.12", None, Standing::Kept(failing))).unwrap();
     assert_eq!((&kept["state"], &kept["since"]), (&"up".into(), &500.into()));
     assert_eq!(server("10.0.0.12", None, Standing::Up).remark(7), None);
+}
+
+#[test]
+fn a_proven_datapath_is_shown() {
+    let proof = ProofView { digest: "0a".into(), proven: true };
+    let status = StatusView { proof: Some(proof), ..status() };
+    assert!(status.render().contains("\n\ndatapath proven (docs/PROOF.md), digest 0a\n\ninterface"));
+    let json = serde_json::to_string(&status).unwrap();
+    assert!(json.contains(r#""proof":{"digest":"0a","proven":true}"#), "{json}");
 }

@@ -1,0 +1,156 @@
+//! One program, loaded with tables of its own.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsRawFd as _, OwnedFd},
+    rc::Rc,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Map, xdp::DevMapHash},
+    programs::{TestRun as _, TestRunOptions, Xdp},
+};
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    unistd::Pid,
+};
+
+use super::{
+    bpf::{self, Memory},
+    object,
+};
+use crate::{
+    contracts::LOOKED_UP,
+    image::Image,
+    table_sizes::{self, Length},
+    world::Numbers,
+};
+
+/// What became of a frame in the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub action: u64,
+    pub frame: Vec<u8>,
+    /// All bytes of each table that are not 0.
+    pub tables: BTreeMap<(Rc<str>, u64), u8>,
+}
+
+/// A program in the kernel.
+#[derive(Debug)]
+pub struct Loaded {
+    ebpf: Ebpf,
+    program: String,
+    memory: BTreeMap<Rc<str>, Memory>,
+    /// The instructions refer to these.
+    _tables: Vec<OwnedFd>,
+}
+
+/// How many bytes a program may add to a frame.
+const GROWTH: usize = 64;
+
+/// The shortest frame that the kernel runs a program on.
+pub const SHORTEST: usize = 14;
+
+impl Loaded {
+    /// Loads a program of the image, which was read from the file, with numbers that user space fills in. An error of
+    /// the kind [`Refused`]: the kernel does not take it.
+    pub fn new(file: &[u8], image: &Image, program: &str, world: &Numbers) -> Result<Self> {
+        let (mut tables, mut memory, mut numbers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        for table in table_sizes::ALL {
+            let length = match table.length {
+                Length::Entries(entries) => Some(entries),
+                Length::Number(name, factor) => world.numbers.get(name).and_then(|number| number.checked_mul(factor)),
+            };
+            let bytes = length.and_then(|length| length.checked_mul(table.entry)).context("no table is that long")?;
+            let map = bpf::create(bytes)?;
+            memory.insert(table.name.into(), Memory::of(&map, bytes)?);
+            numbers.insert(table.name, map.as_raw_fd());
+            tables.push(map);
+        }
+        let object = object::with(file, image, &world.numbers, &numbers)?;
+        let mut loader = EbpfLoader::new();
+        for (name, _) in LOOKED_UP {
+            loader.map_max_entries(name, u32::try_from(world.entries(name))?);
+        }
+        let mut ebpf = loader.load(&object).context("the loader refuses the object")?;
+        let mut devices: DevMapHash<_> = ebpf.map_mut("DEVICES").context("no map DEVICES")?.try_into()?;
+        for device in &world.devices {
+            devices.insert(u32::try_from(*device)?, u32::try_from(*device)?, None, 0)?;
+        }
+        for (name, entry) in LOOKED_UP {
+            let map = ebpf.map(name).with_context(|| format!("no map {name}"))?;
+            let Map::Array(map) = map else { continue };
+            memory.insert(name.into(), Memory::of(map.fd(), entry * world.entries(name))?);
+        }
+        let loaded: &mut Xdp =
+            ebpf.program_mut(program).with_context(|| format!("no program {program}"))?.try_into()?;
+        loaded.load().map_err(|error| Refused(last_line(&error)))?;
+        Ok(Self { ebpf, program: program.to_owned(), memory, _tables: tables })
+    }
+
+    /// Runs it on what it is to find. Other numbers than those that it was loaded with are of no effect.
+    pub fn run(&mut self, world: &Numbers) -> Result<Seen> {
+        on_cpu(world.cpu)?;
+        for memory in self.memory.values_mut() {
+            memory.bytes_mut().fill(0);
+        }
+        for ((table, at), byte) in &world.tables {
+            let place = self.memory.get_mut(table).and_then(|memory| memory.bytes_mut().get_mut(*at as usize));
+            *place.with_context(|| format!("{table} has no byte {at:#x}"))? = *byte;
+        }
+        ensure!(world.frame.len() >= SHORTEST, "the kernel runs nothing on {} bytes", world.frame.len());
+        let (whole, first) = (world.whole(), world.frame.len() as u32);
+        let mut frame = vec![0; whole.len() + GROWTH];
+        // The context: where data begins and ends, nothing of metadata, the interface and its queue.
+        let context: Vec<u8> = [0, first, 0, 0, 0, 0].into_iter().flat_map(u32::to_le_bytes).collect();
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(&whole);
+        options.data_out = Some(&mut frame);
+        if whole.len() > world.frame.len() {
+            options.ctx_in = Some(&context);
+        }
+        let program: &Xdp = self.ebpf.program(&self.program).context("the program is gone")?.try_into()?;
+        let result = program.test_run(options).context("the kernel does not run the program on this frame")?;
+        frame.truncate(result.data_size_out as usize);
+        let mut tables = BTreeMap::new();
+        for (name, memory) in &self.memory {
+            let bytes = memory.bytes().iter().enumerate().filter(|(_, byte)| **byte != 0);
+            tables.extend(bytes.map(|(at, byte)| ((name.clone(), at as u64), *byte)));
+        }
+        Ok(Seen { action: result.return_value.into(), frame, tables })
+    }
+}
+
+/// The kernel takes no such program; this is what its verifier said last.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the kernel's verifier refuses it: {}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+fn last_line(error: &dyn std::error::Error) -> String {
+    let whole = format!("{error:?} {error}");
+    let lines = whole.split(['\n']).flat_map(|line| line.split("\\n")).filter(|line| !line.trim().is_empty());
+    let said: Vec<_> =
+        lines.filter(|line| !line.contains("processed") && !line.contains("verification time")).collect();
+    said.iter().rev().find(|line| !line.contains("stack depth")).map(|line| line.trim().to_owned()).unwrap_or_default()
+}
+
+/// Whether this process may load programs.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// This thread runs on this CPU from now on.
+fn on_cpu(cpu: u64) -> Result<()> {
+    let mut cpus = CpuSet::new();
+    cpus.set(usize::try_from(cpu)?).with_context(|| format!("no CPU {cpu}"))?;
+    sched_setaffinity(Pid::from_raw(0), &cpus).with_context(|| format!("this machine has no CPU {cpu}"))
+}

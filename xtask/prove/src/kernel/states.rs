@@ -1,0 +1,164 @@
+//! Random tables, control words and numbers that user space fills in. Small tables, so that most packets meet
+//! something: a table of a few cells, full of services for the addresses that frames have.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use super::frames::{self, CLIENTS, PROTOCOLS, Service};
+use crate::{random::Random, world::Numbers};
+
+/// The counters of each CPU.
+const COUNTERS: u64 = 32;
+const OUTCOMES: u64 = 32;
+
+/// What a program is loaded with. `cpus` is how many CPUs the machine has.
+pub fn numbers(random: &mut Random, cpus: u64, fragments: bool) -> Numbers {
+    let bits = random.pick(&[1_u64, 2, 4]);
+    let mac = random.next() >> 16 & !1;
+    let numbers = [
+        ("INTERFACE_MAC", mac),
+        ("INTERFACE", random.pick(&[1, 2])),
+        ("CELL_SHIFT", 64 - bits),
+        ("CELLS", 1 << bits),
+        ("SLOTS", random.pick(&[64, 512])),
+        ("COUNTERS", COUNTERS),
+        ("ALL_COUNTERS", cpus * COUNTERS),
+        ("ALL_OUTCOMES", cpus * OUTCOMES),
+        ("CPUS", cpus),
+        ("SENT_ISN", 0),
+    ];
+    Numbers {
+        fragments,
+        // The loopback interface, which is there.
+        devices: BTreeSet::from([1]),
+        numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
+        ..Numbers::default()
+    }
+}
+
+/// Another frame, another CPU and other tables.
+pub fn fill(random: &mut Random, world: &mut Numbers, cpus: u64, splits: bool) {
+    let own = world.numbers["INTERFACE_MAC"].to_le_bytes();
+    let service = Service::any(random);
+    world.frame = frames::frame(random, [own[0], own[1], own[2], own[3], own[4], own[5]], service);
+    world.whole_length = world.frame.len() as u64;
+    if world.fragments && splits && random.chance(30) {
+        let rest = world.frame.len() as u64 - 14;
+        world.frame.truncate(14 + random.below(rest + 1) as usize);
+        world.frame.truncate(14.max(world.frame.len()));
+        world.whole_length = world.frame.len() as u64 + random.pick(&[0, 1, 40, 1400]);
+    }
+    world.cpu = random.below(cpus);
+    let mut tables = Filled::default();
+    let cells = 2 * world.numbers["CELLS"];
+    let empty = random.pick(&[5, 20, 80]);
+    for cell in 0..cells {
+        if !random.chance(empty) {
+            tables.put("CELLS", 64 * cell, &cell_bytes(random, service));
+        }
+    }
+    for slot in 0..world.numbers["SLOTS"] {
+        tables.put("SLOTS", 8 * slot, &slot_bytes(random));
+    }
+    for counter in 0..cpus * COUNTERS {
+        tables.put("TALLIES", 4 * counter, &tally(random).to_le_bytes());
+        tables.put("COUNTERS", 16 * counter, &random.bytes(16));
+    }
+    for counter in 0..cpus * OUTCOMES {
+        tables.put("OUTCOMES", 16 * counter, &random.bytes(16));
+    }
+    for hop in 0..2 * COUNTERS {
+        tables.put("REMOTES", 24 * hop, &next_hop(random));
+    }
+    for half in 0..2 {
+        tables.put("PREFIXES", 136 * (2 * half), &[2, 0, 0, 0, 120, 96 + 8]);
+        tables.put("PREFIXES", 136 * (2 * half + 1), &[2, 0, 0, 0, 64, 32]);
+    }
+    let standby = if random.chance(5) { 2 } else { 0 };
+    let control = random.next() & !2 & !(if random.chance(50) { 0x3c } else { 0 }) | standby;
+    tables.put("CONTROL", 0, &control.to_le_bytes());
+    world.tables = tables.0;
+}
+
+#[derive(Default)]
+struct Filled(BTreeMap<(Rc<str>, u64), u8>);
+
+impl Filled {
+    fn put(&mut self, table: &str, at: u64, bytes: &[u8]) {
+        let table: Rc<str> = table.into();
+        self.0.extend((at..).zip(bytes).map(|(at, byte)| ((table.clone(), at), *byte)));
+    }
+}
+
+/// Any kind of key for an address of a frame, with a service behind it.
+fn cell_bytes(random: &mut Random, service: Service) -> Vec<u8> {
+    let Service { six, last, protocol, port } = if random.chance(80) { service } else { Service::any(random) };
+    let kind = random.pick(&[1_u32, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
+    let protocol = match kind {
+        3 | 7 | 9 | 11 => 0,
+        _ if random.chance(20) => random.pick(&PROTOCOLS),
+        _ => protocol,
+    };
+    let port = if matches!(kind, 1 | 5) { port } else { 0 };
+    let family = if six { 6 } else { 4 } | if random.chance(10) { 8 } else { 0 };
+    let tag = u32::from(port) << 16 | u32::from(protocol) << 8 | kind << 4 | if kind == 11 { 0 } else { family };
+    let last = if random.chance(95) { last } else { random.pick(&CLIENTS) };
+    let mut whole = vec![0; if six { 0 } else { 12 }];
+    whole.extend(frames::address(six, last));
+    let mut number = u128::from_be_bytes(std::array::from_fn(|byte| whole[byte]));
+    let mut prefix = 0_u32;
+    if (5..=8).contains(&kind) {
+        prefix = if six { random.pick(&[64, 32]) } else { random.pick(&[120, 96 + 8]) };
+        number &= !(u128::MAX >> prefix);
+    }
+    let mut cell = Vec::new();
+    cell.extend(((number >> 64) as u64).to_le_bytes());
+    cell.extend((number as u64).to_le_bytes());
+    cell.extend(tag.to_le_bytes());
+    let slots = if random.chance(15) { 0 } else { 1 + below(random, &[3, 32, 32, 65_536]) };
+    cell.extend(slots.to_le_bytes());
+    cell.extend(below(random, &[16, 512]).to_le_bytes());
+    cell.extend(below(random, &[16, 40]).to_le_bytes());
+    for _ in 0..3 {
+        cell.extend((random.below(65_536) as u32).to_le_bytes());
+    }
+    cell.extend((random.below(16) as u32).to_le_bytes());
+    cell.extend(prefix.to_le_bytes());
+    cell.extend((random.below(3) as u32).to_le_bytes());
+    cell.extend(random.pick(&[0_u32, 5, u32::MAX]).to_le_bytes());
+    cell.extend([0; 4]);
+    cell
+}
+
+/// Below one of these limits.
+fn below(random: &mut Random, limits: &[u64]) -> u32 {
+    let limit = random.pick(limits);
+    random.below(limit) as u32
+}
+
+fn slot_bytes(random: &mut Random) -> [u8; 8] {
+    let mut slot = random.next().to_le_bytes();
+    slot[0] = if random.chance(25) { 1 } else { slot[0] & 0xfe };
+    (slot[6], slot[7]) = (slot[6] & 31, 0);
+    slot
+}
+
+/// Of packed counters many are nearly full.
+fn tally(random: &mut Random) -> u32 {
+    match random.below(4) {
+        0 => random.next() as u32,
+        1 => 511,
+        2 => 0x7fff_fc00 | random.below(600) as u32,
+        _ => random.below(1 << 20) as u32,
+    }
+}
+
+fn next_hop(random: &mut Random) -> Vec<u8> {
+    let interface = random.pick(&[0_u32, u32::MAX, 1, 2, 7]);
+    let vlan = random.pick(&[0_u32, u32::MAX, 5, 4094]);
+    let mut hop = [interface.to_le_bytes(), vlan.to_le_bytes()].concat();
+    hop.extend(random.bytes(16));
+    hop
+}

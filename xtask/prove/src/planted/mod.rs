@@ -1,0 +1,62 @@
+//! Faults planted in the object, to see that each is found: by a frame and tables on which the two paths differ, and on
+//! which the kernel, too, runs the faulty program in another way.
+
+mod faults;
+mod mutate;
+mod patterns;
+mod verdict;
+
+use anyhow::{Context as _, Result, ensure};
+
+pub use self::mutate::run as mutations;
+use self::{
+    faults::{EXAMPLE, FAULTS, Fault, Where},
+    verdict::{Case, Verdict},
+};
+use crate::{code_digest::PROVEN_PROGRAMS, image::Image, theorem::GENERAL};
+
+/// Plants each with this word in its name in turn; whether all were refuted by a frame that shows it, and by the kernel
+/// where it can be asked.
+pub fn run(file: &[u8], image: &Image, program: Option<&str>, word: &str) -> Result<bool> {
+    let mut found = 0;
+    let of = |fault: &Fault| program.or(fault.program).unwrap_or(PROVEN_PROGRAMS[0]).to_owned();
+    let fits = |fault: &&Fault| {
+        fault.name.contains(word) && fault.program.is_none_or(|only| program.is_none_or(|program| program == only))
+    };
+    let faults: Vec<_> = FAULTS.iter().filter(fits).collect();
+    ensure!(!faults.is_empty(), "no planted fault has {word} in its name");
+    for fault in &faults {
+        let program = of(fault);
+        let (changed, number) = plant(image, &program, fault)?;
+        let case = Case { file, image, program: &program, changed: &changed, number };
+        let start = std::time::Instant::now();
+        let verdict = case.judge(fault.place == Where::General)?;
+        found += usize::from(matches!(&verdict, Verdict::Refuted { kernel, .. } if !kernel.contradicts()));
+        println!("{:6.1} s  {}: {verdict}", start.elapsed().as_secs_f64(), fault.name);
+    }
+    println!("{found} of {} planted faults are refuted with a frame", faults.len());
+    Ok(found == faults.len())
+}
+
+/// The image with one of the faults.
+pub fn example(image: &Image, program: &str) -> Result<Image> {
+    let fault = FAULTS.iter().find(|fault| fault.name == EXAMPLE).context("no such fault")?;
+    plant(image, program, fault).map(|(changed, _)| changed)
+}
+
+fn plant(image: &Image, program: &str, fault: &Fault) -> Result<(Image, usize)> {
+    let first = match fault.place {
+        Where::Fast => image.function(program)?,
+        Where::General => image.called(program, GENERAL)?,
+    };
+    let fits = |number: &usize| {
+        let insn = &image.code[*number];
+        insn.operation().is_ok_and(|operation| (fault.fits)(insn, operation))
+    };
+    let number = image.body(first).filter(fits).nth(fault.count);
+    let number = number.with_context(|| format!("\"{}\" fits no instruction of {program}", fault.name))?;
+    let mut changed = image.clone();
+    (fault.change)(&mut changed.code[number]);
+    ensure!(changed.code[number] != image.code[number], "\"{}\" changes nothing", fault.name);
+    Ok((changed, number))
+}

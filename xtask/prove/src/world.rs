@@ -1,0 +1,73 @@
+//! One frame and what is in the tables: what a program finds, and what becomes of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use crate::{contracts::PREFIXES, state::State, state::Write};
+
+/// What a program finds.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    pub frame: Vec<u8>,
+    pub whole_length: u64,
+    pub cpu: u64,
+    pub fragments: bool,
+    /// The interfaces that frames may be redirected to.
+    pub devices: BTreeSet<u64>,
+    /// What user space fills in.
+    pub numbers: BTreeMap<String, u64>,
+    /// Bytes of tables by their distance from the table's start; others are 0.
+    pub tables: BTreeMap<(Rc<str>, u64), u8>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    Decided {
+        action: u64,
+        frame: Vec<u8>,
+        writes: Vec<Write<u64>>,
+    },
+    /// The general path was called, with this for the control word; whether that and the context are right, and
+    /// nothing was written before.
+    General {
+        rightly: bool,
+    },
+    Fault(String),
+}
+
+impl Numbers {
+    /// Puts what was written to the packet into it.
+    pub fn settle(&mut self, state: &mut State<u64>) {
+        for (at, byte) in std::mem::take(&mut state.packet) {
+            self.frame[at as usize] = byte as u8;
+        }
+    }
+
+    /// The whole frame; behind the first buffer there are zeros.
+    pub fn whole(&self) -> Vec<u8> {
+        let mut frame = self.frame.clone();
+        if self.fragments {
+            frame.resize(frame.len().max(self.whole_length as usize), 0);
+        }
+        frame
+    }
+
+    /// How many entries a map has in which programs look entries up.
+    pub fn entries(&self, map: &str) -> u64 {
+        const MOST: u64 = 1 << 18;
+        match map {
+            "PREFIXES" => PREFIXES,
+            _ => (2 * self.numbers.get("COUNTERS").copied().unwrap_or_default().min(MOST)).clamp(1, MOST),
+        }
+    }
+
+    /// The control word.
+    pub fn control(&self) -> u64 {
+        let table: Rc<str> = "CONTROL".into();
+        let byte = |at: u64| u64::from(self.tables.get(&(table.clone(), at)).copied().unwrap_or(0));
+        (0..8).fold(0, |word, at| word | byte(at) << (8 * at))
+    }
+}
