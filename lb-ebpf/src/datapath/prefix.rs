@@ -67,21 +67,19 @@ const fn longer(one: u64, other: u64) -> u64 {
 extern "C" fn modlb_longest(high: u64, low: u64, tag: u32, control: u64) -> u64 {
     let control = Control(control);
     let six = key::family_of(tag as u8 & 0x0f) == V6::FAMILY;
-    let (mut first, mut best, mut step) = (0, 0, PrefixLengths::FIRST_STEP);
-    while step > 0 {
+    let (mut first, mut best) = (0, 0);
+    for round in 0..=PrefixLengths::FIRST_STEP.ilog2() {
         let Some(lengths) = maps::prefix_lengths(control.half(), six) else { return 0 };
-        let middle = first + step - 1;
-        step /= 2;
-        if middle >= lengths.count {
-            continue;
-        }
-        let length = lengths.lengths[middle as usize % PrefixLengths::MOST] as u32;
-        let halves = key::mask([high, low], length);
-        let number = probe(halves, length, tag, key::hash_prefix(halves, length), control);
-        if number == 0 {
-            first = middle + 1;
-        } else if let Ok(cell) = maps::numbered_cell(number - 1) {
-            best = cell.best_prefix(number - 1);
+        let middle = first + (PrefixLengths::FIRST_STEP >> round) - 1;
+        if middle < lengths.count {
+            let length = lengths.lengths[middle as usize % PrefixLengths::MOST] as u32;
+            let halves = key::mask([high, low], length);
+            let number = probe(halves, length, tag, key::hash_prefix(halves, length), control);
+            if number == 0 {
+                first = middle + 1;
+            } else if let Ok(cell) = maps::numbered_cell(number - 1) {
+                best = cell.best_prefix(number - 1);
+            }
         }
     }
     best

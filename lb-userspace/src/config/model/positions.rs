@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::HashMap, net::IpAddr};
 
-use super::Service;
+use super::service::Service;
 
 /// The positions of servers in a list, by address. Most lists are as they were, and then nobody needs the index, which
 /// takes longer to make than everything else takes that is done with a server.
