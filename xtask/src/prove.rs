@@ -64,7 +64,7 @@ pub fn run(options: &Options) -> Result<()> {
         prover.arg("--json");
     }
     if options.object.is_none() && options.only.is_none() {
-        prover.arg("--noted").arg(process::root().join("lb-ebpf/PROVEN"));
+        prover.arg("--noted").arg(process::root().join("lb-ebpf/PROVEN")).args(["--compiler", &compiler()?]);
     }
     for (flag, is_given) in [("--note", options.note), ("--all", options.all)] {
         prover.args(is_given.then_some(flag));
@@ -78,6 +78,17 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let error = prover.exec();
     bail!("cannot run {}: {error}", process::shown(&prover))
+}
+
+/// What compiles the datapath: it decides which instructions come out.
+fn compiler() -> Result<String> {
+    let mut rustc = Command::new("rustc");
+    if let Some(toolchain) = setup::toolchain()? {
+        rustc.env("RUSTUP_TOOLCHAIN", toolchain.name());
+    }
+    let version = process::capture(rustc.arg("-vV"))?;
+    let of = |what: &str| version.lines().find_map(|line| line.strip_prefix(what)).unwrap_or("?");
+    Ok(format!("rustc {}, LLVM {}", of("release: "), of("LLVM version: ")))
 }
 
 /// The object that a build puts into the command: the same instructions in any build, which are always optimised. Tests

@@ -70,6 +70,9 @@ struct Options {
     /// The file that notes the digests of what was proven; one that is proven and not noted is a failure
     #[arg(long, value_name = "FILE", conflicts_with = "only")]
     noted: Option<PathBuf>,
+    /// The compiler of the object, as that file names it; where the file has nothing of it, nothing needs to be noted
+    #[arg(long, value_name = "TEXT", requires = "noted", default_value = "")]
+    compiler: String,
     /// Note it there
     #[arg(long, requires = "noted")]
     note: bool,
@@ -143,7 +146,7 @@ fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) 
     }
     let is_proven = programs.iter().all(report::Report::is_proven);
     match &options.noted {
-        Some(noted) if is_proven => note::check(noted, file, options.note),
+        Some(noted) if is_proven => note::check(noted, file, &options.compiler, options.note),
         _ => Ok(is_proven),
     }
 }

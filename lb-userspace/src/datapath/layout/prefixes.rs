@@ -147,7 +147,7 @@ mod tests {
         });
         let six = (0..4_u128, 0..128_u32, any::<bool>());
         let six = six.prop_map(|(bits, length, kind)| {
-            (IpAddr::from(Ipv6Addr::from_bits(bits * 0x2000_0100_0000_0010 << 64 | bits << 40)), length, kind)
+            (IpAddr::from(Ipv6Addr::from_bits((bits * 0x2000_0100_0000_0010) << 64 | bits << 40)), length, kind)
         });
         let key = prop_oneof![four, six].prop_map(|(address, length, kind)| {
             prefix(address, length, if kind { Kind::PrefixPort } else { Kind::PrefixAddress })
