@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn a_datapath_is_proven_if_its_digest_is_noted() {
         let ProofView { digest, proven } = ProofView::of_this_program();
-        assert_eq!(proven, NOTED.lines().any(|line| line.split_whitespace().next() == Some(&digest)));
+        assert_eq!(proven, NOTED.lines().any(|line| line.split_whitespace().next() == Some(digest.as_str())));
     }
 
     #[test]
