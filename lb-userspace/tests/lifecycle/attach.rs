@@ -43,7 +43,7 @@ fn detach_leaves_nothing() {
         "{said}"
     );
     let maps = map_ids(&gateway);
-    assert_eq!(maps.len(), 19);
+    assert_eq!(maps.len(), 20);
     let program = gateway.modlb.json("status")["interfaces"][0]["program_id"].as_u64().unwrap();
     assert_eq!(bpftool("prog", &format!("{program}: ")), 1);
     assert_eq!(gateway.modlb.ok("detach"), "detached; nothing is left\n");
