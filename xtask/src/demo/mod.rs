@@ -100,7 +100,7 @@ pub fn run(story: Story, modlb: Option<PathBuf>) -> Result<()> {
 fn prepare() -> Result<PathBuf> {
     setup::programs(&[Need::Demo])?;
     step("building modlb");
-    build::run()
+    build::in_profile(false)
 }
 
 /// Returns when everything is removed.
