@@ -12,6 +12,7 @@ use lb_common::{
 
 use crate::{
     headers::{Extension, Fragment},
+    opaque,
     packet::{Context, Header, Packet, Wire, load},
     upper::{Fragments, Upper},
 };
@@ -41,6 +42,16 @@ mod packed {
     pub const LENGTH_SHIFT: u32 = 32;
     /// A bound of offsets: larger than any frame, and small enough for the verifier to accept.
     pub const MASK: u64 = 0x7fff;
+
+    #[inline(always)]
+    pub const fn offset(number: u64) -> usize {
+        (number >> OFFSET_SHIFT & MASK) as usize
+    }
+
+    #[inline(always)]
+    pub const fn length(number: u64) -> usize {
+        (number >> LENGTH_SHIFT) as usize
+    }
 }
 
 #[inline(always)]
@@ -62,8 +73,8 @@ fn unpack(end: u64) -> Result<Upper, Outcome> {
     }
     Ok(Upper {
         protocol: end as u8,
-        offset: (end >> packed::OFFSET_SHIFT & packed::MASK) as usize,
-        length: (end >> packed::LENGTH_SHIFT) as usize,
+        offset: packed::offset(end),
+        length: packed::length(end),
         fragment: end & packed::FRAGMENT != 0,
     })
 }
@@ -75,6 +86,7 @@ fn walk<C: Context>(context: *mut C, offset: u32, length: u32, protocol: u32, fr
     let fragments = if fragments == Fragments::All as u32 { Fragments::All } else { Fragments::Later };
     let mut place = Place { protocol: protocol as u8, offset: offset as usize, length: length as usize };
     for _ in 0..MAX_EXTENSION_HEADERS {
+        place = place.opaque();
         if !is_extension(place.protocol) {
             return pack(place.protocol, false, place.offset, place.length);
         }
@@ -107,6 +119,13 @@ enum Step {
 }
 
 impl Place {
+    /// The same place, of which verifiers know nothing.
+    #[inline(always)]
+    fn opaque(self) -> Self {
+        let number = opaque::number(pack(self.protocol, false, self.offset, self.length));
+        Self { protocol: number as u8, offset: packed::offset(number), length: packed::length(number) }
+    }
+
     #[inline(always)]
     fn step<C: Context>(self, packet: &Packet<C>, fragments: Fragments) -> Result<Step, Outcome> {
         let header = self.header::<Extension>(packet)?;

@@ -19,6 +19,7 @@ pub mod ip;
 #[cfg(feature = "bench")]
 pub mod load;
 mod object;
+pub mod opaque;
 pub mod packet;
 pub mod parse;
 mod quote;

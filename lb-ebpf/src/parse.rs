@@ -13,6 +13,7 @@ use crate::{
     ethernet::{Frame, ether_type, untag},
     headers::Tcp,
     ip::{Header4, Header6},
+    opaque,
     packet::{Context, Packet},
     quote,
     upper::{Content, Fragments, Upper},
@@ -39,6 +40,14 @@ impl Offsets {
 
     /// No offset. An `Option` would be a second number, whose connection with the first verifiers lose.
     pub const QUOTED: usize = 0;
+
+    /// The same, of which verifiers know nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn opaque(self) -> Self {
+        let [ip, upper] = opaque::offsets([self.ip, self.upper]);
+        Self { ip, upper }
+    }
 }
 
 /// Reads everything behind the link layer: skips VLAN tags, then reads the network and transport headers.

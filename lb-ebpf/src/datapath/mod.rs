@@ -15,7 +15,6 @@ pub mod maps;
 pub mod member;
 mod network;
 pub mod observer;
-mod opaque;
 mod orient;
 mod peers;
 mod prefix;

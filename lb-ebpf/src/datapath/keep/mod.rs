@@ -25,7 +25,7 @@ use lb_ebpf::{
     parse::{self, Offsets, Parsed},
 };
 
-use super::{count, maps, network::Network, observer::Observer, opaque, probe::probe, service, socket, steer::HEADERS};
+use super::{count, maps, network::Network, observer::Observer, probe::probe, service, socket, steer::HEADERS};
 
 /// Passes the packet, or hands it on.
 #[inline(always)]
@@ -71,8 +71,8 @@ fn judge(packet: &mut Packet<__sk_buff>, control: Control, observer: impl Observ
     }
     let mut offsets = Offsets { ip: 0, upper: Offsets::QUOTED };
     match parse::located(packet, &frame, &mut offsets)? {
-        Parsed::V4(flow) => judge_flow(packet, opaque::offsets(offsets), control, &flow, observer),
-        Parsed::V6(flow) => judge_flow(packet, opaque::offsets(offsets), control, &flow, observer),
+        Parsed::V4(flow) => judge_flow(packet, offsets.opaque(), control, &flow, observer),
+        Parsed::V6(flow) => judge_flow(packet, offsets.opaque(), control, &flow, observer),
     }
 }
 

@@ -18,12 +18,13 @@ use lb_common::{
 };
 use lb_ebpf::{
     ethernet::{self, Everyone},
+    opaque,
     packet::{Context, Packet},
     parse::Offsets,
 };
 
 use super::{
-    super::{count, maps::modlb_word, network::Network, observer::Observer, opaque, select, socket},
+    super::{count, maps::modlb_word, network::Network, observer::Observer, select, socket},
     accept::accept,
 };
 

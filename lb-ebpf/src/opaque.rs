@@ -4,10 +4,14 @@
 //! packet's headers may stand at so many offsets that long programs take too long to verify. A global function, which
 //! is verified by itself, returns a number of which nothing is known.
 
-use lb_ebpf::parse::Offsets;
-
 /// Larger than any offset, and small enough for the verifier to accept it as one.
 const MASK: u64 = 0x7fff;
+
+/// The same number.
+#[inline(always)]
+pub fn number(number: u64) -> u64 {
+    modlb_opaque(number)
+}
 
 /// The same offset.
 #[inline(always)]
@@ -17,10 +21,10 @@ pub fn offset(offset: usize) -> usize {
 
 /// The same two offsets, for the price of one call.
 #[inline(always)]
-pub fn offsets(Offsets { ip, upper }: Offsets) -> Offsets {
+pub fn offsets([one, other]: [usize; 2]) -> [usize; 2] {
     const BITS: u32 = u16::BITS;
-    let both = modlb_opaque(ip as u64 | (upper as u64) << BITS);
-    Offsets { ip: (both & MASK) as usize, upper: (both >> BITS & MASK) as usize }
+    let both = modlb_opaque(one as u64 | (other as u64) << BITS);
+    [(both & MASK) as usize, (both >> BITS & MASK) as usize]
 }
 
 /// Trap: without the volatile read the compiler would use the argument in place of the result.
