@@ -21,6 +21,7 @@ mod second_interface;
 mod services;
 mod shared;
 mod steer;
+mod verifier;
 mod vlan;
 
 use std::{

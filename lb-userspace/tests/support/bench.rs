@@ -119,6 +119,11 @@ impl Bench {
         Self::on(&INTERFACES[..1], 9_000, "--mode native", configuration)
     }
 
+    /// The same with this MTU and these options.
+    pub fn one(mtu: u16, options: &str, configuration: &str) -> Self {
+        Self::on(&INTERFACES[..1], mtu, options, configuration)
+    }
+
     /// The same with a second interface, eth1, whose MAC is 02:00:00:00:02:01. Frames are given to eth0's program.
     pub fn two(mtu: u16, mode: &str, configuration: &str) -> Self {
         Self::on(&INTERFACES, mtu, &format!("--mode {mode}"), configuration)
