@@ -256,7 +256,7 @@ pub struct PrefixLengths {
     pub count: u32,
     /// Of 128 bits, the longest first.
     pub lengths: [u8; Self::MOST],
-    /// [`PrefixLengths::MARKED`], and a bit for each [`Kind`] of prefix that is in use.
+    /// [`PrefixLengths::MARKED`], a bit for each [`Kind`] of prefix that is in use, and [`PrefixLengths::first_step`].
     pub flags: u32,
 }
 
@@ -266,8 +266,11 @@ impl PrefixLengths {
     /// The number of lengths that an IPv6 prefix can have.
     pub const MOST: usize = 128;
 
-    /// The distance of the first try from the longest; each further distance is half as long.
-    pub const FIRST_STEP: u32 = Self::MOST as u32;
+    /// The most tries of a search that halves.
+    pub const TRIES: u32 = Self::MOST.ilog2() + 1;
+
+    /// The highest eight bits of the flags are the first step.
+    const STEP_SHIFT: u32 = 24;
 
     /// There are markers. Otherwise every length is tried, the longest first.
     pub const MARKED: u32 = 1;
@@ -276,6 +279,19 @@ impl PrefixLengths {
     #[inline(always)]
     pub const fn flag(kind: Kind) -> u32 {
         1 << kind as u32
+    }
+
+    /// The flags with the first step of a search among this many lengths.
+    #[must_use]
+    pub const fn with_first_step(flags: u32, lengths: u32) -> u32 {
+        let step = if lengths == 0 { 0 } else { 1 << lengths.ilog2() };
+        flags | step << Self::STEP_SHIFT
+    }
+
+    /// How far the first try is from one before the longest; each further step is half as long.
+    #[inline(always)]
+    pub const fn first_step(&self) -> u32 {
+        self.flags >> Self::STEP_SHIFT
     }
 }
 

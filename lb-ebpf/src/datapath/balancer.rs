@@ -14,7 +14,7 @@ use lb_common::{
 };
 use lb_ebpf::{
     ethernet::{self, Own},
-    fast_path::{self, Tagged, Untagged},
+    fast_path::{self, Stage},
     hint::likely,
     packet::{Context, MoveStart, Packet},
     parse::{self, Parsed},
@@ -26,48 +26,99 @@ use super::{
     observer::Observer,
     peers, rewrite,
     select::{self, Server},
-    service,
+    service::{self, First},
 };
 
 /// Returns what becomes of the packet.
 #[inline(always)]
 pub fn balance<C: MoveStart, O: Observer>(context: *mut C) -> u32 {
+    let control = maps::control();
+    let mut action = if O::FAST_PATH { balance_fast(context, control, Few { control }) } else { UNDECIDED };
+    if action == SEARCH || action == SEARCH_PREFIX {
+        action = balance_searched(context, control.0, action);
+    }
+    // One call for all: verifiers go through a function again at each.
+    if action == UNDECIDED { balance_other::<C, O>(context, control.0) } else { action }
+}
+
+/// No action: this packet is for the general path.
+///
+/// Trap: were it an option, the compiler would load a number that was never stored, which verifiers before Linux 6.3
+/// refuse.
+const UNDECIDED: u32 = u32::MAX;
+
+/// No action: only a search can tell the packet's service.
+const SEARCH: u32 = u32::MAX - 1;
+
+/// No action: the packet's service can only be a prefix's.
+const SEARCH_PREFIX: u32 = u32::MAX - 2;
+
+#[inline(always)]
+fn balance_fast<C: MoveStart>(context: *mut C, control: Control, stage: impl Stage<C, Done = u32>) -> u32 {
+    if !likely(!control.standby()) {
+        return UNDECIDED;
+    }
     // SAFETY: the kernel hands each program a valid context.
     let mut packet = unsafe { Packet::new(context) };
-    let control = maps::control();
-    let done = if O::FAST_PATH { balance_fast(&mut packet, control) } else { None };
-    match done {
-        Some(action) => action,
-        None => balance_other::<C, O>(context, control.0),
+    fast_path::decide(&mut packet, Own(maps::interface_mac()), stage).unwrap_or(UNDECIDED)
+}
+
+/// Finds the service by few cells; see [`service::first`].
+struct Few {
+    control: Control,
+}
+
+impl<C: Context> Stage<C> for Few {
+    type Done = u32;
+
+    #[inline(always)]
+    fn decide<A: Address>(self, packet: &mut Packet<C>, flow: &Flow<A>) -> Option<u32> {
+        match service::first(flow, self.control, Side::Destination) {
+            First::Service(service) => forward_fast(packet, flow, Some(service)),
+            First::Nothing => forward_fast(packet, flow, None),
+            First::Prefix => Some(SEARCH_PREFIX),
+            First::Unknown => Some(SEARCH),
+        }
+    }
+}
+
+/// The fast path once more, for a packet whose service is found by a search only. Not inlined: what is kept during a
+/// search would cost every packet.
+#[inline(never)]
+fn balance_searched<C: MoveStart>(context: *mut C, control: u64, search: u32) -> u32 {
+    let control = Control(control);
+    balance_fast(context, control, Searched { control, prefix: search == SEARCH_PREFIX })
+}
+
+/// Finds the service by a search.
+struct Searched {
+    control: Control,
+    /// Only among prefixes.
+    prefix: bool,
+}
+
+impl<C: Context> Stage<C> for Searched {
+    type Done = u32;
+
+    #[inline(always)]
+    fn decide<A: Address>(self, packet: &mut Packet<C>, flow: &Flow<A>) -> Option<u32> {
+        let number = if self.prefix {
+            service::search_prefix(flow, self.control, Side::Destination)
+        } else {
+            service::search(flow, self.control, Side::Destination)
+        };
+        forward_fast(packet, flow, service::numbered(number).ok())
     }
 }
 
 /// `None`: this packet is for the general path.
 #[inline(always)]
-fn balance_fast(packet: &mut Packet<impl Context>, control: Control) -> Option<u32> {
-    let own = Own(maps::interface_mac());
-    if !likely(!control.standby()) {
-        return None;
-    }
-    if let Some(flow) = fast_path::v4::<Untagged>(packet, own) {
-        forward_fast(packet, control, &flow)
-    } else if let Some(flow) = fast_path::v6::<Untagged>(packet, own) {
-        forward_fast(packet, control, &flow)
-    } else if let Some(flow) = fast_path::v4::<Tagged>(packet, own) {
-        forward_fast(packet, control, &flow)
-    } else if let Some(flow) = fast_path::v6::<Tagged>(packet, own) {
-        forward_fast(packet, control, &flow)
-    } else {
-        None
-    }
-}
-
-/// `None`: this packet is for the general path.
-#[inline(always)]
-fn forward_fast<A: Address>(packet: &mut Packet<impl Context>, control: Control, flow: &Flow<A>) -> Option<u32> {
-    let Some(service) = service::first(flow, control, Side::Destination)? else {
-        return Some(finish(packet.len(), Err(Outcome::NoService)));
-    };
+fn forward_fast<A: Address>(
+    packet: &mut Packet<impl Context>,
+    flow: &Flow<A>,
+    service: Option<&ServiceCell>,
+) -> Option<u32> {
+    let Some(service) = service else { return Some(finish(packet.len(), Err(Outcome::NoService))) };
     let (slot, counter) = select::lookup_slot(flow, service).ok()?;
     if !likely(!slot.is_indirect()) {
         let exit = service.exit()?;

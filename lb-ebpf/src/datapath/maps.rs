@@ -34,9 +34,9 @@ static CONTROL: Array<u64, 1, MMAPABLE> = Array::new();
 
 /// The open-addressing table of services, both halves.
 ///
-/// Like [`CONTROL`], [`FILTERS`], [`SLOTS`], [`COUNTERS`], [`TALLIES`] and [`OUTCOMES`], the table is one value of its
-/// map rather than its entries, and is found without a lookup; see [`tables`]. User space creates these maps in their
-/// real size.
+/// Like [`CONTROL`], [`FILTERS`], [`PREFIXES`], [`SLOTS`], [`COUNTERS`], [`TALLIES`] and [`OUTCOMES`], the table is one
+/// value of its map rather than its entries, and is found without a lookup; see [`tables`]. User space creates these
+/// maps in their real size.
 #[btf_map]
 static CELLS: Array<ServiceCell, 1, MMAPABLE> = Array::new();
 
@@ -61,7 +61,7 @@ static DEVICES: DevMapHash<{ MAX_INTERFACES as usize }> = DevMapHash::new();
 
 /// The lengths of prefixes: half A's for IPv4, then for IPv6, then half B's.
 #[btf_map]
-static PREFIXES: Array<PrefixLengths, 4, MMAPABLE> = Array::new();
+static PREFIXES: Array<PrefixLengths, 1, MMAPABLE> = Array::new();
 
 /// What each server was sent: one range of counters for each CPU. What was sent last is still in [`TALLIES`]. User
 /// space zeroes a counter before it is used again.
@@ -179,13 +179,14 @@ macro_rules! constant {
 mod tables {
     use lb_common::{
         keep::Relay,
-        table::{Counter, PackedCounter, PrefixFilter, ServiceCell, Slot},
+        table::{Counter, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
     };
 
     unsafe extern "C" {
         pub static modlb_table_CONTROL: u64;
         pub static modlb_table_CELLS: ServiceCell;
         pub static modlb_table_FILTERS: PrefixFilter;
+        pub static modlb_table_PREFIXES: PrefixLengths;
         pub static modlb_table_SLOTS: Slot;
         pub static modlb_table_COUNTERS: Counter;
         pub static modlb_table_TALLIES: PackedCounter;
@@ -245,8 +246,9 @@ fn entry<T>(table: *const T, index: u64, length: u64) -> Option<*const T> {
 
 /// The lengths of a half's prefixes of a family.
 #[inline(always)]
-pub fn prefix_lengths(half: u32, six: bool) -> Option<&'static PrefixLengths> {
-    PREFIXES.get(half * 2 + six as u32)
+pub fn prefix_lengths(half: u32, six: bool) -> &'static PrefixLengths {
+    // SAFETY: as for filters.
+    unsafe { &*(&raw const tables::modlb_table_PREFIXES).add(half as usize * 2 + six as usize) }
 }
 
 /// The filter of a half's prefixes of a family.

@@ -71,7 +71,7 @@ impl<C: Context, S: Stage<C>> fast_path::Stage<C> for Oriented<S> {
     #[inline(always)]
     fn decide<A: Address>(self, packet: &mut Packet<C>, flow: &Flow<A>) -> Option<S::Done> {
         if self.control.forward()
-            && let Some(service) = service::first(flow, self.control, Side::Destination)?
+            && let Some(service) = service::first(flow, self.control, Side::Destination).known()?
         {
             return S::decide(packet, flow, service);
         }
@@ -79,6 +79,6 @@ impl<C: Context, S: Stage<C>> fast_path::Stage<C> for Oriented<S> {
             return None;
         }
         let flow = flow.swapped();
-        S::decide(packet, &flow, service::first(&flow, self.control, Side::Source)??)
+        S::decide(packet, &flow, service::first(&flow, self.control, Side::Source).known()??)
     }
 }

@@ -9,6 +9,7 @@ use lb_common::{
     key::{self, Kind, Side},
     table::{PrefixFilter, PrefixLengths},
 };
+use lb_ebpf::opaque;
 
 use super::{lookup_key::LookupKey, maps, probe::probe};
 
@@ -19,13 +20,14 @@ pub fn may_match(halves: [u64; 2], family: u8, control: Control) -> bool {
     maps::filter(control.half(), six).may_match(PrefixFilter::start(halves, six))
 }
 
-/// The number of the cell plus 1, or 0: none.
-#[inline(always)]
-pub fn search(halves @ [high, low]: [u64; 2], lookup: u32, control: Control) -> u64 {
-    let key = LookupKey::unpack(lookup);
+/// The number of the cell plus 1, or 0: none. For addresses that [`may_match`]. Global: see `probe`.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn modlb_search_prefix(high: u64, low: u64, lookup: u64, control: u64) -> u64 {
+    let (key, control, halves) = (LookupKey::unpack(lookup as u32), Control(control), [high, low]);
     let family = key::family_of(key.family);
     let six = family == V6::FAMILY;
-    if !may_match(halves, family, control) || is_special(high, low, six) {
+    if is_special(high, low, six) {
         return 0;
     }
     // Packets *from* an own address are what a steering host sends, so only destinations are excluded.
@@ -33,7 +35,7 @@ pub fn search(halves @ [high, low]: [u64; 2], lookup: u32, control: Control) -> 
     if may_be_own && is_own(halves, family, control) {
         return 0;
     }
-    let Some(lengths) = maps::prefix_lengths(control.half(), six) else { return 0 };
+    let lengths = maps::prefix_lengths(control.half(), six);
     if lengths.flags & PrefixLengths::MARKED == 0 {
         return one_by_one(halves, lookup, lengths, control);
     }
@@ -41,7 +43,7 @@ pub fn search(halves @ [high, low]: [u64; 2], lookup: u32, control: Control) -> 
         if lengths.flags & PrefixLengths::flag(kind) == 0 {
             return 0;
         }
-        modlb_longest(high, low, key::tag(key.family, kind, protocol, port), control.0)
+        modlb_longest(high, low, key::tag(key.family, kind, protocol, port).into(), control.0)
     };
     let found = if key.fragment {
         of(Kind::PrefixFragment, key.protocol, 0)
@@ -64,19 +66,24 @@ const fn longer(one: u64, other: u64) -> u64 {
 /// Each try halves the lengths that are left; see [`PrefixLengths`].
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn modlb_longest(high: u64, low: u64, tag: u32, control: u64) -> u64 {
-    let control = Control(control);
+extern "C" fn modlb_longest(high: u64, low: u64, tag: u64, control: u64) -> u64 {
+    let (tag, control) = (tag as u32, Control(control));
     let six = key::family_of(tag as u8 & 0x0f) == V6::FAMILY;
-    let (mut first, mut best) = (0, 0);
-    for round in 0..=PrefixLengths::FIRST_STEP.ilog2() {
-        let Some(lengths) = maps::prefix_lengths(control.half(), six) else { return 0 };
-        let middle = first + (PrefixLengths::FIRST_STEP >> round) - 1;
+    let lengths = maps::prefix_lengths(control.half(), six);
+    let (mut first, mut step, mut best) = (0, lengths.first_step(), 0);
+    for _ in 0..PrefixLengths::TRIES {
+        if step == 0 {
+            break;
+        }
+        let middle = first + step - 1;
+        step >>= 1;
         if middle < lengths.count {
             let length = lengths.lengths[middle as usize % PrefixLengths::MOST] as u32;
             let halves = key::mask([high, low], length);
             let number = probe(halves, length, tag, key::hash_prefix(halves, length), control);
             if number == 0 {
-                first = middle + 1;
+                // Verifiers would follow every combination of turns.
+                first = opaque::number(middle as u64 + 1) as u32;
             } else if let Ok(cell) = maps::numbered_cell(number - 1) {
                 best = cell.best_prefix(number - 1);
             }
@@ -87,12 +94,12 @@ extern "C" fn modlb_longest(high: u64, low: u64, tag: u32, control: u64) -> u64 
 
 /// The search where there was no room for markers: every length, the longest first.
 #[inline(always)]
-fn one_by_one([high, low]: [u64; 2], lookup: u32, lengths: &PrefixLengths, control: Control) -> u64 {
+fn one_by_one([high, low]: [u64; 2], lookup: u64, lengths: &PrefixLengths, control: Control) -> u64 {
     for index in 0..PrefixLengths::MOST {
         if index as u32 >= lengths.count {
             break;
         }
-        let found = modlb_search_length(high, low, lengths.lengths[index] as u32, lookup, control.0);
+        let found = modlb_search_length(high, low, lengths.lengths[index].into(), lookup, control.0);
         if found != 0 {
             return found;
         }
@@ -103,8 +110,10 @@ fn one_by_one([high, low]: [u64; 2], lookup: u32, lengths: &PrefixLengths, contr
 /// The search among services of one length: the number of the cell plus 1, or 0. Global: see `probe`.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn modlb_search_length(high: u64, low: u64, length: u32, lookup: u32, control: u64) -> u64 {
-    let (LookupKey { family, fragment, protocol, port }, control) = (LookupKey::unpack(lookup), Control(control));
+extern "C" fn modlb_search_length(high: u64, low: u64, length: u64, lookup: u64, control: u64) -> u64 {
+    let (LookupKey { family, fragment, protocol, port }, control) =
+        (LookupKey::unpack(lookup as u32), Control(control));
+    let length = length as u32;
     let halves = key::mask([high, low], length);
     let hash = key::hash_prefix(halves, length);
     let of = |kind, protocol, port| probe(halves, length, key::tag(family, kind, protocol, port), hash, control);

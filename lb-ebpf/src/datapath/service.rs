@@ -13,25 +13,57 @@ use lb_common::{
 };
 use lb_ebpf::hint::likely;
 
-use super::{lookup_key::LookupKey, maps, prefix, probe::probe};
+use super::{
+    lookup_key::LookupKey,
+    maps,
+    prefix::{self, modlb_search_prefix},
+    probe::probe,
+};
 
 /// The cell of the flow's service.
 #[inline(always)]
 pub fn find<A: Address>(flow: &Flow<A>, control: Control) -> Result<&'static ServiceCell, Outcome> {
-    if !flow.fragment
-        && protocol::has_ports(flow.protocol)
-        && let Some(found) = first(flow, control, Side::Destination)
-    {
-        return found.ok_or(Outcome::NoService);
+    let few = if !flow.fragment && protocol::has_ports(flow.protocol) {
+        first(flow, control, Side::Destination)
+    } else {
+        First::Unknown
+    };
+    match few {
+        First::Service(cell) => Ok(cell),
+        First::Nothing => Err(Outcome::NoService),
+        First::Prefix => numbered(search_prefix(flow, control, Side::Destination)),
+        First::Unknown => numbered(search(flow, control, Side::Destination)),
     }
-    numbered(search(flow, control, Side::Destination))
 }
 
-/// The same for an unfragmented packet of a protocol with ports, by at most two cells: the one where its most specific
-/// key belongs, and the next, which the key has if another service was there first. `Some(None)`: there is no service.
-/// `None`: only a search can tell.
+/// What few cells tell of a flow's service.
+pub enum First {
+    /// Its cell.
+    Service(&'static ServiceCell),
+    /// It has none.
+    Nothing,
+    /// If it has one, then that of a prefix.
+    Prefix,
+    /// Only a search can tell.
+    Unknown,
+}
+
+impl First {
+    /// The cell, if there is a service; `None`: that is not known yet.
+    #[inline(always)]
+    pub fn known(self) -> Option<Option<&'static ServiceCell>> {
+        match self {
+            Self::Service(cell) => Some(Some(cell)),
+            Self::Nothing => Some(None),
+            Self::Prefix | Self::Unknown => None,
+        }
+    }
+}
+
+/// Looks for the service of an unfragmented packet of a protocol with ports, by at most two cells: the one where its
+/// most specific key belongs, and the next, which the key has if another service was there first.
 #[inline(always)]
-pub fn first<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option<Option<&'static ServiceCell>> {
+pub fn first<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> First {
     let halves = flow.destination.halves();
     let tag = key::tag(side.of(A::FAMILY), Kind::Port, flow.protocol, flow.destination_port);
     let hash = key::hash(key::hash_halves(halves), tag, control.seed());
@@ -39,20 +71,26 @@ pub fn first<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option
     let is_it = |cell: &ServiceCell| likely(cell.tag == tag) && likely(flow.destination.is(cell.address));
     let cell = maps::cell(number);
     if is_it(cell) {
-        return Some(Some(cell));
+        return First::Service(cell);
     }
-    let nothing = || {
-        let other = control.others() && (!control.only_prefixes() || prefix::may_match(halves, A::FAMILY, control));
-        (!other).then_some(None)
+    let no_port = || {
+        if !control.others() {
+            First::Nothing
+        } else if !control.only_prefixes() {
+            First::Unknown
+        } else if prefix::may_match(halves, A::FAMILY, control) {
+            First::Prefix
+        } else {
+            First::Nothing
+        }
     };
     if cell.tag == 0 {
-        return nothing();
+        return no_port();
     }
-    let cell = maps::numbered_cell(maps::next_cell(number)).ok()?;
-    match cell {
-        cell if is_it(cell) => Some(Some(cell)),
-        cell if cell.tag == 0 => nothing(),
-        _ => None,
+    match maps::numbered_cell(maps::next_cell(number)) {
+        Ok(cell) if is_it(cell) => First::Service(cell),
+        Ok(cell) if cell.tag == 0 => no_port(),
+        _ => First::Unknown,
     }
 }
 
@@ -60,10 +98,17 @@ pub fn first<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> Option
 #[inline(always)]
 pub fn search<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> u64 {
     let [high, low] = flow.destination.halves();
-    modlb_search(high, low, LookupKey::of(flow, side).pack(), control.0)
+    modlb_search(high, low, LookupKey::of(flow, side).pack().into(), control.0)
 }
 
-/// The cell for a number that [`search`] returned.
+/// The same for a flow whose service can only be a prefix's.
+#[inline(always)]
+pub fn search_prefix<A: Address>(flow: &Flow<A>, control: Control, side: Side) -> u64 {
+    let [high, low] = flow.destination.halves();
+    modlb_search_prefix(high, low, LookupKey::of(flow, side).pack().into(), control.0)
+}
+
+/// The cell for a number that a search returned.
 #[inline(always)]
 pub fn numbered(number: u64) -> Result<&'static ServiceCell, Outcome> {
     if number == 0 { Err(Outcome::NoService) } else { maps::numbered_cell(number - 1) }
@@ -83,19 +128,22 @@ pub fn announces<A: Address>(address: A, control: Control) -> bool {
 /// time is in functions of its own.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn modlb_search(high: u64, low: u64, lookup: u32, control: u64) -> u64 {
+extern "C" fn modlb_search(high: u64, low: u64, lookup: u64, control: u64) -> u64 {
     let found = modlb_search_address(high, low, lookup, control);
-    if found != 0 || !Control(control).prefix() {
+    let family = key::family_of(LookupKey::unpack(lookup as u32).family);
+    let word = Control(control);
+    if found != 0 || !word.prefix() || !prefix::may_match([high, low], family, word) {
         return found;
     }
-    prefix::search([high, low], lookup, Control(control))
+    modlb_search_prefix(high, low, lookup, control)
 }
 
 /// The search for services with this very address.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn modlb_search_address(high: u64, low: u64, lookup: u32, control: u64) -> u64 {
-    let (LookupKey { family, fragment, protocol, port }, control) = (LookupKey::unpack(lookup), Control(control));
+extern "C" fn modlb_search_address(high: u64, low: u64, lookup: u64, control: u64) -> u64 {
+    let (LookupKey { family, fragment, protocol, port }, control) =
+        (LookupKey::unpack(lookup as u32), Control(control));
     let hash = key::hash_halves([high, low]);
     let exact = |kind, protocol, port| probe([high, low], 0, key::tag(family, kind, protocol, port), hash, control);
     let mut found = 0;

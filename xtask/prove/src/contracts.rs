@@ -21,11 +21,8 @@ pub const XDP_REDIRECT: u64 = 4;
 /// Where a frame goes is recorded as a store to this table, so that it is compared as stores are.
 pub const REDIRECTION: &str = "redirection";
 
-/// The entries of `PREFIXES`.
-pub const PREFIXES: u64 = 4;
-
 /// Maps that programs look entries up in, and the bytes of an entry.
-pub const LOOKED_UP: [(&str, u64); 2] = [("REMOTES", 24), ("PREFIXES", 136)];
+pub const LOOKED_UP: [(&str, u64); 1] = [("REMOTES", 24)];
 
 /// What a function of the program is handed in one register.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,9 +49,10 @@ const fn of_numbers(name: &'static str, count: usize) -> Function {
 
 /// All of them, with their signatures in `lb-ebpf/src/datapath`. Each is an assumption, see
 /// [`crate::assumptions::lines`].
-pub const FUNCTIONS: [Function; 5] = [
+pub const FUNCTIONS: [Function; 6] = [
     of_numbers("modlb_search", 4),
     of_numbers("modlb_search_address", 4),
+    of_numbers("modlb_search_prefix", 4),
     of_numbers("modlb_search_length", 5),
     of_numbers("modlb_longest", 4),
     of_numbers("modlb_probe", 5),

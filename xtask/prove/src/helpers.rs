@@ -52,7 +52,7 @@ fn look_up(world: &Numbers, map: Rc<str>, key: Value<u64>) -> Step<Value<u64>, N
     let (Some((_, entry)), Value::Number(key)) = (LOOKED_UP.iter().find(|(name, _)| **name == *map), key) else {
         return Err(Stop::Fault(format!("looks up in {map}")));
     };
-    if key >= world.entries(&map) {
+    if key >= world.entries() {
         return Ok(Value::Number(0));
     }
     Ok(Value::Pointer(Region::Table(map), key * entry))

@@ -86,7 +86,7 @@ mod tests {
     fn tables_are_known_by_their_symbols() {
         let read = |name: &str| tables(&symbol(image(&[WIDE, [0; 8], EXIT]), 0, name), 0);
         assert_eq!(read("modlb_table_CELLS").unwrap(), BTreeSet::from(["CELLS".to_owned()]));
-        assert_eq!(read("PREFIXES").unwrap(), BTreeSet::from(["PREFIXES".to_owned()]));
+        assert_eq!(read("REMOTES").unwrap(), BTreeSet::from(["REMOTES".to_owned()]));
         assert!(read("modlb_constant_CELLS").unwrap().is_empty());
         assert!(read("GROUP_MAC").is_err());
     }

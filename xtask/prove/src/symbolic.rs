@@ -145,13 +145,8 @@ impl Symbolic {
         let (Some((_, entry)), Value::Number(key)) = (entry, memory::load(self, state, &Region::Stack, at, 4)?) else {
             return fault(format!("looks up in {map}, of which nothing is known here"));
         };
-        let entries = match &**map {
-            "PREFIXES" => self.constant(contracts::PREFIXES),
-            _ => {
-                let counters = self.number("COUNTERS").map(|counters| self.terms.shift_left(counters, 1));
-                counters.unwrap_or_else(|| self.constant(0))
-            }
-        };
+        let counters = self.number("COUNTERS").map(|counters| self.terms.shift_left(counters, 1));
+        let entries = counters.unwrap_or_else(|| self.constant(0));
         let is_there = self.terms.less(key, entries);
         let is_not = self.terms.not(is_there);
         if self.holds(is_there)? {

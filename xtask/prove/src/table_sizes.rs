@@ -18,10 +18,11 @@ pub struct Table {
 }
 
 /// All of them; docs/ARCHITECTURE.md says what they hold.
-pub const ALL: [Table; 7] = [
+pub const ALL: [Table; 8] = [
     Table { name: "CONTROL", entry: 8, length: Length::Entries(1) },
     Table { name: "CELLS", entry: 64, length: Length::Number("CELLS", 2) },
     Table { name: "FILTERS", entry: 64 + 8_192, length: Length::Entries(4) },
+    Table { name: "PREFIXES", entry: 136, length: Length::Entries(4) },
     Table { name: "SLOTS", entry: 8, length: Length::Number("SLOTS", 1) },
     Table { name: "COUNTERS", entry: 16, length: Length::Number("ALL_COUNTERS", 1) },
     Table { name: "TALLIES", entry: 4, length: Length::Number("ALL_COUNTERS", 1) },

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use crate::{contracts::PREFIXES, state::State, state::Write};
+use crate::{state::State, state::Write};
 
 /// What a program finds.
 #[derive(Clone, Debug, Default)]
@@ -55,13 +55,10 @@ impl Numbers {
         frame
     }
 
-    /// How many entries a map has in which programs look entries up.
-    pub fn entries(&self, map: &str) -> u64 {
+    /// How many entries the map has in which programs look entries up.
+    pub fn entries(&self) -> u64 {
         const MOST: u64 = 1 << 18;
-        match map {
-            "PREFIXES" => PREFIXES,
-            _ => (2 * self.numbers.get("COUNTERS").copied().unwrap_or_default().min(MOST)).clamp(1, MOST),
-        }
+        (2 * self.numbers.get("COUNTERS").copied().unwrap_or_default().min(MOST)).clamp(1, MOST)
     }
 
     /// The control word.

@@ -27,7 +27,9 @@ pub fn lengths(keys: &[Key]) -> [PrefixLengths; 2] {
         let prefixes = || keys.iter().filter(|key| is_of(key, six)).filter_map(|key| Some((key, key.prefix?)));
         let longest_first: BTreeSet<_> = prefixes().map(|(_, length)| Reverse(length)).collect();
         let flags = prefixes().fold(0, |flags, (key, _)| flags | PrefixLengths::flag(key.kind));
-        let mut lengths = PrefixLengths { count: longest_first.len() as u32, flags, ..PrefixLengths::default() };
+        let count = longest_first.len() as u32;
+        let flags = PrefixLengths::with_first_step(flags, count);
+        let mut lengths = PrefixLengths { count, flags, ..PrefixLengths::default() };
         for (entry, Reverse(length)) in lengths.lengths.iter_mut().zip(longest_first) {
             *entry = length as u8;
         }
@@ -100,7 +102,7 @@ fn in_use(lengths: &PrefixLengths) -> &[u8] {
 
 /// The shorter lengths at which the search has to find something on its way to a length.
 fn way(lengths: &PrefixLengths, wanted: u32) -> Vec<u32> {
-    let (mut first, mut step, mut way) = (0, PrefixLengths::FIRST_STEP as usize, Vec::new());
+    let (mut first, mut step, mut way) = (0, lengths.first_step() as usize, Vec::new());
     while step > 0 {
         let middle = first + step - 1;
         step /= 2;
@@ -160,7 +162,7 @@ mod tests {
         let lengths = lengths(keys);
         let markers: BTreeMap<_, _> = markers(keys, &lengths).into_iter().collect();
         let lengths = &lengths[usize::from(is_of(asked, true))];
-        let (mut first, mut step, mut best, mut tries) = (0, PrefixLengths::FIRST_STEP as usize, None, 0);
+        let (mut first, mut step, mut best, mut tries) = (0, lengths.first_step() as usize, None, 0);
         while step > 0 {
             let middle = first + step - 1;
             step /= 2;

@@ -216,7 +216,7 @@ impl Maps {
             previous: Mapped::open(pins, "PREVIOUS")?,
             draining: Mapped::open(pins, "RETIRED")?,
             cells: Mapped::open_table(pins, "CELLS")?,
-            prefixes: Mapped::open(pins, "PREFIXES")?,
+            prefixes: Mapped::open_table(pins, "PREFIXES")?,
             filters: Mapped::open_table(pins, "FILTERS")?,
             slots: Mapped::open_table(pins, "SLOTS")?,
             next_hops: Mapped::open(pins, "REMOTES")?,

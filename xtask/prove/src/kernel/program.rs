@@ -72,7 +72,7 @@ impl Loaded {
         let object = object::with(file, image, &world.numbers, &numbers)?;
         let mut loader = EbpfLoader::new();
         for (name, _) in LOOKED_UP {
-            loader.map_max_entries(name, u32::try_from(world.entries(name))?);
+            loader.map_max_entries(name, u32::try_from(world.entries())?);
         }
         let mut ebpf = loader.load(&object).context("the loader refuses the object")?;
         let mut devices: DevMapHash<_> = ebpf.map_mut("DEVICES").context("no map DEVICES")?.try_into()?;
@@ -82,7 +82,7 @@ impl Loaded {
         for (name, entry) in LOOKED_UP {
             let map = ebpf.map(name).with_context(|| format!("no map {name}"))?;
             let Map::Array(map) = map else { continue };
-            memory.insert(name.into(), Memory::of(map.fd(), entry * world.entries(name))?);
+            memory.insert(name.into(), Memory::of(map.fd(), entry * world.entries())?);
         }
         let loaded: &mut Xdp =
             ebpf.program_mut(program).with_context(|| format!("no program {program}"))?.try_into()?;

@@ -73,8 +73,12 @@ pub fn fill(random: &mut Random, world: &mut Numbers, cpus: u64, splits: bool) {
         tables.put("REMOTES", 24 * hop, &next_hop(random));
     }
     for half in 0..2 {
-        tables.put("PREFIXES", 136 * (2 * half), &[2, 0, 0, 0, 120, 96 + 8]);
-        tables.put("PREFIXES", 136 * (2 * half + 1), &[2, 0, 0, 0, 64, 32]);
+        for (family, lengths) in [[120, 96 + 8], [64, 32]].into_iter().enumerate() {
+            let at = 136 * (2 * half + family as u64);
+            tables.put("PREFIXES", at, &[2, 0, 0, 0]);
+            tables.put("PREFIXES", at + 4, &lengths);
+            tables.put("PREFIXES", at + 132, &random.bytes(4));
+        }
     }
     let standby = if random.chance(5) { 2 } else { 0 };
     let control = random.next() & !2 & !(if random.chance(50) { 0x3c } else { 0 }) | standby;
