@@ -22,8 +22,8 @@ const SPREADS: [Spread; 2] = [Spread::HOT, Spread::MANY];
 
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    let (mut driver, floors) = floor::load()?;
     let length = Length::new(options.quick);
+    let (mut driver, floors) = floor::load(length.instances)?;
     let mut work = Work { modlb: &options.modlb, driver: &mut driver, floors, instances: length.instances };
     let mut cases = Vec::new();
     let mut gateways = Vec::new();
