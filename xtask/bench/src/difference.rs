@@ -72,9 +72,11 @@ pub fn differ(was: &Figures<'_>, is: &Figures<'_>, noise: f64) -> bool {
 mod tests {
     use super::*;
 
-    /// Six runs of the same commit each, on a machine with other work: quartiles, median, and the medians of three
-    /// instances.
-    const STEER: [([f64; 3], [f64; 3]); 6] = [
+    /// The quartiles and the median of a run, and the medians of its three instances.
+    type Run = ([f64; 3], [f64; 3]);
+
+    /// Six runs of the same commit each, on a machine with other work.
+    const STEER: [Run; 6] = [
         ([1.621, 1.628, 1.640], [1.635, 1.627, 1.623]),
         ([1.633, 1.682, 1.709], [1.683, 1.692, 1.631]),
         ([1.637, 1.660, 1.691], [1.626, 1.666, 1.661]),
@@ -82,7 +84,7 @@ mod tests {
         ([1.609, 1.655, 1.701], [1.761, 1.598, 1.681]),
         ([1.667, 1.679, 1.698], [1.655, 1.682, 1.699]),
     ];
-    const MEMBER: [([f64; 3], [f64; 3]); 6] = [
+    const MEMBER: [Run; 6] = [
         ([1.908, 1.938, 1.948], [1.927, 1.933, 1.938]),
         ([1.899, 1.924, 1.958], [1.912, 1.945, 1.926]),
         ([1.839, 1.911, 1.933], [1.892, 1.936, 1.841]),
@@ -92,16 +94,16 @@ mod tests {
     ];
     const NOISE: f64 = 0.03;
 
-    const fn figures(([low, median, high], instances): &([f64; 3], [f64; 3])) -> Figures<'_> {
+    const fn figures(([low, median, high], instances): &Run) -> Figures<'_> {
         Figures { low: *low, median: *median, high: *high, instances }
     }
 
-    fn times(([low, median, high], instances): &([f64; 3], [f64; 3]), factor: f64) -> ([f64; 3], [f64; 3]) {
+    fn times(([low, median, high], instances): &Run, factor: f64) -> Run {
         ([low * factor, median * factor, high * factor], instances.map(|value| value * factor))
     }
 
     /// Each pair of different runs.
-    fn pairs(runs: &[([f64; 3], [f64; 3]); 6]) -> impl Iterator<Item = (&([f64; 3], [f64; 3]), &([f64; 3], [f64; 3]))> {
+    fn pairs(runs: &[Run; 6]) -> impl Iterator<Item = (&Run, &Run)> {
         runs.iter().flat_map(move |one| runs.iter().filter(move |other| *other != one).map(move |other| (one, other)))
     }
 
