@@ -19,7 +19,7 @@ pub struct Options {
     /// Fewer and shorter rounds: under two minutes
     #[arg(long)]
     quick: bool,
-    /// One part alone: program, scaling, paths, packets, control or keep
+    /// One part alone: program, scaling, paths, packets, control, keep or servers
     #[arg(long, value_name = "PART")]
     only: Option<String>,
     /// Where the JSON and the charts are written; omitted: docs/benchmarks, if everything was measured at full length

@@ -80,7 +80,8 @@ fn row(group: Group, case: &Case, times: &Times, floors: &Floors) -> Row {
     let mut row = Row::new(group, &case.name, "ns", raw);
     let mut net_ratio = None;
     if let Some((name, against)) = &case.against {
-        row = row.with_ratio(*name, &pairwise(raw, times.of(against), |a, b| a / b));
+        let ratios = pairwise(raw, times.of(against), |a, b| a / b);
+        row = row.with(Ratio::of_instances(*name, &ratios, case.subject.slot.instances()));
         net_ratio = Some(Ratio::new(*name, &pairwise(&net(&case.subject), &net(against), |a, b| a / b)));
     }
     if case.subject.slot != floors.empty_beside(case.subject.slot) {

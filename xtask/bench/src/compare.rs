@@ -1,12 +1,12 @@
 //! What got slower since an earlier run, beyond noise.
 //!
 //! Trap: absolute times differ from run to run for no reason in the program, so rows with a ratio are compared only by
-//! it. A difference counts if the medians are further apart than both runs' quartiles together, and than two runs of
-//! the same program may be: with a hundred rows, a milder rule finds something in every run.
+//! it. What counts as a difference is up to `difference`.
 
 use std::fmt::Write as _;
 
 use crate::{
+    difference::{Figures, differ},
     report::{Report, figure},
     result::Row,
 };
@@ -48,17 +48,15 @@ impl Comparison {
     fn row(&mut self, old: &Row, new: &Row) {
         self.compared += 1;
         let (was, is, noise) = match (&old.ratio, &new.ratio) {
-            (Some(old), Some(new)) => {
-                ([old.low, old.median, old.high], [new.low, new.median, new.high], NOISE_OF_RATIOS)
-            }
-            _ => ([old.low, old.median, old.high], [new.low, new.median, new.high], NOISE_OF_FIGURES),
+            (Some(old), Some(new)) => (Figures::of_ratio(old), Figures::of_ratio(new), NOISE_OF_RATIOS),
+            _ => (Figures::of_row(old), Figures::of_row(new), NOISE_OF_FIGURES),
         };
-        let (distance, spread) = ((is[1] - was[1]).abs(), was[2] - was[0] + is[2] - is[0]);
-        if distance <= spread || distance <= noise * was[1].abs() {
+        if !differ(&was, &is, noise) {
             return;
         }
-        let line = line(old, new, was[1], is[1]);
-        if (is[1] > was[1]) == new.more_is_worse() { self.slower.push(line) } else { self.faster.push(line) }
+        let (was, is) = (was.median(), is.median());
+        let line = line(old, new, was, is);
+        if (is > was) == new.more_is_worse() { self.slower.push(line) } else { self.faster.push(line) }
     }
 
     /// As text.

@@ -59,6 +59,11 @@ impl Slot {
         Self { number: self.number + (round % self.alike as usize) as u32, alike: 1, ..self }
     }
 
+    /// How many there are that take turns.
+    pub const fn instances(self) -> usize {
+        self.alike as usize
+    }
+
     /// Its number in the driver's table.
     pub const fn number(self) -> u32 {
         self.number
@@ -78,6 +83,7 @@ pub struct Run {
 
 /// The drivers, and the programs that they can call.
 pub struct Driver {
+    macs: [Mac; 2],
     ebpf: Ebpf,
     programs: ProgramArray<MapData>,
     egress_programs: ProgramArray<MapData>,
@@ -100,12 +106,8 @@ const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 impl Driver {
     /// Loads the drivers and the benchmark's own programs. Frames come to `interface` and are sent to `server`.
     pub fn new(interface: Mac, server: Mac) -> Result<Self> {
-        let (interface, server) = (number(interface), number(server));
-        let mut ebpf = EbpfLoader::new()
-            .override_global("INTERFACE_MAC", &interface, true)
-            .override_global("SERVER_MAC", &server, true)
-            .load(object())
-            .context("the kernel refused the benchmark's programs")?;
+        let macs = [interface, server];
+        let mut ebpf = load(macs)?;
         let mut map = |name: &str| ebpf.take_map(name).with_context(|| format!("no map {name}"));
         let (programs, egress_programs) = (map("PROGRAMS")?.try_into()?, map("EGRESS_PROGRAMS")?.try_into()?);
         let load = map("LOAD")?.try_into()?;
@@ -115,15 +117,30 @@ impl Driver {
         let namespace = Namespace::new("driver")?;
         namespace.ip("link add eth0 type veth peer name peer0")?;
         namespace.within(|| Ok(driver.attach("eth0", XdpMode::Skb)?))?;
-        Ok(Self { ebpf, programs, egress_programs, load, next: 0, _namespace: namespace })
+        Ok(Self { macs, ebpf, programs, egress_programs, load, next: 0, _namespace: namespace })
     }
 
     /// One of the benchmark's own programs.
     pub fn add_own(&mut self, name: &str) -> Result<Slot> {
         let program = load_program(&mut self.ebpf, name)?;
-        let hook = if matches!(program, Program::Xdp(_)) { Hook::Xdp } else { Hook::Egress };
-        let fd = program.fd()?.try_clone()?;
+        let (hook, fd) = (hook_of(program), program.fd()?.try_clone()?);
         self.add(hook, &fd)
+    }
+
+    /// This many copies of one of the benchmark's own programs, which take turns.
+    ///
+    /// Trap: the kernel puts each program that it compiles at another place, for as long as it is loaded, and a short
+    /// one takes several percent more at one place than at another.
+    pub fn add_copies(&mut self, name: &str, copies: usize) -> Result<Slot> {
+        let slot = self.add_own(name)?;
+        let mut all = slot;
+        for _ in 1..copies {
+            let mut ebpf = load(self.macs)?;
+            let program = load_program(&mut ebpf, name)?;
+            self.add(slot.hook, program.fd()?)?;
+            all = all.and_next();
+        }
+        Ok(all)
     }
 
     /// One of the benchmark's own programs, loaded but not attached.
@@ -139,6 +156,11 @@ impl Driver {
     /// One of the benchmark's maps.
     pub fn map(&self, name: &str) -> Result<&aya::maps::Map> {
         self.ebpf.map(name).with_context(|| format!("no map {name}"))
+    }
+
+    /// The same, to be written.
+    pub fn map_mut(&mut self, name: &str) -> Result<&mut aya::maps::Map> {
+        self.ebpf.map_mut(name).with_context(|| format!("no map {name}"))
     }
 
     /// Sends this many frames by an interface of this thread's network namespace, on this CPU, in batches of `batch`;
@@ -216,6 +238,20 @@ impl Driver {
     fn egress_driver(&self) -> Result<&SchedClassifier> {
         Ok(self.ebpf.program("egress_driver").context("no program egress_driver")?.try_into()?)
     }
+}
+
+/// The benchmark's object. Frames come to the first MAC and are sent to the second.
+fn load([interface, server]: [Mac; 2]) -> Result<Ebpf> {
+    let (interface, server) = (number(interface), number(server));
+    EbpfLoader::new()
+        .override_global("INTERFACE_MAC", &interface, true)
+        .override_global("SERVER_MAC", &server, true)
+        .load(object())
+        .context("the kernel refused the benchmark's programs")
+}
+
+fn hook_of(program: &Program) -> Hook {
+    if matches!(program, Program::Xdp(_)) { Hook::Xdp } else { Hook::Egress }
 }
 
 fn load_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {

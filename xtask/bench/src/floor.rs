@@ -29,16 +29,16 @@ pub struct Floors {
     pub egress_rewrite: Slot,
 }
 
-/// The driver with these programs.
-pub fn load() -> Result<(Driver, Floors)> {
+/// The driver with these programs, this many of each.
+pub fn load(copies: usize) -> Result<(Driver, Floors)> {
     let mut driver = Driver::new(INTERFACE, SERVER)?;
     let floors = Floors {
-        empty: driver.add_own("empty")?,
-        rewrite: driver.add_own("rewrite")?,
-        parse_and_rewrite: driver.add_own("parse_and_rewrite")?,
-        parse_and_pass: driver.add_own("parse_and_pass")?,
-        egress_empty: driver.add_own("egress_empty")?,
-        egress_rewrite: driver.add_own("egress_rewrite")?,
+        empty: driver.add_copies("empty", copies)?,
+        rewrite: driver.add_copies("rewrite", copies)?,
+        parse_and_rewrite: driver.add_copies("parse_and_rewrite", copies)?,
+        parse_and_pass: driver.add_copies("parse_and_pass", copies)?,
+        egress_empty: driver.add_copies("egress_empty", copies)?,
+        egress_rewrite: driver.add_copies("egress_rewrite", copies)?,
     };
     Ok((driver, floors))
 }

@@ -94,7 +94,7 @@ impl Gateway {
         self.check_of(of, |slot, seed| {
             let run = driver.once(slot, frame, spread, echo, seed)?;
             let (client, service) = frame.numbers(&run.before, spread);
-            let server = self.table.expected(shape, client, service);
+            let server = self.table.expected(shape, client, service)?;
             let (action, source) = match slot.hook() {
                 Hook::Xdp => (sent, &INTERFACE.0[..]),
                 Hook::Egress => (TC_NEXT, &run.before[6..12]),
@@ -124,7 +124,7 @@ impl Gateway {
         self.check(|slot, seed| {
             let run = driver.once(slot, &frame, spread, echo, seed)?;
             let (client, service) = frame.numbers(&run.before, spread);
-            let (_, server) = self.table.named(shape, client, service);
+            let (_, server) = self.table.named(shape, client, service)?;
             let (action, outcome) =
                 if server == 0 { (XDP_PASS, Outcome::Accepted) } else { (XDP_DROP, Outcome::Others) };
             ensure!(run.action == action, "server {server}: the verdict is {} instead of {action}", run.action);
@@ -192,8 +192,13 @@ fn exit(namespace: &Namespace) -> Result<()> {
         namespace.set(&format!("net/ipv6/conf/{link}/accept_dad"), "0")?;
         namespace.ip(&format!("link set {link} up"))?;
     }
-    namespace.ip(&format!("addr add 10.1.255.254/16 dev {EXIT}"))?;
-    namespace.ip(&format!("addr add fd00::ffff:ffff/64 dev {EXIT} nodad"))
+    servers_behind(namespace, EXIT)
+}
+
+/// Puts all servers' networks behind an interface.
+pub fn servers_behind(namespace: &Namespace, interface: &str) -> Result<()> {
+    namespace.ip(&format!("addr add 10.1.255.254/16 dev {interface}"))?;
+    namespace.ip(&format!("addr add fd00::ffff:ffff/64 dev {interface} nodad"))
 }
 
 /// The program that the command attached to an interface.

@@ -10,7 +10,7 @@
 //! control    what commands take                             compare    what got slower
 //! keep       connections that break, by simulation
 //! servers    role `keep` on real servers: its cost, and connections that break
-//!
+//!                                                           difference is it more than noise?
 //! driver     test runs of a program                         machine    where and when
 //! frame      the packets                                    progress   what is going on, on stderr
 //! table      the configurations                             interrupt  Ctrl-C, so that nothing is left behind
@@ -26,6 +26,7 @@ mod command;
 mod compare;
 mod control;
 mod cpu;
+mod difference;
 mod driver;
 mod floor;
 mod frame;

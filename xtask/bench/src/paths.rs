@@ -27,8 +27,8 @@ const fn usual(family: Family, kind: Kind) -> Table {
 
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    let (mut driver, floors) = floor::load()?;
     let length = Length::new(options.quick);
+    let (mut driver, floors) = floor::load(length.instances)?;
     let mut work = Work { options, driver: &mut driver, floors, progress, instances: length.instances };
     let (mut cases, mut gateways) = (Vec::new(), Vec::new());
     for family in [Family::V4, Family::V6] {

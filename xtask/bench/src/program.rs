@@ -14,7 +14,7 @@ use crate::{
     progress::Progress,
     result::{Group, Row},
     rounds::{Length, Subject},
-    table::{Kind, Role, Table},
+    table::{Kind, Pool, Role, Table},
 };
 
 /// Both loads.
@@ -22,8 +22,8 @@ const SPREADS: [Spread; 2] = [Spread::HOT, Spread::MANY];
 
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    let (mut driver, floors) = floor::load()?;
     let length = Length::new(options.quick);
+    let (mut driver, floors) = floor::load(length.instances)?;
     let mut work = Work { modlb: &options.modlb, driver: &mut driver, floors, instances: length.instances };
     let mut cases = Vec::new();
     let mut gateways = Vec::new();
@@ -34,6 +34,12 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
             let (gateway, more) = work.gateway(family, kind)?;
             gateways.push(gateway);
             cases.extend(more);
+        }
+        for (pool, what, target) in POOLS {
+            progress.step(format!("program: attaching for {}, {what}", family.name()));
+            let (gateway, case) = work.pool(family, pool, what, target)?;
+            gateways.push(gateway);
+            cases.push(case);
         }
         progress.step(format!("program: attaching for {}, a member", family.name()));
         let (gateway, more) = work.member(family)?;
@@ -47,6 +53,10 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     progress.step("program: measuring");
     case::measure(Group::Program, &cases, &mut driver, &floors, length, progress)
 }
+
+/// The same servers in all services, whose equal tables are stored once; and what many flows may then take.
+const POOLS: [(Pool, &str, f64); 2] =
+    [(Pool::Shared, "one pool", 1.20), (Pool::OneDown, "one pool, one server down", 1.25)];
 
 /// The reference of most ratios.
 const FLOOR: &str = "floor";
@@ -111,6 +121,17 @@ impl Work<'_> {
         Ok((gateway, cases))
     }
 
+    /// As many services with one pool of servers. One flow's packets touch as much as those of other services do.
+    fn pool(&mut self, family: Family, pool: Pool, what: &str, target: f64) -> Result<(Gateway, Case)> {
+        let table = Table { pool, ..Table::usual(family, Kind::Port) };
+        let gateway = Gateway::new(self.modlb, self.driver, table, self.instances)?;
+        let (shape, spread) = (Shape::tcp(family), Spread::MANY);
+        gateway.check_forwards(self.driver, self.floors.empty, &shape, spread)?;
+        let floor = Subject { slot: self.floors.rewrite, shape, spread };
+        let case = Case::new(&format!("{} TCP, {what}", family.name()), Subject { slot: gateway.slot, shape, spread });
+        Ok((gateway, case.against(FLOOR, floor).at_most(target)))
+    }
+
     /// A member of a group of 101, so nearly all packets belong to others.
     fn member(&mut self, family: Family) -> Result<(Gateway, Vec<Case>)> {
         let table = Table { role: Role::Member, ..Table::usual(family, Kind::Port) };
@@ -159,7 +180,7 @@ fn forwarded(family: Family, table: &Table) -> Vec<(&'static str, Shape, Option<
             ("TCP, two VLAN tags", Shape { tags: 2, ..tcp }, None),
             ("ICMP error", Shape { error: true, ..tcp }, None),
         ],
-        Kind::Portless => vec![("TCP, portless service", tcp, None)],
+        Kind::Portless => vec![("TCP, portless service", tcp, Some([2.0, 2.0]))],
         Kind::Prefix(_) => vec![("TCP, prefix service", tcp, None)],
         Kind::Nested(..) => Vec::new(),
     }

@@ -48,8 +48,8 @@ pub struct Row {
     pub group: Group,
     /// The subject of the measurement; it identifies a row within its group from run to run.
     pub name: String,
-    /// The unit of `median`, `low` and `high`: "ns", "Mpps", "ms", "packets", "MiB", "%", "frames", "Gbit/s" or "1/s".
-    /// More is worse except for rates.
+    /// The unit of `median`, `low` and `high`: "ns", "Mpps", "ms", "packets", "MiB", "%", "frames", "Gbit/s",
+    /// "1/s" or "×". More is worse except for rates and gains.
     pub unit: String,
     /// The median over the rounds.
     pub median: f64,
@@ -104,6 +104,9 @@ pub struct Ratio {
     pub low: f64,
     /// The upper quartile over the rounds.
     pub high: f64,
+    /// The median over the rounds of each instance, if there are several: equal ones differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<f64>,
 }
 
 /// A target.
@@ -120,7 +123,14 @@ impl Ratio {
     /// From one value for each round.
     pub fn new(against: impl Into<String>, rounds: &[f64]) -> Self {
         let [low, median, high] = quartiles(rounds);
-        Self { against: against.into(), median, low, high }
+        Self { against: against.into(), median, low, high, instances: Vec::new() }
+    }
+
+    /// The same of this many instances, which took turns.
+    pub fn of_instances(against: impl Into<String>, rounds: &[f64], instances: usize) -> Self {
+        let of = |instance: usize| rounds.iter().skip(instance).step_by(instances).copied().collect::<Vec<_>>();
+        let medians = |count| (0..count).map(|instance| quartiles(&of(instance))[1]).collect();
+        Self { instances: if instances > 1 { medians(instances) } else { Vec::new() }, ..Self::new(against, rounds) }
     }
 }
 
@@ -149,6 +159,13 @@ impl Row {
         self
     }
 
+    /// The same with a ratio that is known already.
+    #[must_use]
+    pub fn with(mut self, ratio: Ratio) -> Self {
+        self.ratio = Some(ratio);
+        self
+    }
+
     /// With the net times, one value for each round, and their ratio.
     #[must_use]
     pub fn with_net(mut self, rounds: &[f64], ratio: Option<Ratio>) -> Self {
@@ -171,9 +188,9 @@ impl Row {
         self
     }
 
-    /// Whether more is worse: for everything except rates, and ratios of rates.
+    /// Whether more is worse: for everything except rates, and ratios of rates, such as gains.
     pub fn more_is_worse(&self) -> bool {
-        !matches!(&*self.unit, "Mpps" | "Gbit/s" | "1/s")
+        !matches!(&*self.unit, "Mpps" | "Gbit/s" | "1/s" | "×")
     }
 
     /// The figure that the target applies to.
@@ -207,6 +224,13 @@ mod tests {
         let many: Vec<f64> = (0..=100).rev().map(f64::from).collect();
         assert_eq!(quartiles(&many), [25.0, 50.0, 75.0]);
         assert!(quartiles(&[])[1].is_nan());
+    }
+
+    #[test]
+    fn instances_take_turns_from_round_to_round() {
+        let ratio = Ratio::of_instances("floor", &[1.0, 2.0, 1.2, 2.2, 1.4, 2.4], 2);
+        assert_eq!(ratio.instances, [1.2, 2.2]);
+        assert!(Ratio::of_instances("floor", &[1.0, 2.0], 1).instances.is_empty());
     }
 
     #[test]

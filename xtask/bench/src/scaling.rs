@@ -12,7 +12,7 @@ use crate::{
     progress::Progress,
     result::{Group, Row},
     rounds::{Length, Subject},
-    table::{Kind, Role, Table},
+    table::{Kind, Table},
 };
 
 /// Numbers of services, each with its own address.
@@ -26,39 +26,24 @@ const DEPTHS: usize = 8;
 
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    let (mut driver, floors) = floor::load()?;
     let length = Length::new(options.quick);
+    let (mut driver, floors) = floor::load(length.instances)?;
     let mut cases = Vec::new();
     let mut gateways = Vec::new();
     let mut attach = |driver: &mut Driver, table: Table| {
         progress.step(format!("scaling: attaching for {} × {}", table.services, table.servers));
         Gateway::new(&options.modlb, driver, table, length.instances)
     };
+    let usual = Table::usual(Family::V4, Kind::Port);
     for services in SERVICES {
-        let table = Table {
-            family: Family::V4,
-            kind: Kind::Port,
-            services,
-            addresses: services,
-            servers: 7,
-            role: Role::Balancer,
-            exit: false,
-        };
+        let table = Table { services, addresses: services, servers: 7, ..usual };
         let gateway = attach(&mut driver, table)?;
         let many = Spread { clients: 0xffff, services: (services - 1) as u16 };
         cases.extend(loads(&gateway, &mut driver, &floors, ("services", services), many)?);
         gateways.push(gateway);
     }
     for servers in SERVERS {
-        let table = Table {
-            family: Family::V4,
-            kind: Kind::Port,
-            services: 1,
-            addresses: 1,
-            servers,
-            role: Role::Balancer,
-            exit: false,
-        };
+        let table = Table { services: 1, addresses: 1, servers, ..usual };
         let gateway = attach(&mut driver, table)?;
         let many = Spread { clients: 0xffff, services: 0 };
         cases.extend(loads(&gateway, &mut driver, &floors, ("servers", servers), many)?);

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use anyhow::{Context as _, Result};
 use lb_common::mac::Mac;
+use lb_userspace::{config::file, decide::slots::SlotTable};
 
 use crate::frame::{Family, SERVICE, Shape, TCP, UDP};
 
@@ -28,6 +30,17 @@ pub enum Nest {
     Around,
 }
 
+/// Whose servers they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pool {
+    /// Each service has its own.
+    Own,
+    /// All services have the same ones.
+    Shared,
+    /// The same, and one of them is down.
+    OneDown,
+}
+
 /// A number of services, each with the same number of servers.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
@@ -41,11 +54,16 @@ pub struct Table {
     pub addresses: u32,
     /// How many servers each has.
     pub servers: u32,
+    /// Whether other services have them as well.
+    pub pool: Pool,
     /// The host's role.
     pub role: Role,
     /// Whether servers are behind a second interface.
     pub exit: bool,
 }
+
+/// The number of the server that is down in a pool with such a one.
+const DOWN: u32 = 50;
 
 /// The host's role.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +83,16 @@ const VARIANTS: [(u8, u16, &str); 4] =
 impl Table {
     /// 1,000 services of 101 servers at 256 addresses.
     pub const fn usual(family: Family, kind: Kind) -> Self {
-        Self { family, kind, services: 1_000, addresses: 256, servers: 101, role: Role::Balancer, exit: false }
+        Self {
+            family,
+            kind,
+            services: 1_000,
+            addresses: 256,
+            servers: 101,
+            pool: Pool::Own,
+            role: Role::Balancer,
+            exit: false,
+        }
     }
 
     /// How far apart its addresses are, in bits.
@@ -101,8 +128,9 @@ impl Table {
     fn server_list(&self, service: u32) -> String {
         let mut text = "server = [".to_owned();
         for server in 0..self.servers {
-            let (address, mac) = (self.server(server), mac(service, server));
-            let _ = write!(text, "{{address=\"{address}\",mac=\"{mac}\"}},");
+            let (address, mac) = (self.server(server), self.mac(service, server));
+            let state = if self.pool == Pool::OneDown && server == DOWN { ",state=\"down\"" } else { "" };
+            let _ = write!(text, "{{address=\"{address}\",mac=\"{mac}\"{state}}},");
         }
         text + "]\n"
     }
@@ -171,20 +199,24 @@ impl Table {
 
     /// The options of `attach` for its capacities.
     pub fn capacity(&self) -> String {
+        // Equal tables are stored once, so these fit without any option.
+        if self.pool != Pool::Own {
+            return String::new();
+        }
         // Tables with all servers up have one slot for each.
         let entries = (self.services * self.servers).max(65_536);
         format!("--max-services {} --max-slots {entries} --max-servers {entries}", self.services.max(512) + 512)
     }
 
-    /// The MAC of the server that the formula names.
-    pub fn expected(&self, shape: &Shape, client: u16, service: u16) -> Mac {
-        let (service, server) = self.named(shape, client, service);
-        mac(service, server)
+    /// The MAC of the server that gets a packet of this shape, client and address.
+    pub fn expected(&self, shape: &Shape, client: u16, service: u16) -> Result<Mac> {
+        let (service, server) = self.named(shape, client, service)?;
+        Ok(self.mac(service, server))
     }
 
-    /// The number of the service that a packet of this shape, client and address belongs to, and of the server that the
-    /// formula names, by plain arithmetic.
-    pub fn named(&self, shape: &Shape, client: u16, service: u16) -> (u32, u32) {
+    /// The number of the service that a packet of this shape, client and address belongs to, and of the server that
+    /// gets it: by plain arithmetic the one that the formula names.
+    pub fn named(&self, shape: &Shape, client: u16, service: u16) -> Result<(u32, u32)> {
         let (client_base, service_base) = shape.family.bases();
         let variant = match self.kind {
             Kind::Portless => 0,
@@ -199,7 +231,19 @@ impl Table {
             sum += u128::from(Shape::CLIENT_PORT) + u128::from(shape.protocol);
         }
         let number = u32::from(service) + variant as u32 * self.addresses;
-        (number, (sum % u128::from(self.servers)) as u32)
+        let server = (sum % u128::from(self.servers)) as u32;
+        Ok((number, if self.pool == Pool::OneDown && server == DOWN { self.instead(sum)? } else { server }))
+    }
+
+    /// The server that gets a packet with this sum instead of the one that is down: what the library deals.
+    fn instead(&self, sum: u128) -> Result<u32> {
+        let config = file::parse(&Self { services: 1, ..*self }.configuration())?;
+        let slots = SlotTable::build(config.services.first().context("no service")?);
+        let server = slots.get((sum % u128::from(slots.len())) as u32);
+        server
+            .map(u32::from)
+            .filter(|server| *server != DOWN)
+            .context("nobody gets the flows of the server that is down")
     }
 
     /// The address, or prefix, of the services at a place.
@@ -221,6 +265,11 @@ impl Table {
         }
     }
 
+    /// A server's MAC.
+    const fn mac(&self, service: u32, server: u32) -> Mac {
+        mac(if matches!(self.pool, Pool::Own) { service } else { 0 }, server)
+    }
+
     /// A server's address.
     pub fn server(&self, number: u32) -> String {
         match self.family {
@@ -230,8 +279,8 @@ impl Table {
     }
 }
 
-/// The MAC of a server; no two servers of all services share one.
-pub fn mac(service: u32, server: u32) -> Mac {
+/// The MAC of a server; no two servers share one, unless all services have the same servers.
+pub const fn mac(service: u32, server: u32) -> Mac {
     let ([.., a, b], [.., c, d]) = (service.to_be_bytes(), server.to_be_bytes());
     Mac([2, 0, a, b, c, d])
 }

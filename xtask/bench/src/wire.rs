@@ -4,17 +4,24 @@
 //!   near ────────────────── gateway    the generator sends live frames by `near`; what the gateway sends back
 //!   generator, sink         what is    comes to `near` again, where the sink counts and drops it. Only the sink
 //!                           measured   looks at MACs, so one sink stands for all servers.
-//!   sink ────────────────── exit       for a gateway that must not send back where a packet came from
+//!   sink ────────────────── exit       for a gateway that must not send back where a packet came from: then only
+//!                                      what comes by this cable counts
 //! ```
 //!
 //! Everything happens on the generator's CPU: a veth hands frames over by a ring that is emptied on the same CPU after
-//! each batch and before the next. So a ring never overflows if a batch fits (256 frames).
+//! each batch and before the next. So a ring never overflows if a batch fits (256 frames). With several generators,
+//! each on its own CPU, each CPU has its own queue of the cable, as it has of a network card.
 
-use std::time::Duration;
+use std::{
+    iter,
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::{
-    maps::{Array, PerCpuArray},
+    maps::{Array, PerCpuArray, xdp::DevMap},
     programs::xdp::{XdpLinkId, XdpMode},
 };
 use lb_common::mac::Mac;
@@ -25,6 +32,7 @@ use lb_ebpf::{
 use nix::net::if_::if_nametoindex;
 
 use crate::{
+    cpu,
     driver::{Driver, Slot},
     frame::INTERFACE,
     namespace::Namespace,
@@ -44,11 +52,14 @@ pub const FLOOR_SERVER: Mac = Mac([2, 0, 0, 0, 0, 9]);
 
 /// The cable.
 pub struct Wire {
-    // Before the namespace, so that it is detached first.
+    // Before the namespace, so that they are detached first.
     driver: Driver,
+    /// Those of further generators.
+    others: Vec<Driver>,
     transmit: Slot,
     near: u32,
-    sinks: (&'static str, Vec<XdpLinkId>),
+    /// The sink's program, and its link.
+    sink: Option<(&'static str, XdpLinkId)>,
     /// It contains both ends.
     pub namespace: Namespace,
 }
@@ -56,11 +67,26 @@ pub struct Wire {
 impl Wire {
     /// A cable with nothing attached at the gateway's end yet; with `exit`, a second one for packets to leave by.
     pub fn new(label: &str, exit: bool) -> Result<Self> {
+        Self::make(label, exit, 1, 1)
+    }
+
+    /// A cable with a generator for each of these CPUs, and a queue for each.
+    pub fn with_queues(label: &str, cpus: &[usize]) -> Result<Self> {
+        // The kernel chooses a queue by the CPU's number.
+        let queues = cpus.iter().max().map_or(1, |last| last + 1);
+        Self::make(label, false, cpus.len(), queues)
+    }
+
+    fn make(label: &str, exit: bool, generators: usize, queues: usize) -> Result<Self> {
         let namespace = Namespace::new(label)?;
-        namespace.ip(&format!("link add near type veth peer name {GATEWAY} address {INTERFACE}"))?;
+        let queues = format!("numtxqueues {queues} numrxqueues {queues}");
+        let add = |near: &str, far: &str| {
+            namespace.ip(&format!("link add {near} {queues} type veth peer name {far} address {INTERFACE} {queues}"))
+        };
+        add("near", GATEWAY)?;
         let mut ends = vec!["near"];
         if exit {
-            namespace.ip(&format!("link add sink type veth peer name {EXIT} address {INTERFACE}"))?;
+            add("sink", EXIT)?;
             ends.push("sink");
         }
         for end in &ends {
@@ -69,26 +95,36 @@ impl Wire {
         }
         let mut driver = Driver::new(INTERFACE, FLOOR_SERVER)?;
         let transmit = driver.add_own("empty")?;
+        let mut others = Vec::new();
+        for _ in 1..generators {
+            let mut other = Driver::new(INTERFACE, FLOOR_SERVER)?;
+            ensure!(other.add_own("empty")? == transmit, "generators differ");
+            others.push(other);
+        }
         for name in ["sink", "record"] {
             driver.own(name)?;
         }
-        let (near, sinks) = namespace.within(|| {
-            let mut sinks = Vec::new();
-            for end in &ends {
-                sinks.push(driver.own("sink")?.attach(end, XdpMode::Driver)?);
-            }
-            Ok((if_nametoindex("near")?, sinks))
+        let (near, link) = namespace.within(|| {
+            let link = driver.own("sink")?.attach(if exit { "sink" } else { "near" }, XdpMode::Driver)?;
+            Ok((if_nametoindex("near")?, link))
         })?;
         for link in ends.iter().copied().chain([GATEWAY]).chain(exit.then_some(EXIT)) {
             namespace.ip(&format!("link set {link} up"))?;
         }
-        Ok(Self { namespace, driver, transmit, near, sinks: ("sink", sinks) })
+        Ok(Self { namespace, driver, others, transmit, near, sink: Some(("sink", link)) })
     }
 
     /// Attaches one of the benchmark's own programs to the gateway's end.
     pub fn attach(&mut self, name: &str, interface: &str) -> Result<()> {
         let program = self.driver.own(name)?;
         self.namespace.within(|| program.attach(interface, XdpMode::Driver).map(drop).map_err(Into::into))
+    }
+
+    /// Tells the benchmark's own program that redirects which interface frames leave by.
+    pub fn redirect_by(&mut self, interface: &str) -> Result<()> {
+        let mut exits: DevMap<_> = self.driver.map_mut("EXITS")?.try_into()?;
+        // The kernel looks for the index in the namespace of the thread that writes it.
+        self.namespace.within(|| Ok(exits.set(0, if_nametoindex(interface)?, None, 0)?))
     }
 
     /// Sends this many frames from a thread in the namespace; see [`Sender::send`].
@@ -101,9 +137,41 @@ impl Wire {
         let Self { namespace, driver, near, .. } = self;
         let near = *near;
         namespace.within(|| {
-            crate::cpu::claim();
+            cpu::claim();
             work(&mut Sender { driver, near })
         })
+    }
+
+    /// Sends this many frames from each of these CPUs at once; returns the time from the first stream's start to the
+    /// last one's end.
+    pub fn send_from(&mut self, cpus: &[usize], load: &Load, frame: &[u8], count: u32) -> Result<Duration> {
+        let Self { namespace, driver, others, near, .. } = self;
+        let (near, start) = (*near, Barrier::new(cpus.len()));
+        let mut generators = Vec::new();
+        for (number, (cpu, driver)) in cpus.iter().zip(iter::once(driver).chain(others)).enumerate() {
+            // Other packets in each stream.
+            let load = Load { random: load.random.rotate_left(number as u32), ..*load };
+            generators.push((*cpu, Sender { driver, near }, load));
+        }
+        ensure!(generators.len() == cpus.len(), "the cable has too few generators");
+        let start = &start;
+        let one = |(cpu, mut sender, load): (usize, Sender<'_>, Load)| {
+            cpu::claim_this(cpu);
+            start.wait();
+            let begin = Instant::now();
+            sender.send(&load, frame, count).map(|_| (begin, Instant::now()))
+        };
+        // Threads are in the namespace of the one that makes them.
+        let streams = namespace.within(|| {
+            thread::scope(|scope| {
+                let threads: Vec<_> =
+                    generators.into_iter().map(|generator| scope.spawn(move || one(generator))).collect();
+                threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a sender panicked"))?).collect()
+            })
+        });
+        let streams: Vec<(Instant, Instant)> = streams?;
+        let (begin, end) = (streams.iter().map(|stream| stream.0).min(), streams.iter().map(|stream| stream.1).max());
+        Ok(begin.zip(end).context("no CPU is to send")?).map(|(begin, end)| end - begin)
     }
 
     /// The program in the driver's table that sends a frame.
@@ -111,7 +179,7 @@ impl Wire {
         self.transmit
     }
 
-    /// How many frames the sinks have received so far that were forwarded to a server.
+    /// How many frames the sink has received so far that were forwarded to a server.
     pub fn arrived(&self) -> Result<u64> {
         let counters: PerCpuArray<_, u64> = self.driver.map("ARRIVED")?.try_into()?;
         let mut arrived = 0;
@@ -121,25 +189,23 @@ impl Wire {
         Ok(arrived)
     }
 
-    /// Sends frames one by one, and returns what the sinks recorded.
+    /// Sends frames one by one, and returns what the sink recorded.
     pub fn record(&mut self, load: &Load, frame: &[u8], count: u32) -> Result<Vec<Record>> {
         ensure!(count as usize <= RECORDS, "too many records");
-        self.replace_sinks("record")?;
+        self.replace_sink("record")?;
         let before = self.recorded()?;
         self.with_sender(|sender| sender.driver.send(load, frame, sender.near, 1, count))?;
         let after = self.recorded()?;
-        self.replace_sinks("sink")?;
+        self.replace_sink("sink")?;
         let records: Array<_, Record> = self.driver.map("RECORDED")?.try_into()?;
         (before..after).map(|place| Ok(records.get(&place, 0)?)).collect()
     }
 
-    /// Replaces the program of all sinks.
-    fn replace_sinks(&mut self, name: &'static str) -> Result<()> {
-        let (was, links) = std::mem::replace(&mut self.sinks, (name, Vec::new()));
-        for id in links {
-            let link = self.driver.own(was)?.take_link(id)?;
-            self.sinks.1.push(self.driver.own(name)?.attach_to_link(link)?);
-        }
+    /// Replaces the sink's program.
+    fn replace_sink(&mut self, name: &'static str) -> Result<()> {
+        let (was, id) = self.sink.take().context("there is no sink any more")?;
+        let link = self.driver.own(was)?.take_link(id)?;
+        self.sink = Some((name, self.driver.own(name)?.attach_to_link(link)?));
         Ok(())
     }
 
@@ -149,7 +215,7 @@ impl Wire {
     }
 }
 
-/// The generator, on the one CPU.
+/// A generator, on its CPU.
 pub struct Sender<'a> {
     driver: &'a mut Driver,
     near: u32,

@@ -14,6 +14,7 @@ mod sink;
 
 use aya_ebpf::{
     bindings::xdp_action,
+    btf_maps::DevMap,
     macros::{btf_map, xdp},
     programs::XdpContext,
 };
@@ -40,6 +41,10 @@ lb_ebpf::object!();
 #[btf_map]
 static PROGRAMS: Programs = Programs::new();
 
+/// The interface that frames are redirected to, the only entry.
+#[btf_map]
+static EXITS: DevMap<1> = DevMap::new();
+
 /// Makes the next packet and hands it to the program.
 #[xdp]
 pub fn driver(context: XdpContext) -> u32 {
@@ -61,6 +66,17 @@ pub fn rewrite(context: XdpContext) -> u32 {
     // SAFETY: the kernel hands each program a valid context.
     let mut packet = unsafe { Packet::new(context.ctx) };
     send(&mut packet).unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+/// The floor where frames leave by another interface.
+#[xdp]
+pub fn redirect(context: XdpContext) -> u32 {
+    // SAFETY: the kernel hands each program a valid context.
+    let mut packet = unsafe { Packet::new(context.ctx) };
+    match send(&mut packet) {
+        Ok(_) => EXITS.redirect(0, 0).unwrap_or(xdp_action::XDP_ABORTED),
+        Err(_) => xdp_action::XDP_ABORTED,
+    }
 }
 
 /// Parses as the datapath does, and sends everything to one MAC.

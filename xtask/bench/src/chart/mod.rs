@@ -93,7 +93,7 @@ fn times(rows: &[&Row]) -> Bars {
 fn throughput(rows: &[&Row]) -> Bars {
     let bar = |row: &&Row| Bar { label: row.name.clone(), values: vec![Some((*row).into())] };
     Bars {
-        title: "Packets per second, one CPU".to_owned(),
+        title: "Packets per second, one CPU unless two are named".to_owned(),
         unit: "million packets per second".to_owned(),
         series: vec!["median, quartiles".to_owned()],
         bars: rows.iter().map(bar).collect(),

@@ -11,11 +11,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::row::row;
+use super::{bed::Bed, row::row};
 use crate::{
     interrupt,
     modlb::Modlb,
-    namespace::Namespace,
     options::Options,
     progress::Progress,
     result::{Row, Target},
@@ -34,20 +33,20 @@ const SETTLES: Duration = Duration::from_secs(5);
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     progress.step("control: an idle agent");
-    let namespace = Namespace::new("agent")?;
-    namespace.ip("link add eth0 type veth peer name peer0")?;
+    // The agent is what makes the instance.
+    let bed = Bed::bare(options, "agent")?;
+    let Bed { modlb, namespace } = &bed;
     namespace.ip("link set eth0 up")?;
     namespace.ip("link set peer0 up")?;
     namespace.ip("address add 10.0.0.1/24 dev eth0")?;
     for server in 0..SERVERS {
         namespace.ip(&format!("neigh replace 10.0.0.{} lladdr 02:00:00:00:01:{server:02x} dev eth0", 11 + server))?;
     }
-    let modlb = Modlb::new(&options.modlb, &namespace)?;
     let file = modlb.file("agent.toml", &configuration())?;
     let arguments = "--listen none --mode generic --max-servers 131072";
     let mut command = modlb.command(&format!("agent --config {} {arguments}", file.display()));
     let agent = Agent(command.stdin(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?);
-    agent.wait_for(&modlb)?;
+    agent.wait_for(modlb)?;
     let idle = Duration::from_secs(if options.quick { 20 } else { 60 });
     let start = Instant::now();
     let before = agent.ticks()?;

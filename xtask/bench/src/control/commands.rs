@@ -11,12 +11,10 @@ use anyhow::{Context as _, Result, ensure};
 use nix::errno::Errno;
 
 use super::{
-    publish::{configuration, milliseconds},
-    row::row,
+    bed::{Bed, configuration},
+    row::{milliseconds, row},
 };
-use crate::{
-    command::capture, interrupt, modlb::Modlb, namespace::Namespace, options::Options, progress::Progress, result::Row,
-};
+use crate::{command::capture, interrupt, options::Options, progress::Progress, result::Row};
 
 /// Services of the large configuration, and servers of each service.
 const SERVICES: u32 = 4_000;
@@ -25,17 +23,14 @@ const SERVERS: u32 = 8;
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     progress.step("control: starting commands");
-    let namespace = Namespace::new("commands")?;
-    namespace.ip("link add eth0 type veth peer name peer0")?;
-    let small = Modlb::new(&options.modlb, &namespace)?;
-    small.attach("eth0 --mode generic", &configuration(1, 3, 1, 0))?;
+    let small = Bed::new(options, "commands", &configuration(1, 3, 1, 0))?;
     let rounds = if options.quick { 7 } else { 31 };
     let (mut version, mut status) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         progress.done(round, rounds);
         interrupt::check()?;
         version.push(time(Command::new(&options.modlb).arg("--version"))?);
-        status.push(time(&mut small.command("status"))?);
+        status.push(time(&mut small.modlb.command("status"))?);
     }
     let mut rows = vec![
         row("`modlb --version`, start to end", "ms", &version),
@@ -46,9 +41,9 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     let (mut attach, mut apply) = (Vec::new(), Vec::new());
     for _ in 0..if options.quick { 1 } else { 3 } {
         interrupt::check()?;
-        let namespace = Namespace::new("memory")?;
-        namespace.ip("link add eth0 type veth peer name peer0")?;
-        let large = Modlb::new(&options.modlb, &namespace)?;
+        // Named, so that the namespace outlives the instance.
+        let bed = Bed::bare(options, "memory")?;
+        let large = &bed.modlb;
         let file = large.file("first.toml", &configuration(SERVICES, SERVERS, 1, 0))?;
         attach.push(peak(&mut large.command(&format!("attach eth0 --mode generic --config {}", file.display())))?);
         let file = large.file("second.toml", &configuration(SERVICES, SERVERS, 1, 1))?;

@@ -13,13 +13,11 @@ use anyhow::{Context as _, Result, ensure};
 use lb_userspace::{config::file, datapath::Datapath, decide::slots::SlotTable};
 
 use super::{
-    publish::{configuration, milliseconds},
-    row::row,
+    bed::{Bed, configuration},
+    row::{milliseconds, row},
 };
 use crate::{
     interrupt,
-    modlb::Modlb,
-    namespace::Namespace,
     options::Options,
     progress::Progress,
     result::{Row, Target},
@@ -44,11 +42,11 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for selection in ["modulo", "resilient"] {
         progress.step(format!("control: server down of 60,000, {selection}"));
-        let bed = Bed::new(options, &long(selection))?;
+        let bed = Bed::new(options, "large", &long(selection))?;
         let mut down = Vec::new();
         for round in 0..rounds {
             progress.done(round, rounds);
-            down.push(bed.visible("server down s0 10.1.3.7")?);
+            down.push(visible(&bed, "server down s0 10.1.3.7")?);
             bed.modlb.run("server up s0 10.1.3.7")?;
         }
         let name = format!("`modlb server down` of 60,000 servers, {selection}, start to visible");
@@ -60,12 +58,12 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
         let text = configuration(4_000, 25, 1, 0);
         text.replacen("02:00:07:d0:00:07", &format!("02:00:07:d0:{variant:02x}:07"), 1)
     });
-    let bed = Bed::new(options, &texts[0])?;
+    let bed = Bed::new(options, "large", &texts[0])?;
     let mut apply = Vec::new();
     for round in 0..rounds {
         progress.done(round, rounds);
         let file = bed.modlb.file("next.toml", &texts[usize::from(round % 2 == 0)])?;
-        apply.push(bed.visible(&format!("apply {}", file.display()))?);
+        apply.push(visible(&bed, &format!("apply {}", file.display()))?);
     }
     let name = "`modlb apply` of 4,000 services of 25 servers, one changed, start to visible";
     rows.push(row(name, "ms", &apply).with_target(APPLY));
@@ -112,37 +110,20 @@ fn tables(rounds: usize, progress: &mut Progress) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// An instance whose control word is watched.
-struct Bed {
-    modlb: Modlb,
-    // After the instance, so that it is detached first.
-    namespace: Namespace,
-}
-
-impl Bed {
-    fn new(options: &Options, configuration: &str) -> Result<Self> {
-        let namespace = Namespace::new("large")?;
-        namespace.ip("link add eth0 type veth peer name peer0")?;
-        let modlb = Modlb::new(&options.modlb, &namespace)?;
-        modlb.attach("eth0 --mode generic", configuration)?;
-        Ok(Self { modlb, namespace })
+/// Runs a command; returns how long it took until another configuration was in force, in milliseconds.
+fn visible(bed: &Bed, command: &str) -> Result<f64> {
+    interrupt::check()?;
+    let watch = bed.namespace.within(|| Ok(Datapath::open(bed.modlb.instance())?.watch()))?;
+    let before = watch.generation();
+    let mut command = bed.modlb.command(command);
+    let start = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn()?;
+    let mut time = None;
+    while time.is_none() && child.try_wait()?.is_none() {
+        thread::sleep(Duration::from_micros(200));
+        time = (watch.generation() != before).then(|| start.elapsed());
     }
-
-    /// Runs a command; returns how long it took until another configuration was in force, in milliseconds.
-    fn visible(&self, command: &str) -> Result<f64> {
-        interrupt::check()?;
-        let watch = self.namespace.within(|| Ok(Datapath::open(self.modlb.instance())?.watch()))?;
-        let before = watch.generation();
-        let mut command = self.modlb.command(command);
-        let start = Instant::now();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn()?;
-        let mut time = None;
-        while time.is_none() && child.try_wait()?.is_none() {
-            thread::sleep(Duration::from_micros(200));
-            time = (watch.generation() != before).then(|| start.elapsed());
-        }
-        ensure!(child.wait()?.success(), "{command:?} failed");
-        let time = time.or_else(|| (watch.generation() != before).then(|| start.elapsed()));
-        Ok(milliseconds(time.with_context(|| format!("{command:?} changed nothing"))?))
-    }
+    ensure!(child.wait()?.success(), "{command:?} failed");
+    let time = time.or_else(|| (watch.generation() != before).then(|| start.elapsed()));
+    Ok(milliseconds(time.with_context(|| format!("{command:?} changed nothing"))?))
 }

@@ -8,8 +8,11 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 
-use super::{publish::configuration, row::row};
-use crate::{modlb::Modlb, namespace::Namespace, options::Options, progress::Progress, result::Row};
+use super::{
+    bed::{Bed, configuration},
+    row::row,
+};
+use crate::{modlb::Modlb, options::Options, progress::Progress, result::Row};
 
 /// A name for each capacity, and the options of `attach` for it.
 const CAPACITIES: [(&str, &str); 3] = [
@@ -26,11 +29,8 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     progress.step("control: memory of maps");
     let mut rows = Vec::new();
     for (name, capacity) in CAPACITIES {
-        let namespace = Namespace::new("maps")?;
-        namespace.ip("link add eth0 type veth peer name peer0")?;
-        let modlb = Modlb::new(&options.modlb, &namespace)?;
-        modlb.attach(&format!("eth0 --mode generic {capacity}"), &configuration(1, 1, 1, 0))?;
-        rows.push(row(format!("maps {name}"), "MiB", &[memory(&modlb)? as f64 / f64::from(1 << 20)]));
+        let bed = Bed::with(options, "maps", capacity, &configuration(1, 1, 1, 0))?;
+        rows.push(row(format!("maps {name}"), "MiB", &[memory(&bed.modlb)? as f64 / f64::from(1 << 20)]));
     }
     Ok(rows)
 }

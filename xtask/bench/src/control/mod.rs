@@ -1,6 +1,7 @@
 //! The cost of commands, and their effect on traffic.
 
 mod agent;
+mod bed;
 mod commands;
 mod large;
 mod loss;

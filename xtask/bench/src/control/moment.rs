@@ -10,13 +10,15 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 
-use super::{publish::milliseconds, row::row};
+use super::{
+    bed::Bed,
+    row::{milliseconds, row},
+};
 use crate::{
     frame::{Family, Frame, Shape},
     gateway::program,
     interrupt,
     modlb::Modlb,
-    namespace::Namespace,
     options::Options,
     packets::{SERVERS, one_service},
     progress::Progress,
@@ -36,12 +38,10 @@ const TOO_LONG: Duration = Duration::from_secs(30);
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     progress.step("control: server down and up");
-    let namespace = Namespace::new("moment")?;
-    namespace.ip(&format!("link add eth0 address {} type veth peer name peer0", crate::frame::INTERFACE))?;
     let table = one_service(Family::V4);
-    let modlb = Modlb::new(&options.modlb, &namespace)?;
-    modlb.attach("eth0 --mode generic", &table.configuration())?;
-    let probe = Probe { program: program(&modlb)?, frame: Frame::new(&Shape::tcp(Family::V4)).bytes };
+    let bed = Bed::new(options, "moment", &table.configuration())?;
+    let modlb = &bed.modlb;
+    let probe = Probe { program: program(modlb)?, frame: Frame::new(&Shape::tcp(Family::V4)).bytes };
     let usual = probe.destination()?;
     let number =
         (0..SERVERS).find(|server| crate::table::mac(0, *server).0 == usual).context("no server gets the packet")?;
@@ -51,13 +51,13 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     for round in 0..rounds {
         progress.done(round, rounds);
         interrupt::check()?;
-        down.push(probe.moment(&modlb, &format!("server down s0 {address}"), usual)?);
+        down.push(probe.moment(modlb, &format!("server down s0 {address}"), usual)?);
         ensure!(probe.destination()? != usual, "`server down` did not move the packet");
-        up.push(probe.moment(&modlb, &format!("server up s0 {address}"), probe.destination()?)?);
+        up.push(probe.moment(modlb, &format!("server up s0 {address}"), probe.destination()?)?);
         ensure!(probe.destination()? == usual, "`server up` did not move the packet back");
     }
     let what = "command start to the first packet by the new table";
-    drop(modlb);
+    drop(bed);
     Ok(vec![
         attach(options, progress)?,
         row(format!("`modlb server down`, {what}"), "ms", &down),
@@ -68,13 +68,12 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
 /// How soon the first packet is forwarded by an instance that is made.
 fn attach(options: &Options, progress: &mut Progress) -> Result<Row> {
     progress.step("control: attach to the first packet");
-    let namespace = Namespace::new("first")?;
-    namespace.ip(&format!("link add eth0 address {} type veth peer name peer0", crate::frame::INTERFACE))?;
+    let bed = Bed::bare(options, "first")?;
     let (frame, mut times) = (Frame::new(&Shape::tcp(Family::V4)).bytes, Vec::new());
     for _ in 0..if options.quick { 5 } else { 21 } {
         interrupt::check()?;
         // Detached on drop.
-        let modlb = Modlb::new(&options.modlb, &namespace)?;
+        let modlb = Modlb::new(&options.modlb, &bed.namespace)?;
         let file = modlb.file("modlb.toml", &Table { servers: 3, ..one_service(Family::V4) }.configuration())?;
         let mut command = modlb.command(&format!("attach eth0 --mode generic --config {}", file.display()));
         let start = Instant::now();

@@ -1,10 +1,7 @@
 //! How long it takes to put a configuration in force: by the library, without starting a process, and by the command,
 //! with everything.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use lb_userspace::{
@@ -12,12 +9,13 @@ use lb_userspace::{
     datapath::{Location, Placed, Writer, store::grace},
 };
 
-use super::row::row;
+use super::{
+    bed::{self, configuration},
+    row::{milliseconds, row},
+};
 use crate::{
     command::capture,
     interrupt,
-    modlb::Modlb,
-    namespace::Namespace,
     options::Options,
     progress::Progress,
     result::{Row, Target},
@@ -47,26 +45,6 @@ const SIZES: [Size; 4] = [
     Size { target: Some(VISIBLE), ..Size::new("65,536 slots", 1, 1_024, 64) },
     Size::new("4,000 services", 4_000, 8, 1),
 ];
-
-/// Services with these servers. Two `variant`s differ in every server's MAC.
-pub fn configuration(services: u32, servers: u32, weight: u32, variant: u8) -> String {
-    let mut text = String::new();
-    for service in 0..services {
-        let [.., high, low] = service.to_be_bytes();
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "[[service]]\nname = \"s{service}\"\naddress = \"198.18.{high}.{low}\"");
-        text += "protocol = \"tcp\"\nport = 443\nserver = [";
-        for server in 0..servers {
-            let [.., c, d] = server.to_be_bytes();
-            let _ = write!(
-                text,
-                "{{address=\"10.1.{c}.{d}\",mac=\"02:{variant:02x}:{high:02x}:{low:02x}:{c:02x}:{d:02x}\",weight={weight}}},"
-            );
-        }
-        text += "]\n";
-    }
-    text
-}
 
 /// The measurements of one size, in milliseconds.
 #[derive(Default)]
@@ -110,19 +88,14 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
 /// An instance with a configuration of one size, and others of the same size to replace it.
 struct Bed {
     texts: [String; 2],
-    modlb: Modlb,
-    // After the instance, so that it is detached first.
-    namespace: Namespace,
+    bed: bed::Bed,
 }
 
 impl Bed {
     fn new(size: &Size, options: &Options) -> Result<Self> {
-        let namespace = Namespace::new("publish")?;
-        namespace.ip("link add eth0 type veth peer name peer0")?;
-        let modlb = Modlb::new(&options.modlb, &namespace)?;
         let texts = [0, 1].map(|variant| configuration(size.services, size.servers, size.weight, variant));
-        modlb.attach("eth0 --mode generic", &texts[0])?;
-        Ok(Self { texts, modlb, namespace })
+        let bed = bed::Bed::new(options, "publish", &texts[0])?;
+        Ok(Self { texts, bed })
     }
 
     /// Puts the second configuration in force by the library; returns how long it took to prepare and to publish, in
@@ -131,8 +104,8 @@ impl Bed {
         let config = file::parse(&self.texts[1]).context("the benchmark's configuration")?;
         let locations = config.services.iter().map(|service| vec![Location::SamePort; service.servers.len()]).collect();
         let placed = Placed::new(config, locations, Vec::new());
-        self.namespace.within(|| {
-            let mut writer = Writer::open(self.modlb.instance())?;
+        self.bed.namespace.within(|| {
+            let mut writer = Writer::open(self.bed.modlb.instance())?;
             let start = Instant::now();
             let prepared = writer.prepare(&placed)?;
             let middle = Instant::now();
@@ -143,14 +116,9 @@ impl Bed {
 
     /// Puts the first one in force again by the command; returns how long that took, in milliseconds.
     fn command(&self) -> Result<f64> {
-        let file = self.modlb.file("next.toml", &self.texts[0])?;
+        let file = self.bed.modlb.file("next.toml", &self.texts[0])?;
         let start = Instant::now();
-        capture(&mut self.modlb.command(&format!("apply {}", file.display())))?;
+        capture(&mut self.bed.modlb.command(&format!("apply {}", file.display())))?;
         Ok(milliseconds(start.elapsed()))
     }
-}
-
-/// As a number.
-pub fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

@@ -10,7 +10,7 @@ use lb_common::mac::Mac;
 
 use crate::{
     frame::{Family, INTERFACE},
-    packets::path::{Path, Way},
+    packets::{path::Path, way::Way},
     table::mac as mac_of,
     wire::FLOOR_SERVER,
 };
@@ -32,7 +32,7 @@ pub fn check(path: &mut Path) -> Result<()> {
         let same = *servers.entry(numbers).or_insert(server);
         ensure!(same == server, "{way}: client {} was sent to {same} and to {server}", numbers.0);
     }
-    if path.way != Way::Floor && path.table.services == 1 {
+    if path.way.chooses() && path.table.services == 1 {
         let all = servers.values().collect::<BTreeSet<_>>().len();
         ensure!(all == path.table.servers as usize, "{way}: only {all} of {} servers got packets", path.table.servers);
     }
@@ -45,19 +45,21 @@ fn one(path: &Path, bytes: &[u8], (client, service): (u16, u16)) -> Result<Mac> 
     let (destination, source) = (mac(0)?, mac(6)?);
     ensure!(source == INTERFACE, "it comes from {source}");
     match path.way {
-        Way::Floor => ensure!(destination == FLOOR_SERVER, "it goes to {destination}"),
-        Way::Native | Way::Generic => {
-            let expected = path.table.expected(&path.shape, client, service);
+        Way::Floor | Way::Redirect => ensure!(destination == FLOOR_SERVER, "it goes to {destination}"),
+        Way::Native | Way::Generic | Way::TwoArmed => {
+            let expected = path.table.expected(&path.shape, client, service)?;
             ensure!(destination == expected, "it goes to {destination} instead of {expected}");
         }
+        Way::Route | Way::Transit => ensure!(destination == mac_of(0, 0), "it goes to {destination}"),
         Way::Nftables | Way::Ecmp => {
             let server = (0..path.table.servers).any(|server| mac_of(0, server) == destination);
             ensure!(server, "it goes to {destination}, which is no server");
         }
     }
-    let hops = if path.way == Way::Ecmp { 63 } else { 64 };
+    let hops = if path.way.routes() { 63 } else { 64 };
     let (client_base, service_base) = path.table.family.bases();
-    let (client, service) = (client_base + u128::from(client), service_base + u128::from(service));
+    let first = u128::from(path.shape.first) << path.shape.stride;
+    let (client, service) = (client_base + u128::from(client), service_base + first + u128::from(service));
     let (found, hop_limit) = match path.table.family {
         Family::V4 => {
             let address =

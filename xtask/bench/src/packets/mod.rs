@@ -5,17 +5,25 @@
 //! with smaller ratios than without that overhead.
 
 mod check;
+mod cpus;
+mod kernel;
 mod path;
+mod rate;
 mod stream;
+mod way;
 
-use std::{path::Path as FilePath, process::Command, thread, time::Duration};
+use std::{path::Path as FilePath, process::Command};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use self::path::{Path, Way};
+use self::{
+    path::Path,
+    rate::{count, length, rate, ratios},
+    way::Way,
+};
 pub use self::{
-    path::{SERVERS, one_service},
     stream::Stream,
+    way::{SERVERS, one_service},
 };
 use crate::{
     command::capture,
@@ -30,6 +38,9 @@ use crate::{
 /// The fraction of the floor's rate that modlb must reach.
 const FLOOR: Target = Target::AtLeast(0.92);
 
+/// The same where packets leave by another interface.
+const REDIRECT: Target = Target::AtLeast(0.90);
+
 /// The multiples of other ways' rates that modlb must reach.
 const NFTABLES: Target = Target::AtLeast(2.8);
 const ECMP: Target = Target::AtLeast(3.6);
@@ -40,6 +51,7 @@ pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
     for family in [Family::V4, Family::V6] {
         rows.extend(measure(family, options, progress)?);
     }
+    rows.extend(cpus::run(options, progress)?);
     progress.finish();
     eprintln!("packets: LVS/IPVS is not compared: {}", lvs());
     Ok(rows)
@@ -60,7 +72,7 @@ struct Subject {
 }
 
 fn measure(family: Family, options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    let tables = Way::ALL.map(|way| (way, one_service(family)));
+    let tables = Way::ALL.map(|way| (way, way.table(family)));
     let many = Table::usual(family, Kind::Port);
     let mut subjects = Vec::new();
     for (way, table) in tables.into_iter().chain([(Way::Floor, many), (Way::Native, many)]) {
@@ -70,7 +82,7 @@ fn measure(family: Family, options: &Options, progress: &mut Progress) -> Result
         check::check(&mut path)?;
         subjects.push(Subject { path, rates: Vec::new() });
     }
-    let (rounds, time) = if options.quick { (9, Duration::from_millis(25)) } else { (41, Duration::from_millis(60)) };
+    let (rounds, time) = length(options);
     progress.step(format!("packets: {}", family.name()));
     let counts = subjects.iter_mut().map(|subject| count(&mut subject.path, time)).collect::<Result<Vec<_>>>()?;
     for round in 0..rounds {
@@ -86,34 +98,6 @@ fn measure(family: Family, options: &Options, progress: &mut Progress) -> Result
     Ok(rows(family, &subjects))
 }
 
-/// Millions of packets per second, of a stream that arrived whole.
-///
-/// Trap: when a virtual machine is descheduled for a while, the kernel may leave packets to `ksoftirqd`, which does not
-/// run before the real-time generator ends; then a ring overflows. Such a measurement says nothing about the way. It is
-/// reported and repeated.
-fn rate(path: &mut Path, count: u32) -> Result<f64> {
-    const TRIES: usize = 5;
-    const SETTLE: Duration = Duration::from_millis(50);
-    for _ in 0..TRIES {
-        let before = path.wire.arrived()?;
-        let time = path.wire.send(&path.stream.load, &path.stream.frame.bytes, count)?;
-        let arrived = path.wire.arrived()? - before;
-        if arrived == u64::from(count) {
-            return Ok(f64::from(count) / time.as_secs_f64() / 1e6);
-        }
-        eprintln!("{}: {arrived} of {count} packets arrived; measuring again", path.way.name());
-        interrupt::check()?;
-        thread::sleep(SETTLE);
-    }
-    bail!("{}: packets were lost in each of {TRIES} measurements", path.way.name())
-}
-
-/// How many packets take this long.
-fn count(path: &mut Path, time: Duration) -> Result<u32> {
-    const FIRST: u32 = 20_000;
-    Ok((rate(path, FIRST)? * 1e6 * time.as_secs_f64()) as u32)
-}
-
 fn rows(family: Family, subjects: &[Subject]) -> Vec<Row> {
     let of = |way: Way, services: u32| {
         let found = subjects
@@ -122,7 +106,7 @@ fn rows(family: Family, subjects: &[Subject]) -> Vec<Row> {
         found.map_or(&[][..], |subject| &subject.rates)
     };
     let row = |what: &str, rates: &[f64]| Row::new(Group::Packets, format!("{} {what}", family.name()), "Mpps", rates);
-    let [floor, native, generic, nftables, ecmp] = Way::ALL.map(|way| of(way, 1));
+    let [floor, native, generic, nftables, ecmp, redirect, two_armed, route, transit] = Way::ALL.map(|way| of(way, 1));
     let one = format!("1 service of {SERVERS} servers");
     let (many_floor, many) = (of(Way::Floor, 2), of(Way::Native, 2));
     vec![
@@ -137,10 +121,11 @@ fn rows(family: Family, subjects: &[Subject]) -> Vec<Row> {
         row(&format!("modlb generic, {one}"), generic).with_ratio("nftables", &ratios(generic, nftables)),
         row(&format!("nftables, {one}"), nftables).with_ratio("MAC rewrite", &ratios(nftables, floor)),
         row(&format!("ECMP, {one}"), ecmp).with_ratio("MAC rewrite", &ratios(ecmp, floor)),
+        row("bare redirect, two interfaces", redirect).with_ratio("MAC rewrite", &ratios(redirect, floor)),
+        row(&format!("modlb, two interfaces, {one}"), two_armed)
+            .with_ratio("bare redirect", &ratios(two_armed, redirect))
+            .with_target(REDIRECT),
+        row("routed by the kernel, two interfaces", route).with_ratio("MAC rewrite", &ratios(route, floor)),
+        row("transit: the same with modlb attached", transit).with_ratio("without modlb", &ratios(transit, route)),
     ]
-}
-
-/// Round by round.
-fn ratios(these: &[f64], those: &[f64]) -> Vec<f64> {
-    these.iter().zip(those).map(|(this, that)| this / that).collect()
 }

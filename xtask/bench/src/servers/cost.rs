@@ -43,8 +43,8 @@ struct Case<'a> {
 
 /// Measures this part.
 pub fn run(options: &Options, progress: &mut Progress) -> Result<Vec<Row>> {
-    let (mut driver, floors) = floor::load()?;
     let length = Length::new(options.quick);
+    let (mut driver, floors) = floor::load(length.instances)?;
     let namespace = Namespace::new("server")?;
     let mut attached = Vec::new();
     for (family, letter) in [(Family::V4, "f"), (Family::V6, "s")] {

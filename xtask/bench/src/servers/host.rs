@@ -13,7 +13,7 @@ use crate::{
     gateway::{TC_NEXT, pin},
     modlb::Modlb,
     namespace::Namespace,
-    table::{self, Kind, Role, Table},
+    table::{self, Kind, Table},
 };
 
 /// `TC_ACT_REDIRECT`.
@@ -111,15 +111,7 @@ pub fn configuration(family: Family, servers: Servers) -> String {
         Servers::One => 1,
         Servers::Many => 25,
     };
-    let table = Table {
-        family,
-        kind: Kind::Port,
-        services: 2,
-        addresses: 2,
-        servers: count,
-        role: Role::Balancer,
-        exit: false,
-    };
+    let table = Table { services: 2, addresses: 2, servers: count, ..Table::usual(family, Kind::Port) };
     let list = |count: u32| (0..count).map(|number| format!("\"{}\"", table.server(number))).collect::<Vec<_>>();
     let previous = if servers == Servers::One { String::new() } else { format!("[{}]", list(count - 1).join(", ")) };
     // More than can be measured in a second.
