@@ -14,6 +14,7 @@ pub mod key;
 pub mod limits;
 pub mod mac;
 pub mod outcome;
+pub mod prefixes;
 pub mod record;
 pub mod ring;
 pub mod table;

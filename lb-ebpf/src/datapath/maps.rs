@@ -21,8 +21,9 @@ use lb_common::{
     keep::Relay,
     limits::{MAX_INTERFACES, MAX_NIC_STATES, OUTCOME_COUNTERS},
     outcome::Outcome,
+    prefixes::{PrefixFilter, PrefixLengths},
     record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
-    table::{Counter, NextHop, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
+    table::{Counter, NextHop, PackedCounter, ServiceCell, Slot},
 };
 use lb_ebpf::hint::likely;
 
@@ -179,7 +180,8 @@ macro_rules! constant {
 mod tables {
     use lb_common::{
         keep::Relay,
-        table::{Counter, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
+        prefixes::{PrefixFilter, PrefixLengths},
+        table::{Counter, PackedCounter, ServiceCell, Slot},
     };
 
     unsafe extern "C" {

@@ -7,7 +7,7 @@ use lb_common::{
     control::Control,
     flow::{Address as _, V6, protocol},
     key::{self, Kind, Side},
-    table::{PrefixFilter, PrefixLengths},
+    prefixes::{PrefixFilter, PrefixLengths},
 };
 use lb_ebpf::opaque;
 

@@ -8,7 +8,7 @@ use std::{
 
 use lb_common::{
     key::{self, Kind},
-    table::{PrefixFilter, PrefixLengths},
+    prefixes::{PrefixFilter, PrefixLengths},
 };
 
 use super::cells::{Key, Subject};

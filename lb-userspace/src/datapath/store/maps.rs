@@ -12,8 +12,9 @@ use aya::maps::{MapData, MapInfo};
 use lb_common::{
     abi::Instance,
     control::Control,
+    prefixes::{PrefixFilter, PrefixLengths},
     record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
-    table::{Counter, NextHop, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
+    table::{Counter, NextHop, PackedCounter, ServiceCell, Slot},
 };
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 

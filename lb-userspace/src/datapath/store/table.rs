@@ -6,8 +6,9 @@ use lb_common::{
     abi::Instance,
     keep::Relay,
     limits::{MAX_INTERFACES, MAX_NIC_STATES, MAX_VALUE_BYTES, OUTCOME_COUNTERS},
+    prefixes::{PrefixFilter, PrefixLengths},
     record::{DrainingRecord, HalfRecord, NicStateRecord, PortRecord, PreviousRecord, ServerRecord, ServiceRecord},
-    table::{Counter, NextHop, PackedCounter, PrefixFilter, PrefixLengths, ServiceCell, Slot},
+    table::{Counter, NextHop, PackedCounter, ServiceCell, Slot},
 };
 
 use super::{counters::cpus, pins::Pins};

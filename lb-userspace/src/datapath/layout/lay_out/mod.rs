@@ -10,8 +10,9 @@ use lb_common::{
     formula::powers,
     key::{Kind, Side},
     mac::Mac,
+    prefixes::{PrefixFilter, PrefixLengths},
     record::{DrainingRecord, HalfRecord, PreviousRecord, ServerRecord, ServiceRecord},
-    table::{Counter, Exit, NextHop, PrefixFilter, PrefixLengths, ServiceCell, Slot},
+    table::{Counter, Exit, NextHop, ServiceCell, Slot},
 };
 
 use super::{
