@@ -1,10 +1,6 @@
 //! The values that the datapath reads for each packet.
 
-use crate::{
-    formula::Formula,
-    key::{self, Kind},
-    mac::Mac,
-};
+use crate::{formula::Formula, mac::Mac};
 
 /// One service in the open-addressing table: one cache line. The datapath reads no field twice.
 #[repr(C, align(64))]
