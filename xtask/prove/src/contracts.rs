@@ -26,3 +26,41 @@ pub const PREFIXES: u64 = 4;
 
 /// Maps that programs look entries up in, and the bytes of an entry.
 pub const LOOKED_UP: [(&str, u64); 2] = [("REMOTES", 24), ("PREFIXES", 136)];
+
+/// What a function of the program is handed in one register.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Argument {
+    Number,
+    /// A pointer to so many bytes of the caller's stack, a multiple of 8. What is there is the argument.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no function of the list is handed a pointer so far"))]
+    Stack(u32),
+}
+
+/// A function of the program that is not looked into where it is called: it returns any number, the same for the same
+/// arguments, and writes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    pub name: &'static str,
+    pub arguments: &'static [Argument],
+}
+
+const NUMBERS: [Argument; 5] = [Argument::Number; 5];
+
+const fn of_numbers(name: &'static str, count: usize) -> Function {
+    Function { name, arguments: NUMBERS.split_at(count).0 }
+}
+
+/// All of them, with their signatures in `lb-ebpf/src/datapath`. Each is an assumption, see
+/// [`crate::assumptions::lines`].
+pub const FUNCTIONS: [Function; 5] = [
+    of_numbers("modlb_search", 4),
+    of_numbers("modlb_search_address", 4),
+    of_numbers("modlb_search_length", 5),
+    of_numbers("modlb_longest", 4),
+    of_numbers("modlb_probe", 5),
+];
+
+/// The contract of the function with this name.
+pub fn function(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}

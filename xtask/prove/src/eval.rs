@@ -7,7 +7,7 @@ use crate::{
     term::{Node, Term, Terms, mask},
 };
 
-/// Calculates terms. `leaf` says what an unknown is, or a table's byte at an address.
+/// Calculates terms. `leaf` says what an unknown is, what a function returns, or a table's byte at an address.
 pub struct Evaluator<'a, F> {
     terms: &'a Terms,
     leaf: F,
@@ -34,7 +34,7 @@ impl<'a, F: FnMut(&Node, Option<u64>) -> u64> Evaluator<'a, F> {
         let node = self.terms.node(term);
         let value = match node {
             Node::Const(value) => return *value,
-            Node::Unknown(_) => (self.leaf)(node, None),
+            Node::Unknown(_) | Node::Function { .. } => (self.leaf)(node, None),
             Node::Table { base, offset, .. } => {
                 let address = self.value(*base).wrapping_add(*offset);
                 (self.leaf)(node, Some(address))

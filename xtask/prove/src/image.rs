@@ -190,3 +190,32 @@ fn decode(section: &str, data: &[u8], code: &mut Vec<Insn>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// An object of these instructions.
+    pub fn image(instructions: &[[u8; 8]]) -> Image {
+        let mut code = Vec::new();
+        decode("here", instructions.as_flattened(), &mut code).unwrap();
+        Image { code, functions: BTreeMap::new(), sections: vec![(0, 0)] }
+    }
+
+    /// The same with functions that start there.
+    pub fn named(mut image: Image, functions: &[(&str, usize)]) -> Image {
+        image.functions = functions.iter().map(|(name, first)| ((*name).to_owned(), *first)).collect();
+        image
+    }
+
+    /// The same with an instruction that loads the address of a symbol.
+    pub fn symbol(mut image: Image, number: usize, name: &str) -> Image {
+        image.code[number].symbol = Some(name.into());
+        image
+    }
+
+    /// A call of a function.
+    pub const fn call() -> [u8; 8] {
+        [0x85, 0x10, 0, 0, 0, 0, 0, 0]
+    }
+}

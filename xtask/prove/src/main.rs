@@ -5,6 +5,7 @@
 mod assumptions;
 mod bits;
 mod calculate;
+mod calls;
 mod code_digest;
 mod compare;
 mod contracts;
@@ -23,6 +24,7 @@ mod paths;
 mod planted;
 #[cfg(test)]
 mod properties;
+mod pure;
 mod random;
 mod refute;
 mod report;

@@ -5,6 +5,7 @@ use std::{rc::Rc, time::Instant};
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
+    calls, contracts,
     domain::{Domain as _, Stop},
     machine::{self, Event},
     refute::USUAL,
@@ -106,7 +107,7 @@ impl Prover<'_> {
                 Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
                     self.hand_on(&mut path)?;
                 }
-                Ok(Event::Call(target)) => machine::enter::<Symbolic>(&mut path.state, target)?,
+                Ok(Event::Call(target)) => self.call(&mut path, target)?,
                 Ok(Event::Exit(result)) => match self.end(path, result)? {
                     Some(general) => path = general,
                     None => return Ok(()),
@@ -117,6 +118,18 @@ impl Prover<'_> {
                 }
                 Err(stop) => return Err(stop),
             }
+        }
+    }
+
+    /// A call of a function: by its contract, or into it. Where an example is wanted, it has to be found in tables, so
+    /// all functions are gone into.
+    fn call(&mut self, path: &mut Path, target: usize) -> Result<(), Stopped> {
+        match contracts::function(self.image.name_at(target)) {
+            Some(function) if self.focus.is_none() => {
+                self.counts.by_contract += 1;
+                calls::by_contract(self.image, &mut self.domain, &mut path.state, function, target)
+            }
+            _ => machine::enter::<Symbolic>(&mut path.state, target),
         }
     }
 

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    assumptions::{self, Assumption},
-    code_digest,
+    assumptions, code_digest,
     image::Image,
     refute::Refutation,
     theorem::{Counts, Prover},
@@ -85,13 +84,16 @@ impl Cost {
 /// For people.
 pub fn print(report: &Report) {
     let Report { program, counts, questions, terms, coverage, took, cost, refutations } = report;
-    let Counts { decided, handed_on, compared, asked, instructions } = counts;
+    let Counts { decided, handed_on, compared, asked, by_contract, instructions } = counts;
     let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
     println!("{program}: fast path = general path: {verdict}");
     println!(
         "  {decided} ends where the fast path decides, {handed_on} where it hands on; \
          {compared} compared, {asked} of them by the solver"
     );
+    if *by_contract > 0 {
+        println!("  {by_contract} calls of functions by their contracts");
+    }
     println!("  {questions} questions to the solver, {terms} terms, {instructions} instructions executed");
     let [(fast, all_fast), (general, all_general)] = coverage;
     println!(
@@ -165,7 +167,7 @@ fn digest(file: &[u8]) -> String {
 
 /// What was proven of whom, and on what it rests.
 pub fn summary(file: &[u8]) -> Result<String> {
-    let count = assumptions::ALL.len();
+    let count = assumptions::lines().len();
     let code = code_digest::digest(file, &code_digest::PROVEN_PROGRAMS)?;
     Ok(format!("digest {code} (object {}); {count} assumptions: docs/PROOF.md", digest(file)))
 }
@@ -196,6 +198,7 @@ pub fn json(file: &[u8], programs: &[Report]) -> Result<Value> {
                 "ends_handed_on": report.counts.handed_on,
                 "ends_compared": report.counts.compared,
                 "ends_compared_by_solver": report.counts.asked,
+                "calls_by_contract": report.counts.by_contract,
                 "questions": report.questions,
                 "instructions_executed": report.counts.instructions,
                 "seconds": report.took.as_secs_f64(),
@@ -206,7 +209,7 @@ pub fn json(file: &[u8], programs: &[Report]) -> Result<Value> {
         })
         .collect();
     let assumptions: Vec<_> =
-        assumptions::ALL.iter().map(|Assumption { what, by }| json!({ "what": what, "by": by })).collect();
+        assumptions::lines().into_iter().map(|(what, by)| json!({ "what": what, "by": by })).collect();
     let code = code_digest::digest(file, &code_digest::PROVEN_PROGRAMS)?;
     Ok(json!({
         "digest": code,

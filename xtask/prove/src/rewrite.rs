@@ -49,6 +49,10 @@ impl Rewriter {
                 let address = terms.sum(&[(base, 1)], offset, terms.width(base));
                 terms.table_byte(&table, address)
             }
+            Node::Function { name, arguments } => {
+                let arguments: Vec<_> = arguments.iter().map(|argument| one(terms, *argument)).collect();
+                terms.function(&name, &arguments)
+            }
             Node::Slice { of, low } => {
                 let of = one(terms, of);
                 terms.slice(of, low, width)

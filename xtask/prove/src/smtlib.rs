@@ -39,6 +39,10 @@ pub fn functions(terms: &Terms, term: Term) -> Vec<Function> {
         Node::Table { table, offset, base } => {
             vec![Function { name: table_name(table, *offset), arguments: vec![terms.width(*base)], value: width }]
         }
+        Node::Function { name, arguments } => {
+            let arguments = arguments.iter().map(|argument| terms.width(*argument)).collect();
+            vec![Function { name: format!("|{name}|"), arguments, value: width }]
+        }
         Node::Apply(op @ (Op::Mul | Op::Div | Op::Mod), ..) => vec![operation(*op, width)],
         Node::Sum { parts, .. } if parts.iter().any(|(_, factor)| !is_plain(*factor, width)) => {
             vec![operation(Op::Mul, width)]
@@ -95,6 +99,9 @@ pub fn definition(terms: &Terms, term: Term) -> String {
         Node::Const(value) => constant(*value, width),
         Node::Unknown(unknown) => format!("|{unknown}|"),
         Node::Table { table, base, offset } => format!("({} {})", table_name(table, *offset), name(base)),
+        Node::Function { name: function, arguments } => {
+            format!("(|{function}| {})", arguments.iter().map(name).collect::<Vec<_>>().join(" "))
+        }
         Node::Slice { of, low } => format!("((_ extract {} {low}) {})", low + width - 1, name(of)),
         Node::Concat(parts) => {
             let mut whole = name(&parts[0]);

@@ -47,6 +47,11 @@ pub enum Node {
         base: Term,
         offset: u64,
     },
+    /// What a function of the program returns: any value, the same for the same arguments.
+    Function {
+        name: Rc<str>,
+        arguments: Rc<[Term]>,
+    },
     /// Bits from `low` of something that is no concatenation.
     Slice {
         of: Term,
@@ -130,12 +135,17 @@ impl Terms {
         self.intern(Node::Table { table: table.clone(), base, offset }, 8)
     }
 
+    /// What a function of the program returns, 64 bits.
+    pub fn function(&mut self, name: &str, arguments: &[Term]) -> Term {
+        self.intern(Node::Function { name: name.into(), arguments: arguments.into() }, 64)
+    }
+
     /// The terms that a term is made of.
     pub fn arguments(&self, term: Term) -> Vec<Term> {
         match self.node(term) {
             Node::Const(_) | Node::Unknown(_) => Vec::new(),
             Node::Table { base: one, .. } | Node::Slice { of: one, .. } | Node::Not(one) => vec![*one],
-            Node::Concat(parts) | Node::All(parts) => parts.to_vec(),
+            Node::Concat(parts) | Node::All(parts) | Node::Function { arguments: parts, .. } => parts.to_vec(),
             Node::Sum { parts, .. } => parts.iter().map(|(term, _)| *term).collect(),
             Node::Apply(_, a, b) | Node::Equal(a, b) | Node::Less(a, b) | Node::LessSigned(a, b) => vec![*a, *b],
         }

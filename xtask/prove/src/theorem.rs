@@ -33,6 +33,8 @@ pub struct Counts {
     pub compared: u64,
     /// Of these, ends where the solver was asked because terms were not the same.
     pub asked: u64,
+    /// Calls of functions that were not looked into.
+    pub by_contract: u64,
     pub instructions: u64,
 }
 
