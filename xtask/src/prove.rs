@@ -38,7 +38,10 @@ pub struct Options {
     /// Where random numbers begin
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Everything: the theorem, all planted faults, 300 mutations, 10,000 states in the kernel
+    /// Only the theorem about the general path
+    #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "note"])]
+    general: bool,
+    /// Everything: the theorems, all planted faults, 300 mutations, 10,000 states in the kernel
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
     all: bool,
     /// Note the digest of what is proven in lb-ebpf/PROVEN, for builds to compare with
@@ -63,10 +66,10 @@ pub fn run(options: &Options) -> Result<()> {
     if options.json {
         prover.arg("--json");
     }
-    if options.object.is_none() && options.only.is_none() {
+    if options.object.is_none() && options.only.is_none() && !options.general {
         prover.arg("--noted").arg(process::root().join("lb-ebpf/PROVEN")).args(["--compiler", &compiler()?]);
     }
-    for (flag, is_given) in [("--note", options.note), ("--all", options.all)] {
+    for (flag, is_given) in [("--general", options.general), ("--note", options.note), ("--all", options.all)] {
         prover.args(is_given.then_some(flag));
     }
     let numbers = [("--mutations", options.mutations), ("--kernel", options.kernel), ("--seed", Some(options.seed))];

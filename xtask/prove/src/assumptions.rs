@@ -11,12 +11,14 @@ pub struct Assumption {
 
 /// Frames are shorter than 2^32 bytes.
 pub const LENGTH_BITS: u32 = 32;
+/// Places in the first buffer, for the theorem about the general path alone.
+pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
 /// The upper 16 bits of the interface's MAC are zeros.
 pub const MAC_BITS: u32 = 48;
 
 /// All of them.
-pub const ALL: [Assumption; 10] = [
+pub const ALL: [Assumption; 11] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
@@ -55,6 +57,10 @@ pub const ALL: [Assumption; 10] = [
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
     },
     Assumption {
+        what: "The second theorem alone: a frame's first buffer is shorter than 2^15 bytes.",
+        by: "nobody where an interface's MTU is larger: the programs keep 15 bits of the place of an upper layer",
+    },
+    Assumption {
         what: "The solver is right when it says that something is impossible, and so is `xtask/prove`.",
         by: "z3; the tests of `lb-prove` and the planted faults",
     },
@@ -66,7 +72,7 @@ pub fn lines() -> Vec<(String, String)> {
     fixed.chain(contracts::FUNCTIONS.iter().map(of_function)).collect()
 }
 
-fn of_function(Function { name, arguments }: &Function) -> (String, String) {
+fn of_function(Function { name, symbol: _, arguments }: &Function) -> (String, String) {
     let what = format!(
         "`{name}` returns the same whenever one packet's program calls it with the same {} arguments.",
         arguments.len()

@@ -34,6 +34,8 @@ pub fn by_contract(
     let mut arguments = Vec::new();
     for (argument, register) in function.arguments.iter().zip(1..) {
         match (argument, state.registers[register].clone()) {
+            (Argument::Context, Some(Value::Pointer(Region::Context, at)))
+                if domain.known(&at) == Some(0) && state.packet.is_empty() => {}
             (Argument::Number, Some(Value::Number(number))) => arguments.push(number),
             (Argument::Stack(size), Some(Value::Pointer(Region::Stack, at))) => {
                 arguments.extend(content(domain, state, at, *size)?);
@@ -67,6 +69,7 @@ fn content(domain: &mut Symbolic, state: &State<Term>, at: Term, size: u32) -> R
 mod tests {
     use super::*;
     use crate::{
+        contracts::Symbol,
         image::{
             Image,
             tests::{call, image, named, symbol},
@@ -143,7 +146,7 @@ mod tests {
 
     /// A function that is handed a key on the stack: what it returns where there are these words in front of it.
     fn of_stack(domain: &mut Symbolic, words: [(i64, u64); 2]) -> Term {
-        let function = Function { name: "modlb_key", arguments: &[Argument::Stack(8)] };
+        let function = Function { name: "modlb_key", symbol: Symbol::Name, arguments: &[Argument::Stack(8)] };
         let image = image(&[EXIT]);
         let (mut state, at) = (State::new(0, []), domain.constant(-8_i64 as u64));
         state.registers[1] = Some(Value::Pointer(Region::Stack, at));

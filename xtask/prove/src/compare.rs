@@ -47,6 +47,13 @@ impl Terms {
         }
     }
 
+    /// One of these holds, or several.
+    pub fn any(&mut self, conditions: &[Term]) -> Term {
+        let opposites: Vec<_> = conditions.iter().map(|condition| self.not(*condition)).collect();
+        let none = self.all(&opposites);
+        self.not(none)
+    }
+
     /// a = b.
     pub fn equal(&mut self, a: Term, b: Term) -> Term {
         let width = self.width(a);

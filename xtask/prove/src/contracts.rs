@@ -28,6 +28,8 @@ pub const LOOKED_UP: [(&str, u64); 1] = [("REMOTES", 24)];
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Argument {
     Number,
+    /// The context. The packet's bytes are an argument as well, and the same for all calls: nothing was written to it.
+    Context,
     /// A pointer to so many bytes of the caller's stack, a multiple of 8. What is there is the argument.
     #[cfg_attr(not(test), expect(dead_code, reason = "no function of the list is handed a pointer so far"))]
     Stack(u32),
@@ -38,27 +40,45 @@ pub enum Argument {
 #[derive(Clone, Copy, Debug)]
 pub struct Function {
     pub name: &'static str,
+    /// Its symbol, or a part of it where the compiler chooses the rest.
+    pub symbol: Symbol,
     pub arguments: &'static [Argument],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Symbol {
+    Name,
+    Part(&'static str),
 }
 
 const NUMBERS: [Argument; 5] = [Argument::Number; 5];
 
 const fn of_numbers(name: &'static str, count: usize) -> Function {
-    Function { name, arguments: NUMBERS.split_at(count).0 }
+    Function { name, symbol: Symbol::Name, arguments: NUMBERS.split_at(count).0 }
 }
 
-/// All of them, with their signatures in `lb-ebpf/src/datapath`. Each is an assumption, see
-/// [`crate::assumptions::lines`].
-pub const FUNCTIONS: [Function; 6] = [
+/// All of them, with their signatures in `lb-ebpf/src`. Each is an assumption, see [`crate::assumptions::lines`].
+pub const FUNCTIONS: [Function; 7] = [
     of_numbers("modlb_search", 4),
     of_numbers("modlb_search_address", 4),
     of_numbers("modlb_search_prefix", 4),
     of_numbers("modlb_search_length", 5),
     of_numbers("modlb_longest", 4),
     of_numbers("modlb_probe", 5),
+    Function {
+        name: WALK,
+        symbol: Symbol::Part("11ext_headers4walk"),
+        arguments: &[Argument::Context, Argument::Number, Argument::Number, Argument::Number, Argument::Number],
+    },
 ];
 
-/// The contract of the function with this name.
-pub fn function(name: &str) -> Option<&'static Function> {
-    FUNCTIONS.iter().find(|function| function.name == name)
+/// The walk over IPv6 extension headers.
+pub const WALK: &str = "ext_headers::walk";
+
+/// The contract of the function with this symbol.
+pub fn function(symbol: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| match function.symbol {
+        Symbol::Name => function.name == symbol,
+        Symbol::Part(part) => symbol.contains(part),
+    })
 }

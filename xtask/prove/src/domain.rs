@@ -22,6 +22,14 @@ pub enum Stop<C> {
 /// A result of the machine.
 pub type Step<T, D> = Result<T, Stop<<D as Domain>::Condition>>;
 
+/// A byte of the packet.
+#[derive(Clone, Debug)]
+pub enum Place<N> {
+    At(u64),
+    /// It depends on the packet.
+    Somewhere(N),
+}
+
 /// Numbers of 64 bits, and the world that a program finds. A byte is a number as well; where terms have widths, its
 /// is 8.
 pub trait Domain {
@@ -55,12 +63,15 @@ pub trait Domain {
         Self: Sized;
 
     /// Which byte of the packet this is, if it and those behind it are all within the packet.
-    fn place(&mut self, at: &Self::Number, size: u32) -> Step<u64, Self>
+    fn place(&mut self, at: &Self::Number, size: u32) -> Step<Place<Self::Number>, Self>
     where
         Self: Sized;
 
     /// A byte of the packet as it came.
     fn packet_byte(&mut self, at: u64) -> Self::Number;
+
+    /// The same where only a term says which byte it is.
+    fn frame_byte(&mut self, at: Self::Number) -> Self::Number;
 
     /// Fails unless the packet's start plus this does not wrap around.
     fn does_not_wrap(&mut self, at: &Self::Number) -> Step<(), Self>

@@ -161,6 +161,18 @@ impl Image {
         }
     }
 
+    /// How many instructions of a function are among these, and how many it has.
+    pub fn coverage(&self, first: usize, reached: &HashSet<usize>) -> (usize, usize) {
+        let body = self.body(first);
+        let (mut all, mut number, mut found) = (0, body.start, 0);
+        while number < body.end {
+            all += 1;
+            found += usize::from(reached.contains(&number));
+            number += if self.code[number].is_wide() { 2 } else { 1 };
+        }
+        (found, all)
+    }
+
     pub fn name_at(&self, first: usize) -> &str {
         self.functions.iter().find(|(_, start)| **start == first).map_or("", |(name, _)| name)
     }

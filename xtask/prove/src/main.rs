@@ -9,9 +9,12 @@ mod calls;
 mod code_digest;
 mod compare;
 mod contracts;
+mod cost;
 mod domain;
+mod ends;
 mod eval;
 mod facts;
+mod general;
 mod helpers;
 mod image;
 mod insn;
@@ -26,11 +29,13 @@ mod planted;
 mod properties;
 mod pure;
 mod random;
+mod rebuild;
 mod refute;
 mod report;
 mod rewrite;
 mod smtlib;
 mod solver;
+mod specification;
 mod state;
 mod sum;
 mod symbolic;
@@ -45,7 +50,8 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
-/// Proves that the datapath's fast path decides as its general path does.
+/// Proves that the datapath's fast path decides as its general path does, and that this reads packets as the design
+/// says.
 #[derive(Debug, Parser)]
 struct Options {
     /// The datapath's object file
@@ -66,7 +72,10 @@ struct Options {
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10000",
         conflicts_with_all = ["json", "planted", "mutations"])]
     kernel: Option<u64>,
-    /// Everything: the theorem, all planted faults, 300 mutations, 10,000 states in the kernel
+    /// Only the theorem about the general path
+    #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "noted"])]
+    general: bool,
+    /// Everything: the theorems, all planted faults, 300 mutations, 10,000 states in the kernel
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
     all: bool,
     /// The file that notes the digests of what was proven; one that is proven and not noted is a failure
@@ -113,6 +122,9 @@ fn run(options: &Options) -> Result<bool> {
     if let Some(states) = options.kernel {
         return in_kernel(&file, &image, &wanted, states, options.seed);
     }
+    if options.general {
+        return Ok(prove_general(options, &image, &wanted)?.iter().all(general::Report::is_proven));
+    }
     let is_proven = prove(options, &file, &image, &wanted)?;
     if !options.all {
         return Ok(is_proven);
@@ -132,7 +144,7 @@ fn in_kernel(file: &[u8], image: &image::Image, wanted: &[&str], states: u64, se
     kernel::trial::run(file, (image, &faulty), wanted, states, seed)
 }
 
-/// Whether the theorem is proven of the programs, and noted if it is to be.
+/// Whether the theorems are proven of the programs, and noted if it is to be.
 fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) -> Result<bool> {
     let mut programs = Vec::new();
     for program in wanted {
@@ -141,14 +153,27 @@ fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) 
             report::print(programs.last().context("nothing was proven")?);
         }
     }
+    let general = prove_general(options, image, wanted)?;
     if options.json {
-        println!("{:#}", report::json(file, &programs)?);
+        println!("{:#}", report::json(file, &programs, &general)?);
     } else {
         println!("{}", report::summary(file)?);
     }
-    let is_proven = programs.iter().all(report::Report::is_proven);
+    let is_proven = programs.iter().all(report::Report::is_proven) && general.iter().all(general::Report::is_proven);
     match &options.noted {
         Some(noted) if is_proven => note::check(noted, file, &options.compiler, options.note),
         _ => Ok(is_proven),
     }
+}
+
+/// The same of the theorem about the general path.
+fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<general::Report>> {
+    let mut reports = Vec::new();
+    for program in wanted {
+        reports.push(general::prove(image, program, None)?);
+        if !options.json {
+            general::print(reports.last().context("nothing was proven")?);
+        }
+    }
+    Ok(reports)
 }

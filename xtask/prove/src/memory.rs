@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
-    domain::{Domain, Step, Stop},
+    domain::{Domain, Place, Step, Stop},
     state::{CALLS, FRAME, State, Write},
     value::{Region, Value},
 };
@@ -27,14 +27,10 @@ pub fn load<D: Domain>(
             None => fault("reads somewhere in the context"),
         },
         Region::Packet => {
-            let place = domain.place(at, size)?;
-            let mut bytes = Vec::new();
-            for place in place..place + u64::from(size) {
-                bytes.push(match state.packet.get(&place) {
-                    Some(byte) => byte.clone(),
-                    None => domain.packet_byte(place),
-                });
-            }
+            let bytes = match domain.place(at, size)? {
+                Place::At(place) => known_bytes(domain, state, place..place + u64::from(size)),
+                Place::Somewhere(place) => bytes_somewhere(domain, state, &place, size)?,
+            };
             Ok(Value::Number(domain.join(&bytes)))
         }
         Region::Table(table) => {
@@ -48,6 +44,29 @@ pub fn load<D: Domain>(
         }
         Region::Other(name) => fault(format!("reads {name}")),
     }
+}
+
+/// Bytes of the packet.
+fn known_bytes<D: Domain>(domain: &mut D, state: &State<D::Number>, places: std::ops::Range<u64>) -> Vec<D::Number> {
+    places.map(|place| state.packet.get(&place).cloned().unwrap_or_else(|| domain.packet_byte(place))).collect()
+}
+
+/// The same where it is not known which they are, of a packet that nothing was written to.
+fn bytes_somewhere<D: Domain>(
+    domain: &mut D,
+    state: &State<D::Number>,
+    place: &D::Number,
+    size: u32,
+) -> Step<Vec<D::Number>, D> {
+    if !state.packet.is_empty() {
+        return fault("reads somewhere in the packet after it has written to it");
+    }
+    let bytes = (0..size).map(|offset| {
+        let offset = domain.constant(offset.into());
+        let at = domain.arithmetic(crate::insn::Alu::Add, 64, place, &offset);
+        domain.frame_byte(at)
+    });
+    Ok(bytes.collect())
 }
 
 /// The newest store to a byte of a table, or what was there before.
@@ -88,7 +107,7 @@ pub fn store<D: Domain>(
     let bytes = domain.bytes(&number, size);
     match region {
         Region::Packet => {
-            let place = domain.place(at, size)?;
+            let Place::At(place) = domain.place(at, size)? else { return fault("writes somewhere in the packet") };
             state.packet.extend((place..).zip(bytes));
             Ok(())
         }

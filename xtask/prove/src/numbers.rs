@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
-    domain::{Domain, Step, Stop},
+    domain::{Domain, Place, Step, Stop},
     helpers,
     image::Image,
     insn::{Alu, Test},
@@ -135,15 +135,19 @@ impl Domain for Numbers {
         }
     }
 
-    fn place(&mut self, at: &u64, size: u32) -> Step<u64, Self> {
+    fn place(&mut self, at: &u64, size: u32) -> Step<Place<u64>, Self> {
         match at.checked_add(size.into()) {
-            Some(end) if end <= self.frame.len() as u64 => Ok(*at),
+            Some(end) if end <= self.frame.len() as u64 => Ok(Place::At(*at)),
             _ => Err(Stop::Fault(format!("{size} bytes of the packet at {at}, which is beyond its end"))),
         }
     }
 
     fn packet_byte(&mut self, at: u64) -> u64 {
         self.frame[at as usize].into()
+    }
+
+    fn frame_byte(&mut self, at: u64) -> u64 {
+        self.packet_byte(at)
     }
 
     fn does_not_wrap(&mut self, at: &u64) -> Step<(), Self> {

@@ -150,26 +150,16 @@ impl Prover<'_> {
 
     /// Whether a condition holds. Where it may hold or not, the one is followed now and the other later.
     fn branch(&mut self, path: &Path, condition: Term, otherwise: usize) -> Result<bool, Stopped> {
-        if let Some(holds) = self.domain.facts.decide(&mut self.domain.terms, condition) {
+        if let Some(holds) = self.domain.both_or(condition)? {
             return Ok(holds);
         }
         let opposite = self.domain.terms.not(condition);
-        let (may, may_not) = (self.domain.can_hold(condition)?, self.domain.can_hold(opposite)?);
-        match (may, may_not) {
-            (true, true) => {
-                let mut other = Path { facts: self.domain.facts.clone(), ..path.clone() };
-                other.state.next = otherwise;
-                let depth = self.domain.solver.depth();
-                self.pending.push(Pending { path: other, depth, condition: Some(opposite) });
-                self.domain.solver.push().map_err(failed)?;
-                self.domain.assume(condition).map_err(failed)?;
-                Ok(true)
-            }
-            (false, false) => Err(Stop::Failed("a path is followed that nothing takes".into())),
-            (holds, _) => {
-                self.domain.facts.learn(&self.domain.terms, condition, holds);
-                Ok(holds)
-            }
-        }
+        let mut other = Path { facts: self.domain.facts.clone(), ..path.clone() };
+        other.state.next = otherwise;
+        let depth = self.domain.solver.depth();
+        self.pending.push(Pending { path: other, depth, condition: Some(opposite) });
+        self.domain.solver.push().map_err(failed)?;
+        self.domain.assume(condition).map_err(failed)?;
+        Ok(true)
     }
 }

@@ -1,13 +1,13 @@
 //! What is said about a proof.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     assumptions, code_digest,
+    cost::Cost,
+    general,
     image::Image,
     refute::Refutation,
     theorem::{Counts, Prover},
@@ -22,16 +22,8 @@ pub struct Report {
     questions: u64,
     terms: usize,
     coverage: [(usize, usize); 2],
-    took: Duration,
     cost: Cost,
     refutations: Vec<Refutation>,
-}
-
-/// CPU time and memory of this process and the solver.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cost {
-    cpu_seconds: f64,
-    memory_mb: u64,
 }
 
 impl Report {
@@ -42,7 +34,7 @@ impl Report {
 
 /// Tries to prove it of a program.
 pub fn prove(image: &Image, program: &str) -> Result<Report> {
-    let (start, before) = (Instant::now(), Cost::of(std::process::id()));
+    let meter = Cost::meter();
     let mut prover = Prover::new(image, program, |counts, questions, pending| {
         eprintln!(
             "  {} ends compared, {} handed on, {questions} questions, {pending} paths waiting",
@@ -50,40 +42,20 @@ pub fn prove(image: &Image, program: &str) -> Result<Report> {
         );
     })?;
     prover.run()?;
-    let (own, solver) = (Cost::of(std::process::id()), Cost::of(prover.domain.solver.process()));
     Ok(Report {
         program: program.to_owned(),
         coverage: prover.coverage(),
         questions: prover.domain.solver.questions,
         terms: prover.domain.terms.len(),
         counts: prover.counts.clone(),
-        took: start.elapsed(),
-        cost: Cost {
-            cpu_seconds: own.cpu_seconds - before.cpu_seconds + solver.cpu_seconds,
-            memory_mb: own.memory_mb + solver.memory_mb,
-        },
+        cost: meter.read(prover.domain.solver.process()),
         refutations: std::mem::take(&mut prover.refutations),
     })
 }
 
-impl Cost {
-    /// Of a process; nothing where the kernel does not say.
-    fn of(process: u32) -> Self {
-        const TICKS: f64 = 100.0;
-        let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
-        let stat = read("stat");
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
-        let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-        let status = read("status");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(str::trim);
-        let kilobytes = peak.and_then(|peak| peak.split(' ').next()).and_then(|number| number.parse::<u64>().ok());
-        Self { cpu_seconds: ticks / TICKS, memory_mb: kilobytes.unwrap_or_default() / 1024 }
-    }
-}
-
 /// For people.
 pub fn print(report: &Report) {
-    let Report { program, counts, questions, terms, coverage, took, cost, refutations } = report;
+    let Report { program, counts, questions, terms, coverage, cost, refutations } = report;
     let Counts { decided, handed_on, compared, asked, by_contract, instructions } = counts;
     let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
     println!("{program}: fast path = general path: {verdict}");
@@ -99,7 +71,7 @@ pub fn print(report: &Report) {
     println!(
         "  {fast} of {all_fast} instructions reached in {program}, {general} of {all_general} in the general path"
     );
-    println!("  {:.1} s, {:.1} s of CPU time, {} MB", took.as_secs_f64(), cost.cpu_seconds, cost.memory_mb);
+    println!("  {cost}");
     for refutation in refutations {
         println!("  REFUTED: {}", refutation.what);
         print_example(refutation);
@@ -173,7 +145,7 @@ pub fn summary(file: &[u8]) -> Result<String> {
 }
 
 /// For programs.
-pub fn json(file: &[u8], programs: &[Report]) -> Result<Value> {
+pub fn json(file: &[u8], programs: &[Report], general: &[general::Report]) -> Result<Value> {
     let programs: Vec<_> = programs
         .iter()
         .map(|report| {
@@ -201,7 +173,7 @@ pub fn json(file: &[u8], programs: &[Report]) -> Result<Value> {
                 "calls_by_contract": report.counts.by_contract,
                 "questions": report.questions,
                 "instructions_executed": report.counts.instructions,
-                "seconds": report.took.as_secs_f64(),
+                "seconds": report.cost.seconds(),
                 "cpu_seconds": report.cost.cpu_seconds,
                 "memory_mb": report.cost.memory_mb,
                 "refutations": refutations,
@@ -216,6 +188,10 @@ pub fn json(file: &[u8], programs: &[Report]) -> Result<Value> {
         "object_sha256": digest(file),
         "theorem": "fast path = general path",
         "programs": programs,
+        "general_path": {
+            "theorem": "general path up to the flow = specification",
+            "programs": general.iter().map(general::json).collect::<Vec<_>>(),
+        },
         "assumptions": assumptions,
     }))
 }

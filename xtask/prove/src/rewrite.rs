@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     facts::Facts,
-    term::{Node, Op, Term, Terms},
+    term::{Node, Term, Terms},
 };
 
 /// Rewrites terms by one set of facts.
@@ -39,62 +39,9 @@ impl Rewriter {
 
     /// The same made of rewritten arguments.
     pub fn rewrite_arguments(&mut self, terms: &mut Terms, facts: &Facts, term: Term) -> Term {
-        let width = terms.width(term);
-        let node = terms.node(term).clone();
-        let mut one = |terms: &mut Terms, term: Term| self.rewrite(terms, facts, term);
-        match node {
-            Node::Const(_) | Node::Unknown(_) => term,
-            Node::Table { table, base, offset } => {
-                let base = one(terms, base);
-                let address = terms.sum(&[(base, 1)], offset, terms.width(base));
-                terms.table_byte(&table, address)
-            }
-            Node::Function { name, arguments } => {
-                let arguments: Vec<_> = arguments.iter().map(|argument| one(terms, *argument)).collect();
-                terms.function(&name, &arguments)
-            }
-            Node::Slice { of, low } => {
-                let of = one(terms, of);
-                terms.slice(of, low, width)
-            }
-            Node::Concat(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| one(terms, *part)).collect();
-                terms.concat(&parts)
-            }
-            Node::Sum { parts, constant } => {
-                let parts: Vec<_> = parts.iter().map(|(part, factor)| (one(terms, *part), *factor)).collect();
-                terms.sum(&parts, constant, width)
-            }
-            Node::Apply(op, a, b) => {
-                let (a, b) = (one(terms, a), one(terms, b));
-                match op {
-                    Op::Mul => terms.multiply(a, b),
-                    Op::Div | Op::Mod => terms.divide(op, a, b),
-                    Op::And | Op::Or | Op::Xor => terms.bitwise(op, a, b),
-                    Op::Shl | Op::Shr | Op::Sar => terms.shift(op, a, b),
-                }
-            }
-            Node::Equal(a, b) => {
-                let (a, b) = (one(terms, a), one(terms, b));
-                terms.equal(a, b)
-            }
-            Node::Less(a, b) => {
-                let (a, b) = (one(terms, a), one(terms, b));
-                terms.less(a, b)
-            }
-            Node::LessSigned(a, b) => {
-                let (a, b) = (one(terms, a), one(terms, b));
-                terms.less_signed(a, b)
-            }
-            Node::Not(inner) => {
-                let inner = one(terms, inner);
-                terms.not(inner)
-            }
-            Node::All(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| one(terms, *part)).collect();
-                terms.all(&parts)
-            }
-        }
+        let arguments = terms.arguments(term);
+        let arguments: Vec<_> = arguments.into_iter().map(|argument| self.rewrite(terms, facts, argument)).collect();
+        terms.rebuild(term, &arguments)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use crate::value::{Region, Value};
 
 /// A store to a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Write<N> {
     pub table: Rc<str>,
     pub address: N,

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     assumptions, contracts,
-    domain::{Domain, Step, Stop},
+    domain::{Domain, Place, Step, Stop},
     facts::Facts,
     insn::{Alu, Test},
     memory,
@@ -21,6 +21,9 @@ pub const TABLE: &str = "modlb_table_";
 /// What the symbols of numbers start with.
 pub const CONSTANT: &str = "modlb_constant_";
 
+/// Bytes of the packet at places that are not known, as if they were a table's.
+pub const FRAME: &str = "frame";
+
 #[derive(Debug)]
 pub struct Symbolic {
     pub terms: Terms,
@@ -29,14 +32,21 @@ pub struct Symbolic {
     pub facts: Facts,
     /// Whether frames may be in several buffers.
     fragments: bool,
+    /// Whether the packet may be read at places that depend on it. Otherwise each of them is looked at alone.
+    anywhere: bool,
 }
 
 type Term64 = Value<Term>;
 
 impl Symbolic {
     pub fn new(fragments: bool) -> Result<Self> {
-        let mut symbolic =
-            Self { terms: Terms::default(), solver: Solver::start()?, facts: Facts::default(), fragments };
+        let mut symbolic = Self {
+            terms: Terms::default(),
+            solver: Solver::start()?,
+            facts: Facts::default(),
+            fragments,
+            anywhere: false,
+        };
         if fragments {
             let (length, whole) = (symbolic.length(), symbolic.whole_length());
             let shorter = symbolic.terms.less(whole, length);
@@ -44,6 +54,19 @@ impl Symbolic {
             symbolic.assume(condition)?;
         }
         Ok(symbolic)
+    }
+
+    /// From here on the packet may be read at places that depend on it; its first buffer is shorter than 2^15 bytes.
+    pub fn read_anywhere(&mut self) -> Result<()> {
+        self.anywhere = true;
+        let (length, limit) = (self.length(), self.constant(1 << assumptions::PLACE_BITS));
+        let is_short = self.terms.less(length, limit);
+        self.assume(is_short)
+    }
+
+    /// Whether frames may be in several buffers.
+    pub const fn has_fragments(&self) -> bool {
+        self.fragments
     }
 
     /// Any number of so many bits, as one of 64.
@@ -111,6 +134,22 @@ impl Symbolic {
         }
         self.facts.learn(&self.terms, condition, true);
         Ok(true)
+    }
+
+    /// Whether a condition holds; `None`: it may hold or not.
+    pub fn both_or(&mut self, condition: Term) -> Step<Option<bool>, Self> {
+        if let Some(holds) = self.facts.decide(&mut self.terms, condition) {
+            return Ok(Some(holds));
+        }
+        let opposite = self.terms.not(condition);
+        match (self.can_hold(condition)?, self.can_hold(opposite)?) {
+            (true, true) => Ok(None),
+            (false, false) => Err(Stop::Failed("a path is followed that nothing takes".into())),
+            (holds, _) => {
+                self.facts.learn(&self.terms, condition, holds);
+                Ok(Some(holds))
+            }
+        }
     }
 
     /// Whether a condition can hold here.
@@ -182,6 +221,20 @@ impl Symbolic {
         Ok(Value::Number(self.constant(action)))
     }
 
+    /// A place that depends on the packet, if it and those behind it are all within.
+    fn somewhere(&mut self, at: Term, size: u32) -> Step<Place<Term>, Self> {
+        let size = self.constant(size.into());
+        let (end, length) = (self.terms.add(at, size), self.length());
+        let (beyond, wraps) = (self.terms.less(length, end), self.terms.less(end, at));
+        let (within, goes_on) = (self.terms.not(beyond), self.terms.not(wraps));
+        let condition = self.terms.all(&[within, goes_on]);
+        if self.holds(condition)? {
+            Ok(Place::Somewhere(at))
+        } else {
+            fault("reads or writes the packet where it may have ended")
+        }
+    }
+
     fn at_least(&mut self, number: Term, least: u64) -> Step<bool, Self> {
         let least = self.terms.constant(least, 64);
         let less = self.terms.less(number, least);
@@ -246,14 +299,18 @@ impl Domain for Symbolic {
         }
     }
 
-    fn place(&mut self, at: &Term, size: u32) -> Step<u64, Self> {
+    fn place(&mut self, at: &Term, size: u32) -> Step<Place<Term>, Self> {
+        let term = self.facts.refine(&mut self.terms, *at);
+        if self.anywhere && self.terms.known(term).is_none() {
+            return self.somewhere(term, size);
+        }
         let place = self.only_value(*at)?;
         let Some(end) = place.checked_add(size.into()) else { return fault("reads or writes before the packet") };
         let (length, end) = (self.length(), self.constant(end));
         let beyond = self.terms.less(length, end);
         let within = self.terms.not(beyond);
         if self.holds(within)? {
-            return Ok(place);
+            return Ok(Place::At(place));
         }
         // Where it may be within, what is beyond is looked at alone: then there is a frame that shows it.
         if self.can_hold(within)? {
@@ -264,6 +321,19 @@ impl Domain for Symbolic {
 
     fn packet_byte(&mut self, at: u64) -> Term {
         let byte = self.terms.unknown(&format!("packet {at}"), 8);
+        self.facts.refine(&mut self.terms, byte)
+    }
+
+    fn frame_byte(&mut self, at: Term) -> Term {
+        let at = self.facts.refine(&mut self.terms, at);
+        if let Some(place) = self.terms.known(at) {
+            return self.packet_byte(place);
+        }
+        let table: Rc<str> = FRAME.into();
+        // One form: places that can be read have no more bits.
+        let low = self.terms.slice(at, 0, assumptions::PLACE_BITS);
+        let at = self.terms.zero_extend(low, 64);
+        let byte = self.terms.table_byte(&table, at);
         self.facts.refine(&mut self.terms, byte)
     }
 

@@ -132,6 +132,9 @@ impl Terms {
     /// A table's byte.
     pub fn table_byte(&mut self, table: &Rc<str>, address: Term) -> Term {
         let (base, offset) = self.split_address(address);
+        if let (Some(0), "frame") = (self.known(base), &**table) {
+            return self.unknown(&format!("packet {offset}"), 8);
+        }
         self.intern(Node::Table { table: table.clone(), base, offset }, 8)
     }
 

@@ -10,10 +10,11 @@ use anyhow::Result;
 
 use crate::{
     domain::{Domain as _, Stop},
+    ends::{self, Side},
     facts::Facts,
     image::Image,
     refute::{self, Refutation},
-    state::{State, Write},
+    state::State,
     symbolic::Symbolic,
     term::Term,
     value::{Region, Value},
@@ -184,65 +185,23 @@ impl<'a> Prover<'a> {
     }
 
     fn compare(&mut self, fast: &Ended, general: &Ended) -> Result<(), Stopped> {
-        let (one, other) = (&fast.state.writes, &general.state.writes);
-        let alike = |(a, b): (&Write<Term>, &Write<Term>)| a.table == b.table && a.size == b.size;
-        if one.len() != other.len() || !one.iter().zip(other).all(alike) {
-            let list = |writes: &[Write<Term>]| -> Vec<String> {
-                writes.iter().map(|write| format!("{} bytes to {}", write.size, write.table)).collect()
-            };
-            return self
-                .differ(format!("the fast path stores {:?}, the general path {:?}", list(one), list(other)), None);
+        let sides = [("fast path", fast), ("general path", general)].map(|(name, Ended { action, state })| Side {
+            name,
+            action: *action,
+            packet: &state.packet,
+            writes: &state.writes,
+        });
+        let compared = ends::compare(&mut self.domain, &sides)?;
+        self.counts.asked += u64::from(compared.asked);
+        match compared.difference {
+            None => Ok(()),
+            Some((what, condition)) => self.refute(what, condition).map_err(failed),
         }
-        let mut equal = vec![("the action", self.domain.terms.equal(fast.action, general.action))];
-        let places: std::collections::BTreeSet<_> =
-            fast.state.packet.keys().chain(general.state.packet.keys()).collect();
-        for &place in places {
-            let before = self.domain.packet_byte(place);
-            let byte = |ended: &Ended| ended.state.packet.get(&place).copied().unwrap_or(before);
-            equal.push(("a byte of the packet", self.domain.terms.equal(byte(fast), byte(general))));
-        }
-        for (a, b) in one.iter().zip(other) {
-            equal.push(("where a table is written", self.domain.terms.equal(a.address, b.address)));
-            equal.push(("what is written to a table", self.domain.terms.equal(a.value, b.value)));
-        }
-        let open: Vec<_> =
-            equal.into_iter().filter(|(_, condition)| self.domain.terms.is_true(*condition) != Some(true)).collect();
-        if open.is_empty() {
-            return Ok(());
-        }
-        self.counts.asked += 1;
-        let conditions: Vec<_> = open.iter().map(|(_, condition)| *condition).collect();
-        let all = self.domain.terms.all(&conditions);
-        if self.domain.holds(all)? {
-            return Ok(());
-        }
-        for (what, condition) in open {
-            if !self.domain.holds(condition)? {
-                let opposite = self.domain.terms.not(condition);
-                return self.differ(format!("the two paths differ in {what}"), Some(opposite));
-            }
-        }
-        Err(Stop::Failed("the solver contradicts itself".into()))
-    }
-
-    fn differ(&mut self, what: String, condition: Option<Term>) -> Result<(), Stopped> {
-        self.refute(what, condition).map_err(failed)
     }
 
     /// Instructions of both functions that some path came by, and how many there are.
     pub fn coverage(&self) -> [(usize, usize); 2] {
-        [self.entry, self.general].map(|first| {
-            let body = self.image.body(first);
-            let mut all = 0;
-            let mut number = body.start;
-            let mut reached = 0;
-            while number < body.end {
-                all += 1;
-                reached += usize::from(self.reached.contains(&number));
-                number += if self.image.code[number].is_wide() { 2 } else { 1 };
-            }
-            (reached, all)
-        })
+        [self.entry, self.general].map(|first| self.image.coverage(first, &self.reached))
     }
 }
 

@@ -11,6 +11,8 @@ use crate::insn::{Alu, Insn, Operation, Test};
 pub enum Where {
     Fast,
     General,
+    /// A function that the general path calls, by a part of its name.
+    Called(&'static str),
 }
 
 use Where::{Fast, General};
@@ -26,7 +28,7 @@ pub struct Fault {
     pub change: fn(&mut Insn),
 }
 
-const fn fault(
+pub const fn fault(
     name: &'static str,
     place: Where,
     fits: fn(&Insn, Operation) -> bool,

@@ -4,7 +4,10 @@
 mod faults;
 mod mutate;
 mod patterns;
+mod reading;
 mod verdict;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -13,29 +16,51 @@ use self::{
     faults::{EXAMPLE, FAULTS, Fault, Where},
     verdict::{Case, Verdict},
 };
-use crate::{code_digest::PROVEN_PROGRAMS, image::Image, theorem::GENERAL};
+use crate::{code_digest::PROVEN_PROGRAMS, general, image::Image, theorem::GENERAL};
 
-/// Plants each with this word in its name in turn; whether all were refuted by a frame that shows it, and by the kernel
-/// where it can be asked.
+/// Plants each with this word in its name in turn; whether all were refuted: in the first theorem by a frame that shows
+/// it, and by the kernel where it can be asked.
 pub fn run(file: &[u8], image: &Image, program: Option<&str>, word: &str) -> Result<bool> {
-    let mut found = 0;
-    let of = |fault: &Fault| program.or(fault.program).unwrap_or(PROVEN_PROGRAMS[0]).to_owned();
     let fits = |fault: &&Fault| {
         fault.name.contains(word) && fault.program.is_none_or(|only| program.is_none_or(|program| program == only))
     };
     let faults: Vec<_> = FAULTS.iter().filter(fits).collect();
-    ensure!(!faults.is_empty(), "no planted fault has {word} in its name");
+    let reading: Vec<_> = reading::FAULTS.iter().filter(fits).collect();
+    ensure!(faults.len() + reading.len() > 0, "no planted fault has {word} in its name");
+    let of = |fault: &Fault| program.or(fault.program).unwrap_or(PROVEN_PROGRAMS[0]).to_owned();
+    let mut found = 0;
     for fault in &faults {
         let program = of(fault);
         let (changed, number) = plant(image, &program, fault)?;
         let case = Case { file, image, program: &program, changed: &changed, number };
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let verdict = case.judge(fault.place == Where::General)?;
         found += usize::from(matches!(&verdict, Verdict::Refuted { kernel, .. } if !kernel.contradicts()));
         println!("{:6.1} s  {}: {verdict}", start.elapsed().as_secs_f64(), fault.name);
     }
     println!("{found} of {} planted faults are refuted with a frame", faults.len());
-    Ok(found == faults.len())
+    let mut refuted = 0;
+    for fault in &reading {
+        refuted += usize::from(reads_wrongly(image, &of(fault), fault)?);
+    }
+    println!("{refuted} of {} planted faults in reading packets are refuted", reading.len());
+    Ok(found == faults.len() && refuted == reading.len())
+}
+
+/// How long one of them is looked at.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Whether the second theorem is refuted of the program with this fault.
+fn reads_wrongly(image: &Image, program: &str, fault: &Fault) -> Result<bool> {
+    let (changed, _) = plant(image, program, fault)?;
+    let start = Instant::now();
+    let report = general::prove(&changed, program, Some(start + PATIENCE));
+    let verdict = match &report {
+        Ok(report) => report.refutation().map_or("NOT REFUTED".into(), |what| format!("refuted: {what}")),
+        Err(error) => format!("NEITHER PROVEN NOR REFUTED: {error:#}"),
+    };
+    println!("{:6.1} s  {}: {verdict}", start.elapsed().as_secs_f64(), fault.name);
+    Ok(report.is_ok_and(|report| !report.is_proven()))
 }
 
 /// The image with one of the faults.
@@ -48,6 +73,7 @@ fn plant(image: &Image, program: &str, fault: &Fault) -> Result<(Image, usize)> 
     let first = match fault.place {
         Where::Fast => image.function(program)?,
         Where::General => image.called(program, GENERAL)?,
+        Where::Called(part) => image.called(image.name_at(image.called(program, GENERAL)?), part)?,
     };
     let fits = |number: &usize| {
         let insn = &image.code[*number];

@@ -1,0 +1,88 @@
+//! What is said about the theorem about the general path.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::{Value, json as object};
+
+use crate::{
+    cost::Cost,
+    general::prover::{Counts, Prover},
+    image::Image,
+};
+
+/// What came of one program.
+#[derive(Debug)]
+pub struct Report {
+    program: String,
+    counts: Counts,
+    questions: u64,
+    terms: usize,
+    coverage: (usize, usize),
+    cost: Cost,
+    refutations: Vec<String>,
+}
+
+impl Report {
+    pub fn is_proven(&self) -> bool {
+        self.refutations.is_empty()
+    }
+
+    /// What was found, if it is not proven.
+    pub fn refutation(&self) -> Option<&str> {
+        self.refutations.first().map(String::as_str)
+    }
+}
+
+/// Tries to prove it of a program.
+pub fn prove(image: &Image, program: &str, deadline: Option<Instant>) -> Result<Report> {
+    let meter = Cost::meter();
+    let mut prover = Prover::new(image, program)?;
+    prover.deadline = deadline;
+    prover.run()?;
+    Ok(Report {
+        program: program.to_owned(),
+        coverage: prover.coverage(),
+        questions: prover.domain.solver.questions,
+        terms: prover.domain.terms.len(),
+        counts: prover.counts.clone(),
+        cost: meter.read(prover.domain.solver.process()),
+        refutations: prover.refutations,
+    })
+}
+
+/// For people.
+pub fn print(report: &Report) {
+    let Report { program, counts, questions, terms, coverage: (reached, all), cost, refutations } = report;
+    let Counts { bodies, arrived, compared, asked, by_contract, instructions } = counts;
+    let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
+    println!("{program}: general path up to the flow = specification: {verdict}");
+    let bodies: Vec<_> = bodies.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    println!("  {compared} ends compared, {asked} of them by the solver; {arrived} arrivals at: {}", bodies.join(", "));
+    println!(
+        "  {by_contract} calls by contract, {questions} questions to the solver, {terms} terms, {instructions} instructions"
+    );
+    println!("  {reached} of {all} instructions reached in the general path");
+    println!("  {cost}");
+    for refutation in refutations {
+        println!("  REFUTED: {refutation}");
+    }
+}
+
+/// For programs.
+pub fn json(report: &Report) -> Value {
+    let Report { program, counts, questions, terms: _, coverage: _, cost, refutations } = report;
+    object!({
+        "program": program,
+        "proven": report.is_proven(),
+        "ends_compared": counts.compared,
+        "arrivals": counts.arrived,
+        "stages": counts.bodies,
+        "questions": questions,
+        "instructions_executed": counts.instructions,
+        "seconds": cost.seconds(),
+        "cpu_seconds": cost.cpu_seconds,
+        "memory_mb": cost.memory_mb,
+        "refutations": refutations,
+    })
+}
