@@ -188,8 +188,10 @@ const EXIT: &str = "eth1";
 /// Makes it, with routes to the servers. It has the same MAC as the first, so both take the same frames.
 fn exit(namespace: &Namespace) -> Result<()> {
     namespace.ip(&format!("link add {EXIT} address {INTERFACE} type veth peer name peer1"))?;
+    namespace.set(&format!("net/ipv6/conf/{EXIT}/accept_dad"), "0")?;
+    // What the kernel sends by itself would be counted.
+    namespace.set("net/ipv6/conf/peer1/disable_ipv6", "1")?;
     for link in ["peer1", EXIT] {
-        namespace.set(&format!("net/ipv6/conf/{link}/accept_dad"), "0")?;
         namespace.ip(&format!("link set {link} up"))?;
     }
     servers_behind(namespace, EXIT)
