@@ -22,9 +22,13 @@ const REFUTATIONS: usize = 20;
 impl Prover<'_> {
     /// Leaves out paths that do not come by this instruction. For changed programs: what others do is as before, so
     /// what is proven then is proven of these paths alone.
-    pub fn focus(&mut self, number: usize) {
+    ///
+    /// Unless `searches`, paths that call a function with a contract are left out as well: an example has to be found
+    /// in tables, so such functions are gone into, and have very many paths.
+    pub fn focus(&mut self, number: usize, searches: bool) {
         let is_general = self.image.body(self.general).contains(&number);
-        self.focus = Some(Focus { number, leads_there: self.image.leading_to(number), is_general });
+        let leads_there = self.image.leading_to(number);
+        self.focus = Some(Focus { number, leads_there, is_general, searches, left_out: 0 });
     }
 
     /// Assumes numbers of an instance that can be loaded, and a machine with two CPUs.
@@ -107,6 +111,7 @@ impl Prover<'_> {
                 Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
                     self.hand_on(&mut path)?;
                 }
+                Ok(Event::Call(target)) if self.leaves_out_call(target) => return Ok(()),
                 Ok(Event::Call(target)) => self.call(&mut path, target)?,
                 Ok(Event::Exit(result)) => match self.end(path, result)? {
                     Some(general) => path = general,
@@ -119,6 +124,14 @@ impl Prover<'_> {
                 Err(stop) => return Err(stop),
             }
         }
+    }
+
+    /// Whether paths that call this function are left out.
+    fn leaves_out_call(&mut self, target: usize) -> bool {
+        let Some(focus) = &mut self.focus else { return false };
+        let is = !focus.searches && contracts::function(self.image.name_at(target)).is_some();
+        focus.left_out += u64::from(is);
+        is
     }
 
     /// A call of a function: by its contract, or into it. Where an example is wanted, it has to be found in tables, so

@@ -77,6 +77,10 @@ pub struct Focus {
     pub number: usize,
     pub leads_there: HashSet<usize>,
     pub is_general: bool,
+    /// Whether paths are followed that call one of the functions with a contract.
+    pub searches: bool,
+    /// How many such paths were not followed.
+    pub left_out: u64,
 }
 
 /// The proof of one program.

@@ -39,11 +39,19 @@ pub enum Verdict {
 const LIMIT: Duration = Duration::from_secs(100);
 
 impl Case<'_> {
-    /// `is_general`: the change is in the general path.
+    /// `is_general`: the change is in the general path. Most faults are seen on paths without a search.
     pub fn judge(&self, is_general: bool) -> Result<Verdict> {
+        match self.look(is_general, false)? {
+            Some(verdict) => Ok(verdict),
+            None => Ok(self.look(is_general, true)?.unwrap_or_else(|| Verdict::Open("paths were left out".into()))),
+        }
+    }
+
+    /// `None`: nothing was refuted, and paths were left out.
+    fn look(&self, is_general: bool, searches: bool) -> Result<Option<Verdict>> {
         let mut prover = Prover::new(self.changed, self.program, |_, _, _| {})?;
         prover.assume_usual()?;
-        prover.focus(self.number);
+        prover.focus(self.number, searches);
         prover.deadline = Some(Instant::now() + LIMIT);
         let result = prover.run();
         let shown = prover.refutations.iter().find(|refutation| refutation.is_confirmed());
@@ -52,13 +60,17 @@ impl Case<'_> {
         {
             let judge = Judge { file: self.file, image: self.image, program: self.program, is_general };
             let kernel = judge.ask(self.changed, example);
-            return Ok(Verdict::Refuted { what: refutation.what.clone(), bytes: refutation.frame_length(), kernel });
+            let what = refutation.what.clone();
+            return Ok(Some(Verdict::Refuted { what, bytes: refutation.frame_length(), kernel }));
         }
-        Ok(match (result, prover.refutations.first()) {
+        if prover.focus.is_some_and(|focus| focus.left_out > 0) {
+            return Ok(None);
+        }
+        Ok(Some(match (result, prover.refutations.first()) {
             (Ok(()), None) => Verdict::Proven { paths: prover.counts.compared + prover.counts.handed_on },
             (Ok(()), Some(refutation)) => Verdict::Open(format!("{}, but no frame shows it", refutation.what)),
             (Err(error), _) => Verdict::Open(format!("{error:#}")),
-        })
+        }))
     }
 }
 
