@@ -23,8 +23,8 @@ impl Prover<'_> {
     /// Leaves out paths that do not come by this instruction. For changed programs: what others do is as before, so
     /// what is proven then is proven of these paths alone.
     ///
-    /// Unless `searches`, paths that call a function with a contract are left out as well: an example has to be found
-    /// in tables, so such functions are gone into, and have very many paths.
+    /// Unless `searches`, paths on which the fast path calls a function with a contract are left out as well: an
+    /// example has to be found in tables, so such functions are gone into, and have very many paths.
     pub fn focus(&mut self, number: usize, searches: bool) {
         let is_general = self.image.body(self.general).contains(&number);
         let leads_there = self.image.leading_to(number);
@@ -111,7 +111,7 @@ impl Prover<'_> {
                 Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
                     self.hand_on(&mut path)?;
                 }
-                Ok(Event::Call(target)) if self.leaves_out_call(target) => return Ok(()),
+                Ok(Event::Call(target)) if self.leaves_out_call(&path, target) => return Ok(()),
                 Ok(Event::Call(target)) => self.call(&mut path, target)?,
                 Ok(Event::Exit(result)) => match self.end(path, result)? {
                     Some(general) => path = general,
@@ -126,10 +126,12 @@ impl Prover<'_> {
         }
     }
 
-    /// Whether paths that call this function are left out.
-    fn leaves_out_call(&mut self, target: usize) -> bool {
+    /// Whether paths on which the fast path calls this function are left out.
+    fn leaves_out_call(&mut self, path: &Path, target: usize) -> bool {
         let Some(focus) = &mut self.focus else { return false };
-        let is = !focus.searches && contracts::function(self.image.name_at(target)).is_some();
+        let is = !focus.searches
+            && matches!(path.phase, Phase::Fast)
+            && contracts::function(self.image.name_at(target)).is_some();
         focus.left_out += u64::from(is);
         is
     }
