@@ -152,6 +152,18 @@ impl Symbolic {
         }
     }
 
+    /// Whether a condition holds. Where it may hold or not, it is assumed from here on.
+    pub fn fork(&mut self, condition: Term) -> Step<Fork, Self> {
+        if let Some(holds) = self.both_or(condition)? {
+            return Ok(Fork::Decided(holds));
+        }
+        let opposite = self.terms.not(condition);
+        let fork = Fork::Assumed { facts: self.facts.clone(), depth: self.solver.depth(), opposite };
+        self.solver.push().map_err(failed)?;
+        self.assume(condition).map_err(failed)?;
+        Ok(fork)
+    }
+
     /// Whether a condition can hold here.
     pub fn can_hold(&mut self, condition: Term) -> Step<bool, Self> {
         self.solver.can_hold(&self.terms, condition).map_err(failed)
@@ -241,6 +253,14 @@ impl Symbolic {
         let condition = self.terms.not(less);
         self.holds(condition)
     }
+}
+
+/// What comes of a condition.
+pub enum Fork {
+    /// It is known.
+    Decided(bool),
+    /// It is assumed. The other side has the opposite, with what was known before, at this depth of the solver.
+    Assumed { facts: Facts, depth: usize, opposite: Term },
 }
 
 fn failed<C>(error: anyhow::Error) -> Stop<C> {

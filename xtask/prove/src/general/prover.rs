@@ -25,7 +25,7 @@ use crate::{
         world::World,
     },
     state::State,
-    symbolic::Symbolic,
+    symbolic::{Fork, Symbolic},
     term::Term,
     theorem::GENERAL,
     value::Value,
@@ -313,17 +313,13 @@ impl<'a> Prover<'a> {
 
     /// Whether a condition holds. Where it may hold or not, the one is followed now and the other later.
     fn branch(&mut self, path: &Path, condition: Term, otherwise: usize) -> Result<bool, Stopped> {
-        if let Some(holds) = self.domain.both_or(condition)? {
-            return Ok(holds);
-        }
-        let opposite = self.domain.terms.not(condition);
-        let mut other = Path { facts: self.domain.facts.clone(), ..path.clone() };
+        let (facts, depth, opposite) = match self.domain.fork(condition)? {
+            Fork::Decided(holds) => return Ok(holds),
+            Fork::Assumed { facts, depth, opposite } => (facts, depth, opposite),
+        };
+        let mut other = Path { facts, ..path.clone() };
         other.state.next = otherwise;
-        let depth = self.domain.solver.depth();
         self.pending.push(Pending { path: other, depth, condition: opposite });
-        let failed = |error: anyhow::Error| Stop::Failed(format!("{error:#}"));
-        self.domain.solver.push().map_err(failed)?;
-        self.domain.assume(condition).map_err(failed)?;
         Ok(true)
     }
 
