@@ -24,6 +24,7 @@ mod memory;
 mod note;
 mod numbers;
 mod paths;
+mod pending;
 mod planted;
 #[cfg(test)]
 mod properties;

@@ -1,6 +1,6 @@
 //! The walk over all paths, depth first: where a condition may hold or not, both sides are followed.
 
-use std::{rc::Rc, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -8,12 +8,11 @@ use crate::{
     calls, contracts,
     domain::{Domain as _, Stop},
     machine::{self, Event},
+    pending,
     refute::USUAL,
-    rewrite::Rewriter,
     state::State,
-    symbolic::{Fork, Symbolic},
-    term::Term,
-    theorem::{Ended, Focus, Path, Pending, Phase, Prover, Stopped},
+    symbolic::Symbolic,
+    theorem::{Focus, Path, Phase, Prover, Stopped},
 };
 
 /// After so many that no frame confirms, or one that a frame does, there is no need for more.
@@ -61,14 +60,8 @@ impl Prover<'_> {
         let zero = self.domain.constant(0);
         let state = State::new(self.entry, [State::context(zero)]);
         let path = Path { state, facts: self.domain.facts.clone(), phase: Phase::Fast, is_touched: false };
-        self.pending.push(Pending { path, depth: self.domain.solver.depth(), condition: None });
-        while let Some(Pending { path, depth, condition }) = self.pending.pop() {
-            self.domain.solver.back_to(depth)?;
-            self.domain.facts = path.facts.clone();
-            if let Some(condition) = condition {
-                self.domain.solver.push()?;
-                self.domain.assume(condition)?;
-            }
+        let mut next = Some(path);
+        while let Some(path) = next {
             match self.follow(path) {
                 Ok(()) => {}
                 Err(Stop::Failed(what)) => bail!(what),
@@ -86,6 +79,7 @@ impl Prover<'_> {
                 (self.progress)(&self.counts, self.domain.solver.questions, self.pending.len());
                 self.shown = Instant::now();
             }
+            next = self.pending.next(&mut self.domain)?;
         }
         Ok(())
     }
@@ -94,7 +88,7 @@ impl Prover<'_> {
     fn follow(&mut self, mut path: Path) -> Result<(), Stopped> {
         loop {
             if self.domain.facts.take_news() {
-                self.rewrite(&mut path);
+                pending::rewrite(&mut self.domain, &mut path);
             }
             if self.is_left_out(&mut path) {
                 return Ok(());
@@ -105,7 +99,7 @@ impl Prover<'_> {
                 Ok(Event::Next) => {}
                 Ok(Event::Branch(condition, target)) => {
                     let next = path.state.next + 1;
-                    let taken = self.branch(&path, condition, next)?;
+                    let taken = self.pending.branch(&mut self.domain, &path, condition, next)?;
                     path.state.next = if taken { target } else { next };
                 }
                 Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
@@ -119,7 +113,7 @@ impl Prover<'_> {
                 },
                 Err(Stop::Fork(condition)) => {
                     let next = path.state.next;
-                    self.branch(&path, condition, next)?;
+                    self.pending.branch(&mut self.domain, &path, condition, next)?;
                 }
                 Err(stop) => return Err(stop),
             }
@@ -146,32 +140,5 @@ impl Prover<'_> {
             }
             _ => machine::enter::<Symbolic>(&mut path.state, target),
         }
-    }
-
-    /// Puts what is known by now into all that the path holds.
-    fn rewrite(&mut self, path: &mut Path) {
-        let Symbolic { terms, facts, .. } = &mut self.domain;
-        let mut rewriter = Rewriter::default();
-        let before = facts.clone();
-        path.state.change_numbers(|term| rewriter.rewrite(terms, &before, term));
-        if let Phase::General(ended) = &path.phase {
-            let mut state = ended.state.clone();
-            state.change_numbers(|term| rewriter.rewrite(terms, &before, term));
-            let action = rewriter.rewrite(terms, &before, ended.action);
-            path.phase = Phase::General(Rc::new(Ended { action, state }));
-        }
-        facts.rewrite(terms, &mut rewriter);
-    }
-
-    /// Whether a condition holds. Where it may hold or not, the one is followed now and the other later.
-    fn branch(&mut self, path: &Path, condition: Term, otherwise: usize) -> Result<bool, Stopped> {
-        let (facts, depth, opposite) = match self.domain.fork(condition)? {
-            Fork::Decided(holds) => return Ok(holds),
-            Fork::Assumed { facts, depth, opposite } => (facts, depth, opposite),
-        };
-        let mut other = Path { facts, ..path.clone() };
-        other.state.next = otherwise;
-        self.pending.push(Pending { path: other, depth, condition: Some(opposite) });
-        Ok(true)
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     ends::{self, Side},
     facts::Facts,
     image::Image,
+    pending::{Follow, Pending},
     refute::{self, Refutation},
     state::State,
     symbolic::Symbolic,
@@ -63,12 +64,23 @@ pub struct Path {
     pub is_touched: bool,
 }
 
-/// A path that is still to be followed: where what holds on it was branched off, and what holds besides.
-#[derive(Debug)]
-pub struct Pending {
-    pub path: Path,
-    pub depth: usize,
-    pub condition: Option<Term>,
+impl Follow for Path {
+    fn state(&mut self) -> &mut State<Term> {
+        &mut self.state
+    }
+
+    fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
+    fn change(&mut self, mut change: impl FnMut(Term) -> Term) {
+        self.state.change_numbers(&mut change);
+        if let Phase::General(ended) = &self.phase {
+            let mut state = ended.state.clone();
+            state.change_numbers(&mut change);
+            self.phase = Phase::General(Rc::new(Ended { action: change(ended.action), state }));
+        }
+    }
 }
 
 /// An instruction, and all others of its function from which it can be reached.
@@ -91,7 +103,7 @@ pub struct Prover<'a> {
     pub general: usize,
     pub fragments: bool,
     pub domain: Symbolic,
-    pub pending: Vec<Pending>,
+    pub pending: Pending<Path>,
     pub counts: Counts,
     pub refutations: Vec<Refutation>,
     pub reached: HashSet<usize>,
@@ -114,7 +126,7 @@ impl<'a> Prover<'a> {
             general: image.called(program, GENERAL)?,
             fragments,
             domain: Symbolic::new(fragments)?,
-            pending: Vec::new(),
+            pending: Pending::default(),
             counts: Counts::default(),
             refutations: Vec::new(),
             reached: HashSet::new(),

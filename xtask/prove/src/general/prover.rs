@@ -18,14 +18,14 @@ use crate::{
     },
     image::Image,
     machine::{self, Event},
-    rewrite::Rewriter,
+    pending::{self, Follow, Pending},
     specification::{
         self,
         stage::{Stage, Verdict},
         world::World,
     },
     state::State,
-    symbolic::{Fork, Symbolic},
+    symbolic::Symbolic,
     term::Term,
     theorem::GENERAL,
     value::Value,
@@ -56,12 +56,19 @@ struct Path {
     action: Option<Term>,
 }
 
-/// A path that is still to be followed.
-#[derive(Debug)]
-struct Pending {
-    path: Path,
-    depth: usize,
-    condition: Term,
+impl Follow for Path {
+    fn state(&mut self) -> &mut State<Term> {
+        &mut self.state
+    }
+
+    fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
+    fn change(&mut self, mut change: impl FnMut(Term) -> Term) {
+        self.state.change_numbers(&mut change);
+        self.action = self.action.map(change);
+    }
 }
 
 #[derive(Debug)]
@@ -75,7 +82,7 @@ pub struct Prover<'a> {
     live: Live,
     /// The stage of the paths that are being followed.
     stage: Stage,
-    pending: Vec<Pending>,
+    pending: Pending<Path>,
     waiting: Vec<Body>,
     known: HashSet<String>,
     /// When to give up.
@@ -99,7 +106,7 @@ impl<'a> Prover<'a> {
             reached: HashSet::new(),
             live: Live::of(image, first),
             stage: Stage::Frame,
-            pending: Vec::new(),
+            pending: Pending::default(),
             waiting: Vec::new(),
             known: HashSet::new(),
             deadline: None,
@@ -136,12 +143,8 @@ impl<'a> Prover<'a> {
     }
 
     fn follow_all(&mut self, path: Path) -> Result<()> {
-        self.judge(path)?;
-        while let Some(Pending { path, depth, condition }) = self.pending.pop() {
-            self.domain.solver.back_to(depth)?;
-            self.domain.facts = path.facts.clone();
-            self.domain.solver.push()?;
-            self.domain.assume(condition)?;
+        let mut next = Some(path);
+        while let Some(path) = next {
             self.judge(path)?;
             if self.refutations.len() >= REFUTATIONS {
                 self.pending.clear();
@@ -149,6 +152,7 @@ impl<'a> Prover<'a> {
             if self.deadline.is_some_and(|deadline| deadline < Instant::now()) {
                 bail!("it takes too long");
             }
+            next = self.pending.next(&mut self.domain)?;
         }
         Ok(())
     }
@@ -177,7 +181,7 @@ impl<'a> Prover<'a> {
         }
         loop {
             if self.domain.facts.take_news() {
-                self.rewrite(&mut path);
+                pending::rewrite(&mut self.domain, &mut path);
             }
             if path.action.is_some() {
                 return self.end(path);
@@ -191,7 +195,7 @@ impl<'a> Prover<'a> {
                 Ok(Event::Next) => {}
                 Ok(Event::Branch(condition, target)) => {
                     let next = path.state.next + 1;
-                    let taken = self.branch(&path, condition, next)?;
+                    let taken = self.pending.branch(&mut self.domain, &path, condition, next)?;
                     path.state.next = if taken { target } else { next };
                     if self.goes_on(&mut path, false)? {
                         return Ok(());
@@ -202,7 +206,7 @@ impl<'a> Prover<'a> {
                 Ok(Event::Exit(Value::Pointer(..))) => return Err(Stop::Fault("a pointer is returned".into())),
                 Err(Stop::Fork(condition)) => {
                     let next = path.state.next;
-                    self.branch(&path, condition, next)?;
+                    self.pending.branch(&mut self.domain, &path, condition, next)?;
                 }
                 Err(stop) => return Err(stop),
             }
@@ -244,8 +248,8 @@ impl<'a> Prover<'a> {
                 Ok(stage) => break stage,
                 Err(Stop::Fork(condition)) if splits => {
                     let next = path.state.next;
-                    self.branch(path, condition, next)?;
-                    self.rewrite(path);
+                    self.pending.branch(&mut self.domain, path, condition, next)?;
+                    pending::rewrite(&mut self.domain, path);
                 }
                 Err(Stop::Fork(_)) => return Ok(false),
                 Err(stop) => return Err(stop),
@@ -276,8 +280,8 @@ impl<'a> Prover<'a> {
                 Ok(next) => stage = next,
                 Err(Stop::Fork(condition)) => {
                     let next = path.state.next;
-                    self.branch(&path, condition, next)?;
-                    self.rewrite(&mut path);
+                    self.pending.branch(&mut self.domain, &path, condition, next)?;
+                    pending::rewrite(&mut self.domain, &mut path);
                 }
                 Err(stop) => return Err(stop),
             }
@@ -299,28 +303,6 @@ impl<'a> Prover<'a> {
             self.refute(what);
         }
         Ok(())
-    }
-
-    /// Puts what is known by now into all that the path holds.
-    fn rewrite(&mut self, path: &mut Path) {
-        let Symbolic { terms, facts, .. } = &mut self.domain;
-        let mut rewriter = Rewriter::default();
-        let before = facts.clone();
-        path.state.change_numbers(|term| rewriter.rewrite(terms, &before, term));
-        path.action = path.action.map(|action| rewriter.rewrite(terms, &before, action));
-        facts.rewrite(terms, &mut rewriter);
-    }
-
-    /// Whether a condition holds. Where it may hold or not, the one is followed now and the other later.
-    fn branch(&mut self, path: &Path, condition: Term, otherwise: usize) -> Result<bool, Stopped> {
-        let (facts, depth, opposite) = match self.domain.fork(condition)? {
-            Fork::Decided(holds) => return Ok(holds),
-            Fork::Assumed { facts, depth, opposite } => (facts, depth, opposite),
-        };
-        let mut other = Path { facts, ..path.clone() };
-        other.state.next = otherwise;
-        self.pending.push(Pending { path: other, depth, condition: opposite });
-        Ok(true)
     }
 
     /// Instructions that some path came by, and how many there are.
