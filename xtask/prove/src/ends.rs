@@ -14,6 +14,8 @@ use crate::{
 pub struct Side<'a> {
     pub name: &'static str,
     pub action: Term,
+    /// Where the packet starts.
+    pub start: i64,
     /// Bytes of the packet that were written.
     pub packet: &'a BTreeMap<u64, Term>,
     pub writes: &'a [Write<Term>],
@@ -33,6 +35,10 @@ pub fn compare(domain: &mut Symbolic, sides: &[Side<'_>; 2]) -> Result<Compared,
     let alike = |(a, b): (&Write<Term>, &Write<Term>)| a.table == b.table && a.size == b.size;
     if one.writes.len() != other.writes.len() || !one.writes.iter().zip(other.writes).all(alike) {
         let what = format!("the {}, the {}", stores(one), stores(other));
+        return Ok(Compared { asked: false, difference: Some((what, None)) });
+    }
+    if one.start != other.start {
+        let what = format!("the {}'s frame starts at {}, the {}'s at {}", one.name, one.start, other.name, other.start);
         return Ok(Compared { asked: false, difference: Some((what, None)) });
     }
     let mut equal = vec![("the action", domain.terms.equal(one.action, other.action))];

@@ -14,7 +14,7 @@ mod domain;
 mod ends;
 mod eval;
 mod facts;
-mod general;
+mod handed_on;
 mod helpers;
 mod image;
 mod insn;
@@ -37,6 +37,7 @@ mod rewrite;
 mod smtlib;
 mod solver;
 mod specification;
+mod stages;
 mod state;
 mod sum;
 mod symbolic;
@@ -124,7 +125,7 @@ fn run(options: &Options) -> Result<bool> {
         return in_kernel(&file, &image, &wanted, states, options.seed);
     }
     if options.general {
-        return Ok(prove_general(options, &image, &wanted)?.iter().all(general::Report::is_proven));
+        return Ok(prove_general(options, &image, &wanted)?.iter().all(stages::Report::is_proven));
     }
     let is_proven = prove(options, &file, &image, &wanted)?;
     if !options.all {
@@ -160,7 +161,7 @@ fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) 
     } else {
         println!("{}", report::summary(file)?);
     }
-    let is_proven = programs.iter().all(report::Report::is_proven) && general.iter().all(general::Report::is_proven);
+    let is_proven = programs.iter().all(report::Report::is_proven) && general.iter().all(stages::Report::is_proven);
     match &options.noted {
         Some(noted) if is_proven => note::check(noted, file, &options.compiler, options.note),
         _ => Ok(is_proven),
@@ -168,12 +169,12 @@ fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) 
 }
 
 /// The same of the theorem about the general path.
-fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<general::Report>> {
+fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<stages::Report>> {
     let mut reports = Vec::new();
-    for program in wanted {
-        reports.push(general::prove(image, program, None)?);
+    for (program, entry) in wanted.iter().flat_map(|program| stages::Entry::ALL.map(|entry| (program, entry))) {
+        reports.push(stages::prove(image, program, entry, None)?);
         if !options.json {
-            general::print(reports.last().context("nothing was proven")?);
+            stages::print(reports.last().context("nothing was proven")?);
         }
     }
     Ok(reports)

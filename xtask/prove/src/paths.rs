@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     calls, contracts,
     domain::{Domain as _, Stop},
+    handed_on,
     machine::{self, Event},
     pending,
     refute::USUAL,
@@ -103,7 +104,8 @@ impl Prover<'_> {
                     path.state.next = if taken { target } else { next };
                 }
                 Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
-                    self.hand_on(&mut path)?;
+                    handed_on::call(&mut self.domain, &mut path.state)?;
+                    path.phase = Phase::HandedOn;
                 }
                 Ok(Event::Call(target)) if self.leaves_out_call(&path, target) => return Ok(()),
                 Ok(Event::Call(target)) => self.call(&mut path, target)?,

@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     assumptions, code_digest,
     cost::Cost,
-    general,
     image::Image,
     refute::Refutation,
+    stages,
     theorem::{Counts, Prover},
     world::{Ending, Numbers},
 };
@@ -145,7 +145,7 @@ pub fn summary(file: &[u8]) -> Result<String> {
 }
 
 /// For programs.
-pub fn json(file: &[u8], programs: &[Report], general: &[general::Report]) -> Result<Value> {
+pub fn json(file: &[u8], programs: &[Report], general: &[stages::Report]) -> Result<Value> {
     let programs: Vec<_> = programs
         .iter()
         .map(|report| {
@@ -190,7 +190,7 @@ pub fn json(file: &[u8], programs: &[Report], general: &[general::Report]) -> Re
         "programs": programs,
         "general_path": {
             "theorem": "general path up to the flow = specification",
-            "programs": general.iter().map(general::json).collect::<Vec<_>>(),
+            "programs": general.iter().map(stages::json).collect::<Vec<_>>(),
         },
         "assumptions": assumptions,
     }))

@@ -30,7 +30,9 @@ pub struct State<N> {
     pub callers: Vec<Caller<N>>,
     /// By the distance from the top of the caller's stack, downwards; entries are apart from each other.
     pub stack: BTreeMap<i64, StackEntry<N>>,
-    /// Bytes that were written.
+    /// Where the packet starts now, by its first byte of before.
+    pub start: i64,
+    /// Bytes that were written, by their places of before: those in front of that first byte are below 0, modulo 2^64.
     pub packet: BTreeMap<u64, N>,
     /// In order.
     pub writes: Vec<Write<N>>,
@@ -54,6 +56,7 @@ impl<N: Clone> State<N> {
             registers,
             callers: Vec::new(),
             stack: BTreeMap::new(),
+            start: 0,
             packet: BTreeMap::new(),
             writes: Vec::new(),
         }
@@ -66,7 +69,7 @@ impl<N: Clone> State<N> {
 
     /// Whether anything was written that others see.
     pub fn has_written(&self) -> bool {
-        !self.packet.is_empty() || !self.writes.is_empty()
+        !self.packet.is_empty() || !self.writes.is_empty() || self.start != 0
     }
 
     /// What calls leave without a value.

@@ -21,6 +21,9 @@ pub const TABLE: &str = "modlb_table_";
 /// What the symbols of numbers start with.
 pub const CONSTANT: &str = "modlb_constant_";
 
+/// The most bytes that are put in front of a packet: a VLAN tag.
+const ROOM: u64 = 4;
+
 /// Bytes of the packet at places that are not known, as if they were a table's.
 pub const FRAME: &str = "frame";
 
@@ -101,16 +104,19 @@ impl Symbolic {
         })
     }
 
-    /// The control word that the program finds.
+    /// The control word that the program finds, with the bits that are known.
     pub fn control(&mut self) -> Term {
-        let zero = self.terms.constant(0, 64);
+        let control = self.any_control();
+        self.facts.refine(&mut self.terms, control)
+    }
+
+    /// The same with nothing known of it.
+    pub fn any_control(&mut self) -> Term {
         let table: Rc<str> = "CONTROL".into();
         let bytes: Vec<_> = (0..8)
             .map(|offset| {
-                let offset = self.terms.constant(offset, 64);
-                let address = self.terms.add(zero, offset);
-                let byte = self.terms.table_byte(&table, address);
-                self.facts.refine(&mut self.terms, byte)
+                let address = self.terms.constant(offset, 64);
+                self.terms.table_byte(&table, address)
             })
             .collect();
         self.terms.concat(&bytes)
@@ -233,6 +239,42 @@ impl Symbolic {
         Ok(Value::Number(self.constant(action)))
     }
 
+    /// Whether the packet's start can be moved by so many bytes.
+    pub fn moves(&mut self, by: i64) -> Term {
+        let moves = self.terms.unknown(&format!("the start moves by {by}"), 1);
+        let one = self.terms.constant(1, 1);
+        self.terms.equal(moves, one)
+    }
+
+    /// `bpf_xdp_adjust_head`. It fails where it would leave too little; for want of room it may fail anyway.
+    fn move_start(&mut self, state: &mut State<Term>) -> Step<Term64, Self> {
+        let (Some(Value::Pointer(Region::Context, at)), Some(Value::Number(by))) =
+            (&state.registers[1], &state.registers[2])
+        else {
+            return fault("moves the start of what is no packet");
+        };
+        let (Some(0), Some(by), 0) = (self.known(at), self.known(by), state.start) else {
+            return fault("moves the packet's start by what is not known here");
+        };
+        let by = i64::from(by as i32);
+        let moves = self.moves(by);
+        let not = self.terms.not(moves);
+        if self.holds(not)? {
+            return Ok(Value::Number(self.constant(contracts::REFUSED)));
+        }
+        if !self.holds(moves)? {
+            return Err(Stop::Fork(moves));
+        }
+        let (length, least) = (self.length(), self.constant(contracts::SHORTEST.wrapping_add(by as u64)));
+        let too_short = self.terms.less(length, least);
+        let is_left = self.terms.not(too_short);
+        if !self.holds(is_left)? {
+            return fault("may move the start beyond the packet's end");
+        }
+        state.start = by;
+        Ok(Value::Number(self.constant(0)))
+    }
+
     /// A place that depends on the packet, if it and those behind it are all within.
     fn somewhere(&mut self, at: Term, size: u32) -> Step<Place<Term>, Self> {
         let size = self.constant(size.into());
@@ -325,6 +367,11 @@ impl Domain for Symbolic {
             return self.somewhere(term, size);
         }
         let place = self.only_value(*at)?;
+        // What was put in front of the packet.
+        let before = place.wrapping_neg();
+        if (u64::from(size)..=ROOM).contains(&before) {
+            return Ok(Place::At(place));
+        }
         let Some(end) = place.checked_add(size.into()) else { return fault("reads or writes before the packet") };
         let (length, end) = (self.length(), self.constant(end));
         let beyond = self.terms.less(length, end);
@@ -377,8 +424,12 @@ impl Domain for Symbolic {
         match number {
             contracts::LOOK_UP => self.look_up(state),
             contracts::REDIRECT => self.redirect(state),
+            contracts::MOVE_START => self.move_start(state),
             contracts::CPU => Ok(Value::Number(self.cpu())),
-            contracts::LENGTH if self.fragments => Ok(Value::Number(self.whole_length())),
+            contracts::LENGTH if self.fragments => {
+                let (whole, moved) = (self.whole_length(), self.constant(state.start as u64));
+                Ok(Value::Number(self.terms.subtract(whole, moved)))
+            }
             _ => fault(format!("calls the helper {number}, of which nothing is known here")),
         }
     }

@@ -12,13 +12,14 @@ use crate::{
     domain::{Domain as _, Stop},
     ends::{self, Side},
     facts::Facts,
+    handed_on,
     image::Image,
     pending::{Follow, Pending},
     refute::{self, Refutation},
     state::State,
     symbolic::Symbolic,
     term::Term,
-    value::{Region, Value},
+    value::Value,
 };
 
 /// A part of the name of the function that is the general path.
@@ -144,41 +145,14 @@ impl<'a> Prover<'a> {
         Ok(())
     }
 
-    /// The call of the general path: it must be handed the context and the control word, with nothing done before.
-    pub fn hand_on(&mut self, path: &mut Path) -> Result<(), Stopped> {
-        let fault = |what: &str| Err(Stop::Fault(format!("the general path is called {what}")));
-        let state = &mut path.state;
-        let zero = self.domain.constant(0);
-        if state.registers[1] != Some(State::context(zero)) {
-            return fault("with something else for the context");
-        }
-        let Some(Value::Number(control)) = state.registers[2] else { return fault("without a control word") };
-        let read = self.domain.control();
-        let is_it = self.domain.terms.equal(control, read);
-        if !self.domain.holds(is_it)? {
-            return fault("with something else for the control word");
-        }
-        if state.has_written() {
-            return fault("after something was written");
-        }
-        state.forget_arguments();
-        state.registers[0] = Some(Value::Pointer(Region::Other(GENERAL.into()), zero));
-        state.next += 1;
-        path.phase = Phase::HandedOn;
-        Ok(())
-    }
-
     /// The end of a program. Returns the path of the general one, if that is still to be followed.
     pub fn end(&mut self, path: Path, result: Value<Term>) -> Result<Option<Path>, Stopped> {
         match (path.phase, result) {
-            (Phase::HandedOn, Value::Pointer(Region::Other(name), _)) if &*name == GENERAL => {
-                if path.state.has_written() {
-                    return Err(Stop::Fault("something is written after the general path".into()));
-                }
+            (Phase::HandedOn, result) => {
+                handed_on::end(&path.state, &result)?;
                 self.counts.handed_on += 1;
                 Ok(None)
             }
-            (Phase::HandedOn, _) => Err(Stop::Fault("returns something else than the general path".into())),
             (_, Value::Pointer(..)) => Err(Stop::Fault("a pointer is returned".into())),
             (Phase::Fast, Value::Number(action)) => {
                 self.counts.decided += 1;
@@ -204,6 +178,7 @@ impl<'a> Prover<'a> {
         let sides = [("fast path", fast), ("general path", general)].map(|(name, Ended { action, state })| Side {
             name,
             action: *action,
+            start: state.start,
             packet: &state.packet,
             writes: &state.writes,
         });

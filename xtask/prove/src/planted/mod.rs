@@ -16,7 +16,7 @@ use self::{
     faults::{EXAMPLE, FAULTS, Fault, Where},
     verdict::{Case, Verdict},
 };
-use crate::{code_digest::PROVEN_PROGRAMS, general, image::Image, theorem::GENERAL};
+use crate::{code_digest::PROVEN_PROGRAMS, image::Image, stages, theorem::GENERAL};
 
 /// Plants each with this word in its name in turn; whether all were refuted: in the first theorem by a frame that shows
 /// it, and by the kernel where it can be asked.
@@ -54,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(100);
 fn reads_wrongly(image: &Image, program: &str, fault: &Fault) -> Result<bool> {
     let (changed, _) = plant(image, program, fault)?;
     let start = Instant::now();
-    let report = general::prove(&changed, program, Some(start + PATIENCE));
+    let report = stages::prove(&changed, program, stages::Entry::General, Some(start + PATIENCE));
     let verdict = match &report {
         Ok(report) => report.refutation().map_or("NOT REFUTED".into(), |what| format!("refuted: {what}")),
         Err(error) => format!("NEITHER PROVEN NOR REFUTED: {error:#}"),

@@ -1,4 +1,4 @@
-//! What is said about the theorem about the general path.
+//! What is said about the theorem about the specification.
 
 use std::time::Instant;
 
@@ -7,14 +7,18 @@ use serde_json::{Value, json as object};
 
 use crate::{
     cost::Cost,
-    general::prover::{Counts, Prover},
     image::Image,
+    stages::{
+        entry::Entry,
+        prover::{Counts, Prover},
+    },
 };
 
-/// What came of one program.
+/// What came of one function.
 #[derive(Debug)]
 pub struct Report {
     program: String,
+    entry: Entry,
     counts: Counts,
     questions: u64,
     terms: usize,
@@ -35,13 +39,14 @@ impl Report {
 }
 
 /// Tries to prove it of a program.
-pub fn prove(image: &Image, program: &str, deadline: Option<Instant>) -> Result<Report> {
+pub fn prove(image: &Image, program: &str, entry: Entry, deadline: Option<Instant>) -> Result<Report> {
     let meter = Cost::meter();
-    let mut prover = Prover::new(image, program)?;
+    let mut prover = Prover::new(image, program, entry)?;
     prover.deadline = deadline;
     prover.run()?;
     Ok(Report {
         program: program.to_owned(),
+        entry,
         coverage: prover.coverage(),
         questions: prover.domain.solver.questions,
         terms: prover.domain.terms.len(),
@@ -53,16 +58,19 @@ pub fn prove(image: &Image, program: &str, deadline: Option<Instant>) -> Result<
 
 /// For people.
 pub fn print(report: &Report) {
-    let Report { program, counts, questions, terms, coverage: (reached, all), cost, refutations } = report;
-    let Counts { bodies, arrived, compared, asked, by_contract, instructions } = counts;
+    let Report { program, entry, counts, questions, terms, coverage: (reached, all), cost, refutations } = report;
+    let Counts { bodies, arrived, compared, asked, handed_on, by_contract, instructions } = counts;
     let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
-    println!("{program}: general path up to the flow = specification: {verdict}");
+    println!("{program}: {} = specification: {verdict}", entry.name());
     let bodies: Vec<_> = bodies.iter().map(|(name, count)| format!("{name} {count}")).collect();
     println!("  {compared} ends compared, {asked} of them by the solver; {arrived} arrivals at: {}", bodies.join(", "));
+    if *handed_on > 0 {
+        println!("  {handed_on} ends where another function decides");
+    }
     println!(
         "  {by_contract} calls by contract, {questions} questions to the solver, {terms} terms, {instructions} instructions"
     );
-    println!("  {reached} of {all} instructions reached in the general path");
+    println!("  {reached} of {all} instructions reached");
     println!("  {cost}");
     for refutation in refutations {
         println!("  REFUTED: {refutation}");
@@ -71,11 +79,13 @@ pub fn print(report: &Report) {
 
 /// For programs.
 pub fn json(report: &Report) -> Value {
-    let Report { program, counts, questions, terms: _, coverage: _, cost, refutations } = report;
+    let Report { program, entry, counts, questions, terms: _, coverage: _, cost, refutations } = report;
     object!({
         "program": program,
+        "function": entry.name(),
         "proven": report.is_proven(),
         "ends_compared": counts.compared,
+        "ends_handed_on": counts.handed_on,
         "arrivals": counts.arrived,
         "stages": counts.bodies,
         "questions": questions,

@@ -57,15 +57,19 @@ impl Live {
         }
     }
 
-    pub fn has(&self, number: usize, slot: Slot) -> bool {
-        let is_shared = matches!(slot, Slot::Stack(at) if self.shared.contains(&at));
-        is_shared || self.before[number - self.first].contains(&slot)
+    pub fn has(&self, number: usize, register: u8) -> bool {
+        self.before[number - self.first].contains(&Slot::Register(register))
     }
 
     /// Whether a part of what is on the stack there is read by the function itself.
     pub fn is_read(&self, number: usize, at: i64, size: u32) -> bool {
         let live = &self.before[number - self.first];
         (at..at + i64::from(size)).any(|at| live.contains(&Slot::Stack(at as i16)))
+    }
+
+    /// Whether somebody else may have a pointer to a part of it.
+    pub fn is_shared(&self, at: i64, size: u32) -> bool {
+        (at..at + i64::from(size)).any(|at| self.shared.contains(&(at as i16)))
     }
 
     fn transfer(&self, insn: &Insn, number: usize) -> BTreeSet<Slot> {
