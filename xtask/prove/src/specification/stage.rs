@@ -102,6 +102,20 @@ pub enum Stage {
     Decided(Verdict),
 }
 
+impl Stage {
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::Network { .. } => "network header",
+            Self::Quote { .. } => "quote",
+            Self::Flow(_) => "flow",
+            Self::Service { .. } => "service",
+            Self::Server { .. } => "server",
+            Self::Decided(_) => "end",
+        }
+    }
+}
+
 /// All that is done with a packet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Verdict {

@@ -24,13 +24,16 @@ pub struct Keeper {
     /// Sums without what is added to them, their names, and what was added to them there.
     sums: HashMap<Term, (Term, u64)>,
     done: HashMap<Term, Option<Term>>,
+    /// Results of walks that were met.
+    walks: Vec<Term>,
+    stage: &'static str,
 }
 
 impl Keeper {
     /// Keeps what a stage says.
     pub fn new(domain: &mut Symbolic, stage: &Stage, keeps_packet: bool) -> Self {
         let keeps_cells = matches!(stage, Stage::Server { .. });
-        let mut keeper = Self { keeps_packet, keeps_cells, ..Self::default() };
+        let mut keeper = Self { keeps_packet, keeps_cells, stage: stage.name(), ..Self::default() };
         if matches!(stage, Stage::Service { .. } | Stage::Server { .. }) {
             // What is known of the control word is put into what the program holds of it; it is any word again.
             let (known, any) = (domain.control(), domain.any_control());
@@ -88,11 +91,18 @@ impl Keeper {
         }
     }
 
-    /// The program may hold all of what the walk over extension headers returned, of which the flow has some bits. The
-    /// others are any bits.
-    fn any_bits(terms: &mut Terms, walk: Term, low: u32, width: u32) -> Option<Term> {
+    /// The program may hold all of what a walk over extension headers returned, of which the flow has some bits. The
+    /// others are any bits: their name says of which walk, of those before this stage.
+    fn any_bits(&mut self, terms: &mut Terms, walk: Term, low: u32, width: u32) -> Option<Term> {
         let Node::Function { name, .. } = terms.node(walk) else { return None };
-        (&**name == WALK).then(|| terms.unknown(&format!("{width} bits from {low} of the walk"), width))
+        if &**name != WALK {
+            return None;
+        }
+        let number = self.walks.iter().position(|known| *known == walk).unwrap_or_else(|| {
+            self.walks.push(walk);
+            self.walks.len() - 1
+        });
+        Some(terms.unknown(&format!("{width} bits from {low} of walk {number} before the {}", self.stage), width))
     }
 
     /// Of the new names the first that none of these terms has.
@@ -154,10 +164,10 @@ impl Keeper {
             Node::Table { table, .. } if &**table == "CONTROL" => return Some(term),
             Node::Table { table, .. } if self.keeps_cells && &**table == "CELLS" => {}
             Node::Table { .. } => return None,
-            Node::Function { .. } => return Self::any_bits(terms, term, 0, terms.width(term)),
+            Node::Function { .. } => return self.any_bits(terms, term, 0, terms.width(term)),
             Node::Slice { of, low } if matches!(terms.node(*of), Node::Function { .. }) => {
                 let (of, low, width) = (*of, *low, terms.width(term));
-                return Self::any_bits(terms, of, low, width);
+                return self.any_bits(terms, of, low, width);
             }
             Node::Sum { .. } => {
                 let (base, offset) = terms.split_address(term);

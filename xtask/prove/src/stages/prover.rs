@@ -147,7 +147,7 @@ impl<'a> Prover<'a> {
             for condition in body.conditions(&mut self.domain, self.entry) {
                 self.domain.assume(condition)?;
             }
-            *self.counts.bodies.entry(name(&body.stage)).or_default() += 1;
+            *self.counts.bodies.entry(body.stage.name()).or_default() += 1;
             self.stage = body.stage;
             self.follow_all(Path {
                 state: body.state,
@@ -213,21 +213,9 @@ impl<'a> Prover<'a> {
     }
 }
 
-pub fn name(stage: &Stage) -> &'static str {
-    match stage {
-        Stage::Frame => "frame",
-        Stage::Network { .. } => "network header",
-        Stage::Quote { .. } => "quote",
-        Stage::Flow(_) => "flow",
-        Stage::Service { .. } => "service",
-        Stage::Server { .. } => "server",
-        Stage::Decided(_) => "end",
-    }
-}
-
 fn place(stage: &Stage) -> String {
     match stage {
         Stage::Network { family, place } => format!("with an {family:?} header at {place}"),
-        _ => format!("from the {} on", name(stage)),
+        _ => format!("from the {} on", stage.name()),
     }
 }

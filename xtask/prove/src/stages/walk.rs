@@ -266,7 +266,7 @@ impl Prover<'_> {
     /// The end of the function: what it did must be what the specification says.
     fn end(&mut self, mut path: Path) -> Result<(), Stopped> {
         self.is_plain(&mut path)?;
-        let verdict = self.rule(&mut path, |world, stage| specification::verdict(world, stage))?;
+        let verdict = self.rule(&mut path, specification::verdict)?;
         let Some(action) = path.action else { return Err(Stop::Failed("the program is not at its end".into())) };
         self.compare(&path.state, action, &verdict)
     }
