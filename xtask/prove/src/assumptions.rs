@@ -16,6 +16,10 @@ pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
 /// The upper 16 bits of the interface's MAC are zeros.
 pub const MAC_BITS: u32 = 48;
+/// No table has more entries.
+pub const ENTRIES_BITS: u32 = 26;
+/// Hashes of 64 bits are shifted by less than that.
+pub const SHIFT_BITS: u32 = 6;
 
 /// All of them.
 pub const ALL: [Assumption; 11] = [

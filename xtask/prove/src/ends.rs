@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    contracts::XDP_REDIRECT,
     domain::{Domain as _, Stop},
     state::Write,
     symbolic::Symbolic,
     term::Term,
 };
+
+/// `XDP_TX`, and to another interface.
+pub const SENDING: [u64; 2] = [3, XDP_REDIRECT];
 
 /// What was done on one side.
 #[derive(Debug)]
@@ -63,6 +67,23 @@ pub fn compare(domain: &mut Symbolic, sides: &[Side<'_>; 2]) -> Result<Compared,
         }
     }
     Err(Stop::Failed("the solver contradicts itself".into()))
+}
+
+/// Fails if the packet was changed and is not sent.
+pub fn sends_what_it_changed(
+    domain: &mut Symbolic,
+    action: Term,
+    packet: &BTreeMap<u64, Term>,
+) -> Result<(), Stop<Term>> {
+    if packet.is_empty() {
+        return Ok(());
+    }
+    let sends = SENDING.map(|sends| {
+        let sends = domain.constant(sends);
+        domain.terms.equal(action, sends)
+    });
+    let is_sent = domain.terms.any(&sends);
+    if domain.holds(is_sent)? { Ok(()) } else { Err(Stop::Fault("the packet is changed and not sent".into())) }
 }
 
 fn stores(side: &Side<'_>) -> String {

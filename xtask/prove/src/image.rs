@@ -137,7 +137,7 @@ impl Image {
         first..end.unwrap_or(self.code.len()).min(last.unwrap_or(self.code.len()))
     }
 
-    /// Instructions from which one can be reached within its function, and itself.
+    /// Instructions from which one can be reached, by calls as well, and itself.
     pub fn leading_to(&self, number: usize) -> HashSet<usize> {
         let mut found = HashSet::from([number]);
         loop {
@@ -149,7 +149,7 @@ impl Image {
                     Ok(Operation::Exit) => false,
                     Ok(Operation::Goto) => found.contains(&target),
                     Ok(Operation::Jump { .. }) => found.contains(&target) || found.contains(&behind),
-                    _ => found.contains(&behind),
+                    _ => found.contains(&behind) || insn.target.is_some_and(|first| found.contains(&first)),
                 };
                 if leads {
                     found.insert(from);

@@ -66,6 +66,7 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
         Operation::Load { size } => {
             let (region, at) = address(insn, insn.src, state, domain)?;
             let value = memory::load(domain, state, &region, &at, size)?;
+            note_control::<D>(state, &region)?;
             set::<D>(state, insn.dst, value)?;
         }
         Operation::Store { size, source } => {
@@ -100,6 +101,16 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
     }
     state.next = next;
     Ok(Event::Next)
+}
+
+/// The control word is read once: what follows must all be of one half.
+fn note_control<D: Domain>(state: &mut State<D::Number>, region: &Region) -> Step<(), D> {
+    if matches!(region, Region::Table(table) if &**table == "CONTROL")
+        && std::mem::replace(&mut state.has_control, true)
+    {
+        return fault::<_, D>("reads the control word once more");
+    }
+    Ok(())
 }
 
 /// Goes into a function of the program.

@@ -4,6 +4,7 @@
 
 mod assumptions;
 mod bits;
+mod bounds;
 mod calculate;
 mod calls;
 mod code_digest;
@@ -15,6 +16,7 @@ mod ends;
 mod eval;
 mod facts;
 mod general;
+mod half;
 mod helpers;
 mod image;
 mod insn;
@@ -23,6 +25,7 @@ mod machine;
 mod memory;
 mod note;
 mod numbers;
+mod parallel;
 mod paths;
 mod pending;
 mod planted;
@@ -32,6 +35,7 @@ mod pure;
 mod random;
 mod rebuild;
 mod refute;
+mod remainder;
 mod report;
 mod rewrite;
 mod smtlib;
@@ -115,7 +119,7 @@ fn run(options: &Options) -> Result<bool> {
     let wanted: Vec<_> =
         PROGRAMS.into_iter().filter(|program| options.only.as_deref().is_none_or(|only| only == *program)).collect();
     if let Some(word) = &options.planted {
-        return planted::run(&file, &image, options.only.as_deref(), word);
+        return planted::run(&file, options.only.as_deref(), word);
     }
     if let Some(count) = options.mutations {
         return planted::mutations(&file, &image, &wanted, count, options.seed);
@@ -124,13 +128,14 @@ fn run(options: &Options) -> Result<bool> {
         return in_kernel(&file, &image, &wanted, states, options.seed);
     }
     if options.general {
-        return Ok(prove_general(options, &image, &wanted)?.iter().all(general::Report::is_proven));
+        let jobs: Vec<_> = wanted.iter().map(|program| (Theorem::GeneralPath, *program)).collect();
+        return Ok(prove_all(options, &file, &jobs)?.0);
     }
-    let is_proven = prove(options, &file, &image, &wanted)?;
+    let is_proven = prove(options, &file, &wanted)?;
     if !options.all {
         return Ok(is_proven);
     }
-    let planted = planted::run(&file, &image, None, "")?;
+    let planted = planted::run(&file, None, "")?;
     let mutations = planted::mutations(&file, &image, &wanted, MUTATIONS, options.seed)?;
     Ok(in_kernel(&file, &image, &wanted, STATES, options.seed)? && is_proven && planted && mutations)
 }
@@ -146,35 +151,62 @@ fn in_kernel(file: &[u8], image: &image::Image, wanted: &[&str], states: u64, se
 }
 
 /// Whether the theorems are proven of the programs, and noted if it is to be.
-fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) -> Result<bool> {
-    let mut programs = Vec::new();
-    for program in wanted {
-        programs.push(report::prove(image, program)?);
-        if !options.json {
-            report::print(programs.last().context("nothing was proven")?);
-        }
-    }
-    let general = prove_general(options, image, wanted)?;
+fn prove(options: &Options, file: &[u8], wanted: &[&str]) -> Result<bool> {
+    let theorems = [Theorem::FastPath, Theorem::GeneralPath];
+    let jobs: Vec<_> = theorems.iter().flat_map(|theorem| wanted.iter().map(|program| (*theorem, *program))).collect();
+    let (mut is_proven, json) = prove_all(options, file, &jobs)?;
+    let remainder = remainder::prove();
+    is_proven &= remainder.is_proven();
     if options.json {
-        println!("{:#}", report::json(file, &programs, &general)?);
+        let (fast, general) = json.split_at(wanted.len());
+        println!("{:#}", report::whole(file, fast, general, &remainder::json(&remainder))?);
     } else {
-        println!("{}", report::summary(file)?);
+        println!("{}\n{}", remainder::text(&remainder), report::summary(file)?);
     }
-    let is_proven = programs.iter().all(report::Report::is_proven) && general.iter().all(general::Report::is_proven);
     match &options.noted {
         Some(noted) if is_proven => note::check(noted, file, &options.compiler, options.note),
         _ => Ok(is_proven),
     }
 }
 
-/// The same of the theorem about the general path.
-fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<general::Report>> {
-    let mut reports = Vec::new();
-    for program in wanted {
-        reports.push(general::prove(image, program, None)?);
+#[derive(Clone, Copy, Debug)]
+enum Theorem {
+    FastPath,
+    GeneralPath,
+}
+
+/// What is said of one theorem about one program.
+struct Said {
+    is_proven: bool,
+    text: String,
+    json: serde_json::Value,
+}
+
+/// Several at a time. Whether all are proven; and what is said of them, for programs.
+fn prove_all(options: &Options, file: &[u8], jobs: &[(Theorem, &str)]) -> Result<(bool, Vec<serde_json::Value>)> {
+    let (mut is_proven, mut json) = (true, Vec::new());
+    let prove = |(theorem, program): &(Theorem, &str)| prove_one(file, *theorem, program);
+    parallel::in_order(jobs, prove, |_, said| {
+        is_proven &= said.is_proven;
         if !options.json {
-            general::print(reports.last().context("nothing was proven")?);
+            println!("{}", said.text);
         }
-    }
-    Ok(reports)
+        json.push(said.json);
+        Ok(())
+    })?;
+    Ok((is_proven, json))
+}
+
+fn prove_one(file: &[u8], theorem: Theorem, program: &str) -> Result<Said> {
+    let image = image::Image::read(file)?;
+    Ok(match theorem {
+        Theorem::FastPath => {
+            let report = report::prove(&image, program)?;
+            Said { is_proven: report.is_proven(), text: report::text(&report), json: report::json(&report) }
+        }
+        Theorem::GeneralPath => {
+            let report = general::prove(&image, program, None)?;
+            Said { is_proven: report.is_proven(), text: general::text(&report), json: general::json(&report) }
+        }
+    })
 }

@@ -13,6 +13,7 @@ use anyhow::Result;
 use crate::{
     assumptions,
     contracts::DEVICES,
+    ends::SENDING,
     eval::Evaluator,
     image::Image,
     kernel::SHORTEST,
@@ -58,10 +59,12 @@ impl Refutation {
 
     /// Whether the example shows it.
     pub fn is_confirmed(&self) -> bool {
-        self.example.as_ref().is_some_and(|(_, fast, general)| match fast {
+        self.example.as_ref().is_some_and(|(found, fast, general)| match fast {
             Ending::General { rightly } => !rightly,
             Ending::Fault(_) => true,
-            Ending::Decided { .. } => fast != general,
+            Ending::Decided { action, frame, .. } => {
+                fast != general || (!SENDING.contains(action) && *frame != found.whole())
+            }
         })
     }
 }

@@ -34,6 +34,8 @@ pub struct State<N> {
     pub packet: BTreeMap<u64, N>,
     /// In order.
     pub writes: Vec<Write<N>>,
+    /// Whether the control word was read, or handed to it.
+    pub has_control: bool,
 }
 
 /// How much stack a function has.
@@ -56,7 +58,13 @@ impl<N: Clone> State<N> {
             stack: BTreeMap::new(),
             packet: BTreeMap::new(),
             writes: Vec::new(),
+            has_control: false,
         }
+    }
+
+    /// Before the first instruction of a general path, which is handed the control word.
+    pub fn handed(first: usize, context: Value<N>, control: N) -> Self {
+        Self { has_control: true, ..Self::new(first, [context, Value::Number(control)]) }
     }
 
     /// The top of this function's stack.

@@ -32,7 +32,7 @@ impl Body {
     /// The start of the general path.
     pub fn start(domain: &mut Symbolic, first: usize) -> Self {
         let (zero, control) = (domain.constant(0), domain.control());
-        let state = State::new(first, [State::context(zero), Value::Number(control)]);
+        let state = State::handed(first, State::context(zero), control);
         Self { stage: Stage::Frame, state }
     }
 
@@ -63,7 +63,7 @@ impl Body {
 
 /// What of a state is live and can be said in the names of the stage.
 fn left(domain: &mut Symbolic, live: &Live, state: &State<Term>, keeper: &mut Keeper) -> State<Term> {
-    let mut left = State::new(state.next, []);
+    let mut left = State { has_control: state.has_control, ..State::new(state.next, []) };
     let mut keep = |value: &Value<Term>| match value {
         Value::Number(number) => keeper.keep(&mut domain.terms, *number).map(Value::Number),
         Value::Pointer(region, at) => keeper.keep(&mut domain.terms, *at).map(|at| Value::Pointer(region.clone(), at)),

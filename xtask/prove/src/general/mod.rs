@@ -6,4 +6,4 @@ mod live;
 mod prover;
 mod report;
 
-pub use self::report::{Report, json, print, prove};
+pub use self::report::{json, prove, text};

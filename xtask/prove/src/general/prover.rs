@@ -97,6 +97,7 @@ impl<'a> Prover<'a> {
         let first = image.called(program, GENERAL)?;
         let mut domain = Symbolic::new(program.ends_with("_frags"))?;
         domain.read_anywhere()?;
+        domain.read_one_half();
         Ok(Self {
             image,
             first,
@@ -288,6 +289,7 @@ impl<'a> Prover<'a> {
         };
         self.counts.compared += 1;
         let action = path.action.unwrap_or(action);
+        ends::sends_what_it_changed(&mut self.domain, action, &path.state.packet)?;
         self.compare(&path.state, action, &verdict)
     }
 

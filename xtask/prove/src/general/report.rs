@@ -52,21 +52,26 @@ pub fn prove(image: &Image, program: &str, deadline: Option<Instant>) -> Result<
 }
 
 /// For people.
-pub fn print(report: &Report) {
+pub fn text(report: &Report) -> String {
     let Report { program, counts, questions, terms, coverage: (reached, all), cost, refutations } = report;
     let Counts { bodies, arrived, compared, asked, by_contract, instructions } = counts;
     let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
-    println!("{program}: general path up to the flow = specification: {verdict}");
     let bodies: Vec<_> = bodies.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    println!("  {compared} ends compared, {asked} of them by the solver; {arrived} arrivals at: {}", bodies.join(", "));
-    println!(
-        "  {by_contract} calls by contract, {questions} questions to the solver, {terms} terms, {instructions} instructions"
-    );
-    println!("  {reached} of {all} instructions reached in the general path");
-    println!("  {cost}");
-    for refutation in refutations {
-        println!("  REFUTED: {refutation}");
-    }
+    let mut lines = vec![
+        format!("{program}: general path up to the flow = specification: {verdict}"),
+        format!(
+            "  {compared} ends compared, {asked} of them by the solver; {arrived} arrivals at: {}",
+            bodies.join(", ")
+        ),
+        format!(
+            "  {by_contract} calls by contract, {questions} questions to the solver, {terms} terms, \
+             {instructions} instructions"
+        ),
+        format!("  {reached} of {all} instructions reached in the general path"),
+        format!("  {cost}"),
+    ];
+    lines.extend(refutations.iter().map(|refutation| format!("  REFUTED: {refutation}")));
+    lines.join("\n")
 }
 
 /// For programs.
