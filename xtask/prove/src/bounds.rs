@@ -6,6 +6,7 @@
 use crate::{
     contracts::{self, WALK},
     domain::{Domain as _, Step, Stop},
+    half::CELLS,
     symbolic::Symbolic,
     table_sizes::{self, Length, Table},
     term::{Node, Term},
@@ -36,7 +37,7 @@ impl Symbolic {
         if let (true, false, Some(half)) = (table.has_halves, was_found, self.half) {
             return self.within_half(&access, half);
         }
-        if number.is_some() {
+        if number.is_some() || self.is_of_search(&access, 0)? || self.is_of_search(&access, 1)? {
             return Ok(());
         }
         let is_within = self.lies_between(&access, 0, WHOLE);
@@ -51,12 +52,17 @@ impl Symbolic {
             Some(is_first) => u64::from(!is_first),
             None => return Err(Stop::Fork(is_first)),
         };
-        let is_cell = access.table.name == "CELLS";
-        if is_cell && self.is_in_half_of_cells(access.at, access.size, half)? {
+        if self.is_of_search(access, half)? {
             return Ok(());
         }
         let is_within = self.lies_between(access, half, half + 1);
         self.prove_within(access, is_within, "of the half that is in force")
+    }
+
+    /// Whether they are bytes of cells in this half because of where a search started.
+    fn is_of_search(&mut self, access: &Access, half: u64) -> Step<bool, Self> {
+        let is_cell = access.table.name == CELLS;
+        Ok(is_cell && self.is_in_half_of_cells(access.at, access.size, half)?)
     }
 
     fn prove_within(&mut self, access: &Access, is_within: Term, whole: &str) -> Step<(), Self> {
@@ -243,6 +249,21 @@ mod tests {
             let filter = domain.constant(2 * u64::from(in_force));
             assert!(is_right(&mut domain, "FILTERS", (filter, 8_256, 8_256), 8));
             assert!(!is_right(&mut domain, "FILTERS", (filter, 8_256, 2 * 8_256), 8));
+        }
+    }
+
+    #[test]
+    fn which_half_it_is_need_not_matter() {
+        let mut domain = Symbolic::new(false).unwrap();
+        for second in [false, true] {
+            let mut cell = start(&mut domain, second);
+            for _ in 0..7 {
+                assert!(is_right(&mut domain, "CELLS", (cell, 64, 0), 8));
+                cell = next(&mut domain, cell);
+            }
+            let half = number(&mut domain, "CELLS");
+            let beyond = domain.terms.sum(&[(cell, 1), (half, 1)], 0, 64);
+            assert_eq!(is_right(&mut domain, "CELLS", (beyond, 64, 0), 8), !second);
         }
     }
 

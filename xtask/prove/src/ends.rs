@@ -90,3 +90,27 @@ fn stores(side: &Side<'_>) -> String {
     let stores: Vec<_> = side.writes.iter().map(|write| format!("{} bytes to {}", write.size, write.table)).collect();
     format!("{} stores {stores:?}", side.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_changed_is_sent() {
+        let mut domain = Symbolic::new(false).unwrap();
+        let (byte, unknown) = (domain.terms.constant(0, 8), domain.terms.unknown("action", 64));
+        let (untouched, changed) = (BTreeMap::new(), BTreeMap::from([(0, byte)]));
+        let [dropped, passed, sent, redirected] = [1, 2, 3, 4].map(|action| domain.constant(action));
+        for action in [dropped, passed, unknown] {
+            assert!(sends_what_it_changed(&mut domain, action, &untouched).is_ok());
+            let fault = sends_what_it_changed(&mut domain, action, &changed);
+            assert!(matches!(fault, Err(Stop::Fault(what)) if what.contains("not sent")));
+        }
+        for action in [sent, redirected] {
+            assert!(sends_what_it_changed(&mut domain, action, &changed).is_ok());
+        }
+        let is_sent = domain.terms.equal(unknown, sent);
+        domain.assume(is_sent).unwrap();
+        assert!(sends_what_it_changed(&mut domain, unknown, &changed).is_ok());
+    }
+}

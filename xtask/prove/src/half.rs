@@ -23,14 +23,15 @@ pub struct Places {
 }
 
 const START: &str = "start of a search";
-const CELLS: &str = "CELLS";
+/// The table of cells, and the number of cells of a half.
+pub const CELLS: &str = "CELLS";
 /// The bytes of a cell.
 const CELL: u64 = 64;
 
 impl Symbolic {
     /// Whether so many bytes of cells are in this half, because of where the search started.
     pub fn is_in_half_of_cells(&mut self, at: Term, size: u64, half: u64) -> Step<bool, Self> {
-        let Some(at) = self.from_any_start(at, &mut HashMap::new()) else { return Ok(false) };
+        let Some(at) = self.with_any_start(at, &mut HashMap::new()) else { return Ok(false) };
         let key = (at, size, half);
         if let Some(known) = self.places.known.get(&key) {
             return Ok(*known);
@@ -41,7 +42,7 @@ impl Symbolic {
     }
 
     /// The same with any number for where the search starts. `None`: it depends on something else.
-    fn from_any_start(&mut self, term: Term, done: &mut HashMap<Term, Option<Term>>) -> Option<Term> {
+    fn with_any_start(&mut self, term: Term, done: &mut HashMap<Term, Option<Term>>) -> Option<Term> {
         if let Some(done) = done.get(&term) {
             return *done;
         }
@@ -54,7 +55,7 @@ impl Symbolic {
             _ => {
                 let arguments = self.terms.arguments(term);
                 let made: Option<Vec<_>> =
-                    arguments.into_iter().map(|argument| self.from_any_start(argument, done)).collect();
+                    arguments.into_iter().map(|argument| self.with_any_start(argument, done)).collect();
                 made.map(|made| self.terms.rebuild(term, &made))
             }
         };

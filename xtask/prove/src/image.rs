@@ -230,4 +230,14 @@ pub mod tests {
     pub const fn call() -> [u8; 8] {
         [0x85, 0x10, 0, 0, 0, 0, 0, 0]
     }
+
+    #[test]
+    fn a_call_leads_into_its_function() {
+        const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
+        let mut program = image(&[call(), EXIT, EXIT, EXIT]);
+        program.code[0].target = Some(2);
+        assert_eq!(program.leading_to(2), HashSet::from([0, 2]));
+        assert_eq!(program.leading_to(1), HashSet::from([0, 1]));
+        assert_eq!(program.leading_to(3), HashSet::from([3]));
+    }
 }

@@ -222,3 +222,26 @@ fn condition<D: Domain>(
         _ => fault::<_, D>("compares a pointer"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        image::tests::{image, symbol},
+        world::Numbers,
+    };
+
+    #[test]
+    fn the_control_word_is_read_once() {
+        let load = [0x79, 0x12, 0, 0, 0, 0, 0, 0];
+        let program = symbol(image(&[[0x18, 1, 0, 0, 0, 0, 0, 0], [0; 8], load, load]), 0, "modlb_table_CONTROL");
+        let mut world = Numbers::default();
+        let mut run = |mut state: State<u64>, steps: usize| {
+            (0..steps).map(|_| step(&program, &mut state, &mut world).map(|_| ())).last().unwrap()
+        };
+        assert!(run(State::new(0, []), 2).is_ok());
+        let again = |result: Step<(), Numbers>| matches!(result, Err(Stop::Fault(what)) if what.contains("once more"));
+        assert!(again(run(State::new(0, []), 3)));
+        assert!(again(run(State::handed(0, State::context(0), 1), 2)), "it was handed the word");
+    }
+}

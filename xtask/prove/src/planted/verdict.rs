@@ -50,7 +50,7 @@ impl Case<'_> {
         if let Some(verdict) = self.refuted(&found.prover, is_general) {
             return Ok(verdict);
         }
-        if !found.prover.focus.as_ref().is_some_and(|focus| focus.left_out > 0) {
+        if found.prover.focus.as_ref().is_none_or(|focus| focus.left_out == 0) {
             return Ok(found.verdict());
         }
         if self.is_outside_contracts() {
