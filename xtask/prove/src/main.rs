@@ -20,6 +20,7 @@ mod half;
 mod helpers;
 mod image;
 mod insn;
+mod interval;
 mod kernel;
 mod machine;
 mod memory;

@@ -11,8 +11,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// Does every job on as many threads as there are CPUs. What came of each is handed on in the order of the jobs, as soon
-/// as those before it are done.
+/// Does every job on as many threads as there are CPUs. What came of each is handed on in the order of the jobs, as
+/// soon as those before it are done.
 ///
 /// # Errors
 ///

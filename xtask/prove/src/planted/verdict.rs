@@ -27,8 +27,8 @@ pub struct Case<'a> {
 pub enum Verdict {
     /// A frame shows the fault.
     Refuted { what: String, bytes: usize, kernel: Confirmed },
-    /// On every path that comes by the changed instruction the theorem holds, at least in an instance of usual size. All
-    /// others are those of the unmodified program, of which it is proven. So the changed program decides as the
+    /// On every path that comes by the changed instruction the theorem holds, at least in an instance of usual size.
+    /// All others are those of the unmodified program, of which it is proven. So the changed program decides as the
     /// unmodified one does.
     Proven { paths: u64 },
     /// No frame was found, or the proof broke off.
