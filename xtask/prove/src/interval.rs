@@ -6,7 +6,7 @@ use crate::{
 };
 
 impl Facts {
-    /// Between which numbers a term is.
+    /// The least and the most, as numbers that nothing wraps in; what may wrap may be anything.
     pub fn interval(&self, terms: &Terms, term: Term) -> (u64, u64) {
         let all = (0, mask(terms.width(term)));
         let found = match terms.node(term) {
@@ -17,12 +17,12 @@ impl Facts {
             Node::Sum { parts, constant } => self.interval_of_sum(terms, parts, *constant),
             Node::Concat(parts) => {
                 let mut low = 0;
-                let mut parts = parts.iter().map(|part| {
+                let places = parts.iter().map(|part| {
                     let place = (*part, 1 << low);
                     low += terms.width(*part);
                     place
                 });
-                self.interval_of_sum(terms, &parts.by_ref().collect::<Vec<_>>(), 0)
+                self.interval_of_sum(terms, &places.collect::<Vec<_>>(), 0)
             }
             _ => Some(self.range(terms, term)),
         };

@@ -102,6 +102,8 @@ fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attem
         domain.solver.assert(&domain.terms, condition)?;
     }
     let roots = domain.solver.asserted().to_vec();
+    let is_filled_in = domain.fits_cells();
+    domain.solver.assert(&domain.terms, is_filled_in)?;
     for wish in wishes(domain) {
         grant(domain, wish)?;
     }

@@ -9,7 +9,7 @@ use crate::{
     half::{CELLS, Filled, SHIFT},
     symbolic::Symbolic,
     table_sizes::{self, Length, Table},
-    term::{Node, Term},
+    term::{Node, Op, Term},
 };
 
 /// So many bytes of a table.
@@ -55,6 +55,18 @@ impl Symbolic {
             return Ok(());
         }
         self.prove_between(access, (half, half + 1), "of the half that is in force")
+    }
+
+    /// Hashes are shifted as far as there are cells. Only examples need it; where it matters to a proof, see
+    /// [`crate::half`].
+    pub fn fits_cells(&mut self) -> Term {
+        let (Some(cells), Some(shift)) = (self.number(CELLS), self.number(SHIFT)) else {
+            return self.terms.truth(false);
+        };
+        let (one, zero) = (self.constant(1), self.constant(0));
+        let bits = self.terms.subtract(zero, shift);
+        let all = self.terms.shift(Op::Shl, one, bits);
+        self.terms.equal(cells, all)
     }
 
     /// Whether they are bytes of cells in this half because of where a search started.

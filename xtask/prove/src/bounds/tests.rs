@@ -1,5 +1,4 @@
 use super::*;
-use crate::term::Op;
 
 fn number(domain: &mut Symbolic, name: &str) -> Term {
     domain.number(name).unwrap()
@@ -160,5 +159,21 @@ fn searches_know_the_half() {
         assert!(!is_right(&mut domain, "CELLS", (cell, 64, 0), 8), "it was not compared");
         domain.assume(is_below).unwrap();
         assert_eq!(is_right(&mut domain, "CELLS", (cell, 64, 0), 8), is_search);
+    }
+}
+
+#[test]
+fn examples_have_as_many_cells_as_hashes_name() {
+    let mut domain = Symbolic::new(false).unwrap();
+    let fits = domain.fits_cells();
+    domain.assume(fits).unwrap();
+    for (shift, cells) in [(50, 1 << 14), (63, 2)] {
+        let (named, there) = (number(&mut domain, "CELL_SHIFT"), number(&mut domain, "CELLS"));
+        for (other, is_possible) in [(cells, true), (cells + 1, false), (2 * cells, false)] {
+            let [shift, other] = [shift, other].map(|number| domain.constant(number));
+            let both = [domain.terms.equal(named, shift), domain.terms.equal(there, other)];
+            let both = domain.terms.all(&both);
+            assert_eq!(domain.can_hold(both).unwrap(), is_possible);
+        }
     }
 }
