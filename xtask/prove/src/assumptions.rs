@@ -16,17 +16,35 @@ pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
 /// The upper 16 bits of the interface's MAC are zeros.
 pub const MAC_BITS: u32 = 48;
+/// No table has more entries.
+pub const ENTRIES_BITS: u32 = 26;
+/// Hashes of 64 bits are shifted by less than that.
+pub const SHIFT_BITS: u32 = 6;
 
 /// All of them.
-pub const ALL: [Assumption; 11] = [
+pub const ALL: [Assumption; 14] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
     },
     Assumption {
-        what: "Programs stay within their memory: entries of tables lie within the table, \
-               and tables are apart from each other.",
-        by: "the kernel's verifier, which has accepted the program",
+        what: "Tables are apart from each other, and an entry that was looked up is all of that entry.",
+        by: "the kernel: each is a map of its own",
+    },
+    Assumption {
+        what: "Tables are as long as `xtask/prove/src/table_sizes.rs` says with the numbers CELLS, SLOTS, COUNTERS, \
+               ALL_COUNTERS and ALL_OUTCOMES that a program is loaded with; each of these is below 2^26.",
+        by: "user space: it makes the maps (`lb-userspace/src/datapath/store/table.rs`) and the numbers \
+             (`lb-userspace/src/datapath/attach/load.rs`) from the same capacities; no map has a value of 2^29 bytes",
+    },
+    Assumption {
+        what: "CELLS is a power of two, and CELL_SHIFT is 64 less its exponent, and below 64.",
+        by: "user space: `lb-userspace/src/datapath/attach/load.rs`; `Capacities::cells`",
+    },
+    Assumption {
+        what: "The number that a search returns is 0, or one more than that of a cell in the half that its control \
+               word names.",
+        by: "`modlb_probe` goes on within a half; user space: a marker of prefixes names a cell of its own half",
     },
     Assumption {
         what: "`data` and `data_end` of the context are the bounds of the frame or of its first buffer, \

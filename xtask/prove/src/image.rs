@@ -137,7 +137,7 @@ impl Image {
         first..end.unwrap_or(self.code.len()).min(last.unwrap_or(self.code.len()))
     }
 
-    /// Instructions from which one can be reached within its function, and itself.
+    /// Instructions from which one can be reached, by calls as well, and itself.
     pub fn leading_to(&self, number: usize) -> HashSet<usize> {
         let mut found = HashSet::from([number]);
         loop {
@@ -149,7 +149,7 @@ impl Image {
                     Ok(Operation::Exit) => false,
                     Ok(Operation::Goto) => found.contains(&target),
                     Ok(Operation::Jump { .. }) => found.contains(&target) || found.contains(&behind),
-                    _ => found.contains(&behind),
+                    _ => found.contains(&behind) || insn.target.is_some_and(|first| found.contains(&first)),
                 };
                 if leads {
                     found.insert(from);
@@ -229,5 +229,15 @@ pub mod tests {
     /// A call of a function.
     pub const fn call() -> [u8; 8] {
         [0x85, 0x10, 0, 0, 0, 0, 0, 0]
+    }
+
+    #[test]
+    fn a_call_leads_into_its_function() {
+        const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
+        let mut program = image(&[call(), EXIT, EXIT, EXIT]);
+        program.code[0].target = Some(2);
+        assert_eq!(program.leading_to(2), HashSet::from([0, 2]));
+        assert_eq!(program.leading_to(1), HashSet::from([0, 1]));
+        assert_eq!(program.leading_to(3), HashSet::from([3]));
     }
 }

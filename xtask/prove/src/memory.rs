@@ -37,6 +37,7 @@ pub fn load<D: Domain>(
             Ok(Value::Number(domain.join(&bytes)))
         }
         Region::Table(table) => {
+            domain.within_table(table, at, size)?;
             let mut bytes = Vec::new();
             for offset in 0..size {
                 let offset = domain.constant(offset.into());
@@ -136,6 +137,7 @@ pub fn store<D: Domain>(
             Ok(())
         }
         Region::Table(table) => {
+            domain.within_table(table, at, size)?;
             let value = domain.join(&bytes);
             state.writes.push(Write { table: table.clone(), address: at.clone(), size, value });
             Ok(())

@@ -13,6 +13,7 @@ use anyhow::Result;
 use crate::{
     assumptions,
     contracts::DEVICES,
+    ends::SENDING,
     eval::Evaluator,
     image::Image,
     kernel::SHORTEST,
@@ -58,10 +59,12 @@ impl Refutation {
 
     /// Whether the example shows it.
     pub fn is_confirmed(&self) -> bool {
-        self.example.as_ref().is_some_and(|(_, fast, general)| match fast {
+        self.example.as_ref().is_some_and(|(found, fast, general)| match fast {
             Ending::General { rightly } => !rightly,
             Ending::Fault(_) => true,
-            Ending::Decided { .. } => fast != general,
+            Ending::Decided { action, frame, .. } => {
+                fast != general || (!SENDING.contains(action) && *frame != found.whole())
+            }
         })
     }
 }
@@ -99,6 +102,8 @@ fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attem
         domain.solver.assert(&domain.terms, condition)?;
     }
     let roots = domain.solver.asserted().to_vec();
+    let is_filled_in = domain.fits_cells();
+    domain.solver.assert(&domain.terms, is_filled_in)?;
     for wish in wishes(domain) {
         grant(domain, wish)?;
     }

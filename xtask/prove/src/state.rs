@@ -36,6 +36,8 @@ pub struct State<N> {
     pub packet: BTreeMap<u64, N>,
     /// In order.
     pub writes: Vec<Write<N>>,
+    /// Whether the control word was read, or handed to it.
+    pub has_control: bool,
 }
 
 /// How much stack a function has.
@@ -59,7 +61,13 @@ impl<N: Clone> State<N> {
             start: 0,
             packet: BTreeMap::new(),
             writes: Vec::new(),
+            has_control: false,
         }
+    }
+
+    /// Before the first instruction of a general path, which is handed the control word.
+    pub fn handed(first: usize, context: Value<N>, control: N) -> Self {
+        Self { has_control: true, ..Self::new(first, [context, Value::Number(control)]) }
     }
 
     /// The top of this function's stack.
@@ -69,7 +77,11 @@ impl<N: Clone> State<N> {
 
     /// Whether anything was written that others see.
     pub fn has_written(&self) -> bool {
-        !self.packet.is_empty() || !self.writes.is_empty() || self.start != 0
+        self.has_changed_packet() || !self.writes.is_empty()
+    }
+
+    pub fn has_changed_packet(&self) -> bool {
+        !self.packet.is_empty() || self.start != 0
     }
 
     /// What calls leave without a value.

@@ -8,6 +8,7 @@ use crate::{
     assumptions, contracts,
     domain::{Domain, Place, Step, Stop},
     facts::Facts,
+    half::Places,
     insn::{Alu, Test},
     memory,
     solver::Solver,
@@ -37,6 +38,11 @@ pub struct Symbolic {
     fragments: bool,
     /// Whether the packet may be read at places that depend on it. Otherwise each of them is looked at alone.
     anywhere: bool,
+    /// The bit that names the half in force. `None`: which half is read is not looked at.
+    pub half: Option<Term>,
+    pub places: Places,
+    /// A cell that is known to lie within the table, and in that half.
+    pub cell: Option<Term>,
 }
 
 type Term64 = Value<Term>;
@@ -49,6 +55,9 @@ impl Symbolic {
             facts: Facts::default(),
             fragments,
             anywhere: false,
+            half: None,
+            places: Places::default(),
+            cell: None,
         };
         if fragments {
             let (length, whole) = (symbolic.length(), symbolic.whole_length());
@@ -65,6 +74,12 @@ impl Symbolic {
         let (length, limit) = (self.length(), self.constant(1 << assumptions::PLACE_BITS));
         let is_short = self.terms.less(length, limit);
         self.assume(is_short)
+    }
+
+    /// From here on only the half is read that bit 0 of the control word names.
+    pub fn read_one_half(&mut self) {
+        let control = self.control();
+        self.half = Some(self.terms.slice(control, 0, 1));
     }
 
     /// Whether frames may be in several buffers.
@@ -96,12 +111,18 @@ impl Symbolic {
     pub fn number(&mut self, name: &str) -> Option<Term> {
         Some(match name {
             "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
-            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" | "INTERFACE" => {
-                let number = self.any(name, 64);
-                self.facts.refine(&mut self.terms, number)
+            "CELL_SHIFT" => self.filled_in(name, assumptions::SHIFT_BITS),
+            "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => {
+                self.filled_in(name, assumptions::ENTRIES_BITS)
             }
+            "INTERFACE" => self.filled_in(name, 64),
             _ => return None,
         })
+    }
+
+    fn filled_in(&mut self, name: &str, width: u32) -> Term {
+        let number = self.any(name, width);
+        self.facts.refine(&mut self.terms, number)
     }
 
     /// The control word that the program finds, with the bits that are known.
@@ -413,6 +434,10 @@ impl Domain for Symbolic {
     fn table_byte(&mut self, table: &Rc<str>, address: &Term) -> Step<Term, Self> {
         let byte = self.terms.table_byte(table, *address);
         Ok(self.facts.refine(&mut self.terms, byte))
+    }
+
+    fn within_table(&mut self, table: &Rc<str>, at: &Term, size: u32) -> Step<(), Self> {
+        self.prove_access(table, *at, size)
     }
 
     fn are_apart(&mut self, (a, size_a): (&Term, u32), (b, size_b): (&Term, u32)) -> Step<bool, Self> {

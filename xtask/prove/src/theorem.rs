@@ -84,16 +84,25 @@ impl Follow for Path {
     }
 }
 
-/// An instruction, and all others of its function from which it can be reached.
+/// An instruction, and all others from which it can be reached.
 #[derive(Debug)]
 pub struct Focus {
     pub number: usize,
     pub leads_there: HashSet<usize>,
-    pub is_general: bool,
-    /// Whether paths are followed that call one of the functions with a contract.
-    pub searches: bool,
-    /// How many such paths were not followed.
+    pub searches: Searches,
+    /// How many paths were not followed because they search.
     pub left_out: u64,
+}
+
+/// What is done where the fast path calls a function with a contract.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Searches {
+    /// Such paths are left out.
+    LeftOut,
+    /// It is called by its contract: quick, but no example can be found.
+    ByContract,
+    /// It is gone into.
+    GoneInto,
 }
 
 /// The proof of one program.
@@ -112,21 +121,23 @@ pub struct Prover<'a> {
     /// When to give up.
     pub deadline: Option<Instant>,
     /// Called now and then.
-    pub progress: fn(&Counts, u64, usize),
+    pub progress: fn(&Prover<'_>),
     pub shown: Instant,
 }
 
 pub type Stopped = Stop<Term>;
 
 impl<'a> Prover<'a> {
-    pub fn new(image: &'a Image, program: &str, progress: fn(&Counts, u64, usize)) -> Result<Self> {
+    pub fn new(image: &'a Image, program: &str, progress: fn(&Prover<'_>)) -> Result<Self> {
         let fragments = program.ends_with("_frags");
+        let mut domain = Symbolic::new(fragments)?;
+        domain.read_one_half();
         Ok(Self {
             image,
             entry: image.function(program)?,
             general: image.called(program, GENERAL)?,
             fragments,
-            domain: Symbolic::new(fragments)?,
+            domain,
             pending: Pending::default(),
             counts: Counts::default(),
             refutations: Vec::new(),
@@ -139,6 +150,10 @@ impl<'a> Prover<'a> {
     }
 
     pub fn refute(&mut self, what: String, condition: Option<Term>) -> Result<()> {
+        if self.goes_by_contracts() && self.focus.is_some() {
+            self.refutations.push(Refutation { what, example: None });
+            return Ok(());
+        }
         let example = refute::example(&mut self.domain, condition, self.fragments)?;
         let program = refute::Program { image: self.image, entry: self.entry, general: self.general };
         self.refutations.push(Refutation::new(what, example, &program));
@@ -155,9 +170,10 @@ impl<'a> Prover<'a> {
             }
             (_, Value::Pointer(..)) => Err(Stop::Fault("a pointer is returned".into())),
             (Phase::Fast, Value::Number(action)) => {
+                ends::sends_what_it_changed(&mut self.domain, action, &path.state)?;
                 self.counts.decided += 1;
                 let (zero, control) = (self.domain.constant(0), self.domain.control());
-                let state = State::new(self.general, [State::context(zero), Value::Number(control)]);
+                let state = State::handed(self.general, State::context(zero), control);
                 let ended = Rc::new(Ended { action, state: path.state });
                 Ok(Some(Path {
                     state,
@@ -167,6 +183,7 @@ impl<'a> Prover<'a> {
                 }))
             }
             (Phase::General(fast), Value::Number(action)) => {
+                ends::sends_what_it_changed(&mut self.domain, action, &path.state)?;
                 self.counts.compared += 1;
                 self.compare(&fast, &Ended { action, state: path.state })?;
                 Ok(None)

@@ -39,7 +39,7 @@ pub const fn fault(
 }
 
 /// The one that is planted to see whether the kernel tells programs apart.
-pub const EXAMPLE: &str = "half the bytes are counted";
+pub const EXAMPLE: &str = "no service is counted as something else";
 
 pub const FAULTS: [Fault; 59] = [
     fault("ports are read four bytes too early", Fast, |i, o| loads(i, o, 4, 34), 0, |i| i.off = 30),

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::{
+    contracts,
     image::Image,
     kernel::confirm::{Confirmed, Judge},
-    theorem::Prover,
+    theorem::{Prover, Searches},
 };
 
 /// One changed program.
@@ -26,51 +27,87 @@ pub struct Case<'a> {
 pub enum Verdict {
     /// A frame shows the fault.
     Refuted { what: String, bytes: usize, kernel: Confirmed },
-    /// On every path that comes by the changed instruction the theorem holds. All others are those of the unmodified
-    /// program, of which
-    /// it is proven. So the changed program decides as the unmodified one does, in an instance of usual
-    /// size.
+    /// On every path that comes by the changed instruction the theorem holds, at least in an instance of usual size.
+    /// All others are those of the unmodified program, of which it is proven. So the changed program decides as the
+    /// unmodified one does.
     Proven { paths: u64 },
     /// No frame was found, or the proof broke off.
     Open(String),
 }
 
-/// How long one changed program is looked at.
+/// How long frames are looked for that show a fault.
 const LIMIT: Duration = Duration::from_secs(100);
+/// How long a proof may take that a change is harmless.
+const PROOF_LIMIT: Duration = Duration::from_secs(900);
 
 impl Case<'_> {
-    /// `is_general`: the change is in the general path. Most faults are seen on paths without a search.
+    /// `is_general`: the change is in the general path.
+    ///
+    /// Most faults are seen on paths without a search. That a change is harmless is proven soonest where searches go by
+    /// their contracts. What is left are faults that only a search shows.
     pub fn judge(&self, is_general: bool) -> Result<Verdict> {
-        match self.look(is_general, false)? {
-            Some(verdict) => Ok(verdict),
-            None => Ok(self.look(is_general, true)?.unwrap_or_else(|| Verdict::Open("paths were left out".into()))),
+        let found = self.look(Searches::LeftOut)?;
+        if let Some(verdict) = self.refuted(&found.prover, is_general) {
+            return Ok(verdict);
         }
+        if found.prover.focus.as_ref().is_none_or(|focus| focus.left_out == 0) {
+            return Ok(found.verdict());
+        }
+        if self.is_outside_contracts() {
+            let found = self.look(Searches::ByContract)?;
+            if found.result.is_ok() && found.prover.refutations.is_empty() {
+                return Ok(found.verdict());
+            }
+        }
+        let found = self.look(Searches::GoneInto)?;
+        Ok(self.refuted(&found.prover, is_general).unwrap_or_else(|| found.verdict()))
     }
 
-    /// `None`: nothing was refuted, and paths were left out.
-    fn look(&self, is_general: bool, searches: bool) -> Result<Option<Verdict>> {
-        let mut prover = Prover::new(self.changed, self.program, |_, _, _| {})?;
-        prover.assume_usual()?;
+    /// Follows all paths that come by the change. What goes by contracts is proven of any instance.
+    fn look(&self, searches: Searches) -> Result<Found<'_>> {
+        let mut prover = Prover::new(self.changed, self.program, |_| {})?;
+        let is_proof = searches == Searches::ByContract;
+        if !is_proof {
+            prover.assume_usual()?;
+        }
         prover.focus(self.number, searches);
-        prover.deadline = Some(Instant::now() + LIMIT);
+        prover.deadline = Some(Instant::now() + if is_proof { PROOF_LIMIT } else { LIMIT });
         let result = prover.run();
-        let shown = prover.refutations.iter().find(|refutation| refutation.is_confirmed());
-        if let Some(refutation) = shown
-            && let Some((example, ..)) = &refutation.example
-        {
-            let judge = Judge { file: self.file, image: self.image, program: self.program, is_general };
-            let kernel = judge.ask(self.changed, example);
-            let what = refutation.what.clone();
-            return Ok(Some(Verdict::Refuted { what, bytes: refutation.frame_length(), kernel }));
-        }
-        if prover.focus.is_some_and(|focus| focus.left_out > 0) {
-            return Ok(None);
-        }
-        Ok(Some(match (result, prover.refutations.first()) {
+        Ok(Found { prover, result })
+    }
+
+    /// Whether no function that has a contract runs the changed instruction.
+    fn is_outside_contracts(&self) -> bool {
+        let leads_there = self.changed.leading_to(self.number);
+        let mut called = self.changed.code.iter().filter_map(|insn| insn.target);
+        !called.any(|first| leads_there.contains(&first) && contracts::function(self.changed.name_at(first)).is_some())
+    }
+
+    /// If there is a frame that shows the fault.
+    fn refuted(&self, prover: &Prover<'_>, is_general: bool) -> Option<Verdict> {
+        let shown = prover.refutations.iter().find(|refutation| refutation.is_confirmed())?;
+        let (example, ..) = shown.example.as_ref()?;
+        let judge = Judge { file: self.file, image: self.image, program: self.program, is_general };
+        let kernel = judge.ask(self.changed, example);
+        Some(Verdict::Refuted { what: shown.what.clone(), bytes: shown.frame_length(), kernel })
+    }
+}
+
+/// What came of the paths that come by the change.
+struct Found<'a> {
+    prover: Prover<'a>,
+    result: Result<()>,
+}
+
+impl Found<'_> {
+    /// Where no frame shows a fault.
+    fn verdict(self) -> Verdict {
+        let Self { prover, result } = self;
+        match (result, prover.refutations.first()) {
             (Ok(()), None) => Verdict::Proven { paths: prover.counts.compared + prover.counts.handed_on },
             (Ok(()), Some(refutation)) => Verdict::Open(format!("{}, but no frame shows it", refutation.what)),
             (Err(error), _) => Verdict::Open(format!("{error:#}")),
-        }))
+        }
     }
 }
 

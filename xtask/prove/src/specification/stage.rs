@@ -103,6 +103,14 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The cell of the service, if that is known.
+    pub const fn cell(&self) -> Option<Term> {
+        match self {
+            Self::Service { cell, .. } | Self::Server { cell, .. } => Some(*cell),
+            Self::Frame | Self::Network { .. } | Self::Quote { .. } | Self::Flow(_) | Self::Decided(_) => None,
+        }
+    }
+
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Frame => "frame",

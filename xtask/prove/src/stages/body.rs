@@ -116,7 +116,7 @@ fn left(
 ) -> State<Term> {
     // Where the service is known, no function is handed what was on the stack before.
     let shares = !matches!(stage, Stage::Service { .. } | Stage::Server { .. });
-    let mut left = State::new(state.next, []);
+    let mut left = State { has_control: state.has_control, ..State::new(state.next, []) };
     let mut keep = |value: &Value<Term>| match value {
         Value::Number(number) => keeper.keep(&mut domain.terms, *number).map(Value::Number),
         Value::Pointer(region, at) => keeper.keep(&mut domain.terms, *at).map(|at| Value::Pointer(region.clone(), at)),

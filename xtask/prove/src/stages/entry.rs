@@ -67,14 +67,15 @@ impl Entry {
     pub fn state(self, domain: &mut Symbolic, first: usize) -> State<Term> {
         let (zero, control) = (domain.constant(0), domain.control());
         let context = State::context(zero);
-        let search = |domain: &mut Symbolic, search| Value::Number(domain.constant(search));
         match self {
             Self::Fast => State::new(first, [context]),
             Self::Searched { prefix } => {
-                let search = search(domain, if prefix { SEARCH_PREFIX } else { SEARCH });
-                State::new(first, [context, Value::Number(control), search])
+                let search = domain.constant(if prefix { SEARCH_PREFIX } else { SEARCH });
+                let mut state = State::handed(first, context, control);
+                state.registers[3] = Some(Value::Number(search));
+                state
             }
-            Self::General | Self::Plain => State::new(first, [context, Value::Number(control)]),
+            Self::General | Self::Plain => State::handed(first, context, control),
         }
     }
 }

@@ -14,5 +14,5 @@ mod walk;
 
 pub use self::{
     entry::Entry,
-    report::{Report, json, print, prove},
+    report::{json, prove, text},
 };

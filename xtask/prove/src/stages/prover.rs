@@ -114,6 +114,7 @@ impl<'a> Prover<'a> {
         if entry == Entry::General {
             domain.read_anywhere()?;
         }
+        domain.read_one_half();
         Ok(Self {
             image,
             entry,
@@ -148,6 +149,7 @@ impl<'a> Prover<'a> {
                 self.domain.assume(condition)?;
             }
             *self.counts.bodies.entry(body.stage.name()).or_default() += 1;
+            self.domain.cell = body.stage.cell();
             self.stage = body.stage;
             self.follow_all(Path {
                 state: body.state,
@@ -188,6 +190,7 @@ impl<'a> Prover<'a> {
 
     pub fn compare(&mut self, state: &State<Term>, action: Term, verdict: &Verdict) -> Result<(), Stopped> {
         self.counts.compared += 1;
+        ends::sends_what_it_changed(&mut self.domain, action, state)?;
         let Verdict { action: wanted, effects } = verdict;
         let sides = [
             Side { name: self.entry.name(), action, start: state.start, packet: &state.packet, writes: &state.writes },

@@ -57,24 +57,27 @@ pub fn prove(image: &Image, program: &str, entry: Entry, deadline: Option<Instan
 }
 
 /// For people.
-pub fn print(report: &Report) {
+pub fn text(report: &Report) -> String {
     let Report { program, entry, counts, questions, terms, coverage: (reached, all), cost, refutations } = report;
     let Counts { bodies, arrived, compared, asked, handed_on, by_contract, instructions } = counts;
     let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
-    println!("{program}: {} = specification: {verdict}", entry.name());
     let bodies: Vec<_> = bodies.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    println!("  {compared} ends compared, {asked} of them by the solver; {arrived} arrivals at: {}", bodies.join(", "));
-    if *handed_on > 0 {
-        println!("  {handed_on} ends where another function decides");
-    }
-    println!(
-        "  {by_contract} calls by contract, {questions} questions to the solver, {terms} terms, {instructions} instructions"
-    );
-    println!("  {reached} of {all} instructions reached");
-    println!("  {cost}");
-    for refutation in refutations {
-        println!("  REFUTED: {refutation}");
-    }
+    let mut lines = vec![
+        format!("{program}: {} = specification: {verdict}", entry.name()),
+        format!(
+            "  {compared} ends compared, {asked} of them by the solver, {handed_on} where another function decides; \
+             {arrived} arrivals at: {}",
+            bodies.join(", ")
+        ),
+        format!(
+            "  {by_contract} calls by contract, {questions} questions to the solver, {terms} terms, \
+             {instructions} instructions"
+        ),
+        format!("  {reached} of {all} instructions reached"),
+        format!("  {cost}"),
+    ];
+    lines.extend(refutations.iter().map(|refutation| format!("  REFUTED: {refutation}")));
+    lines.join("\n")
 }
 
 /// For programs.
@@ -82,7 +85,7 @@ pub fn json(report: &Report) -> Value {
     let Report { program, entry, counts, questions, terms: _, coverage: _, cost, refutations } = report;
     object!({
         "program": program,
-        "function": entry.name(),
+        "theorem": format!("{} = specification", entry.name()),
         "proven": report.is_proven(),
         "ends_compared": counts.compared,
         "ends_handed_on": counts.handed_on,

@@ -3,6 +3,7 @@
 use crate::{
     calls, contracts,
     domain::{Domain as _, Stop},
+    half::CELLS,
     handed_on,
     insn::Operation,
     machine::{self, Event},
@@ -25,8 +26,7 @@ use crate::{
     value::{Region, Value},
 };
 
-/// The table of services, and where in a cell its key ends.
-const CELLS: &str = "CELLS";
+/// The bytes of a cell, and where its key ends.
 const CELL: u64 = 64;
 const KEY: u64 = 20;
 
@@ -231,6 +231,10 @@ impl Prover<'_> {
             return Ok(false);
         }
         self.is_plain(path)?;
+        if let Some(cell) = stage.cell() {
+            // From there on any cell is taken for it, so all of it must be in its place.
+            self.rule(path, |world, _| world.domain.prove_access(CELLS, cell, CELL as u32))?;
+        }
         self.arrive(path, &stage)
     }
 
