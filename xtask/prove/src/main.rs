@@ -206,7 +206,7 @@ fn prove_one(file: &[u8], theorem: Theorem, program: &str) -> Result<Said> {
             Said { is_proven: report.is_proven(), text: report::text(&report), json: report::json(&report) }
         }
         Theorem::Specified(entry) => {
-            let report = stages::prove(&image, program, entry, None)?;
+            let report = stages::prove(&image, program, entry)?;
             Said { is_proven: report.is_proven(), text: stages::text(&report), json: stages::json(&report) }
         }
     })

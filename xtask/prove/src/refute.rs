@@ -52,11 +52,6 @@ impl Refutation {
         Self { what, example }
     }
 
-    /// How long the example's frame is.
-    pub fn frame_length(&self) -> usize {
-        self.example.as_ref().map_or(0, |(found, ..)| found.frame.len())
-    }
-
     /// Whether the example shows it.
     pub fn is_confirmed(&self) -> bool {
         self.example.as_ref().is_some_and(|(found, fast, general)| match fast {

@@ -1,9 +1,12 @@
 //! Random mutations: one instruction of a program is changed by chance. Each must be refuted, or proven to decide as
 //! the unmodified program does.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::verdict::{Case, Verdict};
 use crate::{
@@ -12,14 +15,14 @@ use crate::{
     kernel::confirm::Confirmed,
     parallel,
     random::Random,
+    stages::Entry,
     symbolic::{CONSTANT, TABLE},
     table_sizes,
-    theorem::{GENERAL, Prover},
 };
 
-/// Tries so many, in the fast path and in what it shares with the general path. Whether each was refuted or proven.
+/// Tries so many, in both paths. Whether each was refuted or proven.
 pub fn run(file: &[u8], image: &Image, programs: &[&str], count: u64, seed: u64) -> Result<bool> {
-    let mutations = choose(file, image, programs, count, seed)?;
+    let mutations = choose(image, programs, count, seed)?;
     let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
     let judge = |mutation: &Mutation| judge(file, &Image::read(file)?, mutation);
     parallel::in_order(&mutations, judge, |_, (kind, line)| {
@@ -42,16 +45,11 @@ struct Mutation {
 }
 
 /// What is changed, and where random numbers go on for how.
-fn choose(file: &[u8], image: &Image, programs: &[&str], count: u64, seed: u64) -> Result<Vec<Mutation>> {
+fn choose(image: &Image, programs: &[&str], count: u64, seed: u64) -> Result<Vec<Mutation>> {
     let (mut random, mut places) = (Random(seed), Vec::new());
-    parallel::in_order(
-        programs,
-        |program| reached(&Image::read(file)?, program),
-        |program, numbers| {
-            places.push(((*program).to_owned(), numbers));
-            Ok(())
-        },
-    )?;
+    for program in programs {
+        places.push(((*program).to_owned(), looked_at(image, program)?));
+    }
     let mut mutations = Vec::new();
     for turn in 1..=count {
         let (program, numbers) = &places[random.below(places.len() as u64) as usize];
@@ -70,9 +68,8 @@ fn judge(file: &[u8], image: &Image, mutation: &Mutation) -> Result<(&'static st
     let insn = mutated(&mut random.clone(), image, *number).context("a mutation that is none")?;
     let mut changed = image.clone();
     changed.code[*number] = insn;
-    let is_general = image.body(image.called(program, GENERAL)?).contains(number);
     let start = Instant::now();
-    let verdict = Case { file, image, program, changed: &changed, number: *number }.judge(is_general)?;
+    let verdict = Case { file, image, program, changed: &changed, number: *number }.judge()?;
     let kind = match &verdict {
         Verdict::Refuted { kernel: Confirmed::Yes, .. } => "refuted, and the kernel confirms it",
         Verdict::Refuted { kernel: Confirmed::Refused(_), .. } => "refuted, and the kernel's verifier refuses it",
@@ -86,14 +83,16 @@ fn judge(file: &[u8], image: &Image, mutation: &Mutation) -> Result<(&'static st
     Ok((kind, line))
 }
 
-/// The instructions that the proof of the unmodified program comes by.
-fn reached(image: &Image, program: &str) -> Result<Vec<usize>> {
-    let mut prover = Prover::new(image, program, |_| {})?;
-    prover.run()?;
-    ensure!(prover.refutations.is_empty(), "{program} is not proven");
-    let mut numbers: Vec<_> = prover.reached.iter().copied().collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+/// The instructions that the proofs go into.
+fn looked_at(image: &Image, program: &str) -> Result<Vec<usize>> {
+    let mut numbers = BTreeSet::new();
+    for entry in Entry::ALL {
+        let functions = entry.functions(image, program)?;
+        numbers.extend(functions.into_iter().flat_map(|first| image.body(first)));
+    }
+    // The second half of an instruction of two is none.
+    numbers.retain(|number| number.checked_sub(1).is_none_or(|before| !image.code[before].is_wide()));
+    Ok(numbers.into_iter().collect())
 }
 
 fn shown(insn: &Insn) -> String {

@@ -1,14 +1,17 @@
-//! What comes of a changed program: is it refuted, and does the kernel agree?
+//! What comes of a changed program: does it still do what the specification says, which frame shows that it does not,
+//! and does the kernel agree?
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::shown;
 use crate::{
-    contracts,
     image::Image,
     kernel::confirm::{Confirmed, Judge},
+    stages::{self, Entry},
     theorem::{Prover, Searches},
+    world::Numbers,
 };
 
 /// One changed program.
@@ -27,94 +30,79 @@ pub struct Case<'a> {
 pub enum Verdict {
     /// A frame shows the fault.
     Refuted { what: String, bytes: usize, kernel: Confirmed },
-    /// On every path that comes by the changed instruction the theorem holds, at least in an instance of usual size.
-    /// All others are those of the unmodified program, of which it is proven. So the changed program decides as the
-    /// unmodified one does.
-    Proven { paths: u64 },
+    /// Whatever runs the changed instruction still does what the specification says.
+    Proven { functions: usize },
     /// No frame was found, or the proof broke off.
     Open(String),
 }
 
-/// How long frames are looked for that show a fault.
+/// How long a frame is looked for by the solver.
 const LIMIT: Duration = Duration::from_secs(100);
-/// How long a proof may take that a change is harmless.
-const PROOF_LIMIT: Duration = Duration::from_secs(900);
+/// How long a proof may take.
+const PROOF_LIMIT: Duration = Duration::from_secs(600);
 
 impl Case<'_> {
-    /// `is_general`: the change is in the general path.
-    ///
-    /// Most faults are seen on paths without a search. That a change is harmless is proven soonest where searches go by
-    /// their contracts. What is left are faults that only a search shows.
-    pub fn judge(&self, is_general: bool) -> Result<Verdict> {
-        let found = self.look(Searches::LeftOut)?;
-        if let Some(verdict) = self.refuted(&found.prover, is_general) {
-            return Ok(verdict);
-        }
-        if found.prover.focus.as_ref().is_none_or(|focus| focus.left_out == 0) {
-            return Ok(found.verdict());
-        }
-        if self.is_outside_contracts() {
-            let found = self.look(Searches::ByContract)?;
-            if found.result.is_ok() && found.prover.refutations.is_empty() {
-                return Ok(found.verdict());
+    pub fn judge(&self) -> Result<Verdict> {
+        let entries = self.entries()?;
+        for entry in &entries {
+            match stages::fault(self.changed, self.program, *entry, Instant::now() + PROOF_LIMIT) {
+                Ok(None) => {}
+                Ok(Some(what)) => return self.show(*entry, what),
+                Err(error) => return self.show(*entry, format!("{error:#}")),
             }
         }
-        let found = self.look(Searches::GoneInto)?;
-        Ok(self.refuted(&found.prover, is_general).unwrap_or_else(|| found.verdict()))
+        Ok(Verdict::Proven { functions: entries.len() })
     }
 
-    /// Follows all paths that come by the change. What goes by contracts is proven of any instance.
-    fn look(&self, searches: Searches) -> Result<Found<'_>> {
-        let mut prover = Prover::new(self.changed, self.program, |_| {})?;
-        let is_proof = searches == Searches::ByContract;
-        if !is_proof {
-            prover.assume_usual()?;
+    /// The functions that come by the changed instruction.
+    fn entries(&self) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in Entry::ALL {
+            let functions = entry.functions(self.image, self.program)?;
+            if functions.into_iter().any(|first| self.image.body(first).contains(&self.number)) {
+                entries.push(entry);
+            }
         }
+        Ok(entries)
+    }
+
+    /// Looks for a frame that shows it: random ones first. What the fast path hides is seen without it.
+    fn show(&self, entry: Entry, what: String) -> Result<Verdict> {
+        let is_general = entry.is_general();
+        if let Some(example) = shown::example(self.image, self.changed, self.program, is_general)? {
+            return Ok(self.refuted(what, &example, is_general));
+        }
+        for searches in [Searches::LeftOut, Searches::GoneInto] {
+            if let Some(example) = self.look(searches)? {
+                return Ok(self.refuted(what, &example, is_general));
+            }
+        }
+        Ok(Verdict::Open(format!("{what}, but no frame was found that shows it")))
+    }
+
+    /// Follows all paths on which both paths decide, and which come by the change.
+    fn look(&self, searches: Searches) -> Result<Option<Numbers>> {
+        let mut prover = Prover::new(self.changed, self.program, |_| {})?;
+        prover.assume_usual()?;
         prover.focus(self.number, searches);
-        prover.deadline = Some(Instant::now() + if is_proof { PROOF_LIMIT } else { LIMIT });
-        let result = prover.run();
-        Ok(Found { prover, result })
+        prover.deadline = Some(Instant::now() + LIMIT);
+        // Whether it came to its end or broke off, it may have found something.
+        let _ = prover.run();
+        let shown = prover.refutations.into_iter().find(|refutation| refutation.is_confirmed());
+        Ok(shown.and_then(|refutation| refutation.example).map(|(example, ..)| example))
     }
 
-    /// Whether no function that has a contract runs the changed instruction.
-    fn is_outside_contracts(&self) -> bool {
-        let leads_there = self.changed.leading_to(self.number);
-        let mut called = self.changed.code.iter().filter_map(|insn| insn.target);
-        !called.any(|first| leads_there.contains(&first) && contracts::function(self.changed.name_at(first)).is_some())
-    }
-
-    /// If there is a frame that shows the fault.
-    fn refuted(&self, prover: &Prover<'_>, is_general: bool) -> Option<Verdict> {
-        let shown = prover.refutations.iter().find(|refutation| refutation.is_confirmed())?;
-        let (example, ..) = shown.example.as_ref()?;
+    fn refuted(&self, what: String, example: &Numbers, is_general: bool) -> Verdict {
         let judge = Judge { file: self.file, image: self.image, program: self.program, is_general };
         let kernel = judge.ask(self.changed, example);
-        Some(Verdict::Refuted { what: shown.what.clone(), bytes: shown.frame_length(), kernel })
+        Verdict::Refuted { what, bytes: example.frame.len(), kernel }
     }
 }
 
-/// What came of the paths that come by the change.
-struct Found<'a> {
-    prover: Prover<'a>,
-    result: Result<()>,
-}
-
-impl Found<'_> {
-    /// Where no frame shows a fault.
-    fn verdict(self) -> Verdict {
-        let Self { prover, result } = self;
-        match (result, prover.refutations.first()) {
-            (Ok(()), None) => Verdict::Proven { paths: prover.counts.compared + prover.counts.handed_on },
-            (Ok(()), Some(refutation)) => Verdict::Open(format!("{}, but no frame shows it", refutation.what)),
-            (Err(error), _) => Verdict::Open(format!("{error:#}")),
-        }
-    }
-}
-
-impl Confirmed {
-    /// Whether the kernel says that there is no difference.
-    pub const fn contradicts(&self) -> bool {
-        matches!(self, Self::No)
+impl Verdict {
+    /// Whether a frame shows the fault, and the kernel does not contradict.
+    pub const fn is_refuted(&self) -> bool {
+        matches!(self, Self::Refuted { kernel, .. } if !matches!(kernel, Confirmed::No))
     }
 }
 
@@ -124,7 +112,9 @@ impl std::fmt::Display for Verdict {
             Self::Refuted { what, bytes, kernel } => {
                 write!(f, "refuted, {bytes} bytes show it; {kernel}\n          {what}")
             }
-            Self::Proven { paths } => write!(f, "NOT REFUTED: proven to decide as before, on {paths} ends of paths"),
+            Self::Proven { functions } => {
+                write!(f, "NOT REFUTED: {functions} functions run it, and do what the specification says")
+            }
             Self::Open(why) => write!(f, "NEITHER PROVEN NOR REFUTED: {why}"),
         }
     }

@@ -1,10 +1,12 @@
 //! Where a proof begins, and of which packets it is.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use crate::{
-    domain::Domain as _, image::Image, specification::world::Search, state::State, symbolic::Symbolic, term::Term,
-    theorem::GENERAL, value::Value,
+    contracts, domain::Domain as _, image::Image, specification::world::Search, state::State, symbolic::Symbolic,
+    term::Term, theorem::GENERAL, value::Value,
 };
 
 /// A part of the name of the function that is the fast path where the service is found by a search.
@@ -61,6 +63,21 @@ impl Entry {
             Self::Searched { .. } => image.called(program, SEARCHED),
             Self::General | Self::Plain => image.called(program, GENERAL),
         }
+    }
+
+    /// The functions that the proof goes into, by their first instructions.
+    pub fn functions(self, image: &Image, program: &str) -> Result<Vec<usize>> {
+        let (first, general) = (self.first(image, program)?, image.called(program, GENERAL)?);
+        let is_apart = |target: usize| {
+            let name = image.name_at(target);
+            target == general || name.contains(SEARCHED) || contracts::function(name).is_some()
+        };
+        let (mut found, mut work) = (BTreeSet::from([first]), vec![first]);
+        while let Some(function) = work.pop() {
+            let called = image.code[image.body(function)].iter().filter_map(|insn| insn.target);
+            work.extend(called.filter(|target| !is_apart(*target) && found.insert(*target)));
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// What the function is handed.

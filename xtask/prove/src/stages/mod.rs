@@ -14,5 +14,5 @@ mod walk;
 
 pub use self::{
     entry::Entry,
-    report::{json, prove, text},
+    report::{fault, json, prove, text},
 };

@@ -102,10 +102,9 @@ pub struct Prover<'a> {
     pub known: HashSet<String>,
     /// When to give up.
     pub deadline: Option<Instant>,
+    /// After so many refutations there is no need for more.
+    pub enough: usize,
 }
-
-/// After so many there is no need for more.
-const REFUTATIONS: usize = 5;
 
 impl<'a> Prover<'a> {
     pub fn new(image: &'a Image, program: &str, entry: Entry) -> Result<Self> {
@@ -131,6 +130,7 @@ impl<'a> Prover<'a> {
             waiting: Vec::new(),
             known: HashSet::new(),
             deadline: None,
+            enough: 5,
         })
     }
 
@@ -157,7 +157,7 @@ impl<'a> Prover<'a> {
                 action: None,
                 phase: Phase::Own,
             })?;
-            if self.refutations.len() >= REFUTATIONS {
+            if self.refutations.len() >= self.enough {
                 break;
             }
         }
@@ -173,7 +173,7 @@ impl<'a> Prover<'a> {
                 Err(Stop::Fault(what)) => self.refute(what),
                 Err(Stop::Fork(_)) => bail!("an instruction is undecided"),
             }
-            if self.refutations.len() >= REFUTATIONS {
+            if self.refutations.len() >= self.enough {
                 self.pending.clear();
             }
             if self.deadline.is_some_and(|deadline| deadline < Instant::now()) {

@@ -31,18 +31,12 @@ impl Report {
     pub fn is_proven(&self) -> bool {
         self.refutations.is_empty()
     }
-
-    /// What was found, if it is not proven.
-    pub fn refutation(&self) -> Option<&str> {
-        self.refutations.first().map(String::as_str)
-    }
 }
 
 /// Tries to prove it of a program.
-pub fn prove(image: &Image, program: &str, entry: Entry, deadline: Option<Instant>) -> Result<Report> {
+pub fn prove(image: &Image, program: &str, entry: Entry) -> Result<Report> {
     let meter = Cost::meter();
     let mut prover = Prover::new(image, program, entry)?;
-    prover.deadline = deadline;
     prover.run()?;
     Ok(Report {
         program: program.to_owned(),
@@ -54,6 +48,14 @@ pub fn prove(image: &Image, program: &str, entry: Entry, deadline: Option<Instan
         cost: meter.read(prover.domain.solver.process()),
         refutations: prover.refutations,
     })
+}
+
+/// The first thing that is not as the specification says.
+pub fn fault(image: &Image, program: &str, entry: Entry, deadline: Instant) -> Result<Option<String>> {
+    let mut prover = Prover::new(image, program, entry)?;
+    (prover.deadline, prover.enough) = (Some(deadline), 1);
+    prover.run()?;
+    Ok(prover.refutations.into_iter().next())
 }
 
 /// For people.
