@@ -27,6 +27,9 @@ pub fn example(image: &Image, changed: &Image, program: &str, is_general: bool) 
         let mut world = states::numbers(&mut random, CPUS, program.ends_with("_frags"));
         for _ in 0..EACH {
             states::fill(&mut random, &mut world, CPUS, false);
+            if random.chance(50) {
+                spoil(&mut random, &mut world.frame);
+            }
             let ending = world.run(&image, entry, &[], None);
             let is_sound = matches!(ending, Ending::Decided { .. });
             if is_sound && world.run(&changed, entry, &[], None) != ending {
@@ -35,4 +38,14 @@ pub fn example(image: &Image, changed: &Image, program: &str, is_general: bool) 
         }
     }
     Ok(None)
+}
+
+/// Changes a bit, or a byte, of the headers.
+fn spoil(random: &mut Random, frame: &mut [u8]) {
+    const HEADERS: usize = 80;
+    let length = frame.len().min(HEADERS);
+    if length > 0 {
+        let byte = &mut frame[random.below(length as u64) as usize];
+        *byte = if random.chance(50) { *byte ^ 1 << random.below(8) } else { random.next() as u8 };
+    }
 }

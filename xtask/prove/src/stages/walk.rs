@@ -96,7 +96,7 @@ impl Prover<'_> {
             return Err(Stop::Fault("the search is called without what is to be searched".into()));
         };
         let search = self.domain.terms.slice(search, 0, 32);
-        handed_on::call(&mut self.domain, &mut path.state)?;
+        // Before anything is done: what the rule leaves open is looked at from this call on.
         let few = self.rule(path, |world, stage| {
             match specification::until(world, stage, |stage| matches!(stage, Stage::Flow(_)))? {
                 Stage::Flow(flow) => specification::ask(world, |world| service::few_of(world, &flow)).map(Some),
@@ -109,6 +109,7 @@ impl Prover<'_> {
                 return Err(Stop::Fault(format!("{search:?} is searched where few cells tell {few:?}")));
             }
         }
+        handed_on::call(&mut self.domain, &mut path.state)?;
         let result = self.domain.terms.unknown("searched", 32);
         let result = self.domain.terms.zero_extend(result, 64);
         path.phase = Phase::Searched(result);
