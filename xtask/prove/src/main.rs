@@ -14,6 +14,7 @@ mod domain;
 mod ends;
 mod eval;
 mod facts;
+mod functions;
 mod general;
 mod helpers;
 mod image;
@@ -76,6 +77,9 @@ struct Options {
     /// Only the theorem about the general path
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "noted"])]
     general: bool,
+    /// Only the theorem about functions that are called out of line
+    #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "noted", "general"])]
+    functions: bool,
     /// Everything: the theorems, all planted faults, 300 mutations, 10,000 states in the kernel
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
     all: bool,
@@ -126,6 +130,9 @@ fn run(options: &Options) -> Result<bool> {
     if options.general {
         return Ok(prove_general(options, &image, &wanted)?.iter().all(general::Report::is_proven));
     }
+    if options.functions {
+        return Ok(prove_functions(options, &image, &wanted)?.iter().all(functions::Report::is_proven));
+    }
     let is_proven = prove(options, &file, &image, &wanted)?;
     if !options.all {
         return Ok(is_proven);
@@ -155,12 +162,15 @@ fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) 
         }
     }
     let general = prove_general(options, image, wanted)?;
+    let functions = prove_functions(options, image, wanted)?;
     if options.json {
-        println!("{:#}", report::json(file, &programs, &general)?);
+        println!("{:#}", report::json(file, &programs, &general, &functions)?);
     } else {
         println!("{}", report::summary(file)?);
     }
-    let is_proven = programs.iter().all(report::Report::is_proven) && general.iter().all(general::Report::is_proven);
+    let is_proven = programs.iter().all(report::Report::is_proven)
+        && general.iter().all(general::Report::is_proven)
+        && functions.iter().all(functions::Report::is_proven);
     match &options.noted {
         Some(noted) if is_proven => note::check(noted, file, &options.compiler, options.note),
         _ => Ok(is_proven),
@@ -177,4 +187,13 @@ fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Re
         }
     }
     Ok(reports)
+}
+
+/// The same of the theorem about functions.
+fn prove_functions(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<functions::Report>> {
+    functions::prove(image, wanted, |report| {
+        if !options.json {
+            functions::print(report);
+        }
+    })
 }

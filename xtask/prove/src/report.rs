@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     assumptions, code_digest,
     cost::Cost,
-    general,
+    functions, general,
     image::Image,
     refute::Refutation,
     theorem::{Counts, Prover},
@@ -145,7 +145,12 @@ pub fn summary(file: &[u8]) -> Result<String> {
 }
 
 /// For programs.
-pub fn json(file: &[u8], programs: &[Report], general: &[general::Report]) -> Result<Value> {
+pub fn json(
+    file: &[u8],
+    programs: &[Report],
+    general: &[general::Report],
+    functions: &[functions::Report],
+) -> Result<Value> {
     let programs: Vec<_> = programs
         .iter()
         .map(|report| {
@@ -191,6 +196,10 @@ pub fn json(file: &[u8], programs: &[Report], general: &[general::Report]) -> Re
         "general_path": {
             "theorem": "general path up to the flow = specification",
             "programs": general.iter().map(general::json).collect::<Vec<_>>(),
+        },
+        "functions": {
+            "theorem": "functions = specification",
+            "functions": functions.iter().map(functions::json).collect::<Vec<_>>(),
         },
         "assumptions": assumptions,
     }))

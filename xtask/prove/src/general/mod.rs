@@ -6,4 +6,8 @@ mod live;
 mod prover;
 mod report;
 
-pub use self::report::{Report, json, print, prove};
+pub use self::{
+    keep::Keeper,
+    live::{Live, Slot},
+    report::{Report, json, print, prove},
+};

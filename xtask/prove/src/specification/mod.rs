@@ -2,15 +2,19 @@
 //!
 //! A rule goes from one stage to the next. Behind a stage nothing of the frame is known but what the stage says.
 
+pub mod call;
 mod count;
 mod ipv4;
 mod ipv6;
 pub mod link_layer;
+pub mod lookup;
+mod numbers;
 mod outcome;
 mod packet;
 mod quote;
 pub mod stage;
 pub mod upper;
+mod walk;
 pub mod world;
 
 use self::{
@@ -18,6 +22,11 @@ use self::{
     world::{Halt, World},
 };
 use crate::{domain::Stop, term::Term};
+
+/// The rule about the function with this contract.
+pub fn rule(name: &str) -> Option<&'static call::Rule> {
+    std::iter::once(&walk::RULE).chain(&lookup::RULES).find(|rule| rule.name == name)
+}
 
 /// The next stage. [`Stop::Fork`]: what is known here does not tell which.
 pub fn next(world: &mut World<'_>, stage: &Stage) -> Result<Stage, Stop<Term>> {

@@ -1,0 +1,135 @@
+//! What is said about the theorem about functions.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json as object};
+
+use crate::{
+    contracts,
+    cost::Cost,
+    functions::prover::{Counts, Prover},
+    image::Image,
+};
+
+/// What came of one function.
+#[derive(Debug)]
+pub struct Report {
+    name: &'static str,
+    /// Whether it reads frames in several buffers.
+    fragments: bool,
+    counts: Counts,
+    rests_on: Vec<&'static str>,
+    questions: u64,
+    coverage: (usize, usize),
+    cost: Cost,
+    refutations: Vec<String>,
+}
+
+impl Report {
+    pub fn is_proven(&self) -> bool {
+        self.refutations.is_empty()
+    }
+
+    /// What was found, if it is not proven.
+    pub fn refutation(&self) -> Option<&str> {
+        self.refutations.first().map(String::as_str)
+    }
+
+    fn title(&self) -> String {
+        format!("{}{}", self.name, if self.fragments { " (several buffers)" } else { "" })
+    }
+}
+
+/// Tries to prove it of all functions with a contract that the programs call, or that these call. `show` is called with
+/// each report.
+pub fn prove(image: &Image, programs: &[&str], mut show: impl FnMut(&Report)) -> Result<Vec<Report>> {
+    let mut found = BTreeMap::new();
+    for program in programs {
+        let fragments = program.ends_with("_frags");
+        for first in image.reached(image.function(program)?) {
+            if let Some(function) = contracts::function(image.name_at(first)) {
+                // Without a context it is the same for both kinds of frames.
+                let reads = function.arguments.contains(&contracts::Argument::Context);
+                found.entry(first).or_insert(fragments && reads);
+            }
+        }
+    }
+    let mut reports = Vec::new();
+    for (first, fragments) in found {
+        let report = prove_one(image, first, fragments, None)?;
+        show(&report);
+        reports.push(report);
+    }
+    ensure!(is_grounded(&reports), "functions rest on each other");
+    Ok(reports)
+}
+
+/// Whether none rests on itself by way of others, and all that they rest on are there.
+fn is_grounded(reports: &[Report]) -> bool {
+    let mut proven: Vec<&str> = Vec::new();
+    loop {
+        let rests_well = |report: &&Report| report.rests_on.iter().all(|name| proven.contains(name));
+        let next: Vec<_> = reports.iter().filter(rests_well).map(|report| report.name).collect();
+        if next.len() == proven.len() {
+            return next.len() == reports.len();
+        }
+        proven = next;
+    }
+}
+
+/// Tries to prove it of one function.
+pub fn prove_one(image: &Image, first: usize, fragments: bool, deadline: Option<Instant>) -> Result<Report> {
+    let meter = Cost::meter();
+    let mut prover = Prover::new(image, first, fragments)?;
+    prover.deadline = deadline;
+    prover.run()?;
+    Ok(Report {
+        name: prover.name(),
+        fragments,
+        coverage: prover.coverage(),
+        questions: prover.domain.solver.questions,
+        counts: prover.counts.clone(),
+        rests_on: prover.rests_on.iter().copied().collect(),
+        cost: meter.read(prover.domain.solver.process()),
+        refutations: prover.refutations,
+    })
+}
+
+/// For people.
+pub fn print(report: &Report) {
+    let Report { name: _, fragments: _, counts, rests_on, questions, coverage: (reached, all), cost, refutations } =
+        report;
+    let Counts { bodies, arrived, compared, asked, by_contract, instructions } = counts;
+    let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
+    println!("functions: {} = specification: {verdict}", report.title());
+    println!("  {compared} ends compared, {asked} of them by the solver; {arrived} arrivals at {bodies} places");
+    if !rests_on.is_empty() {
+        println!("  {by_contract} calls by contract, of {}", rests_on.join(", "));
+    }
+    println!("  {questions} questions to the solver, {instructions} instructions; {reached} of {all} reached");
+    println!("  {cost}");
+    for refutation in refutations {
+        println!("  REFUTED: {refutation}");
+    }
+}
+
+/// For programs.
+pub fn json(report: &Report) -> Value {
+    let Report { name, fragments, counts, rests_on, questions, coverage: _, cost, refutations } = report;
+    object!({
+        "function": name,
+        "several_buffers": fragments,
+        "proven": report.is_proven(),
+        "ends_compared": counts.compared,
+        "arrivals": counts.arrived,
+        "places": counts.bodies,
+        "rests_on": rests_on,
+        "questions": questions,
+        "instructions_executed": counts.instructions,
+        "seconds": cost.seconds(),
+        "cpu_seconds": cost.cpu_seconds,
+        "memory_mb": cost.memory_mb,
+        "refutations": refutations,
+    })
+}

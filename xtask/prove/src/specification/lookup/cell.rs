@@ -1,0 +1,98 @@
+//! The table of services: two halves, each of a power of two of cells.
+
+use crate::{
+    domain::Domain as _,
+    specification::{
+        lookup::hash::Halves,
+        world::{Ruled, World},
+    },
+    symbolic::Symbolic,
+    term::{Op, Term},
+};
+
+const TABLE: &str = "CELLS";
+const SIZE: u64 = 64;
+/// Where fields are: the address's halves, the tag, the flags, the prefix's length; a marker's best cell, and the length
+/// of that one's prefix.
+const ADDRESS: [u64; 2] = [0, 8];
+const TAG: u64 = 16;
+const FLAGS: u64 = 44;
+const PREFIX: u64 = 48;
+const BEST_NUMBER: u64 = 52;
+const BEST_LENGTH: u64 = 56;
+/// The bit of the flags that tells markers from services.
+const MARKER: u32 = 7;
+
+/// What is assumed of the numbers that user space fills in: there are 2^64 >> CELL_SHIFT cells in a half, 2 to 2^31.
+pub fn sizes(domain: &mut Symbolic) -> Option<[Term; 3]> {
+    let (cells, shift) = (domain.number("CELLS")?, domain.number("CELL_SHIFT")?);
+    let [one, width, least, most] = [1, 64, 33, 64].map(|number| domain.constant(number));
+    let bits = domain.terms.subtract(width, shift);
+    let power = domain.terms.shift(Op::Shl, one, bits);
+    let too_small = domain.terms.less(shift, least);
+    Some([domain.terms.equal(cells, power), domain.terms.not(too_small), domain.terms.less(shift, most)])
+}
+
+/// A field of a cell that has this number, counted over both halves.
+fn field(world: &mut World<'_>, number: Term, offset: u64, size: u64) -> Ruled<Term> {
+    let cell = world.times(number, SIZE);
+    let address = world.plus(cell, offset);
+    world.table(TABLE, address, size)
+}
+
+/// Whether it holds this key.
+pub fn holds(world: &mut World<'_>, number: Term, tag: Term, length: Term, address: Halves) -> Ruled<bool> {
+    let (own_tag, own_length) = (field(world, number, TAG, 4)?, field(world, number, PREFIX, 4)?);
+    let mut equal = vec![world.domain.terms.equal(own_tag, tag), world.domain.terms.equal(own_length, length)];
+    for (offset, half) in ADDRESS.into_iter().zip(address) {
+        let own = field(world, number, offset, 8)?;
+        equal.push(world.domain.terms.equal(own, half));
+    }
+    let all = world.domain.terms.all(&equal);
+    world.ask(all)
+}
+
+/// Whether nothing is in it; no key has the tag 0.
+pub fn is_empty(world: &mut World<'_>, number: Term) -> Ruled<bool> {
+    let tag = field(world, number, TAG, 4)?;
+    world.is(tag, 0)
+}
+
+/// The number of a half's first cell.
+pub fn first_of_half(world: &mut World<'_>, half: Term) -> Ruled<Term> {
+    if world.is(half, 0)? { Ok(world.constant(0)) } else { world.filled_in(TABLE) }
+}
+
+/// The cell behind it in the half that starts at `first`; behind the last one, the first.
+pub fn next(world: &mut World<'_>, first: Term, number: Term) -> Ruled<Term> {
+    let cells = world.filled_in(TABLE)?;
+    let (end, next) = (world.add(first, cells), world.plus(number, 1));
+    if world.are_equal(next, end)? { Ok(first) } else { Ok(next) }
+}
+
+/// That it is a cell of the half that starts at `first`.
+pub fn is_within(world: &mut World<'_>, first: Term, number: Term) -> Ruled<[Term; 2]> {
+    let cells = world.filled_in(TABLE)?;
+    let end = world.add(first, cells);
+    let is_before = world.domain.terms.less(number, first);
+    Ok([world.domain.terms.not(is_before), world.domain.terms.less(number, end)])
+}
+
+/// The best prefix that is known where a search for prefixes finds this cell: the length plus 1 above the number plus
+/// 1. A service's is its own; a marker names one that is shorter, or none. `None`: there is no such cell.
+pub fn best(world: &mut World<'_>, number: Term) -> Ruled<Option<Term>> {
+    let cells = world.filled_in(TABLE)?;
+    let all = world.times(cells, 2);
+    if !world.is_below(number, all)? {
+        return Ok(None);
+    }
+    let flags = field(world, number, FLAGS, 4)?;
+    if world.has_bit(flags, MARKER)? {
+        let (best, length) = (field(world, number, BEST_NUMBER, 4)?, field(world, number, BEST_LENGTH, 4)?);
+        return Ok(Some(world.above(length, best, 32)));
+    }
+    let length = field(world, number, PREFIX, 4)?;
+    let (length, zero) = (world.plus(length, 1), world.constant(0));
+    let (length, number) = (world.above(length, zero, 32), world.plus(number, 1));
+    Ok(Some(world.bitwise(Op::Or, length, number)))
+}
