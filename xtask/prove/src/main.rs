@@ -77,9 +77,9 @@ struct Options {
     /// Only the theorem about the general path
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "noted"])]
     general: bool,
-    /// Only the theorem about functions that are called out of line
-    #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "noted", "general"])]
-    functions: bool,
+    /// Only the theorem about functions that are called out of line (those with this word in their name)
+    #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "noted", "general"])]
+    functions: Option<String>,
     /// Everything: the theorems, all planted faults, 300 mutations, 10,000 states in the kernel
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
     all: bool,
@@ -130,8 +130,8 @@ fn run(options: &Options) -> Result<bool> {
     if options.general {
         return Ok(prove_general(options, &image, &wanted)?.iter().all(general::Report::is_proven));
     }
-    if options.functions {
-        return Ok(prove_functions(options, &image, &wanted)?.iter().all(functions::Report::is_proven));
+    if let Some(word) = &options.functions {
+        return Ok(prove_functions(options, &image, &wanted, word)?.iter().all(functions::Report::is_proven));
     }
     let is_proven = prove(options, &file, &image, &wanted)?;
     if !options.all {
@@ -162,7 +162,7 @@ fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) 
         }
     }
     let general = prove_general(options, image, wanted)?;
-    let functions = prove_functions(options, image, wanted)?;
+    let functions = prove_functions(options, image, wanted, "")?;
     if options.json {
         println!("{:#}", report::json(file, &programs, &general, &functions)?);
     } else {
@@ -190,8 +190,13 @@ fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Re
 }
 
 /// The same of the theorem about functions.
-fn prove_functions(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<functions::Report>> {
-    functions::prove(image, wanted, |report| {
+fn prove_functions(
+    options: &Options,
+    image: &image::Image,
+    wanted: &[&str],
+    word: &str,
+) -> Result<Vec<functions::Report>> {
+    functions::prove(image, wanted, word, |report| {
         if !options.json {
             functions::print(report);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Domain as _, Stop},
-    general::{Keeper, Live, Slot},
+    general::{Keeper, Live, ROUND, Slot},
     specification::{
         call::{Round, Rule, Step},
         world::World,
@@ -36,7 +36,7 @@ impl Body {
     ) -> Result<Option<Self>, Stop<Term>> {
         let mut names = Names { keeper: Keeper::default(), round };
         for (number, term) in round.state.iter().enumerate() {
-            names.keeper.name(&mut domain.terms, *term, &format!("round {}, {number}", round.number));
+            names.keeper.name(&mut domain.terms, *term, &format!("{ROUND}{}, {number}", round.number));
         }
         let Some(state) = names.state(domain, live, state)? else { return Ok(None) };
         for condition in (rule.invariant)(&mut World { domain, asks: true }, round) {

@@ -157,8 +157,9 @@ impl<'a> Prover<'a> {
                 self.domain.assume(condition)?;
             }
             self.counts.bodies += 1;
+            let from = if let Step::Round(round) = &step { Some(round.number) } else { None };
             let facts = self.domain.facts.clone();
-            self.follow_all(Path { state, facts, step, is_next: false, has_moved: false, returned: None })?;
+            self.follow_all(Path { state, facts, step, is_next: false, has_moved: false, returned: None }, from)?;
             if self.refutations.len() >= REFUTATIONS {
                 break;
             }
@@ -166,13 +167,14 @@ impl<'a> Prover<'a> {
         Ok(())
     }
 
-    fn follow_all(&mut self, path: Path) -> Result<()> {
+    /// `from`: the round that it begins with.
+    fn follow_all(&mut self, path: Path, from: Option<u64>) -> Result<()> {
         let mut next = Some(path);
         while let Some(path) = next {
             match self.follow(path) {
                 Ok(()) => {}
                 Err(Stop::Failed(what)) => bail!(what),
-                Err(Stop::Fault(what)) => self.refutations.push(what),
+                Err(Stop::Fault(what)) => self.refutations.push(format!("{what}, {}", place(from))),
                 Err(Stop::Fork(_)) => bail!("an instruction is undecided"),
             }
             if self.refutations.len() >= REFUTATIONS {
@@ -293,4 +295,8 @@ impl<'a> Prover<'a> {
     pub fn coverage(&self) -> (usize, usize) {
         self.image.coverage(self.first, &self.reached)
     }
+}
+
+fn place(round: Option<u64>) -> String {
+    round.map_or_else(|| "from the start on".into(), |round| format!("from round {round} on"))
 }

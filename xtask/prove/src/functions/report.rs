@@ -43,12 +43,13 @@ impl Report {
 
 /// Tries to prove it of all functions with a contract that the programs call, or that these call. `show` is called with
 /// each report.
-pub fn prove(image: &Image, programs: &[&str], mut show: impl FnMut(&Report)) -> Result<Vec<Report>> {
+pub fn prove(image: &Image, programs: &[&str], word: &str, mut show: impl FnMut(&Report)) -> Result<Vec<Report>> {
     let mut found = BTreeMap::new();
     for program in programs {
         let fragments = program.ends_with("_frags");
         for first in image.reached(image.function(program)?) {
-            if let Some(function) = contracts::function(image.name_at(first)) {
+            let function = contracts::function(image.name_at(first));
+            if let Some(function) = function.filter(|function| function.name.contains(word)) {
                 // Without a context it is the same for both kinds of frames.
                 let reads = function.arguments.contains(&contracts::Argument::Context);
                 found.entry(first).or_insert(fragments && reads);
@@ -61,7 +62,8 @@ pub fn prove(image: &Image, programs: &[&str], mut show: impl FnMut(&Report)) ->
         show(&report);
         reports.push(report);
     }
-    ensure!(is_grounded(&reports), "functions rest on each other");
+    ensure!(!reports.is_empty(), "no function has {word} in its name");
+    ensure!(!word.is_empty() || is_grounded(&reports), "functions rest on each other");
     Ok(reports)
 }
 

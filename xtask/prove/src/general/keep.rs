@@ -135,6 +135,9 @@ impl Keeper {
     }
 }
 
+/// What the names of a round's numbers start with.
+pub const ROUND: &str = "round ";
+
 fn is_of_packet(name: &str) -> bool {
-    ["packet ", "flow ", "quote ", "round "].iter().any(|start| name.starts_with(start))
+    ["packet ", "flow ", "quote ", ROUND].iter().any(|start| name.starts_with(start))
 }

@@ -7,7 +7,7 @@ mod prover;
 mod report;
 
 pub use self::{
-    keep::Keeper,
+    keep::{Keeper, ROUND},
     live::{Live, Slot},
     report::{Report, json, print, prove},
 };

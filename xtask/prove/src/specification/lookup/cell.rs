@@ -63,11 +63,13 @@ pub fn first_of_half(world: &mut World<'_>, half: Term) -> Ruled<Term> {
     if world.is(half, 0)? { Ok(world.constant(0)) } else { world.filled_in(TABLE) }
 }
 
-/// The cell behind it in the half that starts at `first`; behind the last one, the first.
+/// The cell behind it in the half that starts at `first`; behind the last one, the first: their numbers are counted
+/// modulo a power of two.
 pub fn next(world: &mut World<'_>, first: Term, number: Term) -> Ruled<Term> {
     let cells = world.filled_in(TABLE)?;
-    let (end, next) = (world.add(first, cells), world.plus(number, 1));
-    if world.are_equal(next, end)? { Ok(first) } else { Ok(next) }
+    let (next, last) = (world.plus(number, 1), world.plus(cells, u64::MAX));
+    let within = world.bitwise(Op::And, next, last);
+    Ok(world.add(first, within))
 }
 
 /// That it is a cell of the half that starts at `first`.
