@@ -52,8 +52,8 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
-/// Proves that the datapath's fast path decides as its general path does, and that this reads packets as the design
-/// says.
+/// Proves that the datapath's fast path decides as its general path does, that this reads packets as the design says,
+/// and that functions find services as it says.
 #[derive(Debug, Parser)]
 struct Options {
     /// The datapath's object file

@@ -1,6 +1,7 @@
 //! Where a round of a rule begins: what the function holds there, in terms of what the rule knows.
 
 use crate::{
+    contracts::Argument,
     domain::{Domain as _, Stop},
     general::{Keeper, Live, ROUND, Slot},
     specification::{
@@ -9,7 +10,7 @@ use crate::{
     },
     state::State,
     symbolic::Symbolic,
-    term::Term,
+    term::{Node, Term, Terms},
     value::Value,
 };
 
@@ -26,7 +27,7 @@ impl Body {
     /// What is left of a state where a round begins; `None`: the function holds what the round does not know, so for it
     /// the round has not begun.
     ///
-    /// All that the rule knows gets a new name, and may be anything from there on.
+    /// All that the rule has calculated gets a new name, and may be anything from there on.
     pub fn new(
         domain: &mut Symbolic,
         (rule, live): (&Rule, &Live),
@@ -36,6 +37,9 @@ impl Body {
     ) -> Result<Option<Self>, Stop<Term>> {
         let mut names = Names { keeper: Keeper::default(), round };
         for (number, term) in round.state.iter().enumerate() {
+            if is_fixed(&domain.terms, *term) {
+                continue;
+            }
             names.keeper.name(&mut domain.terms, *term, &format!("{ROUND}{}, {number}", round.number));
         }
         let Some(state) = names.state(domain, live, state)? else { return Ok(None) };
@@ -114,9 +118,14 @@ impl Names<'_> {
     }
 }
 
+/// Whether it is one of the numbers that user space fills in, or an argument. A new name would replace it elsewhere as
+/// well.
+fn is_fixed(terms: &Terms, term: Term) -> bool {
+    matches!(terms.node(term), Node::Unknown(name) if !name.starts_with(ROUND))
+}
+
 /// Any arguments of a function, and its rule's.
-pub fn arguments(domain: &mut Symbolic, of: &[crate::contracts::Argument]) -> Option<(Vec<Value<Term>>, Vec<Term>)> {
-    use crate::contracts::Argument;
+pub fn arguments(domain: &mut Symbolic, of: &[Argument]) -> Option<(Vec<Value<Term>>, Vec<Term>)> {
     let (mut values, mut numbers) = (Vec::new(), Vec::new());
     for (place, argument) in of.iter().enumerate() {
         match argument {

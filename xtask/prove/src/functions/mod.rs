@@ -2,7 +2,10 @@
 
 mod body;
 mod cuts;
+mod path;
 mod prover;
 mod report;
+#[cfg(test)]
+mod tests;
 
 pub use self::report::{Report, json, print, prove, prove_one};

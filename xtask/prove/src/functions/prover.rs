@@ -11,15 +11,15 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     calls, contracts,
     domain::Stop,
-    facts::Facts,
     functions::{
         body::{self, Body},
         cuts,
+        path::{Counts, Path},
     },
     general::Live,
     image::Image,
     machine::{self, Event},
-    pending::{self, Follow, Pending},
+    pending::{self, Pending},
     specification::{
         self,
         call::{Rule, Step},
@@ -33,50 +33,6 @@ use crate::{
 };
 
 type Stopped = Stop<Term>;
-
-/// What was done.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    /// Places where a round begins, each looked at once; and the function's start.
-    pub bodies: u64,
-    /// Paths that came to one of them.
-    pub arrived: u64,
-    /// Ends of paths that were compared with the rule.
-    pub compared: u64,
-    /// Of these, ends where the solver was asked because terms were not the same.
-    pub asked: u64,
-    pub by_contract: u64,
-    pub instructions: u64,
-}
-
-#[derive(Clone, Debug)]
-struct Path {
-    state: State<Term>,
-    facts: Facts,
-    /// The rule's step; if it `is_next`, the one behind the body's.
-    step: Step,
-    is_next: bool,
-    /// Whether it has gone on from where the body begins.
-    has_moved: bool,
-    /// What the function has returned, if it is at its end.
-    returned: Option<Term>,
-}
-
-impl Follow for Path {
-    fn state(&mut self) -> &mut State<Term> {
-        &mut self.state
-    }
-
-    fn facts(&mut self) -> &mut Facts {
-        &mut self.facts
-    }
-
-    fn change(&mut self, mut change: impl FnMut(Term) -> Term) {
-        self.state.change_numbers(&mut change);
-        self.step.change(&mut change);
-        self.returned = self.returned.map(change);
-    }
-}
 
 #[derive(Debug)]
 pub struct Prover<'a> {
@@ -108,13 +64,23 @@ impl<'a> Prover<'a> {
         let name = image.name_at(first);
         let function = contracts::function(name).with_context(|| format!("{name} has no contract"))?;
         let rule = specification::rule(function.name).with_context(|| format!("{name} has no rule"))?;
+        Self::by_rule(image, (first, fragments), rule, function.arguments)
+    }
+
+    /// The same of any function, by this rule.
+    pub fn by_rule(
+        image: &'a Image,
+        (first, fragments): (usize, bool),
+        rule: &'static Rule,
+        arguments: &[contracts::Argument],
+    ) -> Result<Self> {
         let mut domain = Symbolic::new(fragments)?;
         domain.read_anywhere()?;
         for condition in lookup::cell::sizes(&mut domain).context("a number is not known")? {
             domain.assume(condition)?;
         }
-        let arguments = body::arguments(&mut domain, function.arguments);
-        let (values, arguments) = arguments.with_context(|| format!("{name} is handed a pointer"))?;
+        let arguments = body::arguments(&mut domain, arguments);
+        let (values, arguments) = arguments.with_context(|| format!("{} is handed a pointer", rule.name))?;
         Ok(Self {
             image,
             first,

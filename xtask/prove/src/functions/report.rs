@@ -8,7 +8,7 @@ use serde_json::{Value, json as object};
 use crate::{
     contracts,
     cost::Cost,
-    functions::prover::{Counts, Prover},
+    functions::{path::Counts, prover::Prover},
     image::Image,
 };
 
@@ -71,8 +71,9 @@ pub fn prove(image: &Image, programs: &[&str], word: &str, mut show: impl FnMut(
 fn is_grounded(reports: &[Report]) -> bool {
     let mut proven: Vec<&str> = Vec::new();
     loop {
-        let rests_well = |report: &&Report| report.rests_on.iter().all(|name| proven.contains(name));
-        let next: Vec<_> = reports.iter().filter(rests_well).map(|report| report.name).collect();
+        let rests_well = |report: &Report| report.rests_on.iter().all(|name| proven.contains(name));
+        let all_rest_well = |one: &&Report| reports.iter().all(|other| other.name != one.name || rests_well(other));
+        let next: Vec<_> = reports.iter().filter(all_rest_well).map(|report| report.name).collect();
         if next.len() == proven.len() {
             return next.len() == reports.len();
         }

@@ -1,6 +1,9 @@
 //! The table of services: two halves, each of a power of two of cells.
 
+use std::ops::Range;
+
 use crate::{
+    assumptions::CELL_SHIFTS,
     domain::Domain as _,
     specification::{
         lookup::hash::Halves,
@@ -12,8 +15,8 @@ use crate::{
 
 const TABLE: &str = "CELLS";
 const SIZE: u64 = 64;
-/// Where fields are: the address's halves, the tag, the flags, the prefix's length; a marker's best cell, and the length
-/// of that one's prefix.
+/// Where fields are: the address's halves, the tag, the flags, the prefix's length; a marker's best cell, and that
+/// one's length.
 const ADDRESS: [u64; 2] = [0, 8];
 const TAG: u64 = 16;
 const FLAGS: u64 = 44;
@@ -23,10 +26,11 @@ const BEST_LENGTH: u64 = 56;
 /// The bit of the flags that tells markers from services.
 const MARKER: u32 = 7;
 
-/// What is assumed of the numbers that user space fills in: there are 2^64 >> CELL_SHIFT cells in a half, 2 to 2^31.
+/// What is assumed of the numbers that user space fills in: there are 2^64 >> CELL_SHIFT cells in a half.
 pub fn sizes(domain: &mut Symbolic) -> Option<[Term; 3]> {
     let (cells, shift) = (domain.number("CELLS")?, domain.number("CELL_SHIFT")?);
-    let [one, width, least, most] = [1, 64, 33, 64].map(|number| domain.constant(number));
+    let Range { start, end } = CELL_SHIFTS;
+    let [one, width, least, most] = [1, 64, start, end].map(|number| domain.constant(number));
     let bits = domain.terms.subtract(width, shift);
     let power = domain.terms.shift(Op::Shl, one, bits);
     let too_small = domain.terms.less(shift, least);

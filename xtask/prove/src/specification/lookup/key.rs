@@ -1,4 +1,5 @@
-//! What a service must have besides the address: family and side, protocol, port. Which kinds of keys may take a packet.
+//! What a service must have besides the address: family and side, protocol, port; and which kinds of keys may take a
+//! packet.
 
 use crate::{
     specification::{
@@ -8,8 +9,8 @@ use crate::{
     term::Term,
 };
 
-/// What a packet is looked up by: the family's number (4 or 6) and above it the side, a bit for fragments, the protocol,
-/// the port.
+/// What a packet is looked up by: the family's number (4 or 6) and above it the side, a bit for fragments, the
+/// protocol, the port.
 pub struct Key {
     /// Family and side.
     family: Term,
