@@ -20,7 +20,7 @@ pub const CELL_SHIFTS: Range<u64> = 33..64;
 pub const MAC_BITS: u32 = 48;
 
 /// All of them.
-pub const ALL: [Assumption; 13] = [
+pub const ALL: [Assumption; 14] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
@@ -65,6 +65,11 @@ pub const ALL: [Assumption; 13] = [
     Assumption {
         what: "The third theorem alone: a half of `CELLS` has 2^64 >> CELL_SHIFT cells, 2 to 2^31; so says the number CELLS.",
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
+    },
+    Assumption {
+        what: "The lemma about the shortcut alone: where a cell of `CELLS` has the tag of a key that is no prefix's, its \
+               field `prefix` is 0.",
+        by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
     },
     Assumption {
         what: "A function that programs call out of line returns the same whenever one packet's program calls it with \

@@ -2,6 +2,7 @@
 
 mod body;
 mod cuts;
+mod few;
 mod path;
 mod prover;
 mod report;

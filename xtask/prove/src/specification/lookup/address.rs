@@ -21,9 +21,9 @@ pub const SEARCH_ADDRESS: Rule = Rule::at_once(ADDRESS, search_address);
 pub const SEARCH: Rule = Rule::at_once("modlb_search", search);
 
 /// Bits of the control word: some service has no port, no protocol, a prefix.
-const ANY_PORT: u32 = 2;
-const ANY_PROTOCOL: u32 = 3;
-const PREFIX: u32 = 4;
+pub const ANY_PORT: u32 = 2;
+pub const ANY_PROTOCOL: u32 = 3;
+pub const PREFIX: u32 = 4;
 
 /// The number of the cell plus 1 of the most specific kind that has one, or 0.
 fn search_address(world: &mut World<'_>, arguments: &[Term]) -> Ruled<Step> {

@@ -44,16 +44,28 @@ fn field(world: &mut World<'_>, number: Term, offset: u64, size: u64) -> Ruled<T
     world.table(TABLE, address, size)
 }
 
-/// Whether it holds this key.
-pub fn holds(world: &mut World<'_>, number: Term, tag: Term, length: Term, address: Halves) -> Ruled<bool> {
-    let (own_tag, own_length) = (field(world, number, TAG, 4)?, field(world, number, PREFIX, 4)?);
-    let mut equal = vec![world.domain.terms.equal(own_tag, tag), world.domain.terms.equal(own_length, length)];
+/// Whether it holds this key; the length of a prefix counts if it is given.
+pub fn holds(world: &mut World<'_>, number: Term, tag: Term, length: Option<Term>, address: Halves) -> Ruled<bool> {
+    let own_tag = field(world, number, TAG, 4)?;
+    let mut equal = vec![world.domain.terms.equal(own_tag, tag)];
+    if let Some(length) = length {
+        let own_length = field(world, number, PREFIX, 4)?;
+        equal.push(world.domain.terms.equal(own_length, length));
+    }
     for (offset, half) in ADDRESS.into_iter().zip(address) {
         let own = field(world, number, offset, 8)?;
         equal.push(world.domain.terms.equal(own, half));
     }
     let all = world.domain.terms.all(&equal);
     world.ask(all)
+}
+
+/// What is assumed of a cell with this tag, which is no prefix's: it has the length 0.
+pub fn has_no_length(world: &mut World<'_>, number: Term, tag: Term) -> Ruled<Term> {
+    let (own_tag, length) = (field(world, number, TAG, 4)?, field(world, number, PREFIX, 4)?);
+    let (has_tag, zero) = (world.domain.terms.equal(own_tag, tag), world.constant(0));
+    let (has_another, has_none) = (world.domain.terms.not(has_tag), world.domain.terms.equal(length, zero));
+    Ok(world.domain.terms.any(&[has_another, has_none]))
 }
 
 /// Whether nothing is in it; no key has the tag 0.

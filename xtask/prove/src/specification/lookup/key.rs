@@ -60,19 +60,29 @@ impl Key {
     pub fn candidates(&self, world: &mut World<'_>, kinds: &Kinds) -> Ruled<Vec<Candidate>> {
         let zero = world.constant(0);
         let any = (kinds.any, Some(tag(world, self.family, kinds.any, zero, zero)));
+        let has_port = self.has_port(world)?;
         if world.is(self.fragment, 1)? {
             let fragment = tag(world, self.family, kinds.fragment, self.protocol, zero);
             return Ok(vec![(kinds.fragment, Some(fragment)), any]);
         }
-        let protocol = world.domain.terms.slice(self.protocol, 0, 8);
-        let has_ports = upper::with_ports(&mut world.domain.terms, protocol);
-        let port = if world.ask(has_ports)? {
-            Some(tag(world, self.family, kinds.port, self.protocol, self.port))
-        } else {
-            None
-        };
+        let port = has_port.then(|| tag(world, self.family, kinds.port, self.protocol, self.port));
         let protocol = tag(world, self.family, kinds.protocol, self.protocol, zero);
         Ok(vec![(kinds.port, port), (kinds.protocol, Some(protocol)), any])
+    }
+
+    /// The tag of address, protocol and port.
+    pub fn port(&self, world: &mut World<'_>) -> Term {
+        tag(world, self.family, ADDRESSES.port, self.protocol, self.port)
+    }
+
+    /// Whether the packet is no fragment, and its protocol has ports.
+    pub fn has_port(&self, world: &mut World<'_>) -> Ruled<bool> {
+        if world.is(self.fragment, 1)? {
+            return Ok(false);
+        }
+        let protocol = world.domain.terms.slice(self.protocol, 0, 8);
+        let has_ports = upper::with_ports(&mut world.domain.terms, protocol);
+        world.ask(has_ports)
     }
 
     /// The tag of the host's own addresses, which have no side.

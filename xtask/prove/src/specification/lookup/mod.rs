@@ -2,8 +2,9 @@
 
 mod address;
 pub mod cell;
+pub mod few;
 mod filter;
-mod hash;
+pub mod hash;
 mod key;
 mod longest;
 mod prefix;

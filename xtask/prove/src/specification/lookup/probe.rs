@@ -15,6 +15,8 @@ use crate::{
 
 const NAME: &str = "modlb_probe";
 const MOST: u64 = 8;
+/// The bit of the control word.
+const HALF: u32 = 0;
 
 pub const RULE: Rule = Rule { name: NAME, start, round, invariant };
 
@@ -34,13 +36,17 @@ pub fn probe(
 fn start(world: &mut World<'_>, arguments: &[Term]) -> Ruled<Step> {
     let [_, _, key, hash, control] = parts(arguments)?;
     let tag = world.bits(key, 0, 32);
+    let (half, number) = home(world, hash, tag, control)?;
+    Ok(Step::round(0, [half, number]))
+}
+
+/// The half, and the number of a key's home.
+pub fn home(world: &mut World<'_>, hash: Term, tag: Term, control: Term) -> Ruled<(Term, Term)> {
     let home = hash::home(world, hash, tag, control)?;
-    let half = world.bits(control, 0, 1);
-    let half = u64::from(!world.is(half, 0)?);
+    let half = u64::from(world.has_bit(control, HALF)?);
     let half = world.constant(half);
     let first = cell::first_of_half(world, half)?;
-    let number = world.add(first, home);
-    Ok(Step::round(0, [half, number]))
+    Ok((half, world.add(first, home)))
 }
 
 fn round(world: &mut World<'_>, arguments: &[Term], Round { number: round, state }: &Round) -> Ruled<Step> {
@@ -51,7 +57,7 @@ fn round(world: &mut World<'_>, arguments: &[Term], Round { number: round, state
         return Ok(none);
     }
     let (tag, length) = (world.bits(key, 0, 32), world.bits(key, 32, 32));
-    if cell::holds(world, number, tag, length, [high, low])? {
+    if cell::holds(world, number, tag, Some(length), [high, low])? {
         return Ok(Step::Returns(world.plus(number, 1)));
     }
     if cell::is_empty(world, number)? {
