@@ -1,6 +1,6 @@
 //! What proofs rest on. docs/PROOF.md repeats it line by line; a test compares them.
 
-use crate::contracts::{self, Function};
+use std::ops::Range;
 
 /// An assumption, and who sees to it that it holds.
 #[derive(Debug)]
@@ -11,9 +11,11 @@ pub struct Assumption {
 
 /// Frames are shorter than 2^32 bytes.
 pub const LENGTH_BITS: u32 = 32;
-/// Places in the first buffer, for the theorem about the general path alone.
+/// Places in the first buffer, for all theorems but the first.
 pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
+/// By how many bits hashes are shifted to the numbers of cells, for the theorem about functions alone.
+pub const CELL_SHIFTS: Range<u64> = 33..64;
 /// The upper 16 bits of the interface's MAC are zeros.
 pub const MAC_BITS: u32 = 48;
 /// No table has more entries.
@@ -22,7 +24,7 @@ pub const ENTRIES_BITS: u32 = 26;
 pub const SHIFT_BITS: u32 = 6;
 
 /// All of them.
-pub const ALL: [Assumption; 14] = [
+pub const ALL: [Assumption; 17] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
@@ -75,8 +77,23 @@ pub const ALL: [Assumption; 14] = [
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
     },
     Assumption {
-        what: "The second theorem alone: a frame's first buffer is shorter than 2^15 bytes.",
+        what: "The second and the third theorem: a frame's first buffer is shorter than 2^15 bytes.",
         by: "nobody where an interface's MTU is larger: the programs keep 15 bits of the place of an upper layer",
+    },
+    Assumption {
+        what: "The third theorem alone: a half of `CELLS` has 2^64 >> CELL_SHIFT cells, 2 to 2^31; so says the number CELLS.",
+        by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
+    },
+    Assumption {
+        what: "The lemma about the shortcut alone: where a cell of `CELLS` has the tag of a key that is no prefix's, its \
+               field `prefix` is 0.",
+        by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
+    },
+    Assumption {
+        what: "A function that programs call out of line returns the same whenever one packet's program calls it with \
+               the same arguments.",
+        by: "the kernel's verifier: it reads nothing without a value; `xtask/prove/src/pure.rs`: it writes to its \
+             stack alone, and reads only tables that the program has not written to",
     },
     Assumption {
         what: "The solver is right when it says that something is impossible, and so is `xtask/prove`.",
@@ -84,20 +101,9 @@ pub const ALL: [Assumption; 14] = [
     },
 ];
 
-/// The lines of the document's table: of all of these, and of each function that is not looked into.
+/// The lines of the document's table.
 pub fn lines() -> Vec<(String, String)> {
-    let fixed = ALL.iter().map(|Assumption { what, by }| ((*what).to_owned(), (*by).to_owned()));
-    fixed.chain(contracts::FUNCTIONS.iter().map(of_function)).collect()
-}
-
-fn of_function(Function { name, symbol: _, arguments }: &Function) -> (String, String) {
-    let what = format!(
-        "`{name}` returns the same whenever one packet's program calls it with the same {} arguments.",
-        arguments.len()
-    );
-    let by = "the kernel's verifier: it reads nothing without a value; `xtask/prove/src/pure.rs`: it writes to its \
-              stack alone, and reads only tables that the program has not written to";
-    (what, by.into())
+    ALL.iter().map(|Assumption { what, by }| ((*what).to_owned(), (*by).to_owned())).collect()
 }
 
 #[cfg(test)]

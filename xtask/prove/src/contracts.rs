@@ -66,7 +66,8 @@ const fn of_numbers(name: &'static str, count: usize) -> Function {
     Function { name, symbol: Symbol::Name, arguments: NUMBERS.split_at(count).0 }
 }
 
-/// All of them, with their signatures in `lb-ebpf/src`. Each is an assumption, see [`crate::assumptions::lines`].
+/// All of them, with their signatures in `lb-ebpf/src`. What they return is proven,
+/// see [`crate::functions`].
 pub const FUNCTIONS: [Function; 7] = [
     of_numbers("modlb_search", 4),
     of_numbers("modlb_search_address", 4),

@@ -4,7 +4,7 @@
 //! Nothing is resolved that user space fills in only when it loads a program: such an instruction keeps its symbol.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     rc::Rc,
 };
 
@@ -127,6 +127,17 @@ impl Image {
         found.dedup();
         let [one] = found[..] else { bail!("{name} calls {} functions called {part}", found.len()) };
         Ok(one)
+    }
+
+    /// The function that starts there, and all that it calls, and they.
+    pub fn reached(&self, first: usize) -> BTreeSet<usize> {
+        let (mut found, mut work) = (BTreeSet::new(), vec![first]);
+        while let Some(first) = work.pop() {
+            if found.insert(first) {
+                work.extend(self.code[self.body(first)].iter().filter_map(|insn| insn.target));
+            }
+        }
+        found
     }
 
     /// The instructions of the function that starts there.

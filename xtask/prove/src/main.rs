@@ -15,6 +15,7 @@ mod domain;
 mod ends;
 mod eval;
 mod facts;
+mod functions;
 mod half;
 mod handed_on;
 mod helpers;
@@ -154,10 +155,17 @@ fn prove(options: &Options, file: &[u8], wanted: &[&str]) -> Result<bool> {
     let theorems: Vec<_> = specified.into_iter().chain(direct).collect();
     let jobs = theorems.iter().flat_map(|theorem| wanted.iter().map(|program| (*theorem, *program)));
     let (mut is_proven, json) = prove_all(options, file, &jobs.collect::<Vec<_>>())?;
+    let functions = functions::prove(&image::Image::read(file)?, wanted, |report| {
+        if !options.json {
+            println!("{}", functions::text(report));
+        }
+    })?;
+    is_proven &= functions.iter().all(functions::Report::is_proven);
     let remainder = remainder::prove();
     is_proven &= remainder.is_proven();
     if options.json {
-        println!("{:#}", report::whole(file, &json, &remainder::json(&remainder))?);
+        let functions: Vec<_> = functions.iter().map(functions::json).collect();
+        println!("{:#}", report::whole(file, &json, &functions, &remainder::json(&remainder))?);
     } else {
         println!("{}\n{}", remainder::text(&remainder), report::summary(file)?);
     }

@@ -182,7 +182,7 @@ pub fn json(report: &Report) -> Value {
 }
 
 /// All theorems: what was proven of each program, and of the formula.
-pub fn whole(file: &[u8], programs: &[Value], remainder: &Value) -> Result<Value> {
+pub fn whole(file: &[u8], programs: &[Value], functions: &[Value], remainder: &Value) -> Result<Value> {
     let assumptions: Vec<_> =
         assumptions::lines().into_iter().map(|(what, by)| json!({ "what": what, "by": by })).collect();
     let code = code_digest::digest(file, &code_digest::PROVEN_PROGRAMS)?;
@@ -190,6 +190,7 @@ pub fn whole(file: &[u8], programs: &[Value], remainder: &Value) -> Result<Value
         "digest": code,
         "object_sha256": digest(file),
         "programs": programs,
+        "functions": functions,
         "remainder": remainder,
         "assumptions": assumptions,
     }))

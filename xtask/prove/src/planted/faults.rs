@@ -13,6 +13,8 @@ pub enum Where {
     General,
     /// A function that the general path calls, by a part of its name.
     Called(&'static str),
+    /// One with a contract, by the contract's name.
+    Function(&'static str),
 }
 
 use Where::{Fast, General};

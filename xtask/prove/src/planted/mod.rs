@@ -4,6 +4,7 @@
 mod bounds;
 mod deciding;
 mod faults;
+mod functions;
 mod mutate;
 mod patterns;
 mod reading;
@@ -19,7 +20,7 @@ use self::{
     faults::{EXAMPLE, FAULTS, Fault, Where},
     verdict::{Case, Verdict},
 };
-use crate::{code_digest::PROVEN_PROGRAMS, image::Image, parallel, theorem::GENERAL};
+use crate::{code_digest::PROVEN_PROGRAMS, contracts, image::Image, parallel, theorem::GENERAL};
 
 /// Plants each with this word in its name in turn; whether all were refuted by a frame that shows it, and by the kernel
 /// where it can be asked.
@@ -27,7 +28,8 @@ pub fn run(file: &[u8], program: Option<&str>, word: &str) -> Result<bool> {
     let fits = |fault: &&Fault| {
         fault.name.contains(word) && fault.program.is_none_or(|only| program.is_none_or(|program| program == only))
     };
-    let all = FAULTS.iter().chain(&bounds::FAULTS).chain(&reading::FAULTS).chain(&deciding::FAULTS);
+    let lists = [&FAULTS[..], &bounds::FAULTS, &reading::FAULTS, &deciding::FAULTS, &functions::FAULTS];
+    let all = lists.into_iter().flatten();
     let faults: Vec<_> = all.filter(fits).collect();
     ensure!(!faults.is_empty(), "no planted fault has {word} in its name");
     let of = |fault: &Fault| program.or(fault.program).unwrap_or(PROVEN_PROGRAMS[0]).to_owned();
@@ -64,6 +66,11 @@ fn plant(image: &Image, program: &str, fault: &Fault) -> Result<(Image, usize)> 
         Where::Fast => image.function(program)?,
         Where::General => image.called(program, GENERAL)?,
         Where::Called(part) => image.called(image.name_at(image.called(program, GENERAL)?), part)?,
+        Where::Function(name) => {
+            let is_it = |first: &usize| contracts::function(image.name_at(*first)).is_some_and(|it| it.name == name);
+            let reached = image.reached(image.function(program)?);
+            reached.into_iter().find(is_it).with_context(|| format!("{program} does not call {name}"))?
+        }
     };
     let fits = |number: &usize| {
         let insn = &image.code[*number];

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::shown;
 use crate::{
+    functions,
     image::Image,
     kernel::confirm::{Confirmed, Judge},
     stages::{self, Entry},
@@ -44,6 +45,9 @@ const PROOF_LIMIT: Duration = Duration::from_secs(600);
 impl Case<'_> {
     pub fn judge(&self) -> Result<Verdict> {
         let entries = self.entries()?;
+        if entries.is_empty() {
+            return self.judge_function();
+        }
         for entry in &entries {
             match stages::fault(self.changed, self.program, *entry, Instant::now() + PROOF_LIMIT) {
                 Ok(None) => {}
@@ -52,6 +56,19 @@ impl Case<'_> {
             }
         }
         Ok(Verdict::Proven { functions: entries.len() })
+    }
+
+    /// The same of a change within a function that has a contract.
+    fn judge_function(&self) -> Result<Verdict> {
+        let first = self.image.reached(self.image.function(self.program)?);
+        let first = first.into_iter().find(|first| self.image.body(*first).contains(&self.number));
+        let first = first.context("the program does not run the changed instruction")?;
+        let fragments = self.program.ends_with("_frags");
+        match functions::fault(self.changed, first, fragments, Instant::now() + PROOF_LIMIT) {
+            Ok(None) => Ok(Verdict::Proven { functions: 1 }),
+            Ok(Some(what)) => self.show(Entry::General, what),
+            Err(error) => self.show(Entry::General, format!("{error:#}")),
+        }
     }
 
     /// The functions that come by the changed instruction.

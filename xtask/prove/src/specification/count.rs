@@ -58,7 +58,7 @@ mod packed {
 /// Counts a packet for the server with this counter: in the packed counter, and if that would be full, in the counter,
 /// to which the packed one is added.
 pub fn server(world: &mut World<'_>, number: Term) -> Ruled<()> {
-    let (cpu, counters) = (world.domain.cpu(), world.named("COUNTERS")?);
+    let (cpu, counters) = (world.domain.cpu(), world.filled_in("COUNTERS")?);
     let first = world.calculate(Alu::Mul, cpu, counters);
     let index = world.add(first, number);
     if !world.is_less(index, "ALL_COUNTERS")? {

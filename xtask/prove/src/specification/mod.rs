@@ -2,12 +2,15 @@
 //!
 //! A rule goes from one stage to the next. Behind a stage nothing of the frame is known but what the stage says.
 
+pub mod call;
 pub mod cell;
 mod count;
 pub mod effects;
 mod ipv4;
 mod ipv6;
 pub mod link_layer;
+pub mod lookup;
+mod numbers;
 mod outcome;
 mod packet;
 mod quote;
@@ -17,6 +20,7 @@ pub mod service;
 mod slot;
 pub mod stage;
 pub mod upper;
+mod walk;
 pub mod world;
 
 use self::{
@@ -26,6 +30,11 @@ use self::{
     world::{Halt, Ruled, World},
 };
 use crate::{domain::Stop, term::Term};
+
+/// The rule about the function with this contract.
+pub fn rule(name: &str) -> Option<&'static call::Rule> {
+    std::iter::once(&walk::RULE).chain(&lookup::RULES).find(|rule| rule.name == name)
+}
 
 /// The next stage. [`Stop::Fork`]: what is known here does not tell which.
 pub fn next(world: &mut World<'_>, stage: &Stage) -> Result<Stage, Stop<Term>> {

@@ -79,7 +79,7 @@ pub fn by_next_hop(world: &mut World<'_>, counter: Term) -> Ruled<Verdict> {
 
 /// Where the entry is. `None`: the server is this host.
 fn entry(world: &mut World<'_>, counter: Term) -> Ruled<Option<Term>> {
-    let (control, counters) = (world.domain.control(), world.named("COUNTERS")?);
+    let (control, counters) = (world.domain.control(), world.filled_in("COUNTERS")?);
     let index = if world.has_bit(control, 0)? { world.add(counters, counter) } else { counter };
     let index = world.bits(index, 0, 32);
     let both = world.times(counters, 2);
@@ -104,7 +104,7 @@ fn bytes(world: &mut World<'_>, entry: Term, offset: u64, size: u32) -> Ruled<By
 
 /// The action that sends a frame by an interface: that which it came in by, or another, if frames can be sent there.
 fn by(world: &mut World<'_>, interface: Term) -> Ruled<u64> {
-    let own = world.named("INTERFACE")?;
+    let own = world.filled_in("INTERFACE")?;
     if world.are_equal(interface, own)? {
         return Ok(XDP_TX);
     }
@@ -163,7 +163,7 @@ fn address(world: &mut World<'_>, destination: Bytes, source: Bytes) {
 
 /// The interface's own MAC.
 fn own(world: &mut World<'_>) -> Ruled<Bytes> {
-    let own = world.named("INTERFACE_MAC")?;
+    let own = world.filled_in("INTERFACE_MAC")?;
     Ok(world.domain.bytes(&own, 6))
 }
 

@@ -4,9 +4,9 @@ use crate::{
     specification::{
         cell::{Cell, Field, flag},
         count,
+        lookup::hash,
         outcome::Outcome::{self, Local, Loop},
         send,
-        service::hash,
         stage::{self, Verdict},
         world::{Ruled, World},
     },
@@ -53,8 +53,8 @@ fn is_from_peer(world: &mut World<'_>, cell: &Cell) -> Ruled<bool> {
     source.reverse();
     let mac = stage::number(&mut world.domain.terms, &source);
     let set = cell.field(world, Field::Peers)?;
-    let (tag, hash, control) = (world.constant(PEER), hash(world, set, mac), world.domain.control());
-    let found = world.function("modlb_probe", &[set, mac, tag, hash, control]);
+    let (tag, hash, control) = (world.constant(PEER), hash::of_address(world, [set, mac]), world.domain.control());
+    let found = world.call("modlb_probe", &[set, mac, tag, hash, control]);
     Ok(!world.is(found, 0)?)
 }
 

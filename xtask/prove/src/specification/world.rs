@@ -85,11 +85,6 @@ impl World<'_> {
         self.domain.facts.refine(&mut self.domain.terms, result)
     }
 
-    /// The number that user space fills in.
-    pub fn named(&mut self, name: &str) -> Ruled<Term> {
-        self.domain.number(name).ok_or_else(|| Stop::Failed(format!("there is no number {name}")).into())
-    }
-
     pub fn times(&mut self, number: Term, factor: u64) -> Term {
         let factor = self.constant(factor);
         self.domain.terms.multiply(number, factor)
@@ -160,7 +155,7 @@ impl World<'_> {
 
     /// Whether it is less than a number that user space fills in.
     pub fn is_less(&mut self, number: Term, limit: &str) -> Ruled<bool> {
-        let limit = self.named(limit)?;
+        let limit = self.filled_in(limit)?;
         let condition = self.domain.terms.less(number, limit);
         self.ask(condition)
     }
@@ -175,12 +170,6 @@ impl World<'_> {
     pub fn number(&mut self, at: Term, size: u64) -> Term {
         let bytes = self.bytes(at, size);
         stage::number(&mut self.domain.terms, &bytes)
-    }
-
-    /// Whether a bit of a number is set.
-    pub fn has_bit(&mut self, number: Term, bit: u32) -> Ruled<bool> {
-        let bit = self.bits(number, bit, 1);
-        self.is(bit, 1)
     }
 
     /// So many bytes of the frame.

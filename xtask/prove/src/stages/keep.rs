@@ -13,7 +13,7 @@ use crate::{
     term::{Node, Term, Terms},
 };
 
-/// Terms by which others are replaced.
+/// Terms by which others are replaced. Names of the packet's parts, and of rounds, are the only ones that must be.
 #[derive(Debug, Default)]
 pub struct Keeper {
     /// Bytes of the packet are kept, since they are read again.
@@ -76,7 +76,7 @@ impl Keeper {
     }
 
     /// Gives a term a new name, part by part.
-    fn name(&mut self, terms: &mut Terms, term: Term, name: &str) {
+    pub fn name(&mut self, terms: &mut Terms, term: Term, name: &str) {
         for (number, part) in terms.parts(term).into_iter().enumerate() {
             if terms.known(part).is_some() || self.names.contains_key(&part) {
                 continue;
@@ -184,6 +184,9 @@ impl Keeper {
     }
 }
 
+/// What the names of a round's numbers start with.
+pub const ROUND: &str = "round ";
+
 fn is_of_packet(name: &str) -> bool {
-    ["packet ", "flow ", "quote "].iter().any(|start| name.starts_with(start))
+    ["packet ", "flow ", "quote ", ROUND].iter().any(|start| name.starts_with(start))
 }

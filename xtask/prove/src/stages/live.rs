@@ -37,8 +37,9 @@ impl Live {
         let body = image.body(first);
         let code = &image.code[body.clone()];
         let arguments = (0..).zip(code).filter_map(|(number, insn)| {
-            let function = contracts::function(image.name_at(insn.target?))?;
-            Some((number, function.arguments.len() as u8))
+            let target = insn.target?;
+            let function = contracts::function(image.name_at(target));
+            Some((number, function.map_or_else(|| arity(image, target), |function| function.arguments.len() as u8)))
         });
         let arguments = arguments.collect();
         let mut live = Self { first, arguments, before: vec![BTreeSet::new(); code.len() + 1], shared: shared(code) };
@@ -91,6 +92,12 @@ impl Live {
         live.extend(reads);
         live
     }
+}
+
+/// How many arguments a function takes at most, by what it reads before it is written.
+fn arity(image: &Image, first: usize) -> u8 {
+    let live = Live::of(image, first);
+    (1..=5).rev().find(|register| live.has(first, *register)).unwrap_or(0)
 }
 
 fn bytes(at: i16, size: u32) -> impl Iterator<Item = Slot> {

@@ -14,5 +14,7 @@ mod walk;
 
 pub use self::{
     entry::Entry,
+    keep::{Keeper, ROUND},
+    live::Live,
     report::{fault, json, prove, text},
 };

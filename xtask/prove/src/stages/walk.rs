@@ -8,12 +8,7 @@ use crate::{
     insn::Operation,
     machine::{self, Event},
     pending,
-    specification::{
-        self,
-        service::{self, Few},
-        stage::Stage,
-        world::World,
-    },
+    specification::{self, lookup::few::Few, service, stage::Stage, world::World},
     stages::{
         body::Body,
         entry::{Entry, SEARCH, SEARCH_PREFIX, UNDECIDED},
@@ -99,7 +94,7 @@ impl Prover<'_> {
         // Before anything is done: what the rule leaves open is looked at from this call on.
         let few = self.rule(path, |world, stage| {
             match specification::until(world, stage, |stage| matches!(stage, Stage::Flow(_)))? {
-                Stage::Flow(flow) => specification::ask(world, |world| service::few_of(world, &flow)).map(Some),
+                Stage::Flow(flow) => specification::ask(world, |world| service::few(world, &flow)).map(Some),
                 _ => Ok(None),
             }
         })?;
