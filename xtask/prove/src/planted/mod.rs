@@ -28,7 +28,7 @@ pub fn run(file: &[u8], program: Option<&str>, word: &str) -> Result<bool> {
     let fits = |fault: &&Fault| {
         fault.name.contains(word) && fault.program.is_none_or(|only| program.is_none_or(|program| program == only))
     };
-    let lists = [&FAULTS[..], &bounds::FAULTS, &reading::FAULTS, &deciding::FAULTS, &functions::FAULTS];
+    let lists = [&deciding::FAULTS[..], &functions::FAULTS, &reading::FAULTS, &bounds::FAULTS, &FAULTS];
     let all = lists.into_iter().flatten();
     let faults: Vec<_> = all.filter(fits).collect();
     ensure!(!faults.is_empty(), "no planted fault has {word} in its name");
