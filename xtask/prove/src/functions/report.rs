@@ -10,6 +10,7 @@ use crate::{
     cost::Cost,
     functions::{few, path::Counts, prover::Prover},
     image::Image,
+    solver,
     specification::lookup,
 };
 
@@ -104,6 +105,7 @@ fn prove_shortcut() -> Result<Report> {
 pub fn fault(image: &Image, first: usize, fragments: bool, deadline: Instant) -> Result<Option<String>> {
     let mut prover = Prover::new(image, first, fragments)?;
     prover.deadline = Some(deadline);
+    prover.domain.solver.limit(solver::SHORT_MS)?;
     prover.run()?;
     Ok(prover.refutations.into_iter().next())
 }
