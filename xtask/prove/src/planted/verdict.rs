@@ -35,8 +35,8 @@ pub enum Verdict {
     Open(String),
 }
 
-/// How long frames are looked for that show a fault.
-const LIMIT: Duration = Duration::from_secs(100);
+/// How long frames are looked for that show a fault; it takes a minute of CPU time at most, others may use it as well.
+const LIMIT: Duration = Duration::from_secs(300);
 /// How long a proof may take that a change is harmless.
 const PROOF_LIMIT: Duration = Duration::from_secs(900);
 
