@@ -90,10 +90,46 @@ pub fn fill(random: &mut Random, world: &mut Numbers, cpus: u64, splits: bool) {
             tables.put("PREFIXES", at + 132, &random.bytes(4));
         }
     }
+    for half in 0..2 {
+        filters(random, &mut tables, service, half);
+    }
     let standby = if random.chance(5) { 2 } else { 0 };
-    let control = random.next() & !2 & !(if random.chance(50) { 0x3c } else { 0 }) | standby;
+    let any = random.next();
+    let mut others = random.pick(&[0, 0, OTHERS, any]);
+    if let Some(kind) = kind.filter(|_| random.chance(60)) {
+        others = of_kind(kind);
+    }
+    let control = random.next() & !(2 | OTHERS) | others & OTHERS | standby;
     tables.put("CONTROL", 0, &control.to_le_bytes());
     world.tables = tables.0;
+}
+
+/// The bits of the control word that say which kinds of services are in use besides those with a port, and each one's.
+const OTHERS: u64 = 0x1c;
+
+const fn of_kind(kind: u32) -> u64 {
+    match kind {
+        2 => 4,
+        3 => 8,
+        5..=8 => 16,
+        _ => 0,
+    }
+}
+
+/// Filters of a half that let this service's address through, or not.
+fn filters(random: &mut Random, tables: &mut Filled, service: Service, half: u64) {
+    const SIZE: u64 = 64 + 8_192;
+    let at = SIZE * (2 * half + u64::from(service.six));
+    let mut start = frames::address(service.six, service.last);
+    start.resize(8, 0);
+    let start = u64::from_be_bytes(std::array::from_fn(|byte| start[byte]));
+    let skip = random.pick(&[0, 0, 8, 48]);
+    let block = start << skip >> 48;
+    tables.put("FILTERS", at + 16, &u64::to_le_bytes(skip));
+    tables.put("FILTERS", at + 24, &random.next().to_le_bytes());
+    if random.chance(80) {
+        tables.put("FILTERS", at + 64 + block / 64 * 8, &[0xff; 8]);
+    }
 }
 
 #[derive(Default)]
