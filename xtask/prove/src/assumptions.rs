@@ -14,11 +14,12 @@ pub const LENGTH_BITS: u32 = 32;
 /// Places in the first buffer, for the theorem about the general path alone.
 pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
+pub const SEGMENTS_BITS: u32 = 32;
 /// The upper 16 bits of the interface's MAC are zeros.
 pub const MAC_BITS: u32 = 48;
 
 /// All of them.
-pub const ALL: [Assumption; 11] = [
+pub const ALL: [Assumption; 15] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
@@ -38,7 +39,14 @@ pub const ALL: [Assumption; 11] = [
                addresses up to 2^32 behind its start do not wrap around.",
         by: "the kernel: frames have at most some hundred thousand bytes",
     },
-    Assumption { what: "A frame is at least as long as its first buffer.", by: "the kernel: `bpf_xdp_get_buff_len`" },
+    Assumption {
+        what: "A frame is at least as long as its first buffer, and a socket buffer as its linear part.",
+        by: "the kernel: `bpf_xdp_get_buff_len`, `len` of `__sk_buff`",
+    },
+    Assumption {
+        what: "`len` and `gso_segs` of a socket buffer are the same whenever they are read.",
+        by: "the kernel: where the fast path decides, neither path changes the buffer but by its bytes",
+    },
     Assumption {
         what: "While a packet is decided about, nobody else writes to it or to the tables.",
         by: "two halves and the control word (ARCHITECTURE.md); counters of a CPU are its own",
@@ -55,6 +63,19 @@ pub const ALL: [Assumption; 11] = [
     Assumption {
         what: "The number INTERFACE_MAC is below 2^48.",
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
+    },
+    Assumption {
+        what: "`member` and `steer`: the number CELLS is 2^64 >> CELL_SHIFT, and CELL_SHIFT is from 32 to 63.",
+        by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
+    },
+    Assumption {
+        what: "`member` and `steer`: the number GROUP_MAC stays the same.",
+        by: "the kernel: it is frozen before the program is loaded",
+    },
+    Assumption {
+        what: "`member` and `steer`: a cell of an address with a port has 0 for the length of a prefix, and if the \
+               address is IPv4, for its first half.",
+        by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
     },
     Assumption {
         what: "The second theorem alone: a frame's first buffer is shorter than 2^15 bytes.",

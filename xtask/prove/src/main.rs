@@ -18,6 +18,8 @@ mod general;
 mod helpers;
 mod image;
 mod insn;
+mod invariants;
+mod joins;
 mod kernel;
 mod machine;
 mod memory;
@@ -26,6 +28,7 @@ mod numbers;
 mod paths;
 mod pending;
 mod planted;
+mod programs;
 #[cfg(test)]
 mod properties;
 mod pure;
@@ -51,13 +54,15 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
+use crate::code_digest::PROVEN_PROGRAMS;
+
 /// Proves that the datapath's fast path decides as its general path does, and that this reads packets as the design
 /// says.
 #[derive(Debug, Parser)]
 struct Options {
     /// The datapath's object file
     object: PathBuf,
-    /// Only this program: balancer or balancer_frags
+    /// Only this program: balancer, balancer_frags, member, member_frags or steer
     #[arg(long, value_name = "PROGRAM")]
     only: Option<String>,
     /// Print JSON
@@ -93,8 +98,6 @@ struct Options {
     seed: u64,
 }
 
-const PROGRAMS: [&str; 2] = code_digest::PROVEN_PROGRAMS;
-
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -110,10 +113,11 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool> {
     let file = std::fs::read(&options.object).with_context(|| format!("reading {}", options.object.display()))?;
     let image = image::Image::read(&file)?;
-    let known = |only: &String| PROGRAMS.contains(&only.as_str());
-    ensure!(options.only.as_ref().is_none_or(known), "the programs are {}", PROGRAMS.join(" and "));
-    let wanted: Vec<_> =
-        PROGRAMS.into_iter().filter(|program| options.only.as_deref().is_none_or(|only| only == *program)).collect();
+    let wanted = match &options.only {
+        Some(only) => vec![programs::find(only)?.name],
+        None if options.all => programs::ALL.iter().map(|program| program.name).collect(),
+        None => PROVEN_PROGRAMS.to_vec(),
+    };
     if let Some(word) = &options.planted {
         return planted::run(&file, &image, options.only.as_deref(), word);
     }
@@ -124,15 +128,17 @@ fn run(options: &Options) -> Result<bool> {
         return in_kernel(&file, &image, &wanted, states, options.seed);
     }
     if options.general {
-        return Ok(prove_general(options, &image, &wanted)?.iter().all(general::Report::is_proven));
+        let reports = prove_general(options, &image, &wanted)?;
+        ensure!(!reports.is_empty(), "that theorem is about {}", PROVEN_PROGRAMS.join(" and "));
+        return Ok(reports.iter().all(general::Report::is_proven));
     }
     let is_proven = prove(options, &file, &image, &wanted)?;
     if !options.all {
         return Ok(is_proven);
     }
     let planted = planted::run(&file, &image, None, "")?;
-    let mutations = planted::mutations(&file, &image, &wanted, MUTATIONS, options.seed)?;
-    Ok(in_kernel(&file, &image, &wanted, STATES, options.seed)? && is_proven && planted && mutations)
+    let mutations = planted::mutations(&file, &image, &PROVEN_PROGRAMS, MUTATIONS, options.seed)?;
+    Ok(in_kernel(&file, &image, &PROVEN_PROGRAMS, STATES, options.seed)? && is_proven && planted && mutations)
 }
 
 /// How many mutations, and states in the kernel, make up everything.
@@ -141,6 +147,8 @@ const STATES: u64 = 10_000;
 
 /// Whether the machine does what the kernel does, and a fault is noticed.
 fn in_kernel(file: &[u8], image: &image::Image, wanted: &[&str], states: u64, seed: u64) -> Result<bool> {
+    let known = wanted.iter().all(|program| PROVEN_PROGRAMS.contains(program));
+    ensure!(known, "random states are made for {}", PROVEN_PROGRAMS.join(" and "));
     let faulty = planted::example(image, wanted[0])?;
     kernel::trial::run(file, (image, &faulty), wanted, states, seed)
 }
@@ -170,7 +178,7 @@ fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) 
 /// The same of the theorem about the general path.
 fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<general::Report>> {
     let mut reports = Vec::new();
-    for program in wanted {
+    for program in wanted.iter().filter(|program| PROVEN_PROGRAMS.contains(program)) {
         reports.push(general::prove(image, program, None)?);
         if !options.json {
             general::print(reports.last().context("nothing was proven")?);

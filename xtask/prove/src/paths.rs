@@ -7,11 +7,13 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     calls, contracts,
     domain::{Domain as _, Stop},
+    joins::{self, Joined},
     machine::{self, Event},
     pending,
     refute::USUAL,
     state::State,
     symbolic::Symbolic,
+    term::Term,
     theorem::{Focus, Path, Phase, Prover, Stopped},
 };
 
@@ -97,6 +99,7 @@ impl Prover<'_> {
             self.counts.instructions += 1;
             match machine::step(self.image, &mut path.state, &mut self.domain) {
                 Ok(Event::Next) => {}
+                Ok(Event::Branch(condition, target)) if self.joins(&mut path, condition, target)? => {}
                 Ok(Event::Branch(condition, target)) => {
                     let next = path.state.next + 1;
                     let taken = self.pending.branch(&mut self.domain, &path, condition, next)?;
@@ -120,6 +123,34 @@ impl Prover<'_> {
         }
     }
 
+    /// Goes on behind a branch whose sides meet again, where they met. Whether it is one.
+    fn joins(&mut self, path: &mut Path, condition: Term, target: usize) -> Result<bool, Stopped> {
+        let here = path.state.next;
+        if self.focus.is_some() || !self.program.searches() || self.apart.contains(&here) {
+            return Ok(false);
+        }
+        if self.domain.both_or(condition)?.is_some() {
+            return Ok(false);
+        }
+        let Some(Joined { met, other, run }) =
+            joins::follow(self.image, &mut self.domain, &path.state, (condition, target))
+        else {
+            self.apart.insert(here);
+            return Ok(false);
+        };
+        self.reached.extend(run);
+        let before = path.clone();
+        path.go_on(&met);
+        if let Some(other) = other {
+            let mut outside = before;
+            outside.go_on(&other);
+            if !self.pending.split(&mut self.domain, met.condition, || outside.clone())? {
+                *path = outside;
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether paths on which the fast path calls this function are left out.
     fn leaves_out_call(&mut self, path: &Path, target: usize) -> bool {
         let Some(focus) = &mut self.focus else { return false };
@@ -134,7 +165,7 @@ impl Prover<'_> {
     /// all functions are gone into.
     fn call(&mut self, path: &mut Path, target: usize) -> Result<(), Stopped> {
         match contracts::function(self.image.name_at(target)) {
-            Some(function) if self.focus.is_none() => {
+            Some(function) if self.focus.is_none() && !self.program.enters(function) => {
                 self.counts.by_contract += 1;
                 calls::by_contract(self.image, &mut self.domain, &mut path.state, function, target)
             }

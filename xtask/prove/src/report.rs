@@ -89,7 +89,7 @@ fn print_example(refutation: &Refutation) {
     }
     println!("    frame, {} bytes (whole {}): {}", found.frame.len(), found.whole_length, hex(&found.frame));
     let numbers: Vec<_> = found.numbers.iter().map(|(name, value)| format!("{name} {value:#x}")).collect();
-    println!("    CPU {}, {}", found.cpu, numbers.join(", "));
+    println!("    CPU {}, segments {}, {}", found.cpu, found.segments, numbers.join(", "));
     for line in tables(found) {
         println!("    {line}");
     }
@@ -116,6 +116,7 @@ fn ending(ending: &Ending) -> String {
         Ending::General { rightly: true } => "hands on to the general path".into(),
         Ending::General { rightly: false } => "hands on to the general path, but wrongly".into(),
         Ending::Fault(what) => format!("fault: {what}"),
+        Ending::Unknown(what) => format!("not known: {what}"),
         Ending::Decided { action, frame, writes } => {
             let writes: Vec<_> = writes
                 .iter()

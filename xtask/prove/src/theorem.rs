@@ -13,16 +13,15 @@ use crate::{
     ends::{self, Side},
     facts::Facts,
     image::Image,
+    joins,
     pending::{Follow, Pending},
+    programs::{self, Program},
     refute::{self, Refutation},
     state::State,
     symbolic::Symbolic,
     term::Term,
     value::{Region, Value},
 };
-
-/// A part of the name of the function that is the general path.
-pub const GENERAL: &str = "balance_other";
 
 /// What was done.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +63,14 @@ pub struct Path {
     pub is_touched: bool,
 }
 
+impl Path {
+    /// Goes on where sides of a branch have met.
+    pub fn go_on(&mut self, side: &joins::Side) {
+        self.state.next = side.at;
+        self.state.registers = side.registers.clone();
+    }
+}
+
 impl Follow for Path {
     fn state(&mut self) -> &mut State<Term> {
         &mut self.state
@@ -101,12 +108,14 @@ pub struct Prover<'a> {
     pub image: &'a Image,
     pub entry: usize,
     pub general: usize,
-    pub fragments: bool,
+    pub program: &'static Program,
     pub domain: Symbolic,
     pub pending: Pending<Path>,
     pub counts: Counts,
     pub refutations: Vec<Refutation>,
     pub reached: HashSet<usize>,
+    /// Branches whose sides do not meet again soon.
+    pub apart: HashSet<usize>,
     pub focus: Option<Focus>,
     /// When to give up.
     pub deadline: Option<Instant>,
@@ -119,17 +128,22 @@ pub type Stopped = Stop<Term>;
 
 impl<'a> Prover<'a> {
     pub fn new(image: &'a Image, program: &str, progress: fn(&Counts, u64, usize)) -> Result<Self> {
-        let fragments = program.ends_with("_frags");
+        let program = programs::find(program)?;
+        let mut domain = Symbolic::new(program.kind)?;
+        if program.searches() {
+            domain.keep_cells()?;
+        }
         Ok(Self {
             image,
-            entry: image.function(program)?,
-            general: image.called(program, GENERAL)?,
-            fragments,
-            domain: Symbolic::new(fragments)?,
+            entry: image.function(program.name)?,
+            general: programs::general(image, program.name)?,
+            program,
+            domain,
             pending: Pending::default(),
             counts: Counts::default(),
             refutations: Vec::new(),
             reached: HashSet::new(),
+            apart: HashSet::new(),
             focus: None,
             deadline: None,
             progress,
@@ -138,7 +152,7 @@ impl<'a> Prover<'a> {
     }
 
     pub fn refute(&mut self, what: String, condition: Option<Term>) -> Result<()> {
-        let example = refute::example(&mut self.domain, condition, self.fragments)?;
+        let example = refute::example(&mut self.domain, condition)?;
         let program = refute::Program { image: self.image, entry: self.entry, general: self.general };
         self.refutations.push(Refutation::new(what, example, &program));
         Ok(())
@@ -162,7 +176,7 @@ impl<'a> Prover<'a> {
             return fault("after something was written");
         }
         state.forget_arguments();
-        state.registers[0] = Some(Value::Pointer(Region::Other(GENERAL.into()), zero));
+        state.registers[0] = Some(Value::Pointer(Region::Other(self.program.general.into()), zero));
         state.next += 1;
         path.phase = Phase::HandedOn;
         Ok(())
@@ -171,7 +185,7 @@ impl<'a> Prover<'a> {
     /// The end of a program. Returns the path of the general one, if that is still to be followed.
     pub fn end(&mut self, path: Path, result: Value<Term>) -> Result<Option<Path>, Stopped> {
         match (path.phase, result) {
-            (Phase::HandedOn, Value::Pointer(Region::Other(name), _)) if &*name == GENERAL => {
+            (Phase::HandedOn, Value::Pointer(Region::Other(name), _)) if &*name == self.program.general => {
                 if path.state.has_written() {
                     return Err(Stop::Fault("something is written after the general path".into()));
                 }

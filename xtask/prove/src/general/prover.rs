@@ -19,6 +19,7 @@ use crate::{
     image::Image,
     machine::{self, Event},
     pending::{self, Follow, Pending},
+    programs,
     specification::{
         self,
         stage::{Stage, Verdict},
@@ -27,7 +28,6 @@ use crate::{
     state::State,
     symbolic::Symbolic,
     term::Term,
-    theorem::GENERAL,
     value::Value,
 };
 
@@ -94,8 +94,8 @@ const REFUTATIONS: usize = 5;
 
 impl<'a> Prover<'a> {
     pub fn new(image: &'a Image, program: &str) -> Result<Self> {
-        let first = image.called(program, GENERAL)?;
-        let mut domain = Symbolic::new(program.ends_with("_frags"))?;
+        let first = programs::general(image, program)?;
+        let mut domain = Symbolic::new(programs::find(program)?.kind)?;
         domain.read_anywhere()?;
         Ok(Self {
             image,

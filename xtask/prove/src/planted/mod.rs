@@ -5,6 +5,7 @@ mod faults;
 mod mutate;
 mod patterns;
 mod reading;
+mod roles;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -16,15 +17,19 @@ use self::{
     faults::{EXAMPLE, FAULTS, Fault, Where},
     verdict::{Case, Verdict},
 };
-use crate::{code_digest::PROVEN_PROGRAMS, general, image::Image, theorem::GENERAL};
+use crate::{code_digest::PROVEN_PROGRAMS, general, image::Image, programs};
 
 /// Plants each with this word in its name in turn; whether all were refuted: in the first theorem by a frame that shows
 /// it, and by the kernel where it can be asked.
 pub fn run(file: &[u8], image: &Image, program: Option<&str>, word: &str) -> Result<bool> {
     let fits = |fault: &&Fault| {
-        fault.name.contains(word) && fault.program.is_none_or(|only| program.is_none_or(|program| program == only))
+        let is_of = |program: &str| match fault.program {
+            Some(only) => only == program,
+            None => PROVEN_PROGRAMS.contains(&program),
+        };
+        fault.name.contains(word) && program.is_none_or(is_of)
     };
-    let faults: Vec<_> = FAULTS.iter().filter(fits).collect();
+    let faults: Vec<_> = FAULTS.iter().chain(&roles::FAULTS).filter(fits).collect();
     let reading: Vec<_> = reading::FAULTS.iter().filter(fits).collect();
     ensure!(faults.len() + reading.len() > 0, "no planted fault has {word} in its name");
     let of = |fault: &Fault| program.or(fault.program).unwrap_or(PROVEN_PROGRAMS[0]).to_owned();
@@ -72,8 +77,8 @@ pub fn example(image: &Image, program: &str) -> Result<Image> {
 fn plant(image: &Image, program: &str, fault: &Fault) -> Result<(Image, usize)> {
     let first = match fault.place {
         Where::Fast => image.function(program)?,
-        Where::General => image.called(program, GENERAL)?,
-        Where::Called(part) => image.called(image.name_at(image.called(program, GENERAL)?), part)?,
+        Where::General => programs::general(image, program)?,
+        Where::Called(part) => image.called(image.name_at(programs::general(image, program)?), part)?,
     };
     let fits = |number: &usize| {
         let insn = &image.code[*number];

@@ -10,10 +10,11 @@ use crate::{
     image::Image,
     insn::{Insn, Operation},
     kernel::confirm::Confirmed,
+    programs,
     random::Random,
     symbolic::{CONSTANT, TABLE},
     table_sizes,
-    theorem::{GENERAL, Prover},
+    theorem::Prover,
 };
 
 /// Tries so many, in the fast path and in what it shares with the general path. Whether each was refuted or proven.
@@ -28,7 +29,7 @@ pub fn run(file: &[u8], image: &Image, programs: &[&str], count: u64, seed: u64)
         let Some(insn) = mutated(&mut random, image, number) else { continue };
         let mut changed = image.clone();
         changed.code[number] = insn;
-        let is_general = image.body(image.called(program, GENERAL)?).contains(&number);
+        let is_general = image.body(programs::general(image, program)?).contains(&number);
         let start = Instant::now();
         let verdict = Case { file, image, program, changed: &changed, number }.judge(is_general)?;
         let kind = match &verdict {
