@@ -41,6 +41,10 @@ pub struct Options {
     /// Only the theorem about the general path
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "note"])]
     general: bool,
+    /// Only the theorem about functions that are called out of line (those with this word in their name)
+    #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "",
+        conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "note", "general"])]
+    functions: Option<String>,
     /// Everything: the theorems, all planted faults, 300 mutations, 10,000 states in the kernel
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
     all: bool,
@@ -66,7 +70,7 @@ pub fn run(options: &Options) -> Result<()> {
     if options.json {
         prover.arg("--json");
     }
-    if options.object.is_none() && options.only.is_none() && !options.general {
+    if options.object.is_none() && options.only.is_none() && !options.general && options.functions.is_none() {
         prover.arg("--noted").arg(process::root().join("lb-ebpf/PROVEN")).args(["--compiler", &compiler()?]);
     }
     for (flag, is_given) in [("--general", options.general), ("--note", options.note), ("--all", options.all)] {
@@ -76,8 +80,8 @@ pub fn run(options: &Options) -> Result<()> {
     for (flag, number) in numbers {
         prover.args(number.map(|number| [flag.to_owned(), number.to_string()]).into_iter().flatten());
     }
-    if let Some(word) = &options.planted {
-        prover.arg("--planted").arg(word);
+    for (flag, word) in [("--planted", &options.planted), ("--functions", &options.functions)] {
+        prover.args(word.iter().flat_map(|word| [flag, word]));
     }
     let error = prover.exec();
     bail!("cannot run {}: {error}", process::shown(&prover))

@@ -1,6 +1,6 @@
 //! What proofs rest on. docs/PROOF.md repeats it line by line; a test compares them.
 
-use crate::contracts::{self, Function};
+use std::ops::Range;
 
 /// An assumption, and who sees to it that it holds.
 #[derive(Debug)]
@@ -11,23 +11,43 @@ pub struct Assumption {
 
 /// Frames are shorter than 2^32 bytes.
 pub const LENGTH_BITS: u32 = 32;
-/// Places in the first buffer, for the theorem about the general path alone.
+/// Places in the first buffer, for all theorems but the first.
 pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
 pub const SEGMENTS_BITS: u32 = 32;
+/// By how many bits hashes are shifted to the numbers of cells, for the theorem about functions alone.
+pub const CELL_SHIFTS: Range<u64> = 33..64;
 /// The upper 16 bits of the interface's MAC are zeros.
 pub const MAC_BITS: u32 = 48;
+/// No table has more entries.
+pub const ENTRIES_BITS: u32 = 26;
+/// Hashes of 64 bits are shifted by less than that.
+pub const SHIFT_BITS: u32 = 6;
 
 /// All of them.
-pub const ALL: [Assumption; 15] = [
+pub const ALL: [Assumption; 20] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
     },
     Assumption {
-        what: "Programs stay within their memory: entries of tables lie within the table, \
-               and tables are apart from each other.",
-        by: "the kernel's verifier, which has accepted the program",
+        what: "Tables are apart from each other, and an entry that was looked up is all of that entry.",
+        by: "the kernel: each is a map of its own",
+    },
+    Assumption {
+        what: "Tables are as long as `xtask/prove/src/table_sizes.rs` says with the numbers CELLS, SLOTS, COUNTERS, \
+               ALL_COUNTERS and ALL_OUTCOMES that a program is loaded with; each of these is below 2^26.",
+        by: "user space: it makes the maps (`lb-userspace/src/datapath/store/table.rs`) and the numbers \
+             (`lb-userspace/src/datapath/attach/load.rs`) from the same capacities; no map has a value of 2^29 bytes",
+    },
+    Assumption {
+        what: "CELLS is a power of two, and CELL_SHIFT is 64 less its exponent, and below 64.",
+        by: "user space: `lb-userspace/src/datapath/attach/load.rs`; `Capacities::cells`",
+    },
+    Assumption {
+        what: "The number that a search returns is 0, or one more than that of a cell in the half that its control \
+               word names.",
+        by: "`modlb_probe` goes on within a half; user space: a marker of prefixes names a cell of its own half",
     },
     Assumption {
         what: "`data` and `data_end` of the context are the bounds of the frame or of its first buffer, \
@@ -65,10 +85,6 @@ pub const ALL: [Assumption; 15] = [
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
     },
     Assumption {
-        what: "`member` and `steer`: the number CELLS is 2^64 >> CELL_SHIFT, and CELL_SHIFT is from 32 to 63.",
-        by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
-    },
-    Assumption {
         what: "`member` and `steer`: the number GROUP_MAC stays the same.",
         by: "the kernel: it is frozen before the program is loaded",
     },
@@ -78,8 +94,23 @@ pub const ALL: [Assumption; 15] = [
         by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
     },
     Assumption {
-        what: "The second theorem alone: a frame's first buffer is shorter than 2^15 bytes.",
+        what: "The second and the third theorem: a frame's first buffer is shorter than 2^15 bytes.",
         by: "nobody where an interface's MTU is larger: the programs keep 15 bits of the place of an upper layer",
+    },
+    Assumption {
+        what: "The third theorem alone: a half of `CELLS` has 2^64 >> CELL_SHIFT cells, 2 to 2^31; so says the number CELLS.",
+        by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
+    },
+    Assumption {
+        what: "The lemma about the shortcut alone: where a cell of `CELLS` has the tag of a key that is no prefix's, its \
+               field `prefix` is 0.",
+        by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
+    },
+    Assumption {
+        what: "A function that programs call out of line returns the same whenever one packet's program calls it with \
+               the same arguments.",
+        by: "the kernel's verifier: it reads nothing without a value; `xtask/prove/src/pure.rs`: it writes to its \
+             stack alone, and reads only tables that the program has not written to",
     },
     Assumption {
         what: "The solver is right when it says that something is impossible, and so is `xtask/prove`.",
@@ -87,20 +118,9 @@ pub const ALL: [Assumption; 15] = [
     },
 ];
 
-/// The lines of the document's table: of all of these, and of each function that is not looked into.
+/// The lines of the document's table.
 pub fn lines() -> Vec<(String, String)> {
-    let fixed = ALL.iter().map(|Assumption { what, by }| ((*what).to_owned(), (*by).to_owned()));
-    fixed.chain(contracts::FUNCTIONS.iter().map(of_function)).collect()
-}
-
-fn of_function(Function { name, symbol: _, arguments }: &Function) -> (String, String) {
-    let what = format!(
-        "`{name}` returns the same whenever one packet's program calls it with the same {} arguments.",
-        arguments.len()
-    );
-    let by = "the kernel's verifier: it reads nothing without a value; `xtask/prove/src/pure.rs`: it writes to its \
-              stack alone, and reads only tables that the program has not written to";
-    (what, by.into())
+    ALL.iter().map(|Assumption { what, by }| ((*what).to_owned(), (*by).to_owned())).collect()
 }
 
 #[cfg(test)]

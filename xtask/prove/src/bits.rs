@@ -77,6 +77,11 @@ impl Terms {
                 let (of, low) = (*of, *low);
                 Some(self.slice(of, low, below + above))
             }
+            // The lowest bits of a sum are a sum of their own.
+            (_, Node::Slice { of, low }) if *low == below && matches!(self.node(*of), Node::Sum { .. }) => {
+                let of = *of;
+                (self.slice(of, 0, below) == lower).then(|| self.slice(of, 0, below + above))
+            }
             _ => None,
         }
     }

@@ -9,6 +9,15 @@ pub const LENGTH: i32 = 188;
 /// `bpf_map_lookup_elem`.
 pub const LOOK_UP: i32 = 1;
 
+/// `bpf_xdp_adjust_head`.
+pub const MOVE_START: i32 = 44;
+
+/// The shortest frame that its start may be moved to leave.
+pub const SHORTEST: u64 = 14;
+
+/// `-EINVAL`.
+pub const REFUSED: u64 = -22_i64 as u64;
+
 /// `bpf_redirect_map`.
 pub const REDIRECT: i32 = 51;
 
@@ -60,7 +69,8 @@ const fn of_numbers(name: &'static str, count: usize) -> Function {
     Function { name, symbol: Symbol::Name, arguments: NUMBERS.split_at(count).0 }
 }
 
-/// All of them, with their signatures in `lb-ebpf/src`. Each is an assumption, see [`crate::assumptions::lines`].
+/// All of them, with their signatures in `lb-ebpf/src`. What they return is proven,
+/// see [`crate::functions`].
 pub const FUNCTIONS: [Function; 7] = [
     of_numbers("modlb_search", 4),
     of_numbers("modlb_search_address", 4),

@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// Of this process and the solver.
+/// Of this thread and the solver; the memory is that of all threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
     took: Duration,
     pub cpu_seconds: f64,
     pub memory_mb: u64,
 }
+
+/// The thread that asks.
+const OWN: &str = "thread-self";
 
 /// Where a measurement begins.
 #[derive(Debug)]
@@ -20,15 +23,15 @@ pub struct Meter {
 impl Cost {
     /// Begins to measure.
     pub fn meter() -> Meter {
-        Meter { start: Instant::now(), before: Self::of(std::process::id()) }
+        Meter { start: Instant::now(), before: Self::of(OWN) }
     }
 
     pub fn seconds(&self) -> f64 {
         self.took.as_secs_f64()
     }
 
-    /// Of a process; nothing where the kernel does not say.
-    fn of(process: u32) -> Self {
+    /// Of a process or thread; nothing where the kernel does not say.
+    fn of(process: &str) -> Self {
         const TICKS: f64 = 100.0;
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
         let stat = read("stat");
@@ -42,9 +45,9 @@ impl Cost {
 }
 
 impl Meter {
-    /// What was used since then, by this process and the solver's.
+    /// What was used since then, by this thread and the solver's process.
     pub fn read(&self, solver: u32) -> Cost {
-        let (own, solver) = (Cost::of(std::process::id()), Cost::of(solver));
+        let (own, solver) = (Cost::of(OWN), Cost::of(&solver.to_string()));
         Cost {
             took: self.start.elapsed(),
             cpu_seconds: own.cpu_seconds - self.before.cpu_seconds + solver.cpu_seconds,

@@ -83,6 +83,11 @@ pub trait Domain {
     where
         Self: Sized;
 
+    /// Fails unless these bytes lie within the table.
+    fn within_table(&mut self, table: &Rc<str>, at: &Self::Number, size: u32) -> Step<(), Self>
+    where
+        Self: Sized;
+
     /// Whether two ranges of a table have no byte in common in any case.
     fn are_apart(&mut self, a: (&Self::Number, u32), b: (&Self::Number, u32)) -> Step<bool, Self>
     where

@@ -3,17 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    contracts::XDP_REDIRECT,
     domain::{Domain as _, Stop},
-    state::Write,
+    state::{State, Write},
     symbolic::Symbolic,
     term::Term,
 };
+
+/// `XDP_TX`, and to another interface.
+pub const SENDING: [u64; 2] = [3, XDP_REDIRECT];
 
 /// What was done on one side.
 #[derive(Debug)]
 pub struct Side<'a> {
     pub name: &'static str,
     pub action: Term,
+    /// Where the packet starts.
+    pub start: i64,
     /// Bytes of the packet that were written.
     pub packet: &'a BTreeMap<u64, Term>,
     pub writes: &'a [Write<Term>],
@@ -33,6 +39,10 @@ pub fn compare(domain: &mut Symbolic, sides: &[Side<'_>; 2]) -> Result<Compared,
     let alike = |(a, b): (&Write<Term>, &Write<Term>)| a.table == b.table && a.size == b.size;
     if one.writes.len() != other.writes.len() || !one.writes.iter().zip(other.writes).all(alike) {
         let what = format!("the {}, the {}", stores(one), stores(other));
+        return Ok(Compared { asked: false, difference: Some((what, None)) });
+    }
+    if one.start != other.start {
+        let what = format!("the {}'s frame starts at {}, the {}'s at {}", one.name, one.start, other.name, other.start);
         return Ok(Compared { asked: false, difference: Some((what, None)) });
     }
     let mut equal = vec![("the action", domain.terms.equal(one.action, other.action))];
@@ -65,7 +75,49 @@ pub fn compare(domain: &mut Symbolic, sides: &[Side<'_>; 2]) -> Result<Compared,
     Err(Stop::Failed("the solver contradicts itself".into()))
 }
 
+/// Fails if the packet was changed and is not sent.
+pub fn sends_what_it_changed(domain: &mut Symbolic, action: Term, state: &State<Term>) -> Result<(), Stop<Term>> {
+    if !state.has_changed_packet() {
+        return Ok(());
+    }
+    let sends = SENDING.map(|sends| {
+        let sends = domain.constant(sends);
+        domain.terms.equal(action, sends)
+    });
+    let is_sent = domain.terms.any(&sends);
+    if domain.holds(is_sent)? { Ok(()) } else { Err(Stop::Fault("the packet is changed and not sent".into())) }
+}
+
 fn stores(side: &Side<'_>) -> String {
     let stores: Vec<_> = side.writes.iter().map(|write| format!("{} bytes to {}", write.size, write.table)).collect();
     format!("{} stores {stores:?}", side.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::Kind;
+
+    #[test]
+    fn what_is_changed_is_sent() {
+        let mut domain = Symbolic::new(Kind::Buffer).unwrap();
+        let (byte, unknown) = (domain.terms.constant(0, 8), domain.terms.unknown("action", 64));
+        let untouched = State::new(0, []);
+        let changed = State { packet: BTreeMap::from([(0, byte)]), ..untouched.clone() };
+        let moved = State { start: 4, ..untouched.clone() };
+        let [dropped, passed, sent, redirected] = [1, 2, 3, 4].map(|action| domain.constant(action));
+        for action in [dropped, passed, unknown] {
+            assert!(sends_what_it_changed(&mut domain, action, &untouched).is_ok());
+            for changed in [&changed, &moved] {
+                let fault = sends_what_it_changed(&mut domain, action, changed);
+                assert!(matches!(fault, Err(Stop::Fault(what)) if what.contains("not sent")));
+            }
+        }
+        for action in [sent, redirected] {
+            assert!(sends_what_it_changed(&mut domain, action, &changed).is_ok());
+        }
+        let is_sent = domain.terms.equal(unknown, sent);
+        domain.assume(is_sent).unwrap();
+        assert!(sends_what_it_changed(&mut domain, unknown, &changed).is_ok());
+    }
 }

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use crate::{
-    contracts::{CPU, DEVICES, LENGTH, LOOK_UP, LOOKED_UP, REDIRECT, REDIRECTION, XDP_REDIRECT},
+    contracts::{
+        CPU, DEVICES, LENGTH, LOOK_UP, LOOKED_UP, MOVE_START, REDIRECT, REDIRECTION, REFUSED, SHORTEST, XDP_REDIRECT,
+    },
     domain::{Step, Stop},
     memory,
     programs::Kind,
@@ -12,14 +14,8 @@ use crate::{
     world::Numbers,
 };
 
-/// `bpf_xdp_adjust_head`.
-const MOVE_START: i32 = 44;
-/// The shortest frame that a start may be moved to leave.
-const ETHERNET: u64 = 14;
 /// The kernel's room before a frame, without what it keeps there itself.
 const ROOM: u64 = 256 - 40;
-/// `-EINVAL`.
-const REFUSED: u64 = -22_i64 as u64;
 
 /// What a helper returns, and what it does.
 pub fn call(world: &mut Numbers, number: i32, state: &mut State<u64>) -> Step<Value<u64>, Numbers> {
@@ -63,7 +59,7 @@ fn look_up(world: &Numbers, map: Rc<str>, key: Value<u64>) -> Step<Value<u64>, N
 fn move_start(world: &mut Numbers, state: &mut State<u64>, by: i32) -> u64 {
     world.settle(state);
     let (length, size) = (world.frame.len() as u64, u64::from(by.unsigned_abs()));
-    let is_possible = if by < 0 { size <= ROOM } else { size + ETHERNET <= length };
+    let is_possible = if by < 0 { size <= ROOM } else { size + SHORTEST <= length };
     if !is_possible {
         return REFUSED;
     }

@@ -4,7 +4,7 @@
 //! Nothing is resolved that user space fills in only when it loads a program: such an instruction keeps its symbol.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     rc::Rc,
 };
 
@@ -129,6 +129,17 @@ impl Image {
         Ok(one)
     }
 
+    /// The function that starts there, and all that it calls, and they.
+    pub fn reached(&self, first: usize) -> BTreeSet<usize> {
+        let (mut found, mut work) = (BTreeSet::new(), vec![first]);
+        while let Some(first) = work.pop() {
+            if found.insert(first) {
+                work.extend(self.code[self.body(first)].iter().filter_map(|insn| insn.target));
+            }
+        }
+        found
+    }
+
     /// The instructions of the function that starts there.
     pub fn body(&self, first: usize) -> std::ops::Range<usize> {
         let end = self.functions.values().copied().filter(|start| *start > first).min();
@@ -137,7 +148,7 @@ impl Image {
         first..end.unwrap_or(self.code.len()).min(last.unwrap_or(self.code.len()))
     }
 
-    /// Instructions from which one can be reached within its function, and itself.
+    /// Instructions from which one can be reached, by calls as well, and itself.
     pub fn leading_to(&self, number: usize) -> HashSet<usize> {
         let mut found = HashSet::from([number]);
         loop {
@@ -149,7 +160,7 @@ impl Image {
                     Ok(Operation::Exit) => false,
                     Ok(Operation::Goto) => found.contains(&target),
                     Ok(Operation::Jump { .. }) => found.contains(&target) || found.contains(&behind),
-                    _ => found.contains(&behind),
+                    _ => found.contains(&behind) || insn.target.is_some_and(|first| found.contains(&first)),
                 };
                 if leads {
                     found.insert(from);
@@ -229,5 +240,15 @@ pub mod tests {
     /// A call of a function.
     pub const fn call() -> [u8; 8] {
         [0x85, 0x10, 0, 0, 0, 0, 0, 0]
+    }
+
+    #[test]
+    fn a_call_leads_into_its_function() {
+        const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
+        let mut program = image(&[call(), EXIT, EXIT, EXIT]);
+        program.code[0].target = Some(2);
+        assert_eq!(program.leading_to(2), HashSet::from([0, 2]));
+        assert_eq!(program.leading_to(1), HashSet::from([0, 1]));
+        assert_eq!(program.leading_to(3), HashSet::from([3]));
     }
 }

@@ -8,9 +8,6 @@ use crate::{
     term::{Node, Op, Term, Terms},
 };
 
-/// The table, and the number of its entries in a half.
-pub const CELLS: &str = "CELLS";
-
 /// The bytes of an entry, as a power of two.
 const SIZE_BITS: u32 = 6;
 /// Where in it the lowest byte of the tag is: the kind in the upper half, the family in three bits of the lower.
@@ -93,6 +90,7 @@ fn is_aligned(terms: &mut Terms, base: Term) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::half::CELLS;
 
     /// A byte of the entry with any number.
     fn byte(terms: &mut Terms, table: &Rc<str>, at: u64) -> Term {

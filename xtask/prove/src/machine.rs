@@ -66,6 +66,7 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
         Operation::Load { size } => {
             let (region, at) = address(insn, insn.src, state, domain)?;
             let value = memory::load(domain, state, &region, &at, size)?;
+            note_control::<D>(state, &region)?;
             set::<D>(state, insn.dst, value)?;
         }
         Operation::Store { size, source } => {
@@ -100,6 +101,16 @@ fn run<D: Domain>(insn: &Insn, state: &mut State<D::Number>, domain: &mut D) -> 
     }
     state.next = next;
     Ok(Event::Next)
+}
+
+/// The control word is read once: what follows must all be of one half.
+fn note_control<D: Domain>(state: &mut State<D::Number>, region: &Region) -> Step<(), D> {
+    if matches!(region, Region::Table(table) if &**table == "CONTROL")
+        && std::mem::replace(&mut state.has_control, true)
+    {
+        return fault::<_, D>("reads the control word once more");
+    }
+    Ok(())
 }
 
 /// Goes into a function of the program.
@@ -209,5 +220,28 @@ fn condition<D: Domain>(
             Ok(domain.compare(test, width, &one, &zero))
         }
         _ => fault::<_, D>("compares a pointer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        image::tests::{image, symbol},
+        world::Numbers,
+    };
+
+    #[test]
+    fn the_control_word_is_read_once() {
+        let load = [0x79, 0x12, 0, 0, 0, 0, 0, 0];
+        let program = symbol(image(&[[0x18, 1, 0, 0, 0, 0, 0, 0], [0; 8], load, load]), 0, "modlb_table_CONTROL");
+        let mut world = Numbers::default();
+        let mut run = |mut state: State<u64>, steps: usize| {
+            (0..steps).map(|_| step(&program, &mut state, &mut world).map(|_| ())).last().unwrap()
+        };
+        assert!(run(State::new(0, []), 2).is_ok());
+        let again = |result: Step<(), Numbers>| matches!(result, Err(Stop::Fault(what)) if what.contains("once more"));
+        assert!(again(run(State::new(0, []), 3)));
+        assert!(again(run(State::handed(0, State::context(0), 1), 2)), "it was handed the word");
     }
 }

@@ -4,6 +4,7 @@
 
 mod assumptions;
 mod bits;
+mod bounds;
 mod calculate;
 mod calls;
 mod code_digest;
@@ -14,10 +15,13 @@ mod domain;
 mod ends;
 mod eval;
 mod facts;
-mod general;
+mod functions;
+mod half;
+mod handed_on;
 mod helpers;
 mod image;
 mod insn;
+mod interval;
 mod invariants;
 mod joins;
 mod kernel;
@@ -25,6 +29,7 @@ mod machine;
 mod memory;
 mod note;
 mod numbers;
+mod parallel;
 mod paths;
 mod pending;
 mod planted;
@@ -35,11 +40,13 @@ mod pure;
 mod random;
 mod rebuild;
 mod refute;
+mod remainder;
 mod report;
 mod rewrite;
 mod smtlib;
 mod solver;
 mod specification;
+mod stages;
 mod state;
 mod sum;
 mod symbolic;
@@ -53,11 +60,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use serde_json::Value;
 
-use crate::code_digest::PROVEN_PROGRAMS;
+use crate::{code_digest::PROVEN_PROGRAMS, programs::Program};
 
-/// Proves that the datapath's fast path decides as its general path does, and that this reads packets as the design
-/// says.
+/// Proves that the datapath does with every packet what the specification says.
 #[derive(Debug, Parser)]
 struct Options {
     /// The datapath's object file
@@ -78,10 +85,10 @@ struct Options {
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10000",
         conflicts_with_all = ["json", "planted", "mutations"])]
     kernel: Option<u64>,
-    /// Only the theorem about the general path
-    #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "all", "noted"])]
-    general: bool,
-    /// Everything: the theorems, all planted faults, 300 mutations, 10,000 states in the kernel
+    /// Prove in one step, too, that the balancers' fast paths decide as their general paths do; takes minutes
+    #[arg(long, conflicts_with_all = ["planted", "mutations", "kernel"])]
+    direct: bool,
+    /// Everything: the theorems, in one step as well, all planted faults, 300 mutations, 10,000 states in the kernel
     #[arg(long, conflicts_with_all = ["json", "planted", "mutations", "kernel", "only"])]
     all: bool,
     /// The file that notes the digests of what was proven; one that is proven and not noted is a failure
@@ -119,24 +126,20 @@ fn run(options: &Options) -> Result<bool> {
         None => PROVEN_PROGRAMS.to_vec(),
     };
     if let Some(word) = &options.planted {
-        return planted::run(&file, &image, options.only.as_deref(), word);
+        return planted::run(&file, options.only.as_deref(), word);
     }
     if let Some(count) = options.mutations {
+        only_balancers(&wanted)?;
         return planted::mutations(&file, &image, &wanted, count, options.seed);
     }
     if let Some(states) = options.kernel {
         return in_kernel(&file, &image, &wanted, states, options.seed);
     }
-    if options.general {
-        let reports = prove_general(options, &image, &wanted)?;
-        ensure!(!reports.is_empty(), "that theorem is about {}", PROVEN_PROGRAMS.join(" and "));
-        return Ok(reports.iter().all(general::Report::is_proven));
-    }
-    let is_proven = prove(options, &file, &image, &wanted)?;
+    let is_proven = prove(options, &file, &wanted)?;
     if !options.all {
         return Ok(is_proven);
     }
-    let planted = planted::run(&file, &image, None, "")?;
+    let planted = planted::run(&file, None, "")?;
     let mutations = planted::mutations(&file, &image, &PROVEN_PROGRAMS, MUTATIONS, options.seed)?;
     Ok(in_kernel(&file, &image, &PROVEN_PROGRAMS, STATES, options.seed)? && is_proven && planted && mutations)
 }
@@ -145,44 +148,110 @@ fn run(options: &Options) -> Result<bool> {
 const MUTATIONS: u64 = 300;
 const STATES: u64 = 10_000;
 
+/// Fails if there are others among the programs.
+fn only_balancers(wanted: &[&str]) -> Result<()> {
+    let all = wanted.iter().all(|program| PROVEN_PROGRAMS.contains(program));
+    ensure!(all, "this is done for {}", PROVEN_PROGRAMS.join(" and "));
+    Ok(())
+}
+
 /// Whether the machine does what the kernel does, and a fault is noticed.
 fn in_kernel(file: &[u8], image: &image::Image, wanted: &[&str], states: u64, seed: u64) -> Result<bool> {
-    let known = wanted.iter().all(|program| PROVEN_PROGRAMS.contains(program));
-    ensure!(known, "random states are made for {}", PROVEN_PROGRAMS.join(" and "));
+    only_balancers(wanted)?;
     let faulty = planted::example(image, wanted[0])?;
     kernel::trial::run(file, (image, &faulty), wanted, states, seed)
 }
 
 /// Whether the theorems are proven of the programs, and noted if it is to be.
-fn prove(options: &Options, file: &[u8], image: &image::Image, wanted: &[&str]) -> Result<bool> {
-    let mut programs = Vec::new();
+fn prove(options: &Options, file: &[u8], wanted: &[&str]) -> Result<bool> {
+    let mut jobs = Vec::new();
     for program in wanted {
-        programs.push(report::prove(image, program)?);
-        if !options.json {
-            report::print(programs.last().context("nothing was proven")?);
-        }
+        jobs.extend(theorems(programs::find(program)?, options).into_iter().map(|theorem| (theorem, *program)));
     }
-    let general = prove_general(options, image, wanted)?;
+    let (mut is_proven, json) = prove_all(options, file, &jobs)?;
+    let balancers: Vec<_> = wanted.iter().copied().filter(|program| PROVEN_PROGRAMS.contains(program)).collect();
+    let (functions, remainder) = if balancers.is_empty() {
+        (Vec::new(), Value::Null)
+    } else {
+        let (are_proven, functions, remainder) = prove_rest(options, file, &balancers)?;
+        is_proven &= are_proven;
+        (functions, remainder)
+    };
     if options.json {
-        println!("{:#}", report::json(file, &programs, &general)?);
+        println!("{:#}", report::whole(file, &json, &functions, &remainder)?);
     } else {
         println!("{}", report::summary(file)?);
     }
-    let is_proven = programs.iter().all(report::Report::is_proven) && general.iter().all(general::Report::is_proven);
     match &options.noted {
         Some(noted) if is_proven => note::check(noted, file, &options.compiler, options.note),
         _ => Ok(is_proven),
     }
 }
 
-/// The same of the theorem about the general path.
-fn prove_general(options: &Options, image: &image::Image, wanted: &[&str]) -> Result<Vec<general::Report>> {
-    let mut reports = Vec::new();
-    for program in wanted.iter().filter(|program| PROVEN_PROGRAMS.contains(program)) {
-        reports.push(general::prove(image, program, None)?);
+/// What is proven of a program. Where there is a specification, the direct theorem follows from those about it.
+fn theorems(program: &Program, options: &Options) -> Vec<Theorem> {
+    let is_direct = !program.is_balancer() || options.direct || options.all;
+    let specified = stages::Entry::ALL.into_iter().filter(|_| program.is_balancer()).map(Theorem::Specified);
+    specified.chain(is_direct.then_some(Theorem::Direct)).collect()
+}
+
+/// What the theorems about the specification rest on: functions that are called out of line, and the formula. Whether
+/// all is proven, and what is said of it, for programs.
+fn prove_rest(options: &Options, file: &[u8], programs: &[&str]) -> Result<(bool, Vec<Value>, Value)> {
+    let functions = functions::prove(&image::Image::read(file)?, programs, |report| {
         if !options.json {
-            general::print(reports.last().context("nothing was proven")?);
+            println!("{}", functions::text(report));
         }
+    })?;
+    let remainder = remainder::prove();
+    if !options.json {
+        println!("{}", remainder::text(&remainder));
     }
-    Ok(reports)
+    let is_proven = functions.iter().all(functions::Report::is_proven) && remainder.is_proven();
+    Ok((is_proven, functions.iter().map(functions::json).collect(), remainder::json(&remainder)))
+}
+
+/// What is to be proven of a program.
+#[derive(Clone, Copy, Debug)]
+enum Theorem {
+    /// This function does what the specification says.
+    Specified(stages::Entry),
+    /// The fast path decides as the general path does.
+    Direct,
+}
+
+/// What is said of one theorem about one program.
+struct Said {
+    is_proven: bool,
+    text: String,
+    json: Value,
+}
+
+/// Several at a time. Whether all are proven; and what is said of them, for programs.
+fn prove_all(options: &Options, file: &[u8], jobs: &[(Theorem, &str)]) -> Result<(bool, Vec<Value>)> {
+    let (mut is_proven, mut json) = (true, Vec::new());
+    let prove = |(theorem, program): &(Theorem, &str)| prove_one(file, *theorem, program);
+    parallel::in_order(jobs, prove, |_, said| {
+        is_proven &= said.is_proven;
+        if !options.json {
+            println!("{}", said.text);
+        }
+        json.push(said.json);
+        Ok(())
+    })?;
+    Ok((is_proven, json))
+}
+
+fn prove_one(file: &[u8], theorem: Theorem, program: &str) -> Result<Said> {
+    let image = image::Image::read(file)?;
+    Ok(match theorem {
+        Theorem::Direct => {
+            let report = report::prove(&image, program)?;
+            Said { is_proven: report.is_proven(), text: report::text(&report), json: report::json(&report) }
+        }
+        Theorem::Specified(entry) => {
+            let report = stages::prove(&image, program, entry)?;
+            Said { is_proven: report.is_proven(), text: stages::text(&report), json: stages::json(&report) }
+        }
+    })
 }

@@ -23,17 +23,21 @@ pub fn load<D: Domain>(
     match region {
         Region::Stack => load_stack(domain, state, at, size),
         Region::Context => match domain.known(at) {
-            Some(offset) => domain.context(offset, size),
+            Some(offset) => {
+                let value = domain.context(offset, size)?;
+                Ok(moved(domain, state, value))
+            }
             None => fault("reads somewhere in the context"),
         },
         Region::Packet => {
-            let bytes = match domain.place(at, size)? {
+            let bytes = match place(domain, state, at, size)? {
                 Place::At(place) => known_bytes(domain, state, place..place + u64::from(size)),
                 Place::Somewhere(place) => bytes_somewhere(domain, state, &place, size)?,
             };
             Ok(Value::Number(domain.join(&bytes)))
         }
         Region::Table(table) => {
+            domain.within_table(table, at, size)?;
             let mut bytes = Vec::new();
             for offset in 0..size {
                 let offset = domain.constant(offset.into());
@@ -43,6 +47,25 @@ pub fn load<D: Domain>(
             Ok(Value::Number(domain.join(&bytes)))
         }
         Region::Other(name) => fault(format!("reads {name}")),
+    }
+}
+
+/// Which bytes of the packet these are.
+fn place<D: Domain>(domain: &mut D, state: &State<D::Number>, at: &D::Number, size: u32) -> Step<Place<D::Number>, D> {
+    match domain.place(at, size)? {
+        Place::At(place) if (place as i64) < state.start => fault("reads or writes before the packet's start"),
+        Place::Somewhere(_) if state.start != 0 => fault("reads or writes somewhere in a packet whose start was moved"),
+        place => Ok(place),
+    }
+}
+
+/// The packet's first byte, if that was moved.
+fn moved<D: Domain>(domain: &mut D, state: &State<D::Number>, value: Value<D::Number>) -> Value<D::Number> {
+    match value {
+        Value::Pointer(Region::Packet, at) if state.start != 0 && domain.known(&at) == Some(0) => {
+            Value::Pointer(Region::Packet, domain.constant(state.start as u64))
+        }
+        value => value,
     }
 }
 
@@ -107,11 +130,14 @@ pub fn store<D: Domain>(
     let bytes = domain.bytes(&number, size);
     match region {
         Region::Packet => {
-            let Place::At(place) = domain.place(at, size)? else { return fault("writes somewhere in the packet") };
+            let Place::At(place) = place(domain, state, at, size)? else {
+                return fault("writes somewhere in the packet");
+            };
             state.packet.extend((place..).zip(bytes));
             Ok(())
         }
         Region::Table(table) => {
+            domain.within_table(table, at, size)?;
             let value = domain.join(&bytes);
             state.writes.push(Write { table: table.clone(), address: at.clone(), size, value });
             Ok(())

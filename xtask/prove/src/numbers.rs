@@ -164,6 +164,13 @@ impl Domain for Numbers {
         Ok(self.tables.get(&(table.clone(), *address)).copied().unwrap_or(0).into())
     }
 
+    fn within_table(&mut self, table: &Rc<str>, at: &u64, size: u32) -> Step<(), Self> {
+        match (self.table_bytes(table), at.checked_add(size.into())) {
+            (Some(bytes), Some(end)) if end <= bytes => Ok(()),
+            _ => Err(Stop::Fault(format!("{size} bytes of {table} at {at}, beyond its end"))),
+        }
+    }
+
     fn are_apart(&mut self, (a, size_a): (&u64, u32), (b, size_b): (&u64, u32)) -> Step<bool, Self> {
         Ok(a.wrapping_sub(*b) >= u64::from(size_b) && b.wrapping_sub(*a) >= u64::from(size_a))
     }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     calls, contracts,
     domain::{Domain as _, Stop},
+    handed_on,
     joins::{self, Joined},
     machine::{self, Event},
     pending,
@@ -14,7 +15,7 @@ use crate::{
     state::State,
     symbolic::Symbolic,
     term::Term,
-    theorem::{Focus, Path, Phase, Prover, Stopped},
+    theorem::{Focus, Path, Phase, Prover, Searches, Stopped},
 };
 
 /// After so many that no frame confirms, or one that a frame does, there is no need for more.
@@ -23,13 +24,17 @@ const REFUTATIONS: usize = 20;
 impl Prover<'_> {
     /// Leaves out paths that do not come by this instruction. For changed programs: what others do is as before, so
     /// what is proven then is proven of these paths alone.
-    ///
-    /// Unless `searches`, paths on which the fast path calls a function with a contract are left out as well: an
-    /// example has to be found in tables, so such functions are gone into, and have very many paths.
-    pub fn focus(&mut self, number: usize, searches: bool) {
-        let is_general = self.image.body(self.general).contains(&number);
+    pub fn focus(&mut self, number: usize, searches: Searches) {
+        // What another half decides is to be seen.
+        self.domain.half = None;
         let leads_there = self.image.leading_to(number);
-        self.focus = Some(Focus { number, leads_there, is_general, searches, left_out: 0 });
+        self.focus = Some(Focus { number, leads_there, searches, left_out: 0 });
+    }
+
+    /// Whether functions with a contract are called by it. An example has to be found in tables, so for its sake they
+    /// are gone into, and have very many paths.
+    pub fn goes_by_contracts(&self) -> bool {
+        self.focus.as_ref().is_none_or(|focus| focus.searches == Searches::ByContract)
     }
 
     /// Assumes numbers of an instance that can be loaded, and a machine with two CPUs.
@@ -50,8 +55,10 @@ impl Prover<'_> {
         let Some(focus) = &self.focus else { return false };
         let here = path.state.next;
         path.is_touched |= here == focus.number;
-        let is_there = focus.is_general == matches!(path.phase, Phase::General(_));
-        is_there && path.state.callers.is_empty() && !path.is_touched && !focus.leads_there.contains(&here)
+        // Behind the fast path the general one is run in any case.
+        let is_still_to_come = matches!(path.phase, Phase::Fast) && focus.leads_there.contains(&self.general);
+        let is_done = path.state.callers.is_empty() && !path.is_touched && !is_still_to_come;
+        is_done && !focus.leads_there.contains(&here)
     }
 
     /// Follows all paths. An error: nothing is proven.
@@ -70,15 +77,16 @@ impl Prover<'_> {
                 Err(Stop::Fault(what)) => self.refute(what, None)?,
                 Err(Stop::Fork(_)) => bail!("an instruction is undecided"),
             }
-            let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed());
-            if confirmed || self.refutations.len() >= REFUTATIONS {
+            let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed);
+            let most = if self.focus.is_some() && self.goes_by_contracts() { 1 } else { REFUTATIONS };
+            if confirmed || self.refutations.len() >= most {
                 break;
             }
             if self.deadline.is_some_and(|deadline| deadline < Instant::now()) {
                 bail!("it takes too long");
             }
             if self.shown.elapsed().as_secs() >= 5 {
-                (self.progress)(&self.counts, self.domain.solver.questions, self.pending.len());
+                (self.progress)(self);
                 self.shown = Instant::now();
             }
             next = self.pending.next(&mut self.domain)?;
@@ -106,7 +114,8 @@ impl Prover<'_> {
                     path.state.next = if taken { target } else { next };
                 }
                 Ok(Event::Call(target)) if matches!(path.phase, Phase::Fast) && target == self.general => {
-                    self.hand_on(&mut path)?;
+                    handed_on::call(&mut self.domain, &mut path.state)?;
+                    path.phase = Phase::HandedOn;
                 }
                 Ok(Event::Call(target)) if self.leaves_out_call(&path, target) => return Ok(()),
                 Ok(Event::Call(target)) => self.call(&mut path, target)?,
@@ -126,7 +135,7 @@ impl Prover<'_> {
     /// Goes on behind a branch whose sides meet again, where they met. Whether it is one.
     fn joins(&mut self, path: &mut Path, condition: Term, target: usize) -> Result<bool, Stopped> {
         let here = path.state.next;
-        if self.focus.is_some() || !self.program.searches() || self.apart.contains(&here) {
+        if self.focus.is_some() || self.program.is_balancer() || self.apart.contains(&here) {
             return Ok(false);
         }
         if self.domain.both_or(condition)?.is_some() {
@@ -154,18 +163,17 @@ impl Prover<'_> {
     /// Whether paths on which the fast path calls this function are left out.
     fn leaves_out_call(&mut self, path: &Path, target: usize) -> bool {
         let Some(focus) = &mut self.focus else { return false };
-        let is = !focus.searches
+        let is = focus.searches == Searches::LeftOut
             && matches!(path.phase, Phase::Fast)
             && contracts::function(self.image.name_at(target)).is_some();
         focus.left_out += u64::from(is);
         is
     }
 
-    /// A call of a function: by its contract, or into it. Where an example is wanted, it has to be found in tables, so
-    /// all functions are gone into.
+    /// A call of a function: by its contract, or into it.
     fn call(&mut self, path: &mut Path, target: usize) -> Result<(), Stopped> {
         match contracts::function(self.image.name_at(target)) {
-            Some(function) if self.focus.is_none() && !self.program.enters(function) => {
+            Some(function) if self.goes_by_contracts() && !self.program.enters(function) => {
                 self.counts.by_contract += 1;
                 calls::by_contract(self.image, &mut self.domain, &mut path.state, function, target)
             }

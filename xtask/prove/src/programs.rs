@@ -84,9 +84,10 @@ pub fn general(image: &Image, name: &str) -> Result<usize> {
 }
 
 impl Program {
-    /// Whether its general path searches where the fast path looks into two cells.
-    pub const fn searches(&self) -> bool {
-        !self.entered.is_empty()
+    /// Whether there is a specification of all that it does. Others have a general path that searches where the fast
+    /// path looks into two cells.
+    pub const fn is_balancer(&self) -> bool {
+        self.entered.is_empty()
     }
 
     /// Whether calls of a function are gone into.

@@ -13,6 +13,7 @@ use anyhow::Result;
 use crate::{
     assumptions,
     contracts::DEVICES,
+    ends::SENDING,
     eval::Evaluator,
     image::Image,
     kernel::SHORTEST,
@@ -30,40 +31,44 @@ pub struct Refutation {
     pub what: String,
     /// What a program finds, and what both paths do then.
     pub example: Option<(Numbers, Ending, Ending)>,
+    /// Whether the example shows it.
+    pub is_confirmed: bool,
 }
 
 /// What is run.
 #[derive(Debug)]
-pub struct Program<'a> {
+pub struct Run<'a> {
     pub image: &'a Image,
     pub entry: usize,
     pub general: usize,
+    /// Whether only packets that are sent may have been changed.
+    pub sends: bool,
 }
 
 impl Refutation {
-    pub fn new(what: String, found: Option<Numbers>, program: &Program<'_>) -> Self {
+    pub fn new(what: String, found: Option<Numbers>, run: &Run<'_>) -> Self {
         let example = found.map(|found| {
-            let fast = found.run(program.image, program.entry, &[], Some(program.general));
+            let fast = found.run(run.image, run.entry, &[], Some(run.general));
             let control = found.control();
-            let general = found.run(program.image, program.general, &[control], None);
+            let general = found.run(run.image, run.general, &[control], None);
             (found, fast, general)
         });
-        Self { what, example }
+        let is_confirmed = example.as_ref().is_some_and(|(found, fast, general)| run.shows(found, fast, general));
+        Self { what, example, is_confirmed }
     }
+}
 
-    /// How long the example's frame is.
-    pub fn frame_length(&self) -> usize {
-        self.example.as_ref().map_or(0, |(found, ..)| found.frame.len())
-    }
-
-    /// Whether the example shows it.
-    pub fn is_confirmed(&self) -> bool {
-        self.example.as_ref().is_some_and(|(_, fast, general)| match (fast, general) {
+impl Run<'_> {
+    /// Whether the theorem does not hold where both paths end so.
+    fn shows(&self, found: &Numbers, fast: &Ending, general: &Ending) -> bool {
+        match (fast, general) {
             (Ending::Unknown(_), _) | (_, Ending::Unknown(_)) => false,
             (Ending::General { rightly }, _) => !rightly,
             (Ending::Fault(_), _) => true,
-            (Ending::Decided { .. }, _) => fast != general,
-        })
+            (Ending::Decided { action, frame, .. }, _) => {
+                fast != general || (self.sends && !SENDING.contains(action) && *frame != found.whole())
+            }
+        }
     }
 }
 
@@ -100,6 +105,8 @@ fn search(domain: &mut Symbolic, condition: Option<Term>, attempt: u64) -> Resul
         domain.solver.assert(&domain.terms, condition)?;
     }
     let roots = domain.solver.asserted().to_vec();
+    let is_filled_in = domain.fits_cells();
+    domain.solver.assert(&domain.terms, is_filled_in)?;
     for wish in wishes(domain) {
         grant(domain, wish)?;
     }

@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     assumptions, code_digest,
     cost::Cost,
-    general,
     image::Image,
     refute::Refutation,
     theorem::{Counts, Prover},
@@ -35,10 +34,14 @@ impl Report {
 /// Tries to prove it of a program.
 pub fn prove(image: &Image, program: &str) -> Result<Report> {
     let meter = Cost::meter();
-    let mut prover = Prover::new(image, program, |counts, questions, pending| {
+    let mut prover = Prover::new(image, program, |prover| {
         eprintln!(
-            "  {} ends compared, {} handed on, {questions} questions, {pending} paths waiting",
-            counts.compared, counts.handed_on
+            "  {}: {} ends compared, {} handed on, {} questions, {} paths waiting",
+            prover.image.name_at(prover.entry),
+            prover.counts.compared,
+            prover.counts.handed_on,
+            prover.domain.solver.questions,
+            prover.pending.len()
         );
     })?;
     prover.run()?;
@@ -54,47 +57,47 @@ pub fn prove(image: &Image, program: &str) -> Result<Report> {
 }
 
 /// For people.
-pub fn print(report: &Report) {
+pub fn text(report: &Report) -> String {
     let Report { program, counts, questions, terms, coverage, cost, refutations } = report;
     let Counts { decided, handed_on, compared, asked, by_contract, instructions } = counts;
     let verdict = if report.is_proven() { "PROVEN" } else { "NOT PROVEN" };
-    println!("{program}: fast path = general path: {verdict}");
-    println!(
-        "  {decided} ends where the fast path decides, {handed_on} where it hands on; \
-         {compared} compared, {asked} of them by the solver"
-    );
-    if *by_contract > 0 {
-        println!("  {by_contract} calls of functions by their contracts");
-    }
-    println!("  {questions} questions to the solver, {terms} terms, {instructions} instructions executed");
     let [(fast, all_fast), (general, all_general)] = coverage;
-    println!(
-        "  {fast} of {all_fast} instructions reached in {program}, {general} of {all_general} in the general path"
-    );
-    println!("  {cost}");
+    let mut lines = vec![
+        format!("{program}: fast path = general path: {verdict}"),
+        format!(
+            "  {decided} ends where the fast path decides, {handed_on} where it hands on; \
+             {compared} compared, {asked} of them by the solver"
+        ),
+        format!("  {by_contract} calls of functions by their contracts"),
+        format!("  {questions} questions to the solver, {terms} terms, {instructions} instructions executed"),
+        format!(
+            "  {fast} of {all_fast} instructions reached in {program}, {general} of {all_general} in the general path"
+        ),
+        format!("  {cost}"),
+    ];
     for refutation in refutations {
-        println!("  REFUTED: {}", refutation.what);
-        print_example(refutation);
+        lines.push(format!("  REFUTED: {}", refutation.what));
+        lines.extend(example(refutation).into_iter().map(|line| format!("    {line}")));
     }
+    lines.join("\n")
 }
 
-fn print_example(refutation: &Refutation) {
+fn example(refutation: &Refutation) -> Vec<String> {
     let Some((found, fast, general)) = &refutation.example else {
-        println!("    no frame was found that shows it: the proof fails, the programs need not");
-        return;
+        return vec!["no frame was found that shows it: the proof fails, the programs need not".into()];
     };
-    if !refutation.is_confirmed() {
-        println!("    the frame that was found does not show it: the proof fails, the programs need not");
-        return;
+    if !refutation.is_confirmed {
+        return vec!["the frame that was found does not show it: the proof fails, the programs need not".into()];
     }
-    println!("    frame, {} bytes (whole {}): {}", found.frame.len(), found.whole_length, hex(&found.frame));
     let numbers: Vec<_> = found.numbers.iter().map(|(name, value)| format!("{name} {value:#x}")).collect();
-    println!("    CPU {}, segments {}, {}", found.cpu, found.segments, numbers.join(", "));
-    for line in tables(found) {
-        println!("    {line}");
-    }
-    println!("    fast path:    {}", ending(fast));
-    println!("    general path: {}", ending(general));
+    let mut lines = vec![
+        format!("frame, {} bytes (whole {}): {}", found.frame.len(), found.whole_length, hex(&found.frame)),
+        format!("CPU {}, segments {}, {}", found.cpu, found.segments, numbers.join(", ")),
+    ];
+    lines.extend(tables(found));
+    lines.push(format!("fast path:    {}", ending(fast)));
+    lines.push(format!("general path: {}", ending(general)));
+    lines
 }
 
 /// Runs of bytes of tables that were looked at.
@@ -145,54 +148,51 @@ pub fn summary(file: &[u8]) -> Result<String> {
     Ok(format!("digest {code} (object {}); {count} assumptions: docs/PROOF.md", digest(file)))
 }
 
-/// For programs.
-pub fn json(file: &[u8], programs: &[Report], general: &[general::Report]) -> Result<Value> {
-    let programs: Vec<_> = programs
+/// The same for programs.
+pub fn json(report: &Report) -> Value {
+    let refutations: Vec<_> = report
+        .refutations
         .iter()
-        .map(|report| {
-            let refutations: Vec<_> = report
-                .refutations
-                .iter()
-                .map(|refutation| {
-                    json!({
-                        "what": refutation.what,
-                        "confirmed": refutation.is_confirmed(),
-                        "frame": refutation.example.as_ref().map(|(found, ..)| hex(&found.frame)),
-                        "tables": refutation.example.as_ref().map(|(found, ..)| tables(found)),
-                        "fast_path": refutation.example.as_ref().map(|(_, fast, _)| ending(fast)),
-                        "general_path": refutation.example.as_ref().map(|(.., general)| ending(general)),
-                    })
-                })
-                .collect();
+        .map(|refutation| {
             json!({
-                "program": report.program,
-                "proven": report.is_proven(),
-                "ends_decided": report.counts.decided,
-                "ends_handed_on": report.counts.handed_on,
-                "ends_compared": report.counts.compared,
-                "ends_compared_by_solver": report.counts.asked,
-                "calls_by_contract": report.counts.by_contract,
-                "questions": report.questions,
-                "instructions_executed": report.counts.instructions,
-                "seconds": report.cost.seconds(),
-                "cpu_seconds": report.cost.cpu_seconds,
-                "memory_mb": report.cost.memory_mb,
-                "refutations": refutations,
+                "what": refutation.what,
+                "confirmed": refutation.is_confirmed,
+                "frame": refutation.example.as_ref().map(|(found, ..)| hex(&found.frame)),
+                "tables": refutation.example.as_ref().map(|(found, ..)| tables(found)),
+                "fast_path": refutation.example.as_ref().map(|(_, fast, _)| ending(fast)),
+                "general_path": refutation.example.as_ref().map(|(.., general)| ending(general)),
             })
         })
         .collect();
+    json!({
+        "program": report.program,
+        "theorem": "fast path = general path",
+        "proven": report.is_proven(),
+        "ends_decided": report.counts.decided,
+        "ends_handed_on": report.counts.handed_on,
+        "ends_compared": report.counts.compared,
+        "ends_compared_by_solver": report.counts.asked,
+        "calls_by_contract": report.counts.by_contract,
+        "questions": report.questions,
+        "instructions_executed": report.counts.instructions,
+        "seconds": report.cost.seconds(),
+        "cpu_seconds": report.cost.cpu_seconds,
+        "memory_mb": report.cost.memory_mb,
+        "refutations": refutations,
+    })
+}
+
+/// All theorems: what was proven of each program, and of the formula.
+pub fn whole(file: &[u8], programs: &[Value], functions: &[Value], remainder: &Value) -> Result<Value> {
     let assumptions: Vec<_> =
         assumptions::lines().into_iter().map(|(what, by)| json!({ "what": what, "by": by })).collect();
     let code = code_digest::digest(file, &code_digest::PROVEN_PROGRAMS)?;
     Ok(json!({
         "digest": code,
         "object_sha256": digest(file),
-        "theorem": "fast path = general path",
         "programs": programs,
-        "general_path": {
-            "theorem": "general path up to the flow = specification",
-            "programs": general.iter().map(general::json).collect::<Vec<_>>(),
-        },
+        "functions": functions,
+        "remainder": remainder,
         "assumptions": assumptions,
     }))
 }

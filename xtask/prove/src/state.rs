@@ -30,10 +30,14 @@ pub struct State<N> {
     pub callers: Vec<Caller<N>>,
     /// By the distance from the top of the caller's stack, downwards; entries are apart from each other.
     pub stack: BTreeMap<i64, StackEntry<N>>,
-    /// Bytes that were written.
+    /// Where the packet starts now, by its first byte of before.
+    pub start: i64,
+    /// Bytes that were written, by their places of before: those in front of that first byte are below 0, modulo 2^64.
     pub packet: BTreeMap<u64, N>,
     /// In order.
     pub writes: Vec<Write<N>>,
+    /// Whether the control word was read, or handed to it.
+    pub has_control: bool,
 }
 
 /// How much stack a function has.
@@ -54,9 +58,16 @@ impl<N: Clone> State<N> {
             registers,
             callers: Vec::new(),
             stack: BTreeMap::new(),
+            start: 0,
             packet: BTreeMap::new(),
             writes: Vec::new(),
+            has_control: false,
         }
+    }
+
+    /// Before the first instruction of a general path, which is handed the control word.
+    pub fn handed(first: usize, context: Value<N>, control: N) -> Self {
+        Self { has_control: true, ..Self::new(first, [context, Value::Number(control)]) }
     }
 
     /// The top of this function's stack.
@@ -66,7 +77,11 @@ impl<N: Clone> State<N> {
 
     /// Whether anything was written that others see.
     pub fn has_written(&self) -> bool {
-        !self.packet.is_empty() || !self.writes.is_empty()
+        self.has_changed_packet() || !self.writes.is_empty()
+    }
+
+    pub fn has_changed_packet(&self) -> bool {
+        !self.packet.is_empty() || self.start != 0
     }
 
     /// What calls leave without a value.

@@ -94,16 +94,31 @@ impl Terms {
             Node::Const(value) => (self.constant(0, width), value),
             Node::Sum { parts, constant } => (self.sum(&parts, 0, width), constant),
             Node::Concat(parts) => {
-                let (mut low, mut constant, mut base) = (0, 0, Vec::new());
+                let mut base = Vec::new();
                 for part in parts.iter() {
-                    let width = self.width(*part);
-                    constant |= self.known(*part).unwrap_or(0) << low;
-                    base.push(if self.known(*part).is_some() { self.constant(0, width) } else { *part });
-                    low += width;
+                    let zeros = self.constant(0, self.width(*part));
+                    base.push(if self.known(*part).is_some() { zeros } else { *part });
                 }
-                (self.concat(&base), constant)
+                (self.concat(&base), self.offset(address))
             }
             _ => (address, 0),
+        }
+    }
+
+    /// What is added to an address.
+    pub fn offset(&self, address: Term) -> u64 {
+        match self.node(address) {
+            Node::Const(value) => *value,
+            Node::Sum { constant, .. } => *constant,
+            Node::Concat(parts) => {
+                let (mut low, mut offset) = (0, 0);
+                for part in parts.iter() {
+                    offset |= self.known(*part).unwrap_or(0) << low;
+                    low += self.width(*part);
+                }
+                offset
+            }
+            _ => 0,
         }
     }
 

@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
     assumptions, contracts,
     domain::{Domain, Place, Step, Stop},
     facts::Facts,
+    half::{self, Places},
     insn::{Alu, Test},
     invariants, memory,
     programs::{Field, Kind},
@@ -21,6 +22,9 @@ use crate::{
 pub const TABLE: &str = "modlb_table_";
 /// What the symbols of numbers start with.
 pub const CONSTANT: &str = "modlb_constant_";
+
+/// The most bytes that are put in front of a packet: a VLAN tag.
+const ROOM: u64 = 4;
 
 /// Bytes of the packet at places that are not known, as if they were a table's.
 pub const FRAME: &str = "frame";
@@ -36,6 +40,11 @@ pub struct Symbolic {
     keeps_cells: bool,
     /// Whether the packet may be read at places that depend on it. Otherwise each of them is looked at alone.
     anywhere: bool,
+    /// The bit that names the half in force. `None`: which half is read is not looked at.
+    pub half: Option<Term>,
+    pub places: Places,
+    /// A cell that is known to lie within the table, and in that half.
+    pub cell: Option<Term>,
 }
 
 type Term64 = Value<Term>;
@@ -49,6 +58,9 @@ impl Symbolic {
             kind,
             keeps_cells: false,
             anywhere: false,
+            half: None,
+            places: Places::default(),
+            cell: None,
         };
         if kind.has_more() {
             let (length, whole) = (symbolic.length(), symbolic.whole_length());
@@ -65,6 +77,12 @@ impl Symbolic {
         let (length, limit) = (self.length(), self.constant(1 << assumptions::PLACE_BITS));
         let is_short = self.terms.less(length, limit);
         self.assume(is_short)
+    }
+
+    /// From here on only the half is read that bit 0 of the control word names.
+    pub fn read_one_half(&mut self) {
+        let control = self.control();
+        self.half = Some(self.terms.slice(control, 0, 1));
     }
 
     /// What the program is handed.
@@ -101,24 +119,33 @@ impl Symbolic {
     pub fn number(&mut self, name: &str) -> Option<Term> {
         Some(match name {
             "INTERFACE_MAC" => self.any(name, assumptions::MAC_BITS),
-            "CELL_SHIFT" | "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" | "INTERFACE" => {
-                let number = self.any(name, 64);
-                self.facts.refine(&mut self.terms, number)
+            "CELL_SHIFT" => self.filled_in(name, assumptions::SHIFT_BITS),
+            "CELLS" | "SLOTS" | "COUNTERS" | "ALL_COUNTERS" | "ALL_OUTCOMES" => {
+                self.filled_in(name, assumptions::ENTRIES_BITS)
             }
+            "INTERFACE" => self.filled_in(name, 64),
             _ => return None,
         })
     }
 
-    /// The control word that the program finds.
+    fn filled_in(&mut self, name: &str, width: u32) -> Term {
+        let number = self.any(name, width);
+        self.facts.refine(&mut self.terms, number)
+    }
+
+    /// The control word that the program finds, with the bits that are known.
     pub fn control(&mut self) -> Term {
-        let zero = self.terms.constant(0, 64);
+        let control = self.any_control();
+        self.facts.refine(&mut self.terms, control)
+    }
+
+    /// The same with nothing known of it.
+    pub fn any_control(&mut self) -> Term {
         let table: Rc<str> = "CONTROL".into();
         let bytes: Vec<_> = (0..8)
             .map(|offset| {
-                let offset = self.terms.constant(offset, 64);
-                let address = self.terms.add(zero, offset);
-                let byte = self.terms.table_byte(&table, address);
-                self.facts.refine(&mut self.terms, byte)
+                let address = self.terms.constant(offset, 64);
+                self.terms.table_byte(&table, address)
             })
             .collect();
         self.terms.concat(&bytes)
@@ -127,14 +154,15 @@ impl Symbolic {
     /// From here on the table of services is as user space makes it.
     pub fn keep_cells(&mut self) -> Result<()> {
         self.keeps_cells = true;
-        let (shift, cells) = (self.any("CELL_SHIFT", 64), self.any(invariants::CELLS, 64));
+        let numbers = (self.number(half::SHIFT), self.number(half::CELLS));
+        let (Some(shift), Some(cells)) = numbers else { bail!("numbers of cells are not known") };
         let conditions = invariants::of_numbers(&mut self.terms, shift, cells);
         conditions.into_iter().try_for_each(|condition| self.assume(condition))
     }
 
     /// Assumes what is known of a byte of that table; what will be asked of its place is asked once.
     fn look_at_cell(&mut self, table: &Rc<str>, byte: Term) -> Step<(), Self> {
-        let cells = self.any(invariants::CELLS, 64);
+        let Some(cells) = self.number(half::CELLS) else { return fault("the number of cells is not known") };
         for condition in invariants::of_place(&mut self.terms, cells, byte) {
             self.holds(condition)?;
         }
@@ -263,6 +291,42 @@ impl Symbolic {
         Ok(Value::Number(self.constant(action)))
     }
 
+    /// Whether the packet's start can be moved by so many bytes.
+    pub fn moves(&mut self, by: i64) -> Term {
+        let moves = self.terms.unknown(&format!("the start moves by {by}"), 1);
+        let one = self.terms.constant(1, 1);
+        self.terms.equal(moves, one)
+    }
+
+    /// `bpf_xdp_adjust_head`. It fails where it would leave too little; for want of room it may fail anyway.
+    fn move_start(&mut self, state: &mut State<Term>) -> Step<Term64, Self> {
+        let (Some(Value::Pointer(Region::Context, at)), Some(Value::Number(by))) =
+            (&state.registers[1], &state.registers[2])
+        else {
+            return fault("moves the start of what is no packet");
+        };
+        let (Some(0), Some(by), 0) = (self.known(at), self.known(by), state.start) else {
+            return fault("moves the packet's start by what is not known here");
+        };
+        let by = i64::from(by as i32);
+        let moves = self.moves(by);
+        let not = self.terms.not(moves);
+        if self.holds(not)? {
+            return Ok(Value::Number(self.constant(contracts::REFUSED)));
+        }
+        if !self.holds(moves)? {
+            return Err(Stop::Fork(moves));
+        }
+        let (length, least) = (self.length(), self.constant(contracts::SHORTEST.wrapping_add(by as u64)));
+        let too_short = self.terms.less(length, least);
+        let is_left = self.terms.not(too_short);
+        if !self.holds(is_left)? {
+            return fault("may move the start beyond the packet's end");
+        }
+        state.start = by;
+        Ok(Value::Number(self.constant(0)))
+    }
+
     /// A place that depends on the packet, if it and those behind it are all within.
     fn somewhere(&mut self, at: Term, size: u32) -> Step<Place<Term>, Self> {
         let size = self.constant(size.into());
@@ -359,6 +423,11 @@ impl Domain for Symbolic {
             return self.somewhere(term, size);
         }
         let place = self.only_value(*at)?;
+        // What was put in front of the packet.
+        let before = place.wrapping_neg();
+        if (u64::from(size)..=ROOM).contains(&before) {
+            return Ok(Place::At(place));
+        }
         let Some(end) = place.checked_add(size.into()) else { return fault("reads or writes before the packet") };
         let (length, end) = (self.length(), self.constant(end));
         let beyond = self.terms.less(length, end);
@@ -399,10 +468,14 @@ impl Domain for Symbolic {
 
     fn table_byte(&mut self, table: &Rc<str>, address: &Term) -> Step<Term, Self> {
         let byte = self.terms.table_byte(table, *address);
-        if self.keeps_cells && &**table == invariants::CELLS {
+        if self.keeps_cells && &**table == half::CELLS {
             self.look_at_cell(table, byte)?;
         }
         Ok(self.facts.refine(&mut self.terms, byte))
+    }
+
+    fn within_table(&mut self, table: &Rc<str>, at: &Term, size: u32) -> Step<(), Self> {
+        self.prove_access(table, *at, size)
     }
 
     fn are_apart(&mut self, (a, size_a): (&Term, u32), (b, size_b): (&Term, u32)) -> Step<bool, Self> {
@@ -414,8 +487,12 @@ impl Domain for Symbolic {
         match number {
             contracts::LOOK_UP => self.look_up(state),
             contracts::REDIRECT => self.redirect(state),
+            contracts::MOVE_START => self.move_start(state),
             contracts::CPU => Ok(Value::Number(self.cpu())),
-            contracts::LENGTH if self.kind == Kind::Buffers => Ok(Value::Number(self.whole_length())),
+            contracts::LENGTH if self.kind == Kind::Buffers => {
+                let (whole, moved) = (self.whole_length(), self.constant(state.start as u64));
+                Ok(Value::Number(self.terms.subtract(whole, moved)))
+            }
             _ => fault(format!("calls the helper {number}, of which nothing is known here")),
         }
     }

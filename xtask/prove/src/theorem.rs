@@ -12,6 +12,7 @@ use crate::{
     domain::{Domain as _, Stop},
     ends::{self, Side},
     facts::Facts,
+    handed_on,
     image::Image,
     joins,
     pending::{Follow, Pending},
@@ -20,7 +21,7 @@ use crate::{
     state::State,
     symbolic::Symbolic,
     term::Term,
-    value::{Region, Value},
+    value::Value,
 };
 
 /// What was done.
@@ -90,16 +91,25 @@ impl Follow for Path {
     }
 }
 
-/// An instruction, and all others of its function from which it can be reached.
+/// An instruction, and all others from which it can be reached.
 #[derive(Debug)]
 pub struct Focus {
     pub number: usize,
     pub leads_there: HashSet<usize>,
-    pub is_general: bool,
-    /// Whether paths are followed that call one of the functions with a contract.
-    pub searches: bool,
-    /// How many such paths were not followed.
+    pub searches: Searches,
+    /// How many paths were not followed because they search.
     pub left_out: u64,
+}
+
+/// What is done where the fast path calls a function with a contract.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Searches {
+    /// Such paths are left out.
+    LeftOut,
+    /// It is called by its contract: quick, but no example can be found.
+    ByContract,
+    /// It is gone into.
+    GoneInto,
 }
 
 /// The proof of one program.
@@ -120,17 +130,20 @@ pub struct Prover<'a> {
     /// When to give up.
     pub deadline: Option<Instant>,
     /// Called now and then.
-    pub progress: fn(&Counts, u64, usize),
+    pub progress: fn(&Prover<'_>),
     pub shown: Instant,
 }
 
 pub type Stopped = Stop<Term>;
 
 impl<'a> Prover<'a> {
-    pub fn new(image: &'a Image, program: &str, progress: fn(&Counts, u64, usize)) -> Result<Self> {
+    pub fn new(image: &'a Image, program: &str, progress: fn(&Prover<'_>)) -> Result<Self> {
         let program = programs::find(program)?;
         let mut domain = Symbolic::new(program.kind)?;
-        if program.searches() {
+        // Of other programs it is not asked which half they read.
+        if program.is_balancer() {
+            domain.read_one_half();
+        } else {
             domain.keep_cells()?;
         }
         Ok(Self {
@@ -152,52 +165,31 @@ impl<'a> Prover<'a> {
     }
 
     pub fn refute(&mut self, what: String, condition: Option<Term>) -> Result<()> {
+        if self.goes_by_contracts() && self.focus.is_some() {
+            self.refutations.push(Refutation { what, example: None, is_confirmed: false });
+            return Ok(());
+        }
         let example = refute::example(&mut self.domain, condition)?;
-        let program = refute::Program { image: self.image, entry: self.entry, general: self.general };
-        self.refutations.push(Refutation::new(what, example, &program));
-        Ok(())
-    }
-
-    /// The call of the general path: it must be handed the context and the control word, with nothing done before.
-    pub fn hand_on(&mut self, path: &mut Path) -> Result<(), Stopped> {
-        let fault = |what: &str| Err(Stop::Fault(format!("the general path is called {what}")));
-        let state = &mut path.state;
-        let zero = self.domain.constant(0);
-        if state.registers[1] != Some(State::context(zero)) {
-            return fault("with something else for the context");
-        }
-        let Some(Value::Number(control)) = state.registers[2] else { return fault("without a control word") };
-        let read = self.domain.control();
-        let is_it = self.domain.terms.equal(control, read);
-        if !self.domain.holds(is_it)? {
-            return fault("with something else for the control word");
-        }
-        if state.has_written() {
-            return fault("after something was written");
-        }
-        state.forget_arguments();
-        state.registers[0] = Some(Value::Pointer(Region::Other(self.program.general.into()), zero));
-        state.next += 1;
-        path.phase = Phase::HandedOn;
+        let sends = self.program.is_balancer();
+        let run = refute::Run { image: self.image, entry: self.entry, general: self.general, sends };
+        self.refutations.push(Refutation::new(what, example, &run));
         Ok(())
     }
 
     /// The end of a program. Returns the path of the general one, if that is still to be followed.
     pub fn end(&mut self, path: Path, result: Value<Term>) -> Result<Option<Path>, Stopped> {
         match (path.phase, result) {
-            (Phase::HandedOn, Value::Pointer(Region::Other(name), _)) if &*name == self.program.general => {
-                if path.state.has_written() {
-                    return Err(Stop::Fault("something is written after the general path".into()));
-                }
+            (Phase::HandedOn, result) => {
+                handed_on::end(&path.state, &result)?;
                 self.counts.handed_on += 1;
                 Ok(None)
             }
-            (Phase::HandedOn, _) => Err(Stop::Fault("returns something else than the general path".into())),
             (_, Value::Pointer(..)) => Err(Stop::Fault("a pointer is returned".into())),
             (Phase::Fast, Value::Number(action)) => {
+                self.sends_what_it_changed(action, &path.state)?;
                 self.counts.decided += 1;
                 let (zero, control) = (self.domain.constant(0), self.domain.control());
-                let state = State::new(self.general, [State::context(zero), Value::Number(control)]);
+                let state = State::handed(self.general, State::context(zero), control);
                 let ended = Rc::new(Ended { action, state: path.state });
                 Ok(Some(Path {
                     state,
@@ -207,6 +199,7 @@ impl<'a> Prover<'a> {
                 }))
             }
             (Phase::General(fast), Value::Number(action)) => {
+                self.sends_what_it_changed(action, &path.state)?;
                 self.counts.compared += 1;
                 self.compare(&fast, &Ended { action, state: path.state })?;
                 Ok(None)
@@ -214,10 +207,19 @@ impl<'a> Prover<'a> {
         }
     }
 
+    /// Other programs leave packets with another MAC to the kernel.
+    fn sends_what_it_changed(&mut self, action: Term, state: &State<Term>) -> Result<(), Stopped> {
+        if !self.program.is_balancer() {
+            return Ok(());
+        }
+        ends::sends_what_it_changed(&mut self.domain, action, state)
+    }
+
     fn compare(&mut self, fast: &Ended, general: &Ended) -> Result<(), Stopped> {
         let sides = [("fast path", fast), ("general path", general)].map(|(name, Ended { action, state })| Side {
             name,
             action: *action,
+            start: state.start,
             packet: &state.packet,
             writes: &state.writes,
         });

@@ -5,7 +5,11 @@ use std::{
     rc::Rc,
 };
 
-use crate::{programs::Kind, state::State, state::Write};
+use crate::{
+    programs::Kind,
+    state::{State, Write},
+    table_sizes::{self, Length},
+};
 
 /// What a program finds.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +65,15 @@ impl Numbers {
         let mut frame = self.frame.clone();
         frame.resize(self.length() as usize, 0);
         frame
+    }
+
+    /// How long a table is, if that is known.
+    pub fn table_bytes(&self, table: &str) -> Option<u64> {
+        let table = table_sizes::of(table)?;
+        match table.length {
+            Length::Entries(entries) => Some(entries * table.entry),
+            Length::Number(name, factor) => self.numbers.get(name)?.checked_mul(factor)?.checked_mul(table.entry),
+        }
     }
 
     /// How many entries the map has in which programs look entries up.

@@ -13,7 +13,7 @@ use aya::{
     programs::{Program, TestRun as _, TestRunOptions, Xdp},
 };
 use nix::{
-    sched::{CpuSet, sched_setaffinity},
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
 };
 
@@ -25,7 +25,7 @@ use crate::{
     contracts::{GLOBALS, LOOKED_UP},
     image::Image,
     programs::Kind,
-    table_sizes::{self, Length},
+    table_sizes,
     world::Numbers,
 };
 
@@ -60,11 +60,7 @@ impl Loaded {
     pub fn new(file: &[u8], image: &Image, program: &str, world: &Numbers) -> Result<Self> {
         let (mut tables, mut memory, mut numbers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for table in table_sizes::ALL {
-            let length = match table.length {
-                Length::Entries(entries) => Some(entries),
-                Length::Number(name, factor) => world.numbers.get(name).and_then(|number| number.checked_mul(factor)),
-            };
-            let bytes = length.and_then(|length| length.checked_mul(table.entry)).context("no table is that long")?;
+            let bytes = world.table_bytes(table.name).context("no table is that long")?;
             let map = bpf::create(bytes)?;
             memory.insert(table.name.into(), Memory::of(&map, bytes)?);
             numbers.insert(table.name, map.as_raw_fd());
@@ -99,7 +95,14 @@ impl Loaded {
 
     /// Runs it on what it is to find. Other numbers than those that it was loaded with are of no effect.
     pub fn run(&mut self, world: &Numbers) -> Result<Seen> {
+        let before = sched_getaffinity(THIS_THREAD)?;
         on_cpu(world.cpu)?;
+        let seen = self.run_here(world);
+        sched_setaffinity(THIS_THREAD, &before)?;
+        seen
+    }
+
+    fn run_here(&mut self, world: &Numbers) -> Result<Seen> {
         for memory in self.memory.values_mut() {
             memory.bytes_mut().fill(0);
         }
@@ -177,9 +180,11 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
+const THIS_THREAD: Pid = Pid::from_raw(0);
+
 /// This thread runs on this CPU from now on.
 fn on_cpu(cpu: u64) -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(usize::try_from(cpu)?).with_context(|| format!("no CPU {cpu}"))?;
-    sched_setaffinity(Pid::from_raw(0), &cpus).with_context(|| format!("this machine has no CPU {cpu}"))
+    sched_setaffinity(THIS_THREAD, &cpus).with_context(|| format!("this machine has no CPU {cpu}"))
 }

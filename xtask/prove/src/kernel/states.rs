@@ -9,6 +9,13 @@ use std::{
 use super::frames::{self, CLIENTS, PROTOCOLS, Service};
 use crate::{programs::Kind, random::Random, world::Numbers};
 
+/// The kind of a key that names a peer.
+const PEER: u32 = 11;
+/// How many sets of peers there are, and indices of interfaces.
+const PEER_SETS: u64 = 3;
+/// The flag of a service whose servers are behind one interface.
+const EXIT: u32 = 1 << 6;
+
 /// The counters of each CPU.
 const COUNTERS: u64 = 32;
 const OUTCOMES: u64 = 32;
@@ -51,12 +58,13 @@ pub fn fill(random: &mut Random, world: &mut Numbers, cpus: u64, splits: bool) {
         world.whole_length = world.frame.len() as u64 + random.pick(&[0, 1, 40, 1400]);
     }
     world.cpu = random.below(cpus);
+    let source = world.frame.get(6..12).map_or_else(Vec::new, <[u8]>::to_vec);
     let mut tables = Filled::default();
     let cells = 2 * world.numbers["CELLS"];
     let empty = random.pick(&[5, 20, 80]);
     for cell in 0..cells {
         if !random.chance(empty) {
-            tables.put("CELLS", 64 * cell, &cell_bytes(random, service));
+            tables.put("CELLS", 64 * cell, &cell_bytes(random, service, &source));
         }
     }
     for slot in 0..world.numbers["SLOTS"] {
@@ -97,17 +105,17 @@ impl Filled {
 }
 
 /// Any kind of key for an address of a frame, with a service behind it.
-fn cell_bytes(random: &mut Random, service: Service) -> Vec<u8> {
+fn cell_bytes(random: &mut Random, service: Service, source: &[u8]) -> Vec<u8> {
     let Service { six, last, protocol, port } = if random.chance(80) { service } else { Service::any(random) };
     let kind = random.pick(&[1_u32, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
     let protocol = match kind {
-        3 | 7 | 9 | 11 => 0,
+        3 | 7 | 9 | PEER => 0,
         _ if random.chance(20) => random.pick(&PROTOCOLS),
         _ => protocol,
     };
     let port = if matches!(kind, 1 | 5) { port } else { 0 };
     let family = if six { 6 } else { 4 } | if random.chance(10) { 8 } else { 0 };
-    let tag = u32::from(port) << 16 | u32::from(protocol) << 8 | kind << 4 | if kind == 11 { 0 } else { family };
+    let tag = u32::from(port) << 16 | u32::from(protocol) << 8 | kind << 4 | if kind == PEER { 0 } else { family };
     let last = if random.chance(95) { last } else { random.pick(&CLIENTS) };
     let mut whole = vec![0; if six { 0 } else { 12 }];
     whole.extend(frames::address(six, last));
@@ -116,6 +124,11 @@ fn cell_bytes(random: &mut Random, service: Service) -> Vec<u8> {
     if (5..=8).contains(&kind) {
         prefix = if six { random.pick(&[64, 32]) } else { random.pick(&[120, 96 + 8]) };
         number &= !(u128::MAX >> prefix);
+    }
+    if kind == PEER {
+        // The number of a set of peers, and a MAC.
+        let mac = source.iter().rev().fold(0, |mac, byte| mac << 8 | u128::from(*byte));
+        number = u128::from(random.below(PEER_SETS)) << 64 | mac;
     }
     let mut cell = Vec::new();
     cell.extend(((number >> 64) as u64).to_le_bytes());
@@ -128,11 +141,12 @@ fn cell_bytes(random: &mut Random, service: Service) -> Vec<u8> {
     for _ in 0..3 {
         cell.extend((random.below(65_536) as u32).to_le_bytes());
     }
-    cell.extend((random.below(16) as u32).to_le_bytes());
+    let exit = if random.chance(20) { EXIT } else { 0 };
+    cell.extend((random.below(16) as u32 | exit).to_le_bytes());
     cell.extend(prefix.to_le_bytes());
-    cell.extend((random.below(3) as u32).to_le_bytes());
+    cell.extend((random.below(PEER_SETS) as u32).to_le_bytes());
     cell.extend(random.pick(&[0_u32, 5, u32::MAX]).to_le_bytes());
-    cell.extend([0; 4]);
+    cell.extend(u32::from(random.next() as u16).to_le_bytes());
     cell
 }
 

@@ -13,6 +13,8 @@ pub enum Where {
     General,
     /// A function that the general path calls, by a part of its name.
     Called(&'static str),
+    /// One with a contract, by the contract's name.
+    Function(&'static str),
 }
 
 use Where::{Fast, General};
@@ -39,7 +41,7 @@ pub const fn fault(
 }
 
 /// The one that is planted to see whether the kernel tells programs apart.
-pub const EXAMPLE: &str = "half the bytes are counted";
+pub const EXAMPLE: &str = "no service is counted as something else";
 
 pub const FAULTS: [Fault; 59] = [
     fault("ports are read four bytes too early", Fast, |i, o| loads(i, o, 4, 34), 0, |i| i.off = 30),

@@ -1,63 +1,99 @@
 //! Random mutations: one instruction of a program is changed by chance. Each must be refuted, or proven to decide as
 //! the unmodified program does.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::verdict::{Case, Verdict};
 use crate::{
     image::Image,
     insn::{Insn, Operation},
     kernel::confirm::Confirmed,
-    programs,
+    parallel,
     random::Random,
+    stages::Entry,
     symbolic::{CONSTANT, TABLE},
     table_sizes,
-    theorem::Prover,
 };
 
-/// Tries so many, in the fast path and in what it shares with the general path. Whether each was refuted or proven.
+/// Tries so many, in both paths. Whether each was refuted or proven.
 pub fn run(file: &[u8], image: &Image, programs: &[&str], count: u64, seed: u64) -> Result<bool> {
-    let mut random = Random(seed);
+    let mutations = choose(image, programs, count, seed)?;
     let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
-    let places = programs.iter().map(|program| Ok((*program, reached(image, program)?)));
-    let places: Vec<(&str, Vec<usize>)> = places.collect::<Result<_>>()?;
-    for turn in 1..=count {
-        let (program, numbers) = &places[random.below(places.len() as u64) as usize];
-        let number = random.pick(numbers);
-        let Some(insn) = mutated(&mut random, image, number) else { continue };
-        let mut changed = image.clone();
-        changed.code[number] = insn;
-        let is_general = image.body(programs::general(image, program)?).contains(&number);
-        let start = Instant::now();
-        let verdict = Case { file, image, program, changed: &changed, number }.judge(is_general)?;
-        let kind = match &verdict {
-            Verdict::Refuted { kernel: Confirmed::Yes, .. } => "refuted, and the kernel confirms it",
-            Verdict::Refuted { kernel: Confirmed::Refused(_), .. } => "refuted, and the kernel's verifier refuses it",
-            Verdict::Refuted { kernel: Confirmed::No, .. } => "refuted, but not confirmed by the kernel",
-            Verdict::Refuted { .. } => "refuted, the kernel could not be asked",
-            Verdict::Proven { .. } => "proven to decide as before",
-            Verdict::Open(_) => "open",
-        };
+    let judge = |mutation: &Mutation| judge(file, &Image::read(file)?, mutation);
+    parallel::in_order(&mutations, judge, |_, (kind, line)| {
         *verdicts.entry(kind).or_default() += 1;
-        let (before, after, seconds) = (&image.code[number], &changed.code[number], start.elapsed().as_secs_f64());
-        println!("{turn:4} {seconds:6.1} s  {program}: {before} -> {}\n          {verdict}", shown(after));
-    }
+        println!("{line}");
+        Ok(())
+    })?;
     for (kind, count) in &verdicts {
         println!("{count:5} {kind}");
     }
     Ok(!verdicts.contains_key("open") && !verdicts.contains_key("refuted, but not confirmed by the kernel"))
 }
 
-/// The instructions that the proof of the unmodified program comes by.
-fn reached(image: &Image, program: &str) -> Result<Vec<usize>> {
-    let mut prover = Prover::new(image, program, |_, _, _| {})?;
-    prover.run()?;
-    ensure!(prover.refutations.is_empty(), "{program} is not proven");
-    let mut numbers: Vec<_> = prover.reached.iter().copied().collect();
-    numbers.sort_unstable();
-    Ok(numbers)
+/// One of them: what is needed to make it again in another thread's image.
+struct Mutation {
+    turn: u64,
+    program: String,
+    number: usize,
+    random: Random,
+}
+
+/// What is changed, and where random numbers go on for how.
+fn choose(image: &Image, programs: &[&str], count: u64, seed: u64) -> Result<Vec<Mutation>> {
+    let (mut random, mut places) = (Random(seed), Vec::new());
+    for program in programs {
+        places.push(((*program).to_owned(), looked_at(image, program)?));
+    }
+    let mut mutations = Vec::new();
+    for turn in 1..=count {
+        let (program, numbers) = &places[random.below(places.len() as u64) as usize];
+        let number = random.pick(numbers);
+        let mutation = Mutation { turn, program: program.clone(), number, random: random.clone() };
+        if mutated(&mut random, image, number).is_some() {
+            mutations.push(mutation);
+        }
+    }
+    Ok(mutations)
+}
+
+/// The kind of verdict, and what is said about it.
+fn judge(file: &[u8], image: &Image, mutation: &Mutation) -> Result<(&'static str, String)> {
+    let Mutation { turn, program, number, random } = mutation;
+    let insn = mutated(&mut random.clone(), image, *number).context("a mutation that is none")?;
+    let mut changed = image.clone();
+    changed.code[*number] = insn;
+    let start = Instant::now();
+    let verdict = Case { file, image, program, changed: &changed, number: *number }.judge()?;
+    let kind = match &verdict {
+        Verdict::Refuted { kernel: Confirmed::Yes, .. } => "refuted, and the kernel confirms it",
+        Verdict::Refuted { kernel: Confirmed::Refused(_), .. } => "refuted, and the kernel's verifier refuses it",
+        Verdict::Refuted { kernel: Confirmed::No, .. } => "refuted, but not confirmed by the kernel",
+        Verdict::Refuted { .. } => "refuted, the kernel could not be asked",
+        Verdict::Proven { .. } => "proven to decide as before",
+        Verdict::Same { .. } => "both paths decide alike",
+        Verdict::Open(_) => "open",
+    };
+    let (before, after, seconds) = (&image.code[*number], &changed.code[*number], start.elapsed().as_secs_f64());
+    let line = format!("{turn:4} {seconds:6.1} s  {program}: {before} -> {}\n          {verdict}", shown(after));
+    Ok((kind, line))
+}
+
+/// The instructions that the proofs go into.
+fn looked_at(image: &Image, program: &str) -> Result<Vec<usize>> {
+    let mut numbers = BTreeSet::new();
+    for entry in Entry::ALL {
+        let functions = entry.functions(image, program)?;
+        numbers.extend(functions.into_iter().flat_map(|first| image.body(first)));
+    }
+    // The second half of an instruction of two is none.
+    numbers.retain(|number| number.checked_sub(1).is_none_or(|before| !image.code[before].is_wide()));
+    Ok(numbers.into_iter().collect())
 }
 
 fn shown(insn: &Insn) -> String {

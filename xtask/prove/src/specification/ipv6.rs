@@ -15,7 +15,7 @@ use crate::{
 pub const HEADER: u64 = 40;
 
 /// Hop-by-hop options, routing, fragment, AH, destination options.
-const EXTENSIONS: [u64; 5] = [0, 43, 44, 51, 60];
+pub const EXTENSIONS: [u64; 5] = [0, 43, 44, 51, 60];
 
 /// The fields of a header that is well-formed.
 pub struct Header {

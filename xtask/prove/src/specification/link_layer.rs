@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// Destination, source, EtherType.
-const ETHERNET: u64 = 14;
-const ETHER_TYPE: u64 = 12;
-const TAG: u64 = 4;
+pub const ETHERNET: u64 = 14;
+pub const ETHER_TYPE: u64 = 12;
+pub const TAG: u64 = 4;
 /// 802.1Q and 802.1ad.
-const TAGS: [u64; 2] = [0x8100, 0x88a8];
+pub const TAGS: [u64; 2] = [0x8100, 0x88a8];
 const MAX_TAGS: usize = 2;
 /// The bit of the control word.
 const STANDBY: u32 = 1;

@@ -1,7 +1,7 @@
 //! How far the specification is with a packet. Each stage says all that later ones may know of the frame.
 
 use crate::{
-    state::Write,
+    specification::effects::Effects,
     term::{Term, Terms},
 };
 
@@ -12,6 +12,14 @@ pub enum Family {
 }
 
 impl Family {
+    /// Its number in keys.
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 6,
+        }
+    }
+
     /// The protocol number of the family's ICMP.
     pub const fn icmp(self) -> u64 {
         match self {
@@ -69,6 +77,12 @@ pub fn number(terms: &mut Terms, bytes: &[Term]) -> Term {
     terms.zero_extend(number, 64)
 }
 
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Formula {
+    ThreeTuple,
+    FiveTuple,
+}
+
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Stage {
     /// Nothing is known.
@@ -80,15 +94,39 @@ pub enum Stage {
     Quote { family: Family, at: Term, left: Term, destination: Vec<Term> },
     /// This is its flow.
     Flow(Flow),
+    /// The cell of its service is here, and says by which formula its server is found.
+    Service { flow: Flow, cell: Term, formula: Formula },
+    /// The formula names this slot, and its server's counter, relative to the first of the service.
+    Server { cell: Term, slot: Term, relative: Term },
     /// This is what becomes of it.
     Decided(Verdict),
+}
+
+impl Stage {
+    /// The cell of the service, if that is known.
+    pub const fn cell(&self) -> Option<Term> {
+        match self {
+            Self::Service { cell, .. } | Self::Server { cell, .. } => Some(*cell),
+            Self::Frame | Self::Network { .. } | Self::Quote { .. } | Self::Flow(_) | Self::Decided(_) => None,
+        }
+    }
+
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::Network { .. } => "network header",
+            Self::Quote { .. } => "quote",
+            Self::Flow(_) => "flow",
+            Self::Service { .. } => "service",
+            Self::Server { .. } => "server",
+            Self::Decided(_) => "end",
+        }
+    }
 }
 
 /// All that is done with a packet.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Verdict {
     pub action: Term,
-    /// Bytes of the frame that are written, by their places.
-    pub frame: Vec<(u64, Term)>,
-    pub writes: Vec<Write<Term>>,
+    pub effects: Effects,
 }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use crate::{
     domain::{Domain as _, Stop},
-    specification::{outcome::Outcome, stage},
+    insn::Alu,
+    specification::{effects::Effects, outcome::Outcome, stage},
     state::Write,
     symbolic::Symbolic,
     term::{Term, Terms},
@@ -33,11 +34,31 @@ impl From<Stop<Term>> for Halt {
 
 pub type Ruled<T> = Result<T, Halt>;
 
+/// By what the service of a flow is looked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Search {
+    /// First by few cells.
+    Few,
+    /// By the whole search.
+    Whole,
+    /// Among prefixes, where few cells have told that there is nothing else.
+    Prefixes,
+}
+
 /// The world that a packet comes into. Numbers have 64 bits.
 pub struct World<'a> {
     pub domain: &'a mut Symbolic,
     /// Whether the solver is asked where it is not plain.
     pub asks: bool,
+    pub search: Search,
+    /// What was done with the packet by now.
+    pub effects: Effects,
+}
+
+impl<'a> World<'a> {
+    pub fn new(domain: &'a mut Symbolic, asks: bool, search: Search) -> Self {
+        Self { domain, asks, search, effects: Effects::default() }
+    }
 }
 
 impl World<'_> {
@@ -56,6 +77,12 @@ impl World<'_> {
 
     pub fn minus(&mut self, number: Term, less: Term) -> Term {
         self.domain.terms.subtract(number, less)
+    }
+
+    /// Any calculation, as an instruction does it.
+    pub fn calculate(&mut self, op: Alu, one: Term, other: Term) -> Term {
+        let result = self.domain.arithmetic(op, 64, &one, &other);
+        self.domain.facts.refine(&mut self.domain.terms, result)
     }
 
     pub fn times(&mut self, number: Term, factor: u64) -> Term {
@@ -95,6 +122,12 @@ impl World<'_> {
         self.ask(condition)
     }
 
+    /// Whether a byte is this one.
+    pub fn is_byte(&mut self, byte: Term, value: u64) -> Ruled<bool> {
+        let number = self.domain.terms.zero_extend(byte, 64);
+        self.is(number, value)
+    }
+
     /// Whether a number is one of these.
     pub fn is_one_of(&mut self, number: Term, values: &[u64]) -> Ruled<bool> {
         let condition = one_of(&mut self.domain.terms, number, values);
@@ -122,9 +155,7 @@ impl World<'_> {
 
     /// Whether it is less than a number that user space fills in.
     pub fn is_less(&mut self, number: Term, limit: &str) -> Ruled<bool> {
-        let Some(limit) = self.domain.number(limit) else {
-            return Err(Stop::Failed(format!("there is no number {limit}")).into());
-        };
+        let limit = self.filled_in(limit)?;
         let condition = self.domain.terms.less(number, limit);
         self.ask(condition)
     }
@@ -162,11 +193,12 @@ impl World<'_> {
         Ok(self.domain.join(&bytes))
     }
 
-    /// A store of a number to a table.
-    pub fn store(&mut self, table: &str, address: Term, size: u32, value: Term) -> Write<Term> {
+    /// Stores a number to a table.
+    pub fn store(&mut self, table: &str, address: Term, size: u32, value: Term) {
         // As bytes, so that the term is the one that the program's store has.
         let bytes = self.domain.bytes(&value, size);
-        Write { table: table.into(), address, size, value: self.domain.join(&bytes) }
+        let value = self.domain.join(&bytes);
+        self.effects.writes.push(Write { table: table.into(), address, size, value });
     }
 
     /// What a function returns that is not looked into.

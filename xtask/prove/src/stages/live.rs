@@ -37,8 +37,9 @@ impl Live {
         let body = image.body(first);
         let code = &image.code[body.clone()];
         let arguments = (0..).zip(code).filter_map(|(number, insn)| {
-            let function = contracts::function(image.name_at(insn.target?))?;
-            Some((number, function.arguments.len() as u8))
+            let target = insn.target?;
+            let function = contracts::function(image.name_at(target));
+            Some((number, function.map_or_else(|| arity(image, target), |function| function.arguments.len() as u8)))
         });
         let arguments = arguments.collect();
         let mut live = Self { first, arguments, before: vec![BTreeSet::new(); code.len() + 1], shared: shared(code) };
@@ -57,15 +58,19 @@ impl Live {
         }
     }
 
-    pub fn has(&self, number: usize, slot: Slot) -> bool {
-        let is_shared = matches!(slot, Slot::Stack(at) if self.shared.contains(&at));
-        is_shared || self.before[number - self.first].contains(&slot)
+    pub fn has(&self, number: usize, register: u8) -> bool {
+        self.before[number - self.first].contains(&Slot::Register(register))
     }
 
     /// Whether a part of what is on the stack there is read by the function itself.
     pub fn is_read(&self, number: usize, at: i64, size: u32) -> bool {
         let live = &self.before[number - self.first];
         (at..at + i64::from(size)).any(|at| live.contains(&Slot::Stack(at as i16)))
+    }
+
+    /// Whether somebody else may have a pointer to a part of it.
+    pub fn is_shared(&self, at: i64, size: u32) -> bool {
+        (at..at + i64::from(size)).any(|at| self.shared.contains(&(at as i16)))
     }
 
     fn transfer(&self, insn: &Insn, number: usize) -> BTreeSet<Slot> {
@@ -87,6 +92,12 @@ impl Live {
         live.extend(reads);
         live
     }
+}
+
+/// How many arguments a function takes at most, by what it reads before it is written.
+fn arity(image: &Image, first: usize) -> u8 {
+    let live = Live::of(image, first);
+    (1..=5).rev().find(|register| live.has(first, *register)).unwrap_or(0)
 }
 
 fn bytes(at: i16, size: u32) -> impl Iterator<Item = Slot> {

@@ -5,29 +5,64 @@ use std::collections::HashMap;
 
 use crate::{
     contracts::WALK,
-    specification::stage::{Flow, Stage},
+    specification::{
+        cell::Cell,
+        stage::{Flow, Stage},
+    },
+    symbolic::Symbolic,
     term::{Node, Term, Terms},
 };
 
-/// Terms by which others are replaced.
+/// Terms by which others are replaced. Names of the packet's parts, and of rounds, are the only ones that must be.
 #[derive(Debug, Default)]
 pub struct Keeper {
+    /// Bytes of the packet are kept, since they are read again.
+    keeps_packet: bool,
+    /// So are those of cells.
+    keeps_cells: bool,
     names: HashMap<Term, Term>,
     /// Sums without what is added to them, their names, and what was added to them there.
     sums: HashMap<Term, (Term, u64)>,
     done: HashMap<Term, Option<Term>>,
+    /// Results of walks that were met.
+    walks: Vec<Term>,
+    stage: &'static str,
 }
 
 impl Keeper {
     /// Keeps what a stage says.
-    pub fn new(terms: &mut Terms, stage: &Stage) -> Self {
-        let mut keeper = Self::default();
+    pub fn new(domain: &mut Symbolic, stage: &Stage, keeps_packet: bool) -> Self {
+        let keeps_cells = matches!(stage, Stage::Server { .. });
+        let mut keeper = Self { keeps_packet, keeps_cells, stage: stage.name(), ..Self::default() };
+        if matches!(stage, Stage::Service { .. } | Stage::Server { .. }) {
+            // What is known of the control word is put into what the program holds of it; it is any word again.
+            let (known, any) = (domain.control(), domain.any_control());
+            keeper.names.insert(known, any);
+        }
+        let terms = &mut domain.terms;
         match stage {
             Stage::Flow(flow) => keeper.all(terms, &flow.bytes(), "flow"),
+            Stage::Service { flow, cell, .. } => {
+                if !keeps_packet {
+                    keeper.all(terms, &flow.bytes(), "flow");
+                }
+                keeper.name(terms, *cell, "cell");
+            }
             Stage::Quote { at, left, destination, .. } => {
                 keeper.name(terms, *at, "quote at");
                 keeper.name(terms, *left, "quote left");
                 keeper.all(terms, destination, "quote of");
+            }
+            Stage::Server { cell, slot, relative } => {
+                keeper.name(terms, *cell, "cell");
+                // The same with the flags.
+                if let Some(named) = keeper.keep(terms, *cell) {
+                    let (known, any) = (Cell(*cell).flags(domain), Cell(named).any_flags(domain));
+                    keeper.names.insert(known, any);
+                }
+                let terms = &mut domain.terms;
+                keeper.name(terms, *slot, "slot");
+                keeper.name(terms, *relative, "relative");
             }
             Stage::Frame | Stage::Network { .. } | Stage::Decided(_) => {}
         }
@@ -41,7 +76,7 @@ impl Keeper {
     }
 
     /// Gives a term a new name, part by part.
-    fn name(&mut self, terms: &mut Terms, term: Term, name: &str) {
+    pub fn name(&mut self, terms: &mut Terms, term: Term, name: &str) {
         for (number, part) in terms.parts(term).into_iter().enumerate() {
             if terms.known(part).is_some() || self.names.contains_key(&part) {
                 continue;
@@ -56,11 +91,18 @@ impl Keeper {
         }
     }
 
-    /// The program may hold all of what the walk over extension headers returned, of which the flow has some bits. The
-    /// others are any bits.
-    fn any_bits(terms: &mut Terms, walk: Term, low: u32, width: u32) -> Option<Term> {
+    /// The program may hold all of what a walk over extension headers returned, of which the flow has some bits. The
+    /// others are any bits: their name says of which walk, of those before this stage.
+    fn any_bits(&mut self, terms: &mut Terms, walk: Term, low: u32, width: u32) -> Option<Term> {
         let Node::Function { name, .. } = terms.node(walk) else { return None };
-        (&**name == WALK).then(|| terms.unknown(&format!("{width} bits from {low} of the walk"), width))
+        if &**name != WALK {
+            return None;
+        }
+        let number = self.walks.iter().position(|known| *known == walk).unwrap_or_else(|| {
+            self.walks.push(walk);
+            self.walks.len() - 1
+        });
+        Some(terms.unknown(&format!("{width} bits from {low} of walk {number} before the {}", self.stage), width))
     }
 
     /// Of the new names the first that none of these terms has.
@@ -74,10 +116,18 @@ impl Keeper {
     pub fn stage(&mut self, terms: &mut Terms, stage: &Stage) -> Option<Stage> {
         match stage {
             Stage::Flow(flow) => self.flow(terms, flow).map(Stage::Flow),
+            Stage::Service { flow, cell, formula } => {
+                let (flow, cell) = (self.flow(terms, flow)?, self.keep(terms, *cell)?);
+                Some(Stage::Service { flow, cell, formula: *formula })
+            }
             Stage::Quote { family, at, left, destination } => {
                 let destination = destination.iter().map(|byte| self.keep(terms, *byte)).collect::<Option<_>>()?;
                 let (at, left) = (self.keep(terms, *at)?, self.keep(terms, *left)?);
                 Some(Stage::Quote { family: *family, at, left, destination })
+            }
+            Stage::Server { cell, slot, relative } => {
+                let [cell, slot, relative] = [cell, slot, relative].map(|term| self.keep(terms, *term));
+                Some(Stage::Server { cell: cell?, slot: slot?, relative: relative? })
             }
             Stage::Frame | Stage::Network { .. } | Stage::Decided(_) => Some(stage.clone()),
         }
@@ -110,15 +160,14 @@ impl Keeper {
         match terms.node(term) {
             Node::Const(_) => return Some(term),
             // Numbers, lengths, the CPU: all but bytes of the packet.
-            Node::Unknown(name) => return (!is_of_packet(name)).then_some(term),
-            Node::Table { table, .. } => {
-                let is_control = &**table == "CONTROL";
-                return is_control.then_some(term);
-            }
-            Node::Function { .. } => return Self::any_bits(terms, term, 0, terms.width(term)),
+            Node::Unknown(name) => return (self.keeps_packet || !is_of_packet(name)).then_some(term),
+            Node::Table { table, .. } if &**table == "CONTROL" => return Some(term),
+            Node::Table { table, .. } if self.keeps_cells && &**table == "CELLS" => {}
+            Node::Table { .. } => return None,
+            Node::Function { .. } => return self.any_bits(terms, term, 0, terms.width(term)),
             Node::Slice { of, low } if matches!(terms.node(*of), Node::Function { .. }) => {
                 let (of, low, width) = (*of, *low, terms.width(term));
-                return Self::any_bits(terms, of, low, width);
+                return self.any_bits(terms, of, low, width);
             }
             Node::Sum { .. } => {
                 let (base, offset) = terms.split_address(term);
@@ -135,6 +184,9 @@ impl Keeper {
     }
 }
 
+/// What the names of a round's numbers start with.
+pub const ROUND: &str = "round ";
+
 fn is_of_packet(name: &str) -> bool {
-    ["packet ", "flow ", "quote "].iter().any(|start| name.starts_with(start))
+    ["packet ", "flow ", "quote ", ROUND].iter().any(|start| name.starts_with(start))
 }
