@@ -11,7 +11,7 @@ pub struct Assumption {
 
 /// Frames are shorter than 2^32 bytes.
 pub const LENGTH_BITS: u32 = 32;
-/// Places in the first buffer, for all theorems but the first.
+/// Places in the first buffer, where packets are read at places that depend on them.
 pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
 pub const SEGMENTS_BITS: u32 = 32;
@@ -41,7 +41,7 @@ pub const ALL: [Assumption; 20] = [
              (`lb-userspace/src/datapath/attach/load.rs`) from the same capacities; no map has a value of 2^29 bytes",
     },
     Assumption {
-        what: "CELLS is a power of two, and CELL_SHIFT is 64 less its exponent, and below 64.",
+        what: "CELLS is 2^64 >> CELL_SHIFT, and CELL_SHIFT is from 33 to 63.",
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`; `Capacities::cells`",
     },
     Assumption {
@@ -81,6 +81,11 @@ pub const ALL: [Assumption; 20] = [
         by: "the kernel; user space changes `DEVICES` only before and after it publishes a half that names the device",
     },
     Assumption {
+        what: "`bpf_xdp_adjust_head` moves a frame's start and returns 0, or does nothing and returns something else; \
+               at least 14 bytes are left, and what is new in front of them may be anything.",
+        by: "the kernel",
+    },
+    Assumption {
         what: "The number INTERFACE_MAC is below 2^48.",
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
     },
@@ -94,16 +99,13 @@ pub const ALL: [Assumption; 20] = [
         by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
     },
     Assumption {
-        what: "The second and the third theorem: a frame's first buffer is shorter than 2^15 bytes.",
+        what: "The general path with packets that are not plain, and functions: a frame's first buffer is shorter than 2^15 \
+               bytes.",
         by: "nobody where an interface's MTU is larger: the programs keep 15 bits of the place of an upper layer",
     },
     Assumption {
-        what: "The third theorem alone: a half of `CELLS` has 2^64 >> CELL_SHIFT cells, 2 to 2^31; so says the number CELLS.",
-        by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
-    },
-    Assumption {
         what: "The lemma about the shortcut alone: where a cell of `CELLS` has the tag of a key that is no prefix's, its \
-               field `prefix` is 0.",
+               field `prefix` is 0, and of IPv4 the upper half of its address.",
         by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
     },
     Assumption {

@@ -16,6 +16,9 @@ use crate::{
 /// How long one question may take. What takes longer is not proven.
 pub const LIMIT_MS: u32 = 120_000;
 
+/// The same where a changed program is looked at: for what is harmless, questions are soon answered.
+pub const SHORT_MS: u32 = 5_000;
+
 #[derive(Debug)]
 pub struct Solver {
     child: Child,

@@ -435,9 +435,9 @@ impl Domain for Symbolic {
         if self.holds(within)? {
             return Ok(Place::At(place));
         }
-        // Where it may be within, what is beyond is looked at alone: then there is a frame that shows it.
+        // Where it may be within, what is beyond is looked at alone, and first: then there is a frame that shows it.
         if self.can_hold(within)? {
-            return Err(Stop::Fork(within));
+            return Err(Stop::Fork(beyond));
         }
         fault(format!("{size} bytes of the packet at {place}, which is beyond its end"))
     }

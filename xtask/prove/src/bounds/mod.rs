@@ -103,9 +103,9 @@ impl Symbolic {
         if self.holds(is_within)? {
             return Ok(());
         }
-        // What is beyond is looked at alone: then there is an example that shows it.
+        // What is beyond is looked at alone, and first: then there is an example that shows it, and soon.
         if self.can_hold(is_within)? {
-            return Err(Stop::Fork(is_within));
+            return Err(Stop::Fork(self.terms.not(is_within)));
         }
         Err(Stop::Fault(format!("{} bytes of {}, beyond the end {whole}", access.size, access.table.name)))
     }

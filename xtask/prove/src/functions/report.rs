@@ -11,6 +11,7 @@ use crate::{
     functions::{few, path::Counts, prover::Prover},
     image::Image,
     programs::{self, Kind},
+    solver,
     specification::lookup,
 };
 
@@ -105,6 +106,7 @@ fn prove_shortcut() -> Result<Report> {
 pub fn fault(image: &Image, first: usize, kind: Kind, deadline: Instant) -> Result<Option<String>> {
     let mut prover = Prover::new(image, first, kind)?;
     prover.deadline = Some(deadline);
+    prover.domain.solver.limit(solver::SHORT_MS)?;
     prover.run()?;
     Ok(prover.refutations.into_iter().next())
 }

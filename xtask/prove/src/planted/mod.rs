@@ -33,7 +33,7 @@ pub fn run(file: &[u8], program: Option<&str>, word: &str) -> Result<bool> {
         };
         fault.name.contains(word) && program.is_none_or(is_of)
     };
-    let lists = [&FAULTS[..], &bounds::FAULTS, &reading::FAULTS, &deciding::FAULTS, &functions::FAULTS, &roles::FAULTS];
+    let lists = [&deciding::FAULTS[..], &functions::FAULTS, &reading::FAULTS, &bounds::FAULTS, &FAULTS, &roles::FAULTS];
     let all = lists.into_iter().flatten();
     let faults: Vec<_> = all.filter(fits).collect();
     ensure!(!faults.is_empty(), "no planted fault has {word} in its name");

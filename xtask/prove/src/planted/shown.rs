@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long it is tried.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How often before other numbers are filled in.
 const EACH: u64 = 100;
 const CPUS: u64 = 2;

@@ -14,7 +14,7 @@ use crate::{
     image::Image,
     pending::{Follow, Pending},
     programs,
-    specification::stage::{Stage, Verdict},
+    specification::stage::{Family, Stage, Verdict},
     stages::{
         body::Body,
         entry::{Entry, SEARCHED},
@@ -218,7 +218,8 @@ impl<'a> Prover<'a> {
 
 fn place(stage: &Stage) -> String {
     match stage {
-        Stage::Network { family, place } => format!("with an {family:?} header at {place}"),
+        Stage::Network { family: Family::V4, place } => format!("with an IPv4 header at {place}"),
+        Stage::Network { family: Family::V6, place } => format!("with an IPv6 header at {place}"),
         _ => format!("from the {} on", stage.name()),
     }
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json as object};
 
 use crate::{
     cost::Cost,
+    domain::Domain as _,
     image::Image,
+    solver,
     stages::{
         entry::Entry,
         prover::{Counts, Prover},
@@ -50,13 +52,29 @@ pub fn prove(image: &Image, program: &str, entry: Entry) -> Result<Report> {
     })
 }
 
-/// The first thing that is not as the specification says.
-pub fn fault(image: &Image, program: &str, entry: Entry, deadline: Instant) -> Result<Option<String>> {
+/// The first thing that is not as the specification says; of frames that start like this one, if there is one.
+pub fn fault(
+    image: &Image,
+    program: &str,
+    entry: Entry,
+    deadline: Instant,
+    like: Option<&[u8]>,
+) -> Result<Option<String>> {
     let mut prover = Prover::new(image, program, entry)?;
     (prover.deadline, prover.enough) = (Some(deadline), 1);
+    prover.domain.solver.limit(solver::SHORT_MS)?;
+    for (place, byte) in (0..).zip(like.into_iter().flatten().take(HEADERS)) {
+        let domain = &mut prover.domain;
+        let (one, other) = (domain.packet_byte(place), domain.terms.constant(u64::from(*byte), 8));
+        let is_it = domain.terms.equal(one, other);
+        domain.assume(is_it)?;
+    }
     prover.run()?;
     Ok(prover.refutations.into_iter().next())
 }
+
+/// So many bytes of a frame decide how it is read, but for quotes.
+const HEADERS: usize = 64;
 
 /// For people.
 pub fn text(report: &Report) -> String {
