@@ -19,7 +19,7 @@ use crate::{
 /// What is proven; the prover takes the same.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Only this program: balancer or balancer_frags
+    /// Only this program: balancer, balancer_frags, member, member_frags or steer
     #[arg(long, value_name = "PROGRAM")]
     only: Option<String>,
     /// Print JSON

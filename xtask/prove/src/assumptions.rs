@@ -14,6 +14,7 @@ pub const LENGTH_BITS: u32 = 32;
 /// Places in the first buffer, where packets are read at places that depend on them.
 pub const PLACE_BITS: u32 = 15;
 pub const CPU_BITS: u32 = 32;
+pub const SEGMENTS_BITS: u32 = 32;
 /// By how many bits hashes are shifted to the numbers of cells, for the theorem about functions alone.
 pub const CELL_SHIFTS: Range<u64> = 33..64;
 /// The upper 16 bits of the interface's MAC are zeros.
@@ -24,7 +25,7 @@ pub const ENTRIES_BITS: u32 = 26;
 pub const SHIFT_BITS: u32 = 6;
 
 /// All of them.
-pub const ALL: [Assumption; 17] = [
+pub const ALL: [Assumption; 20] = [
     Assumption {
         what: "The kernel executes instructions as RFC 9669 says, and so does the code that it compiles them to.",
         by: "the kernel: its rewriting of programs and its JIT compiler",
@@ -58,7 +59,14 @@ pub const ALL: [Assumption; 17] = [
                addresses up to 2^32 behind its start do not wrap around.",
         by: "the kernel: frames have at most some hundred thousand bytes",
     },
-    Assumption { what: "A frame is at least as long as its first buffer.", by: "the kernel: `bpf_xdp_get_buff_len`" },
+    Assumption {
+        what: "A frame is at least as long as its first buffer, and a socket buffer as its linear part.",
+        by: "the kernel: `bpf_xdp_get_buff_len`, `len` of `__sk_buff`",
+    },
+    Assumption {
+        what: "`len` and `gso_segs` of a socket buffer are the same whenever they are read.",
+        by: "the kernel: where the fast path decides, neither path changes the buffer but by its bytes",
+    },
     Assumption {
         what: "While a packet is decided about, nobody else writes to it or to the tables.",
         by: "two halves and the control word (ARCHITECTURE.md); counters of a CPU are its own",
@@ -80,6 +88,15 @@ pub const ALL: [Assumption; 17] = [
     Assumption {
         what: "The number INTERFACE_MAC is below 2^48.",
         by: "user space: `lb-userspace/src/datapath/attach/load.rs`",
+    },
+    Assumption {
+        what: "`member` and `steer`: the number GROUP_MAC stays the same.",
+        by: "the kernel: it is frozen before the program is loaded",
+    },
+    Assumption {
+        what: "`member` and `steer`: a cell of an address with a port has 0 for the length of a prefix, and if the \
+               address is IPv4, for its first half.",
+        by: "user space: `lb-userspace/src/datapath/layout/lay_out/mod.rs`",
     },
     Assumption {
         what: "The general path with packets that are not plain, and functions: a frame's first buffer is shorter than 2^15 \

@@ -77,7 +77,8 @@ mod tests {
             Image,
             tests::{call, image, named, symbol},
         },
-        theorem::{GENERAL, Prover},
+        programs::Kind,
+        theorem::Prover,
     };
 
     const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
@@ -120,7 +121,7 @@ mod tests {
             body[1],
         ];
         let (general, search) = (16, 22);
-        let functions = [("program", 0), (GENERAL, general), ("modlb_search", search)];
+        let functions = [("balancer", 0), ("balance_other", general), ("modlb_search", search)];
         let mut image = symbol(named(image(&code), &functions), 1, "modlb_table_CONTROL");
         for (number, target) in [(8, general), (14, search), (20, search)] {
             image.code[number].target = Some(target);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     fn prove(program: &Image) -> anyhow::Result<bool> {
-        let mut prover = Prover::new(program, "program", |_| {})?;
+        let mut prover = Prover::new(program, "balancer", |_| {})?;
         prover.run()?;
         assert_eq!(prover.counts.by_contract, 2);
         Ok(prover.refutations.is_empty())
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_a_pointer_points_to_is_the_argument() {
-        let mut domain = Symbolic::new(false).unwrap();
+        let mut domain = Symbolic::new(Kind::Buffer).unwrap();
         let first = of_stack(&mut domain, [(-8, 5), (-16, 1)]);
         assert_eq!(first, of_stack(&mut domain, [(-8, 5), (-16, 2)]));
         let other = of_stack(&mut domain, [(-8, 6), (-16, 1)]);

@@ -54,6 +54,17 @@ impl Terms {
         self.not(none)
     }
 
+    /// The first of two terms of one width where a condition holds, else the second.
+    pub fn choice(&mut self, condition: Term, a: Term, b: Term) -> Term {
+        assert_eq!(self.width(a), self.width(b), "both are as wide");
+        match *self.node(condition) {
+            Node::Const(value) => return if value == 0 { b } else { a },
+            Node::Not(inner) => return self.choice(inner, b, a),
+            _ => {}
+        }
+        if a == b { a } else { self.intern(Node::Choice(condition, a, b), self.width(a)) }
+    }
+
     /// a = b.
     pub fn equal(&mut self, a: Term, b: Term) -> Term {
         let width = self.width(a);

@@ -30,6 +30,9 @@ pub const XDP_REDIRECT: u64 = 4;
 /// Where a frame goes is recorded as a store to this table, so that it is compared as stores are.
 pub const REDIRECTION: &str = "redirection";
 
+/// Numbers of the object that user space sets and freezes when it loads a program. They are read as tables are.
+pub const GLOBALS: [&str; 1] = ["GROUP_MAC"];
+
 /// Maps that programs look entries up in, and the bytes of an entry.
 pub const LOOKED_UP: [(&str, u64); 1] = [("REMOTES", 24)];
 

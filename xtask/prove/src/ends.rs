@@ -96,10 +96,11 @@ fn stores(side: &Side<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::programs::Kind;
 
     #[test]
     fn what_is_changed_is_sent() {
-        let mut domain = Symbolic::new(false).unwrap();
+        let mut domain = Symbolic::new(Kind::Buffer).unwrap();
         let (byte, unknown) = (domain.terms.constant(0, 8), domain.terms.unknown("action", 64));
         let untouched = State::new(0, []);
         let changed = State { packet: BTreeMap::from([(0, byte)]), ..untouched.clone() };

@@ -52,6 +52,10 @@ impl<'a, F: FnMut(&Node, Option<u64>) -> u64> Evaluator<'a, F> {
                 .iter()
                 .fold(*constant, |sum, (part, factor)| sum.wrapping_add(self.value(*part).wrapping_mul(*factor))),
             Node::Apply(op, a, b) => apply(*op, self.value(*a), self.value(*b), width),
+            Node::Choice(condition, a, b) => {
+                let holds = self.value(*condition) == 1;
+                self.value(if holds { *a } else { *b })
+            }
             Node::Equal(a, b) => return u64::from(self.value(*a) == self.value(*b)),
             Node::Less(a, b) => return u64::from(self.value(*a) < self.value(*b)),
             Node::LessSigned(a, b) => {

@@ -14,6 +14,8 @@ pub struct Facts {
     pub bits: HashMap<Term, (u64, u64)>,
     pub ranges: HashMap<Term, (u64, u64)>,
     pub conditions: HashMap<Term, bool>,
+    /// Terms that are one of a few numbers.
+    values: HashMap<Term, Vec<u64>>,
     /// Whether bits have become known since terms were last rewritten.
     is_news: bool,
 }
@@ -24,6 +26,7 @@ impl Facts {
         self.conditions.insert(condition, holds);
         match (terms.node(condition), holds) {
             (Node::Not(inner), _) => self.learn(terms, *inner, !holds),
+            (Node::All(parts), false) => self.learn_one_of(terms, parts),
             (Node::All(parts), true) => parts.iter().for_each(|part| self.learn(terms, *part, true)),
             (Node::Equal(a, b), true) => {
                 if let Some(value) = terms.known(*b) {
@@ -38,6 +41,28 @@ impl Facts {
             }
             (Node::Less(a, b), _) => self.learn_order(terms, *a, *b, holds),
             _ => {}
+        }
+    }
+
+    /// One of these does not hold: numbers that each of the cases has for a term are all that it can be.
+    fn learn_one_of(&mut self, terms: &Terms, parts: &[Term]) {
+        let cases = parts.iter().map(|part| match terms.node(*part) {
+            Node::Not(inner) => equalities(terms, *inner),
+            _ => HashMap::new(),
+        });
+        let cases: Vec<HashMap<Term, u64>> = cases.collect();
+        let Some(first) = cases.first() else { return };
+        for term in first.keys() {
+            let values: Option<Vec<u64>> = cases.iter().map(|case| case.get(term).copied()).collect();
+            match values {
+                Some(values) if values.iter().all(|value| *value == values[0]) => {
+                    self.learn_value(terms, *term, values[0]);
+                }
+                Some(values) => {
+                    self.values.insert(*term, values);
+                }
+                None => {}
+            }
         }
     }
 
@@ -84,14 +109,17 @@ impl Facts {
             // Zeros above change nothing.
             Node::Concat(parts) if parts.len() == 2 && terms.known(parts[1]) == Some(0) => self.range(terms, parts[0]),
             Node::Sum { parts, constant } => {
-                let (mut least, mut most) = (*constant, *constant);
+                // A large constant is one that is taken away.
+                let whole = mask(terms.width(term));
+                let less = if *constant > whole >> 1 { (whole - constant).wrapping_add(1) } else { 0 };
+                let (mut least, mut most) = if less > 0 { (0, 0) } else { (*constant, *constant) };
                 for (part, factor) in parts.iter() {
                     let (low, high) = self.range(terms, *part);
                     let ends = high.checked_mul(*factor).and_then(|high| most.checked_add(high));
                     let Some(high) = ends else { return all };
                     (least, most) = (least + low * factor, high);
                 }
-                if most <= mask(terms.width(term)) { (least, most) } else { all }
+                if most <= whole && least >= less { (least - less, most - less) } else { all }
             }
             _ => all,
         }
@@ -158,6 +186,7 @@ impl Facts {
                 }
                 parts.iter().all(|part| *part == Some(true)).then_some(true)
             }
+            Node::Equal(a, b) if self.is_another(terms, a, b) => Some(false),
             Node::Equal(a, b) => self.decide_again(terms, condition, (a, b), Terms::equal, rounds),
             Node::Less(a, b) => {
                 let ((least_a, most_a), (least_b, most_b)) = (self.range(terms, a), self.range(terms, b));
@@ -172,6 +201,12 @@ impl Facts {
         }
     }
 
+    /// Whether a term is one of a few numbers, none of which is that.
+    fn is_another(&self, terms: &Terms, term: Term, number: Term) -> bool {
+        let (values, number) = (self.values.get(&term), terms.known(number));
+        values.zip(number).is_some_and(|(values, number)| !values.contains(&number))
+    }
+
     /// The same of terms whose known bits are put in.
     fn decide_again(
         &self,
@@ -184,5 +219,63 @@ impl Facts {
         let (a, b) = (self.refine(terms, a), self.refine(terms, b));
         let again = make(terms, a, b);
         if again == condition || rounds == 0 { None } else { self.decide_within(terms, again, rounds - 1) }
+    }
+}
+
+/// Which terms are which numbers where a condition holds.
+fn equalities(terms: &Terms, condition: Term) -> HashMap<Term, u64> {
+    match terms.node(condition) {
+        Node::Equal(a, b) => terms.known(*b).map(|value| (*a, value)).into_iter().collect(),
+        Node::All(parts) => parts.iter().flat_map(|part| equalities(terms, *part)).collect(),
+        _ => HashMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(terms: &mut Terms, name: &str, value: u64) -> Term {
+        let (unknown, value) = (terms.unknown(name, 8), terms.constant(value, 8));
+        terms.equal(unknown, value)
+    }
+
+    #[test]
+    fn one_of_a_few_numbers_is_no_other() {
+        let (mut terms, mut facts) = (Terms::default(), Facts::default());
+        let [six, seven, seventeen] = [6, 7, 17].map(|value| is(&mut terms, "a", value));
+        let either = terms.any(&[six, seventeen]);
+        facts.learn(&terms, either, true);
+        assert_eq!([six, seven].map(|condition| facts.decide(&mut terms, condition)), [None, Some(false)]);
+    }
+
+    #[test]
+    fn what_all_cases_have_in_common_is_known() {
+        let (mut terms, mut facts) = (Terms::default(), Facts::default());
+        let [a, b, c, other] =
+            [("a", 1), ("a", 2), ("b", 3), ("b", 4)].map(|(name, value)| is(&mut terms, name, value));
+        let cases = [terms.all(&[a, c]), terms.all(&[b, c])];
+        let either = terms.any(&cases);
+        facts.learn(&terms, either, true);
+        assert_eq!([c, other].map(|condition| facts.decide(&mut terms, condition)), [Some(true), Some(false)]);
+        // Of a case that says nothing of it, nothing is known.
+        let (mut terms, mut facts) = (Terms::default(), Facts::default());
+        let [a, b, c] = [("a", 1), ("b", 2), ("a", 3)].map(|(name, value)| is(&mut terms, name, value));
+        let either = terms.any(&[a, b]);
+        facts.learn(&terms, either, true);
+        assert_eq!(facts.decide(&mut terms, c), None);
+    }
+
+    #[test]
+    fn a_difference_has_a_range() {
+        let (mut terms, mut facts) = (Terms::default(), Facts::default());
+        let length = terms.unknown("length", 16);
+        let [limit, least] = [24, 4].map(|value| terms.constant(value, 64));
+        let wide = terms.zero_extend(length, 64);
+        let rest = terms.sum(&[(wide, 1)], 20_u64.wrapping_neg(), 64);
+        let (too_short, is_short) = (terms.less(wide, limit), terms.less(rest, least));
+        assert_eq!(facts.decide(&mut terms, is_short), None);
+        facts.learn(&terms, too_short, false);
+        assert_eq!(facts.decide(&mut terms, is_short), Some(false));
     }
 }

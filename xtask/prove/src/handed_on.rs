@@ -5,9 +5,12 @@ use crate::{
     state::State,
     symbolic::Symbolic,
     term::Term,
-    theorem::{GENERAL, Stopped},
+    theorem::Stopped,
     value::{Region, Value},
 };
+
+/// What stands for the general path's result.
+const GENERAL: &str = "general path";
 
 /// The call: it must be handed the context and the control word, with nothing done before. It returns what only
 /// [`end`] accepts.

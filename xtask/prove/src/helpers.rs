@@ -8,6 +8,7 @@ use crate::{
     },
     domain::{Step, Stop},
     memory,
+    programs::Kind,
     state::{State, Write},
     value::{Region, Value},
     world::Numbers,
@@ -21,7 +22,7 @@ pub fn call(world: &mut Numbers, number: i32, state: &mut State<u64>) -> Step<Va
     let argument = |register: usize| state.registers[register].clone();
     match (number, argument(1), argument(2), argument(3)) {
         (CPU, ..) => Ok(Value::Number(world.cpu)),
-        (LENGTH, ..) if world.fragments => Ok(Value::Number(world.whole_length.max(world.frame.len() as u64))),
+        (LENGTH, ..) if world.kind == Kind::Buffers => Ok(Value::Number(world.length())),
         (LOOK_UP, Some(Value::Pointer(Region::Other(map), 0)), Some(Value::Pointer(Region::Stack, key)), _) => {
             let key = memory::load(world, state, &Region::Stack, &key, 4)?;
             look_up(world, map, key)
@@ -40,7 +41,7 @@ pub fn call(world: &mut Numbers, number: i32, state: &mut State<u64>) -> Step<Va
             state.writes.push(Write { table: REDIRECTION.into(), address: 0, size: 4, value: key });
             Ok(Value::Number(if is_there { XDP_REDIRECT } else { flags & 3 }))
         }
-        _ => Err(Stop::Fault(format!("calls the helper {number} with what is not known here"))),
+        _ => Err(Stop::Failed(format!("calls the helper {number} with what is not known here"))),
     }
 }
 

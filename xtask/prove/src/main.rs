@@ -22,6 +22,8 @@ mod helpers;
 mod image;
 mod insn;
 mod interval;
+mod invariants;
+mod joins;
 mod kernel;
 mod machine;
 mod memory;
@@ -31,6 +33,7 @@ mod parallel;
 mod paths;
 mod pending;
 mod planted;
+mod programs;
 #[cfg(test)]
 mod properties;
 mod pure;
@@ -57,13 +60,16 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use serde_json::Value;
+
+use crate::{code_digest::PROVEN_PROGRAMS, programs::Program};
 
 /// Proves that the datapath does with every packet what the specification says.
 #[derive(Debug, Parser)]
 struct Options {
     /// The datapath's object file
     object: PathBuf,
-    /// Only this program: balancer or balancer_frags
+    /// Only this program: balancer, balancer_frags, member, member_frags or steer
     #[arg(long, value_name = "PROGRAM")]
     only: Option<String>,
     /// Print JSON
@@ -79,7 +85,7 @@ struct Options {
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10000",
         conflicts_with_all = ["json", "planted", "mutations"])]
     kernel: Option<u64>,
-    /// Prove in one step, too, that the fast path decides as the general path does; takes minutes
+    /// Prove in one step, too, that the balancers' fast paths decide as their general paths do; takes minutes
     #[arg(long, conflicts_with_all = ["planted", "mutations", "kernel"])]
     direct: bool,
     /// Everything: the theorems, in one step as well, all planted faults, 300 mutations, 10,000 states in the kernel
@@ -99,8 +105,6 @@ struct Options {
     seed: u64,
 }
 
-const PROGRAMS: [&str; 2] = code_digest::PROVEN_PROGRAMS;
-
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -116,14 +120,16 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool> {
     let file = std::fs::read(&options.object).with_context(|| format!("reading {}", options.object.display()))?;
     let image = image::Image::read(&file)?;
-    let known = |only: &String| PROGRAMS.contains(&only.as_str());
-    ensure!(options.only.as_ref().is_none_or(known), "the programs are {}", PROGRAMS.join(" and "));
-    let wanted: Vec<_> =
-        PROGRAMS.into_iter().filter(|program| options.only.as_deref().is_none_or(|only| only == *program)).collect();
+    let wanted = match &options.only {
+        Some(only) => vec![programs::find(only)?.name],
+        None if options.all => programs::ALL.iter().map(|program| program.name).collect(),
+        None => PROVEN_PROGRAMS.to_vec(),
+    };
     if let Some(word) = &options.planted {
         return planted::run(&file, options.only.as_deref(), word);
     }
     if let Some(count) = options.mutations {
+        only_balancers(&wanted)?;
         return planted::mutations(&file, &image, &wanted, count, options.seed);
     }
     if let Some(states) = options.kernel {
@@ -134,45 +140,75 @@ fn run(options: &Options) -> Result<bool> {
         return Ok(is_proven);
     }
     let planted = planted::run(&file, None, "")?;
-    let mutations = planted::mutations(&file, &image, &wanted, MUTATIONS, options.seed)?;
-    Ok(in_kernel(&file, &image, &wanted, STATES, options.seed)? && is_proven && planted && mutations)
+    let mutations = planted::mutations(&file, &image, &PROVEN_PROGRAMS, MUTATIONS, options.seed)?;
+    Ok(in_kernel(&file, &image, &PROVEN_PROGRAMS, STATES, options.seed)? && is_proven && planted && mutations)
 }
 
 /// How many mutations, and states in the kernel, make up everything.
 const MUTATIONS: u64 = 300;
 const STATES: u64 = 10_000;
 
+/// Fails if there are others among the programs.
+fn only_balancers(wanted: &[&str]) -> Result<()> {
+    let all = wanted.iter().all(|program| PROVEN_PROGRAMS.contains(program));
+    ensure!(all, "this is done for {}", PROVEN_PROGRAMS.join(" and "));
+    Ok(())
+}
+
 /// Whether the machine does what the kernel does, and a fault is noticed.
 fn in_kernel(file: &[u8], image: &image::Image, wanted: &[&str], states: u64, seed: u64) -> Result<bool> {
+    only_balancers(wanted)?;
     let faulty = planted::example(image, wanted[0])?;
     kernel::trial::run(file, (image, &faulty), wanted, states, seed)
 }
 
 /// Whether the theorems are proven of the programs, and noted if it is to be.
 fn prove(options: &Options, file: &[u8], wanted: &[&str]) -> Result<bool> {
-    let direct = (options.direct || options.all).then_some(Theorem::Direct);
-    let specified = stages::Entry::ALL.map(Theorem::Specified);
-    let theorems: Vec<_> = specified.into_iter().chain(direct).collect();
-    let jobs = theorems.iter().flat_map(|theorem| wanted.iter().map(|program| (*theorem, *program)));
-    let (mut is_proven, json) = prove_all(options, file, &jobs.collect::<Vec<_>>())?;
-    let functions = functions::prove(&image::Image::read(file)?, wanted, |report| {
-        if !options.json {
-            println!("{}", functions::text(report));
-        }
-    })?;
-    is_proven &= functions.iter().all(functions::Report::is_proven);
-    let remainder = remainder::prove();
-    is_proven &= remainder.is_proven();
-    if options.json {
-        let functions: Vec<_> = functions.iter().map(functions::json).collect();
-        println!("{:#}", report::whole(file, &json, &functions, &remainder::json(&remainder))?);
+    let mut jobs = Vec::new();
+    for program in wanted {
+        jobs.extend(theorems(programs::find(program)?, options).into_iter().map(|theorem| (theorem, *program)));
+    }
+    let (mut is_proven, json) = prove_all(options, file, &jobs)?;
+    let balancers: Vec<_> = wanted.iter().copied().filter(|program| PROVEN_PROGRAMS.contains(program)).collect();
+    let (functions, remainder) = if balancers.is_empty() {
+        (Vec::new(), Value::Null)
     } else {
-        println!("{}\n{}", remainder::text(&remainder), report::summary(file)?);
+        let (are_proven, functions, remainder) = prove_rest(options, file, &balancers)?;
+        is_proven &= are_proven;
+        (functions, remainder)
+    };
+    if options.json {
+        println!("{:#}", report::whole(file, &json, &functions, &remainder)?);
+    } else {
+        println!("{}", report::summary(file)?);
     }
     match &options.noted {
         Some(noted) if is_proven => note::check(noted, file, &options.compiler, options.note),
         _ => Ok(is_proven),
     }
+}
+
+/// What is proven of a program. Where there is a specification, the direct theorem follows from those about it.
+fn theorems(program: &Program, options: &Options) -> Vec<Theorem> {
+    let is_direct = !program.is_balancer() || options.direct || options.all;
+    let specified = stages::Entry::ALL.into_iter().filter(|_| program.is_balancer()).map(Theorem::Specified);
+    specified.chain(is_direct.then_some(Theorem::Direct)).collect()
+}
+
+/// What the theorems about the specification rest on: functions that are called out of line, and the formula. Whether
+/// all is proven, and what is said of it, for programs.
+fn prove_rest(options: &Options, file: &[u8], programs: &[&str]) -> Result<(bool, Vec<Value>, Value)> {
+    let functions = functions::prove(&image::Image::read(file)?, programs, |report| {
+        if !options.json {
+            println!("{}", functions::text(report));
+        }
+    })?;
+    let remainder = remainder::prove();
+    if !options.json {
+        println!("{}", remainder::text(&remainder));
+    }
+    let is_proven = functions.iter().all(functions::Report::is_proven) && remainder.is_proven();
+    Ok((is_proven, functions.iter().map(functions::json).collect(), remainder::json(&remainder)))
 }
 
 /// What is to be proven of a program.
@@ -188,11 +224,11 @@ enum Theorem {
 struct Said {
     is_proven: bool,
     text: String,
-    json: serde_json::Value,
+    json: Value,
 }
 
 /// Several at a time. Whether all are proven; and what is said of them, for programs.
-fn prove_all(options: &Options, file: &[u8], jobs: &[(Theorem, &str)]) -> Result<(bool, Vec<serde_json::Value>)> {
+fn prove_all(options: &Options, file: &[u8], jobs: &[(Theorem, &str)]) -> Result<(bool, Vec<Value>)> {
     let (mut is_proven, mut json) = (true, Vec::new());
     let prove = |(theorem, program): &(Theorem, &str)| prove_one(file, *theorem, program);
     parallel::in_order(jobs, prove, |_, said| {

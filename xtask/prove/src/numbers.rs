@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use crate::{
+    contracts::GLOBALS,
     domain::{Domain, Place, Step, Stop},
     helpers,
     image::Image,
     insn::{Alu, Test},
     machine::{self, Event},
+    programs::Field,
     state::State,
     sum::{apply, signed},
     symbolic::{CONSTANT, TABLE},
@@ -50,7 +52,8 @@ impl Numbers {
                     return Ending::Decided { action, frame: self.whole(), writes: state.writes };
                 }
                 Ok(Event::Exit(Value::Pointer(..))) => return Ending::Fault("returns a pointer".into()),
-                Err(Stop::Fault(what) | Stop::Failed(what)) => return Ending::Fault(what),
+                Err(Stop::Fault(what)) => return Ending::Fault(what),
+                Err(Stop::Failed(what)) => return Ending::Unknown(what),
                 Err(Stop::Fork(_)) => return Ending::Fault("is undecided".into()),
             }
         }
@@ -123,15 +126,18 @@ impl Domain for Numbers {
             return value
                 .map_or_else(|| Err(Stop::Fault(format!("no number {name}"))), |value| Ok(Value::Number(*value)));
         }
-        let region = name.strip_prefix(TABLE).map(|table| Region::Table(table.into()));
+        let table = name.strip_prefix(TABLE).or_else(|| GLOBALS.into_iter().find(|global| *global == &**name));
+        let region = table.map(|table| Region::Table(table.into()));
         Ok(Value::Pointer(region.unwrap_or_else(|| Region::Other(name.clone())), 0))
     }
 
     fn context(&mut self, offset: u64, size: u32) -> Step<Value<u64>, Self> {
-        match (offset, size) {
-            (0, 4) => Ok(Value::Pointer(Region::Packet, 0)),
-            (4, 4) => Ok(Value::Pointer(Region::Packet, self.frame.len() as u64)),
-            _ => Err(Stop::Fault(format!("reads {size} bytes of the context at {offset}"))),
+        match self.kind.field(offset).filter(|_| size == 4) {
+            Some(Field::Start) => Ok(Value::Pointer(Region::Packet, 0)),
+            Some(Field::End) => Ok(Value::Pointer(Region::Packet, self.frame.len() as u64)),
+            Some(Field::Length) => Ok(Value::Number(self.length())),
+            Some(Field::Segments) => Ok(Value::Number(self.segments)),
+            None => Err(Stop::Fault(format!("reads {size} bytes of the context at {offset}"))),
         }
     }
 

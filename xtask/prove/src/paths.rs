@@ -8,11 +8,13 @@ use crate::{
     calls, contracts,
     domain::{Domain as _, Stop},
     handed_on,
+    joins::{self, Joined},
     machine::{self, Event},
     pending,
     refute::USUAL,
     state::State,
     symbolic::Symbolic,
+    term::Term,
     theorem::{Focus, Path, Phase, Prover, Searches, Stopped},
 };
 
@@ -75,7 +77,7 @@ impl Prover<'_> {
                 Err(Stop::Fault(what)) => self.refute(what, None)?,
                 Err(Stop::Fork(_)) => bail!("an instruction is undecided"),
             }
-            let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed());
+            let confirmed = self.refutations.iter().any(|refutation| refutation.is_confirmed);
             let most = if self.focus.is_some() && self.goes_by_contracts() { 1 } else { REFUTATIONS };
             if confirmed || self.refutations.len() >= most {
                 break;
@@ -105,6 +107,7 @@ impl Prover<'_> {
             self.counts.instructions += 1;
             match machine::step(self.image, &mut path.state, &mut self.domain) {
                 Ok(Event::Next) => {}
+                Ok(Event::Branch(condition, target)) if self.joins(&mut path, condition, target)? => {}
                 Ok(Event::Branch(condition, target)) => {
                     let next = path.state.next + 1;
                     let taken = self.pending.branch(&mut self.domain, &path, condition, next)?;
@@ -129,6 +132,34 @@ impl Prover<'_> {
         }
     }
 
+    /// Goes on behind a branch whose sides meet again, where they met. Whether it is one.
+    fn joins(&mut self, path: &mut Path, condition: Term, target: usize) -> Result<bool, Stopped> {
+        let here = path.state.next;
+        if self.focus.is_some() || self.program.is_balancer() || self.apart.contains(&here) {
+            return Ok(false);
+        }
+        if self.domain.both_or(condition)?.is_some() {
+            return Ok(false);
+        }
+        let Some(Joined { met, other, run }) =
+            joins::follow(self.image, &mut self.domain, &path.state, (condition, target))
+        else {
+            self.apart.insert(here);
+            return Ok(false);
+        };
+        self.reached.extend(run);
+        let before = path.clone();
+        path.go_on(&met);
+        if let Some(other) = other {
+            let mut outside = before;
+            outside.go_on(&other);
+            if !self.pending.split(&mut self.domain, met.condition, || outside.clone())? {
+                *path = outside;
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether paths on which the fast path calls this function are left out.
     fn leaves_out_call(&mut self, path: &Path, target: usize) -> bool {
         let Some(focus) = &mut self.focus else { return false };
@@ -142,7 +173,7 @@ impl Prover<'_> {
     /// A call of a function: by its contract, or into it.
     fn call(&mut self, path: &mut Path, target: usize) -> Result<(), Stopped> {
         match contracts::function(self.image.name_at(target)) {
-            Some(function) if self.goes_by_contracts() => {
+            Some(function) if self.goes_by_contracts() && !self.program.enters(function) => {
                 self.counts.by_contract += 1;
                 calls::by_contract(self.image, &mut self.domain, &mut path.state, function, target)
             }

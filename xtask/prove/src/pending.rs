@@ -70,13 +70,26 @@ impl<P: Follow> Pending<P> {
         condition: Term,
         otherwise: usize,
     ) -> Result<bool, Stop<Term>> {
+        self.split(domain, condition, || {
+            let mut other = path.clone();
+            other.state().next = otherwise;
+            other
+        })
+    }
+
+    /// The same with the path that is followed later.
+    pub fn split(
+        &mut self,
+        domain: &mut Symbolic,
+        condition: Term,
+        other: impl FnOnce() -> P,
+    ) -> Result<bool, Stop<Term>> {
         let (facts, depth, opposite) = match domain.fork(condition)? {
             Fork::Decided(holds) => return Ok(holds),
             Fork::Assumed { facts, depth, opposite } => (facts, depth, opposite),
         };
-        let mut other = path.clone();
-        *other.facts() = facts;
-        other.state().next = otherwise;
+        let mut other = other();
+        *other.facts() = *facts;
         self.later.push(Later { path: other, depth, condition: opposite });
         Ok(true)
     }

@@ -49,9 +49,26 @@ const TESTS: [Test; 11] = [
 #[derive(Clone, Debug)]
 enum Make {
     Constant(u64),
-    Calculate { op: usize, wide: bool, a: usize, b: usize },
-    Swap { of: usize, size: u32 },
-    Table { at: usize, offset: u64 },
+    Calculate {
+        op: usize,
+        wide: bool,
+        a: usize,
+        b: usize,
+    },
+    Swap {
+        of: usize,
+        size: u32,
+    },
+    /// The first of two where it is less, or equal; else the second.
+    Choose {
+        less: bool,
+        a: usize,
+        b: usize,
+    },
+    Table {
+        at: usize,
+        offset: u64,
+    },
 }
 
 fn interesting() -> impl Strategy<Value = u64> {
@@ -72,6 +89,7 @@ fn makes() -> impl Strategy<Value = Vec<Make>> {
         2 => (any::<usize>(), prop_oneof![Just(1_u32), Just(2), Just(4), Just(8)])
             .prop_map(|(of, size)| Make::Swap { of, size }),
         1 => (any::<usize>(), 0_u64..64).prop_map(|(at, offset)| Make::Table { at, offset }),
+        1 => (any::<bool>(), any::<usize>(), any::<usize>()).prop_map(|(less, a, b)| Make::Choose { less, a, b }),
     ];
     vec(make, 1..24)
 }
@@ -116,6 +134,13 @@ impl Both {
                     let mut bytes = numbers.bytes(&value, size);
                     bytes.reverse();
                     (both.terms.zero_extend(joined, 64), numbers.join(&bytes))
+                }
+                Make::Choose { less, a, b } => {
+                    let ((a, x), (b, y)) = (get(a), get(b));
+                    let test = if less { Test::Less } else { Test::Equal };
+                    let condition = both.terms.compare(test, 64, a, b);
+                    let holds = numbers.compare(test, 64, &x, &y);
+                    (both.terms.choice(condition, a, b), if holds { x } else { y })
                 }
                 Make::Table { at, offset } => {
                     let (base, value) = get(at);

@@ -27,6 +27,7 @@ impl Terms {
                 Op::And | Op::Or | Op::Xor => self.bitwise(op, *a, *b),
                 Op::Shl | Op::Shr | Op::Sar => self.shift(op, *a, *b),
             },
+            (Node::Choice(..), [condition, a, b]) => self.choice(*condition, *a, *b),
             (Node::Equal(..), [a, b]) => self.equal(*a, *b),
             (Node::Less(..), [a, b]) => self.less(*a, *b),
             (Node::LessSigned(..), [a, b]) => self.less_signed(*a, *b),

@@ -31,36 +31,44 @@ pub struct Refutation {
     pub what: String,
     /// What a program finds, and what both paths do then.
     pub example: Option<(Numbers, Ending, Ending)>,
+    /// Whether the example shows it.
+    pub is_confirmed: bool,
 }
 
 /// What is run.
 #[derive(Debug)]
-pub struct Program<'a> {
+pub struct Run<'a> {
     pub image: &'a Image,
     pub entry: usize,
     pub general: usize,
+    /// Whether only packets that are sent may have been changed.
+    pub sends: bool,
 }
 
 impl Refutation {
-    pub fn new(what: String, found: Option<Numbers>, program: &Program<'_>) -> Self {
+    pub fn new(what: String, found: Option<Numbers>, run: &Run<'_>) -> Self {
         let example = found.map(|found| {
-            let fast = found.run(program.image, program.entry, &[], Some(program.general));
+            let fast = found.run(run.image, run.entry, &[], Some(run.general));
             let control = found.control();
-            let general = found.run(program.image, program.general, &[control], None);
+            let general = found.run(run.image, run.general, &[control], None);
             (found, fast, general)
         });
-        Self { what, example }
+        let is_confirmed = example.as_ref().is_some_and(|(found, fast, general)| run.shows(found, fast, general));
+        Self { what, example, is_confirmed }
     }
+}
 
-    /// Whether the example shows it.
-    pub fn is_confirmed(&self) -> bool {
-        self.example.as_ref().is_some_and(|(found, fast, general)| match fast {
-            Ending::General { rightly } => !rightly,
-            Ending::Fault(_) => true,
-            Ending::Decided { action, frame, .. } => {
-                fast != general || (!SENDING.contains(action) && *frame != found.whole())
+impl Run<'_> {
+    /// Whether the theorem does not hold where both paths end so.
+    fn shows(&self, found: &Numbers, fast: &Ending, general: &Ending) -> bool {
+        match (fast, general) {
+            (Ending::Unknown(_), _) | (_, Ending::Unknown(_)) => false,
+            (Ending::General { rightly }, _) => !rightly,
+            (Ending::Fault(_), _) => true,
+            (Ending::Decided { action, frame, .. }, _) => {
+                fast != general || (self.sends && !SENDING.contains(action) && *frame != found.whole())
             }
-        })
+        }
     }
 }
 
@@ -76,13 +84,13 @@ const PATIENCE: Duration = Duration::from_secs(6);
 
 /// What a program would have to find for all that was asserted to hold, and a condition besides. `None`: the solver
 /// found nothing in which products and remainders are right.
-pub fn example(domain: &mut Symbolic, condition: Option<Term>, fragments: bool) -> Result<Option<Numbers>> {
+pub fn example(domain: &mut Symbolic, condition: Option<Term>) -> Result<Option<Numbers>> {
     let start = Instant::now();
     for attempt in (0..ATTEMPTS).take_while(|_| start.elapsed() < PATIENCE) {
         let depth = domain.solver.depth();
         domain.solver.push()?;
         domain.solver.limit(SHORT_MS)?;
-        let found = search(domain, condition, fragments, attempt);
+        let found = search(domain, condition, attempt);
         domain.solver.limit(LIMIT_MS)?;
         domain.solver.back_to(depth)?;
         if let Some(found) = found? {
@@ -92,7 +100,7 @@ pub fn example(domain: &mut Symbolic, condition: Option<Term>, fragments: bool) 
     Ok(None)
 }
 
-fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attempt: u64) -> Result<Option<Numbers>> {
+fn search(domain: &mut Symbolic, condition: Option<Term>, attempt: u64) -> Result<Option<Numbers>> {
     if let Some(condition) = condition {
         domain.solver.assert(&domain.terms, condition)?;
     }
@@ -134,7 +142,7 @@ fn search(domain: &mut Symbolic, condition: Option<Term>, fragments: bool, attem
         return Ok(None);
     }
     let roots = domain.solver.asserted().to_vec();
-    read(domain, &roots, fragments)
+    read(domain, &roots)
 }
 
 fn is_calculated(domain: &Symbolic, term: Term) -> bool {
@@ -255,12 +263,12 @@ fn wishes(domain: &mut Symbolic) -> Vec<Term> {
     wishes
 }
 
-fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option<Numbers>> {
+fn read(domain: &mut Symbolic, roots: &[Term]) -> Result<Option<Numbers>> {
     let leaves = leaves(domain, roots);
     let values = domain.solver.values(&domain.terms, &leaves)?;
     let known: std::collections::HashMap<_, _> =
         leaves.iter().map(|leaf| domain.terms.node(*leaf).clone()).zip(values.iter().copied()).collect();
-    let mut found = Numbers { fragments, ..Numbers::default() };
+    let mut found = Numbers { kind: domain.kind(), ..Numbers::default() };
     let mut named = Vec::new();
     for name in
         ["INTERFACE", "INTERFACE_MAC", "CELL_SHIFT", "CELLS", "SLOTS", "COUNTERS", "ALL_COUNTERS", "ALL_OUTCOMES"]
@@ -268,6 +276,7 @@ fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option
         named.extend(domain.number(name).map(|number| (name, number)));
     }
     let (length, whole, cpu) = (domain.length(), domain.whole_length(), domain.cpu());
+    let segments = domain.segments();
     let mut evaluator = Evaluator::new(&domain.terms, |node: &Node, _| known.get(node).copied().unwrap_or_default());
     let length = evaluator.value(length);
     if length > LONGEST {
@@ -276,6 +285,7 @@ fn read(domain: &mut Symbolic, roots: &[Term], fragments: bool) -> Result<Option
     found.frame = vec![0; length as usize];
     found.whole_length = evaluator.value(whole).max(length);
     found.cpu = evaluator.value(cpu);
+    found.segments = evaluator.value(segments);
     found.numbers = named.into_iter().map(|(name, number)| (name.to_owned(), evaluator.value(number))).collect();
     for (leaf, value) in leaves.iter().zip(values) {
         match domain.terms.node(*leaf) {

@@ -86,13 +86,13 @@ fn example(refutation: &Refutation) -> Vec<String> {
     let Some((found, fast, general)) = &refutation.example else {
         return vec!["no frame was found that shows it: the proof fails, the programs need not".into()];
     };
-    if !refutation.is_confirmed() {
+    if !refutation.is_confirmed {
         return vec!["the frame that was found does not show it: the proof fails, the programs need not".into()];
     }
     let numbers: Vec<_> = found.numbers.iter().map(|(name, value)| format!("{name} {value:#x}")).collect();
     let mut lines = vec![
         format!("frame, {} bytes (whole {}): {}", found.frame.len(), found.whole_length, hex(&found.frame)),
-        format!("CPU {}, {}", found.cpu, numbers.join(", ")),
+        format!("CPU {}, segments {}, {}", found.cpu, found.segments, numbers.join(", ")),
     ];
     lines.extend(tables(found));
     lines.push(format!("fast path:    {}", ending(fast)));
@@ -119,6 +119,7 @@ fn ending(ending: &Ending) -> String {
         Ending::General { rightly: true } => "hands on to the general path".into(),
         Ending::General { rightly: false } => "hands on to the general path, but wrongly".into(),
         Ending::Fault(what) => format!("fault: {what}"),
+        Ending::Unknown(what) => format!("not known: {what}"),
         Ending::Decided { action, frame, writes } => {
             let writes: Vec<_> = writes
                 .iter()
@@ -155,7 +156,7 @@ pub fn json(report: &Report) -> Value {
         .map(|refutation| {
             json!({
                 "what": refutation.what,
-                "confirmed": refutation.is_confirmed(),
+                "confirmed": refutation.is_confirmed,
                 "frame": refutation.example.as_ref().map(|(found, ..)| hex(&found.frame)),
                 "tables": refutation.example.as_ref().map(|(found, ..)| tables(found)),
                 "fast_path": refutation.example.as_ref().map(|(_, fast, _)| ending(fast)),

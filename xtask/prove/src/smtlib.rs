@@ -130,6 +130,7 @@ pub fn definition(terms: &Terms, term: Term) -> String {
                 Op::Sar => format!("(bvashr {a} {b})"),
             }
         }
+        Node::Choice(condition, a, b) => format!("(ite {} {} {})", name(condition), name(a), name(b)),
         Node::Equal(a, b) => format!("(= {} {})", name(a), name(b)),
         Node::Less(a, b) => format!("(bvult {} {})", name(a), name(b)),
         Node::LessSigned(a, b) => format!("(bvslt {} {})", name(a), name(b)),

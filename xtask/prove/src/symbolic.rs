@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
     assumptions, contracts,
     domain::{Domain, Place, Step, Stop},
     facts::Facts,
-    half::Places,
+    half::{self, Places},
     insn::{Alu, Test},
-    memory,
+    invariants, memory,
+    programs::{Field, Kind},
     solver::Solver,
     state::{State, Write},
     term::{Term, Terms},
@@ -34,8 +35,9 @@ pub struct Symbolic {
     pub solver: Solver,
     /// Of the path that is being followed.
     pub facts: Facts,
-    /// Whether frames may be in several buffers.
-    fragments: bool,
+    kind: Kind,
+    /// Whether the table of services is as user space makes it.
+    keeps_cells: bool,
     /// Whether the packet may be read at places that depend on it. Otherwise each of them is looked at alone.
     anywhere: bool,
     /// The bit that names the half in force. `None`: which half is read is not looked at.
@@ -48,18 +50,19 @@ pub struct Symbolic {
 type Term64 = Value<Term>;
 
 impl Symbolic {
-    pub fn new(fragments: bool) -> Result<Self> {
+    pub fn new(kind: Kind) -> Result<Self> {
         let mut symbolic = Self {
             terms: Terms::default(),
             solver: Solver::start()?,
             facts: Facts::default(),
-            fragments,
+            kind,
+            keeps_cells: false,
             anywhere: false,
             half: None,
             places: Places::default(),
             cell: None,
         };
-        if fragments {
+        if kind.has_more() {
             let (length, whole) = (symbolic.length(), symbolic.whole_length());
             let shorter = symbolic.terms.less(whole, length);
             let condition = symbolic.terms.not(shorter);
@@ -82,9 +85,9 @@ impl Symbolic {
         self.half = Some(self.terms.slice(control, 0, 1));
     }
 
-    /// Whether frames may be in several buffers.
-    pub const fn has_fragments(&self) -> bool {
-        self.fragments
+    /// What the program is handed.
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Any number of so many bits, as one of 64.
@@ -101,6 +104,11 @@ impl Symbolic {
     /// How long the frame is.
     pub fn whole_length(&mut self) -> Term {
         self.any("whole length", assumptions::LENGTH_BITS)
+    }
+
+    /// How many frames the packet becomes, by the kernel's count; 0: it is one.
+    pub fn segments(&mut self) -> Term {
+        self.any("segments", assumptions::SEGMENTS_BITS)
     }
 
     pub fn cpu(&mut self) -> Term {
@@ -143,6 +151,30 @@ impl Symbolic {
         self.terms.concat(&bytes)
     }
 
+    /// From here on the table of services is as user space makes it.
+    pub fn keep_cells(&mut self) -> Result<()> {
+        self.keeps_cells = true;
+        let numbers = (self.number(half::SHIFT), self.number(half::CELLS));
+        let (Some(shift), Some(cells)) = numbers else { bail!("numbers of cells are not known") };
+        let conditions = invariants::of_numbers(&mut self.terms, shift, cells);
+        conditions.into_iter().try_for_each(|condition| self.assume(condition))
+    }
+
+    /// Assumes what is known of a byte of that table; what will be asked of its place is asked once.
+    fn look_at_cell(&mut self, table: &Rc<str>, byte: Term) -> Step<(), Self> {
+        let Some(cells) = self.number(half::CELLS) else { return fault("the number of cells is not known") };
+        for condition in invariants::of_place(&mut self.terms, cells, byte) {
+            self.holds(condition)?;
+        }
+        let condition = invariants::of_byte(&mut self.terms, &self.facts, table, byte);
+        match condition {
+            Some(condition) if self.facts.decide(&mut self.terms, condition) != Some(true) => {
+                self.assume(condition).map_err(failed)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// From here on this holds.
     pub fn assume(&mut self, condition: Term) -> Result<()> {
         self.solver.assert(&self.terms, condition)?;
@@ -169,14 +201,13 @@ impl Symbolic {
             return Ok(Some(holds));
         }
         let opposite = self.terms.not(condition);
-        match (self.can_hold(condition)?, self.can_hold(opposite)?) {
-            (true, true) => Ok(None),
-            (false, false) => Err(Stop::Failed("a path is followed that nothing takes".into())),
-            (holds, _) => {
-                self.facts.learn(&self.terms, condition, holds);
-                Ok(Some(holds))
-            }
+        // One of them can hold: no path is followed that nothing takes.
+        let holds = self.can_hold(condition)?;
+        if holds && self.can_hold(opposite)? {
+            return Ok(None);
         }
+        self.facts.learn(&self.terms, condition, holds);
+        Ok(Some(holds))
     }
 
     /// Whether a condition holds. Where it may hold or not, it is assumed from here on.
@@ -185,7 +216,7 @@ impl Symbolic {
             return Ok(Fork::Decided(holds));
         }
         let opposite = self.terms.not(condition);
-        let fork = Fork::Assumed { facts: self.facts.clone(), depth: self.solver.depth(), opposite };
+        let fork = Fork::Assumed { facts: Box::new(self.facts.clone()), depth: self.solver.depth(), opposite };
         self.solver.push().map_err(failed)?;
         self.assume(condition).map_err(failed)?;
         Ok(fork)
@@ -323,7 +354,7 @@ pub enum Fork {
     /// It is known.
     Decided(bool),
     /// It is assumed. The other side has the opposite, with what was known before, at this depth of the solver.
-    Assumed { facts: Facts, depth: usize, opposite: Term },
+    Assumed { facts: Box<Facts>, depth: usize, opposite: Term },
 }
 
 fn failed<C>(error: anyhow::Error) -> Stop<C> {
@@ -370,15 +401,19 @@ impl Domain for Symbolic {
                 .map_or_else(|| fault(format!("the number {name} is not known")), |number| Ok(Value::Number(number)));
         }
         let zero = self.constant(0);
-        let region = name.strip_prefix(TABLE).map(|table| Region::Table(table.into()));
+        let table =
+            name.strip_prefix(TABLE).or_else(|| contracts::GLOBALS.into_iter().find(|global| *global == &**name));
+        let region = table.map(|table| Region::Table(table.into()));
         Ok(Value::Pointer(region.unwrap_or_else(|| Region::Other(name.clone())), zero))
     }
 
     fn context(&mut self, offset: u64, size: u32) -> Step<Term64, Self> {
-        match (offset, size) {
-            (0, 4) => Ok(Value::Pointer(Region::Packet, self.constant(0))),
-            (4, 4) => Ok(Value::Pointer(Region::Packet, self.length())),
-            _ => fault(format!("reads {size} bytes of the context at {offset}")),
+        match self.kind.field(offset).filter(|_| size == 4) {
+            Some(Field::Start) => Ok(Value::Pointer(Region::Packet, self.constant(0))),
+            Some(Field::End) => Ok(Value::Pointer(Region::Packet, self.length())),
+            Some(Field::Length) => Ok(Value::Number(self.whole_length())),
+            Some(Field::Segments) => Ok(Value::Number(self.segments())),
+            None => fault(format!("reads {size} bytes of the context at {offset}")),
         }
     }
 
@@ -433,6 +468,9 @@ impl Domain for Symbolic {
 
     fn table_byte(&mut self, table: &Rc<str>, address: &Term) -> Step<Term, Self> {
         let byte = self.terms.table_byte(table, *address);
+        if self.keeps_cells && &**table == half::CELLS {
+            self.look_at_cell(table, byte)?;
+        }
         Ok(self.facts.refine(&mut self.terms, byte))
     }
 
@@ -451,7 +489,7 @@ impl Domain for Symbolic {
             contracts::REDIRECT => self.redirect(state),
             contracts::MOVE_START => self.move_start(state),
             contracts::CPU => Ok(Value::Number(self.cpu())),
-            contracts::LENGTH if self.fragments => {
+            contracts::LENGTH if self.kind == Kind::Buffers => {
                 let (whole, moved) = (self.whole_length(), self.constant(state.start as u64));
                 Ok(Value::Number(self.terms.subtract(whole, moved)))
             }

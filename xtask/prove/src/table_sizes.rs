@@ -43,18 +43,22 @@ pub const ALL: [Table; 8] = [
 /// That in which they look entries up.
 const REMOTES: Table = table("REMOTES", 24, Length::Number("COUNTERS", 2));
 
+/// A number that is read as a table is.
+const GROUP_MAC: Table = table("GROUP_MAC", 8, Length::Entries(1));
+
 /// The table with this name.
 pub fn of(name: &str) -> Option<Table> {
-    ALL.into_iter().chain([REMOTES]).find(|table| table.name == name)
+    ALL.into_iter().chain([REMOTES, GROUP_MAC]).find(|table| table.name == name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::LOOKED_UP;
+    use crate::contracts::{GLOBALS, LOOKED_UP};
 
     #[test]
     fn entries_that_are_looked_up_have_one_size() {
         assert_eq!(LOOKED_UP, [(REMOTES.name, REMOTES.entry)]);
+        assert_eq!(GLOBALS, [GROUP_MAC.name]);
     }
 }

@@ -66,6 +66,8 @@ pub enum Node {
         constant: u64,
     },
     Apply(Op, Term, Term),
+    /// The first of two where a condition holds, else the second.
+    Choice(Term, Term, Term),
     Equal(Term, Term),
     Less(Term, Term),
     LessSigned(Term, Term),
@@ -150,6 +152,7 @@ impl Terms {
             Node::Table { base: one, .. } | Node::Slice { of: one, .. } | Node::Not(one) => vec![*one],
             Node::Concat(parts) | Node::All(parts) | Node::Function { arguments: parts, .. } => parts.to_vec(),
             Node::Sum { parts, .. } => parts.iter().map(|(term, _)| *term).collect(),
+            Node::Choice(condition, a, b) => vec![*condition, *a, *b],
             Node::Apply(_, a, b) | Node::Equal(a, b) | Node::Less(a, b) | Node::LessSigned(a, b) => vec![*a, *b],
         }
     }

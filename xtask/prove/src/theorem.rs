@@ -14,16 +14,15 @@ use crate::{
     facts::Facts,
     handed_on,
     image::Image,
+    joins,
     pending::{Follow, Pending},
+    programs::{self, Program},
     refute::{self, Refutation},
     state::State,
     symbolic::Symbolic,
     term::Term,
     value::Value,
 };
-
-/// A part of the name of the function that is the general path.
-pub const GENERAL: &str = "balance_other";
 
 /// What was done.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +62,14 @@ pub struct Path {
     pub phase: Phase,
     /// Whether it came by the instruction that alone matters.
     pub is_touched: bool,
+}
+
+impl Path {
+    /// Goes on where sides of a branch have met.
+    pub fn go_on(&mut self, side: &joins::Side) {
+        self.state.next = side.at;
+        self.state.registers = side.registers.clone();
+    }
 }
 
 impl Follow for Path {
@@ -111,12 +118,14 @@ pub struct Prover<'a> {
     pub image: &'a Image,
     pub entry: usize,
     pub general: usize,
-    pub fragments: bool,
+    pub program: &'static Program,
     pub domain: Symbolic,
     pub pending: Pending<Path>,
     pub counts: Counts,
     pub refutations: Vec<Refutation>,
     pub reached: HashSet<usize>,
+    /// Branches whose sides do not meet again soon.
+    pub apart: HashSet<usize>,
     pub focus: Option<Focus>,
     /// When to give up.
     pub deadline: Option<Instant>,
@@ -129,19 +138,25 @@ pub type Stopped = Stop<Term>;
 
 impl<'a> Prover<'a> {
     pub fn new(image: &'a Image, program: &str, progress: fn(&Prover<'_>)) -> Result<Self> {
-        let fragments = program.ends_with("_frags");
-        let mut domain = Symbolic::new(fragments)?;
-        domain.read_one_half();
+        let program = programs::find(program)?;
+        let mut domain = Symbolic::new(program.kind)?;
+        // Of other programs it is not asked which half they read.
+        if program.is_balancer() {
+            domain.read_one_half();
+        } else {
+            domain.keep_cells()?;
+        }
         Ok(Self {
             image,
-            entry: image.function(program)?,
-            general: image.called(program, GENERAL)?,
-            fragments,
+            entry: image.function(program.name)?,
+            general: programs::general(image, program.name)?,
+            program,
             domain,
             pending: Pending::default(),
             counts: Counts::default(),
             refutations: Vec::new(),
             reached: HashSet::new(),
+            apart: HashSet::new(),
             focus: None,
             deadline: None,
             progress,
@@ -151,12 +166,13 @@ impl<'a> Prover<'a> {
 
     pub fn refute(&mut self, what: String, condition: Option<Term>) -> Result<()> {
         if self.goes_by_contracts() && self.focus.is_some() {
-            self.refutations.push(Refutation { what, example: None });
+            self.refutations.push(Refutation { what, example: None, is_confirmed: false });
             return Ok(());
         }
-        let example = refute::example(&mut self.domain, condition, self.fragments)?;
-        let program = refute::Program { image: self.image, entry: self.entry, general: self.general };
-        self.refutations.push(Refutation::new(what, example, &program));
+        let example = refute::example(&mut self.domain, condition)?;
+        let sends = self.program.is_balancer();
+        let run = refute::Run { image: self.image, entry: self.entry, general: self.general, sends };
+        self.refutations.push(Refutation::new(what, example, &run));
         Ok(())
     }
 
@@ -170,7 +186,7 @@ impl<'a> Prover<'a> {
             }
             (_, Value::Pointer(..)) => Err(Stop::Fault("a pointer is returned".into())),
             (Phase::Fast, Value::Number(action)) => {
-                ends::sends_what_it_changed(&mut self.domain, action, &path.state)?;
+                self.sends_what_it_changed(action, &path.state)?;
                 self.counts.decided += 1;
                 let (zero, control) = (self.domain.constant(0), self.domain.control());
                 let state = State::handed(self.general, State::context(zero), control);
@@ -183,12 +199,20 @@ impl<'a> Prover<'a> {
                 }))
             }
             (Phase::General(fast), Value::Number(action)) => {
-                ends::sends_what_it_changed(&mut self.domain, action, &path.state)?;
+                self.sends_what_it_changed(action, &path.state)?;
                 self.counts.compared += 1;
                 self.compare(&fast, &Ended { action, state: path.state })?;
                 Ok(None)
             }
         }
+    }
+
+    /// Other programs leave packets with another MAC to the kernel.
+    fn sends_what_it_changed(&mut self, action: Term, state: &State<Term>) -> Result<(), Stopped> {
+        if !self.program.is_balancer() {
+            return Ok(());
+        }
+        ends::sends_what_it_changed(&mut self.domain, action, state)
     }
 
     fn compare(&mut self, fast: &Ended, general: &Ended) -> Result<(), Stopped> {

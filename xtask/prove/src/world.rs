@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    programs::Kind,
     state::{State, Write},
     table_sizes::{self, Length},
 };
@@ -16,7 +17,9 @@ pub struct Numbers {
     pub frame: Vec<u8>,
     pub whole_length: u64,
     pub cpu: u64,
-    pub fragments: bool,
+    pub kind: Kind,
+    /// How many frames it becomes, by the kernel's count.
+    pub segments: u64,
     /// The interfaces that frames may be redirected to.
     pub devices: BTreeSet<u64>,
     /// What user space fills in.
@@ -39,6 +42,8 @@ pub enum Ending {
         rightly: bool,
     },
     Fault(String),
+    /// The program does what the machine does not know.
+    Unknown(String),
 }
 
 impl Numbers {
@@ -49,12 +54,16 @@ impl Numbers {
         }
     }
 
+    /// How long the whole frame is.
+    pub fn length(&self) -> u64 {
+        let first = self.frame.len() as u64;
+        if self.kind.has_more() { first.max(self.whole_length) } else { first }
+    }
+
     /// The whole frame; behind the first buffer there are zeros.
     pub fn whole(&self) -> Vec<u8> {
         let mut frame = self.frame.clone();
-        if self.fragments {
-            frame.resize(frame.len().max(self.whole_length as usize), 0);
-        }
+        frame.resize(self.length() as usize, 0);
         frame
     }
 
@@ -75,7 +84,12 @@ impl Numbers {
 
     /// The control word.
     pub fn control(&self) -> u64 {
-        let table: Rc<str> = "CONTROL".into();
+        self.word("CONTROL")
+    }
+
+    /// The first 8 bytes of a table.
+    pub fn word(&self, table: &str) -> u64 {
+        let table: Rc<str> = table.into();
         let byte = |at: u64| u64::from(self.tables.get(&(table.clone(), at)).copied().unwrap_or(0));
         (0..8).fold(0, |word, at| word | byte(at) << (8 * at))
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::programs::Kind;
 
 fn number(domain: &mut Symbolic, name: &str) -> Term {
     domain.number(name).unwrap()
@@ -26,7 +27,7 @@ fn is_right(domain: &mut Symbolic, table: &str, (index, entry, offset): (Term, u
 
 #[test]
 fn an_index_that_was_compared_is_of_an_entry() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     let index = index(&mut domain, "SLOTS");
     let asked = domain.solver.questions;
     assert!(is_right(&mut domain, "SLOTS", (index, 8, 0), 8));
@@ -39,7 +40,7 @@ fn an_index_that_was_compared_is_of_an_entry() {
 
 #[test]
 fn another_table_has_another_length() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     let index = index(&mut domain, "ALL_COUNTERS");
     assert!(is_right(&mut domain, "TALLIES", (index, 4, 0), 4));
     assert!(is_right(&mut domain, "COUNTERS", (index, 16, 8), 8));
@@ -49,7 +50,7 @@ fn another_table_has_another_length() {
 
 #[test]
 fn an_index_that_was_not_compared_may_be_beyond() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     let index = domain.terms.unknown("index", 64);
     assert!(!is_right(&mut domain, "SLOTS", (index, 8, 0), 8));
     let index = domain.constant(0);
@@ -60,7 +61,7 @@ fn an_index_that_was_not_compared_may_be_beyond() {
 /// What is beyond is looked at alone, and is a fault then.
 #[test]
 fn beyond_the_end_is_a_fault() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     let index = domain.terms.unknown("index", 64);
     let at = domain.terms.sum(&[(index, 8)], 0, 64);
     let Err(Stop::Fork(beyond)) = domain.prove_access("SLOTS", at, 8) else { panic!("it may be within") };
@@ -88,7 +89,7 @@ fn next(domain: &mut Symbolic, cell: Term) -> Term {
 #[test]
 fn a_search_stays_in_the_half_in_force() {
     for in_force in [false, true] {
-        let mut domain = Symbolic::new(false).unwrap();
+        let mut domain = Symbolic::new(Kind::Buffer).unwrap();
         domain.read_one_half();
         let (half, zero) = (domain.half.unwrap(), domain.terms.constant(0, 1));
         let is_first = domain.terms.equal(half, zero);
@@ -109,7 +110,7 @@ fn a_search_stays_in_the_half_in_force() {
 
 #[test]
 fn which_half_it_is_need_not_matter() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     for second in [false, true] {
         let mut cell = start(&mut domain, second);
         for _ in 0..7 {
@@ -125,7 +126,7 @@ fn which_half_it_is_need_not_matter() {
 /// Which filter or list it is depends on two bits, and how far in it on others.
 #[test]
 fn entries_of_odd_sizes_are_multiplied() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     let (number, byte) = (domain.terms.unknown("number", 2), domain.terms.unknown("byte", 7));
     let [number, byte] = [number, byte].map(|term| domain.terms.zero_extend(term, 64));
     let size = domain.constant(136);
@@ -138,7 +139,7 @@ fn entries_of_odd_sizes_are_multiplied() {
 
 #[test]
 fn the_half_must_be_known() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     let filter = domain.constant(0);
     assert!(is_right(&mut domain, "FILTERS", (filter, 8_256, 0), 8));
     domain.read_one_half();
@@ -147,7 +148,7 @@ fn the_half_must_be_known() {
 
 #[test]
 fn searches_know_the_half() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     domain.read_one_half();
     let argument = domain.constant(1);
     for (function, is_search) in [("modlb_search", true), ("another", false)] {
@@ -163,7 +164,7 @@ fn searches_know_the_half() {
 
 #[test]
 fn examples_have_as_many_cells_as_hashes_name() {
-    let mut domain = Symbolic::new(false).unwrap();
+    let mut domain = Symbolic::new(Kind::Buffer).unwrap();
     let fits = domain.fits_cells();
     domain.assume(fits).unwrap();
     for (shift, cells) in [(50, 1 << 14), (63, 2)] {

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     domain::Stop,
+    programs::Kind,
     specification::{
         lookup::{
             cell,
@@ -30,7 +31,7 @@ pub struct Compared {
 
 /// Compares both in all cases. An error: nothing is proven.
 pub fn compare(shortcut: Shortcut) -> Result<(Compared, Symbolic)> {
-    let mut domain = Symbolic::new(false)?;
+    let mut domain = Symbolic::new(Kind::Buffer)?;
     for condition in cell::sizes(&mut domain).context("a number is not known")? {
         domain.assume(condition)?;
     }

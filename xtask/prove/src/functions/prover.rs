@@ -19,6 +19,7 @@ use crate::{
     image::Image,
     machine::{self, Event},
     pending::{self, Pending},
+    programs::Kind,
     specification::{
         self,
         call::{Rule, Step},
@@ -59,22 +60,22 @@ pub struct Prover<'a> {
 const REFUTATIONS: usize = 3;
 
 impl<'a> Prover<'a> {
-    /// Of a function that starts there, has a contract, and reads frames in several buffers or in one.
-    pub fn new(image: &'a Image, first: usize, fragments: bool) -> Result<Self> {
+    /// Of a function that starts there, has a contract, of a program that is handed this.
+    pub fn new(image: &'a Image, first: usize, kind: Kind) -> Result<Self> {
         let name = image.name_at(first);
         let function = contracts::function(name).with_context(|| format!("{name} has no contract"))?;
         let rule = specification::rule(function.name).with_context(|| format!("{name} has no rule"))?;
-        Self::by_rule(image, (first, fragments), rule, function.arguments)
+        Self::by_rule(image, (first, kind), rule, function.arguments)
     }
 
     /// The same of any function, by this rule.
     pub fn by_rule(
         image: &'a Image,
-        (first, fragments): (usize, bool),
+        (first, kind): (usize, Kind),
         rule: &'static Rule,
         arguments: &[contracts::Argument],
     ) -> Result<Self> {
-        let mut domain = Symbolic::new(fragments)?;
+        let mut domain = Symbolic::new(kind)?;
         domain.read_anywhere()?;
         for condition in lookup::cell::sizes(&mut domain).context("a number is not known")? {
             domain.assume(condition)?;

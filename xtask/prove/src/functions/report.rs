@@ -10,6 +10,7 @@ use crate::{
     cost::Cost,
     functions::{few, path::Counts, prover::Prover},
     image::Image,
+    programs::{self, Kind},
     solver,
     specification::lookup,
 };
@@ -19,8 +20,8 @@ use crate::{
 pub struct Report {
     name: &'static str,
     claim: &'static str,
-    /// Whether it reads frames in several buffers.
-    fragments: bool,
+    /// What it is handed.
+    kind: Kind,
     counts: Counts,
     rests_on: Vec<&'static str>,
     questions: u64,
@@ -35,7 +36,7 @@ impl Report {
     }
 
     fn title(&self) -> String {
-        format!("{}{} {}", self.name, if self.fragments { " (several buffers)" } else { "" }, self.claim)
+        format!("{}{} {}", self.name, if self.kind.has_more() { " (several buffers)" } else { "" }, self.claim)
     }
 }
 
@@ -44,13 +45,13 @@ impl Report {
 pub fn prove(image: &Image, programs: &[&str], mut show: impl FnMut(&Report)) -> Result<Vec<Report>> {
     let mut found = BTreeMap::new();
     for program in programs {
-        let fragments = program.ends_with("_frags");
+        let kind = programs::find(program)?.kind;
         for first in image.reached(image.function(program)?) {
             let function = contracts::function(image.name_at(first));
             if let Some(function) = function {
                 // Without a context it is the same for both kinds of frames.
                 let reads = function.arguments.contains(&contracts::Argument::Context);
-                found.entry(first).or_insert(fragments && reads);
+                found.entry(first).or_insert(if reads { kind } else { Kind::Buffer });
             }
         }
     }
@@ -59,8 +60,8 @@ pub fn prove(image: &Image, programs: &[&str], mut show: impl FnMut(&Report)) ->
         show(&report);
         reports.push(report);
     };
-    for (first, fragments) in found {
-        keep(prove_one(image, first, fragments)?);
+    for (first, kind) in found {
+        keep(prove_one(image, first, kind)?);
     }
     keep(prove_shortcut()?);
     ensure!(is_grounded(&reports), "functions rest on each other");
@@ -91,7 +92,7 @@ fn prove_shortcut() -> Result<Report> {
     Ok(Report {
         name: SHORTCUT,
         claim: "tells what modlb_search returns",
-        fragments: false,
+        kind: Kind::Buffer,
         coverage: (0, 0),
         questions: domain.solver.questions,
         counts: Counts { compared: compared.cases, asked: compared.cases, ..Counts::default() },
@@ -102,8 +103,8 @@ fn prove_shortcut() -> Result<Report> {
 }
 
 /// The first thing that is not as the function's rule says.
-pub fn fault(image: &Image, first: usize, fragments: bool, deadline: Instant) -> Result<Option<String>> {
-    let mut prover = Prover::new(image, first, fragments)?;
+pub fn fault(image: &Image, first: usize, kind: Kind, deadline: Instant) -> Result<Option<String>> {
+    let mut prover = Prover::new(image, first, kind)?;
     prover.deadline = Some(deadline);
     prover.domain.solver.limit(solver::SHORT_MS)?;
     prover.run()?;
@@ -111,14 +112,14 @@ pub fn fault(image: &Image, first: usize, fragments: bool, deadline: Instant) ->
 }
 
 /// Tries to prove it of one function.
-fn prove_one(image: &Image, first: usize, fragments: bool) -> Result<Report> {
+fn prove_one(image: &Image, first: usize, kind: Kind) -> Result<Report> {
     let meter = Cost::meter();
-    let mut prover = Prover::new(image, first, fragments)?;
+    let mut prover = Prover::new(image, first, kind)?;
     prover.run()?;
     Ok(Report {
         name: prover.name(),
         claim: "= specification",
-        fragments,
+        kind,
         coverage: prover.coverage(),
         questions: prover.domain.solver.questions,
         counts: prover.counts.clone(),
@@ -148,11 +149,11 @@ pub fn text(report: &Report) -> String {
 
 /// For programs.
 pub fn json(report: &Report) -> Value {
-    let Report { name, claim, fragments, counts, rests_on, questions, coverage: _, cost, refutations } = report;
+    let Report { name, claim, kind, counts, rests_on, questions, coverage: _, cost, refutations } = report;
     object!({
         "function": name,
         "claim": claim,
-        "several_buffers": fragments,
+        "several_buffers": kind.has_more(),
         "proven": report.is_proven(),
         "ends_compared": counts.compared,
         "arrivals": counts.arrived,

@@ -4,6 +4,7 @@ use crate::{
     contracts::{Argument, FUNCTIONS},
     functions::prover::Prover,
     image::tests::image,
+    programs::Kind,
     specification::{
         self,
         call::{self, Round, Rule, Step, parts},
@@ -53,7 +54,7 @@ const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
 /// What refutes that it keeps the rule; and how many places with a round were looked at.
 fn refuted(rule: &'static Rule, code: &[[u8; 8]]) -> (Vec<String>, u64) {
     let image = image(code);
-    let mut prover = Prover::by_rule(&image, (0, false), rule, &[Argument::Number]).unwrap();
+    let mut prover = Prover::by_rule(&image, (0, Kind::Buffer), rule, &[Argument::Number]).unwrap();
     prover.run().unwrap();
     (prover.refutations, prover.counts.bodies)
 }
@@ -83,7 +84,7 @@ fn a_function_writes_nothing() {
     let mut image = image(&[[0x18, 3, 0, 0, 0, 0, 0, 0], [0; 8], [0x7b, 0x13, 0, 0, 0, 0, 0, 0], SUM_IS_NOTHING, EXIT]);
     image.code[0].symbol = Some("modlb_table_CELLS".into());
     const NOTHING: Rule = Rule::at_once("nothing", |world, _| Ok(Step::Returns(world.constant(0))));
-    let mut prover = Prover::by_rule(&image, (0, false), &NOTHING, &[Argument::Number]).unwrap();
+    let mut prover = Prover::by_rule(&image, (0, Kind::Buffer), &NOTHING, &[Argument::Number]).unwrap();
     prover.run().unwrap();
     assert_eq!(prover.refutations, ["something is written, from the start on"]);
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, xdp::DevMapHash},
-    programs::{TestRun as _, TestRunOptions, Xdp},
+    programs::{Program, TestRun as _, TestRunOptions, Xdp},
 };
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
@@ -21,7 +21,13 @@ use super::{
     bpf::{self, Memory},
     object,
 };
-use crate::{contracts::LOOKED_UP, image::Image, table_sizes, world::Numbers};
+use crate::{
+    contracts::{GLOBALS, LOOKED_UP},
+    image::Image,
+    programs::Kind,
+    table_sizes,
+    world::Numbers,
+};
 
 /// What became of a frame in the kernel.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +67,11 @@ impl Loaded {
             tables.push(map);
         }
         let object = object::with(file, image, &world.numbers, &numbers)?;
+        let globals = GLOBALS.map(|name| (name, world.word(name)));
         let mut loader = EbpfLoader::new();
+        for (name, value) in &globals {
+            loader.override_global(name, value, true);
+        }
         for (name, _) in LOOKED_UP {
             loader.map_max_entries(name, u32::try_from(world.entries())?);
         }
@@ -75,9 +85,11 @@ impl Loaded {
             let Map::Array(map) = map else { continue };
             memory.insert(name.into(), Memory::of(map.fd(), entry * world.entries())?);
         }
-        let loaded: &mut Xdp =
-            ebpf.program_mut(program).with_context(|| format!("no program {program}"))?.try_into()?;
-        loaded.load().map_err(|error| Refused(last_line(&error)))?;
+        let loaded = match ebpf.program_mut(program).with_context(|| format!("no program {program}"))? {
+            Program::SchedClassifier(loaded) => loaded.load(),
+            other => <&mut Xdp>::try_from(other)?.load(),
+        };
+        loaded.map_err(|error| Refused(last_line(&error)))?;
         Ok(Self { ebpf, program: program.to_owned(), memory, _tables: tables })
     }
 
@@ -94,23 +106,24 @@ impl Loaded {
         for memory in self.memory.values_mut() {
             memory.bytes_mut().fill(0);
         }
-        for ((table, at), byte) in &world.tables {
+        // Those of a global are part of what was loaded.
+        for ((table, at), byte) in world.tables.iter().filter(|((table, _), _)| !GLOBALS.contains(&&**table)) {
             let place = self.memory.get_mut(table).and_then(|memory| memory.bytes_mut().get_mut(*at as usize));
             *place.with_context(|| format!("{table} has no byte {at:#x}"))? = *byte;
         }
         ensure!(world.frame.len() >= SHORTEST, "the kernel runs nothing on {} bytes", world.frame.len());
-        let (whole, first) = (world.whole(), world.frame.len() as u32);
+        let whole = world.whole();
         let mut frame = vec![0; whole.len() + GROWTH];
-        // The context: where data begins and ends, nothing of metadata, the interface and its queue.
-        let context: Vec<u8> = [0, first, 0, 0, 0, 0].into_iter().flat_map(u32::to_le_bytes).collect();
+        let context = context(world);
         let mut options = TestRunOptions::new();
         options.data_in = Some(&whole);
         options.data_out = Some(&mut frame);
-        if whole.len() > world.frame.len() {
-            options.ctx_in = Some(&context);
-        }
-        let program: &Xdp = self.ebpf.program(&self.program).context("the program is gone")?.try_into()?;
-        let result = program.test_run(options).context("the kernel does not run the program on this frame")?;
+        options.ctx_in = context.as_deref();
+        let result = match self.ebpf.program(&self.program).context("the program is gone")? {
+            Program::SchedClassifier(program) => program.test_run(options),
+            other => <&Xdp>::try_from(other)?.test_run(options),
+        };
+        let result = result.context("the kernel does not run the program on this frame")?;
         frame.truncate(result.data_size_out as usize);
         let mut tables = BTreeMap::new();
         for (name, memory) in &self.memory {
@@ -120,6 +133,27 @@ impl Loaded {
         Ok(Seen { action: result.return_value.into(), frame, tables })
     }
 }
+
+/// What a program is handed, where it is more than a frame.
+fn context(world: &Numbers) -> Option<Vec<u8>> {
+    let first = world.frame.len() as u32;
+    match world.kind {
+        Kind::Socket => {
+            let mut context = vec![0; SOCKET_BUFFER];
+            context[SEGMENTS..SEGMENTS + 4].copy_from_slice(&(world.segments as u32).to_le_bytes());
+            Some(context)
+        }
+        // Where data begins and ends, nothing of metadata, the interface and its queue.
+        Kind::Buffers if world.length() > first.into() => {
+            Some([0, first, 0, 0, 0, 0].into_iter().flat_map(u32::to_le_bytes).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The bytes of `__sk_buff`, and where the number of segments is.
+const SOCKET_BUFFER: usize = 192;
+const SEGMENTS: usize = 164;
 
 /// The kernel takes no such program; this is what its verifier said last.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::frames::{self, CLIENTS, PROTOCOLS, Service};
-use crate::{random::Random, world::Numbers};
+use crate::{programs::Kind, random::Random, world::Numbers};
 
 /// The kind of a key that names a peer.
 const PEER: u32 = 11;
@@ -21,7 +21,7 @@ const COUNTERS: u64 = 32;
 const OUTCOMES: u64 = 32;
 
 /// What a program is loaded with. `cpus` is how many CPUs the machine has.
-pub fn numbers(random: &mut Random, cpus: u64, fragments: bool) -> Numbers {
+pub fn numbers(random: &mut Random, cpus: u64, kind: Kind) -> Numbers {
     let bits = random.pick(&[1_u64, 2, 4]);
     let mac = random.next() >> 16 & !1;
     let numbers = [
@@ -37,7 +37,7 @@ pub fn numbers(random: &mut Random, cpus: u64, fragments: bool) -> Numbers {
         ("SENT_ISN", 0),
     ];
     Numbers {
-        fragments,
+        kind,
         // The loopback interface, which is there.
         devices: BTreeSet::from([1]),
         numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
@@ -51,7 +51,7 @@ pub fn fill(random: &mut Random, world: &mut Numbers, cpus: u64, splits: bool) {
     let service = Service::any(random);
     world.frame = frames::frame(random, [own[0], own[1], own[2], own[3], own[4], own[5]], service);
     world.whole_length = world.frame.len() as u64;
-    if world.fragments && splits && random.chance(30) {
+    if world.kind == Kind::Buffers && splits && random.chance(30) {
         let rest = world.frame.len() as u64 - 14;
         world.frame.truncate(14 + random.below(rest + 1) as usize);
         world.frame.truncate(14.max(world.frame.len()));

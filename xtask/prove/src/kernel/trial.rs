@@ -12,8 +12,8 @@ use super::{
 use crate::{
     contracts,
     image::Image,
+    programs::{self, Kind},
     random::Random,
-    theorem::GENERAL,
     world::{Ending, Numbers},
 };
 
@@ -45,7 +45,7 @@ pub fn run(file: &[u8], (image, faulty): (&Image, &Image), programs: &[&str], st
         let cut = random.chance(50);
         let entry = image.function(program)?;
         let whole = if cut { image.without_fast_path(entry)? } else { image.clone() };
-        let mut world = states::numbers(&mut random, cpus, program.ends_with("_frags"));
+        let mut world = states::numbers(&mut random, cpus, programs::find(program)?.kind);
         let mut loaded = Loaded::new(file, &whole, program, &world)
             .with_context(|| format!("{program}, {} its fast path", if cut { "without" } else { "with" }))?;
         for _ in 0..EACH.min(states - count.states) {
@@ -73,7 +73,7 @@ fn compare(
     world: &Numbers,
     loaded: &mut Loaded,
 ) -> Result<()> {
-    let (entry, general) = (image.function(program)?, image.called(program, GENERAL)?);
+    let (entry, general) = (image.function(program)?, programs::general(image, program)?);
     count.states += 1;
     let decided = world.run(image, entry, &[], Some(general));
     count.by_fast_path += u64::from(!cut && matches!(decided, Ending::Decided { .. }));
@@ -118,7 +118,7 @@ fn difference(world: &Numbers, ending: &Ending, seen: &Seen) -> Option<String> {
 fn finds_a_fault(file: &[u8], (image, faulty): (&Image, &Image), program: &str, cpus: u64) -> Result<Option<u64>> {
     const MOST: u64 = 5_000;
     let mut random = Random(1);
-    let mut world = states::numbers(&mut random, cpus, program.ends_with("_frags"));
+    let mut world = states::numbers(&mut random, cpus, programs::find(program)?.kind);
     let mut loaded = Loaded::new(file, faulty, program, &world)?;
     for number in 1..=MOST {
         states::fill(&mut random, &mut world, cpus, false);
@@ -133,7 +133,7 @@ fn finds_a_fault(file: &[u8], (image, faulty): (&Image, &Image), program: &str, 
 /// Whether a test run may have a short first buffer (Linux 6.18).
 fn splits(file: &[u8], image: &Image, cpus: u64) -> Result<bool> {
     let program = "balancer_frags";
-    let mut world = states::numbers(&mut Random(1), cpus, true);
+    let mut world = states::numbers(&mut Random(1), cpus, Kind::Buffers);
     world.frame = vec![0; 20];
     world.whole_length = 20;
     let mut loaded = Loaded::new(file, image, program, &world)?;

@@ -8,6 +8,7 @@ mod functions;
 mod mutate;
 mod patterns;
 mod reading;
+mod roles;
 mod shown;
 mod verdict;
 
@@ -20,15 +21,19 @@ use self::{
     faults::{EXAMPLE, FAULTS, Fault, Where},
     verdict::{Case, Verdict},
 };
-use crate::{code_digest::PROVEN_PROGRAMS, contracts, image::Image, parallel, theorem::GENERAL};
+use crate::{code_digest::PROVEN_PROGRAMS, contracts, image::Image, parallel, programs};
 
 /// Plants each with this word in its name in turn; whether all were refuted by a frame that shows it, and by the kernel
 /// where it can be asked.
 pub fn run(file: &[u8], program: Option<&str>, word: &str) -> Result<bool> {
     let fits = |fault: &&Fault| {
-        fault.name.contains(word) && fault.program.is_none_or(|only| program.is_none_or(|program| program == only))
+        let is_of = |program: &str| match fault.program {
+            Some(only) => only == program,
+            None => PROVEN_PROGRAMS.contains(&program),
+        };
+        fault.name.contains(word) && program.is_none_or(is_of)
     };
-    let lists = [&deciding::FAULTS[..], &functions::FAULTS, &reading::FAULTS, &bounds::FAULTS, &FAULTS];
+    let lists = [&deciding::FAULTS[..], &functions::FAULTS, &reading::FAULTS, &bounds::FAULTS, &FAULTS, &roles::FAULTS];
     let all = lists.into_iter().flatten();
     let faults: Vec<_> = all.filter(fits).collect();
     ensure!(!faults.is_empty(), "no planted fault has {word} in its name");
@@ -64,8 +69,8 @@ pub fn example(image: &Image, program: &str) -> Result<Image> {
 fn plant(image: &Image, program: &str, fault: &Fault) -> Result<(Image, usize)> {
     let first = match fault.place {
         Where::Fast => image.function(program)?,
-        Where::General => image.called(program, GENERAL)?,
-        Where::Called(part) => image.called(image.name_at(image.called(program, GENERAL)?), part)?,
+        Where::General => programs::general(image, program)?,
+        Where::Called(part) => image.called(image.name_at(programs::general(image, program)?), part)?,
         Where::Function(name) => {
             let is_it = |first: &usize| contracts::function(image.name_at(*first)).is_some_and(|it| it.name == name);
             let reached = image.reached(image.function(program)?);

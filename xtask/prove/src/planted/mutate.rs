@@ -76,6 +76,7 @@ fn judge(file: &[u8], image: &Image, mutation: &Mutation) -> Result<(&'static st
         Verdict::Refuted { kernel: Confirmed::No, .. } => "refuted, but not confirmed by the kernel",
         Verdict::Refuted { .. } => "refuted, the kernel could not be asked",
         Verdict::Proven { .. } => "proven to decide as before",
+        Verdict::Same { .. } => "both paths decide alike",
         Verdict::Open(_) => "open",
     };
     let (before, after, seconds) = (&image.code[*number], &changed.code[*number], start.elapsed().as_secs_f64());

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::{
     image::Image,
     kernel::states,
+    programs,
     random::Random,
     world::{Ending, Numbers},
 };
@@ -24,7 +25,7 @@ pub fn example(image: &Image, changed: &Image, program: &str, is_general: bool) 
     let (image, changed) = (cut(image)?, cut(changed)?);
     let (start, mut random) = (Instant::now(), Random(1));
     while start.elapsed() < PATIENCE {
-        let mut world = states::numbers(&mut random, CPUS, program.ends_with("_frags"));
+        let mut world = states::numbers(&mut random, CPUS, programs::find(program)?.kind);
         for _ in 0..EACH {
             states::fill(&mut random, &mut world, CPUS, false);
             if random.chance(50) {

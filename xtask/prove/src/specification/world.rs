@@ -103,7 +103,7 @@ impl World<'_> {
 
     /// The frame's length.
     pub fn whole(&mut self) -> Term {
-        if self.domain.has_fragments() { self.domain.whole_length() } else { self.domain.length() }
+        if self.domain.kind().has_more() { self.domain.whole_length() } else { self.domain.length() }
     }
 
     /// Whether a condition holds.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use crate::{
-    contracts, domain::Domain as _, image::Image, specification::world::Search, state::State, symbolic::Symbolic,
-    term::Term, theorem::GENERAL, value::Value,
+    contracts, domain::Domain as _, image::Image, programs, specification::world::Search, state::State,
+    symbolic::Symbolic, term::Term, value::Value,
 };
 
 /// A part of the name of the function that is the fast path where the service is found by a search.
@@ -61,13 +61,13 @@ impl Entry {
         match self {
             Self::Fast => image.function(program),
             Self::Searched { .. } => image.called(program, SEARCHED),
-            Self::General | Self::Plain => image.called(program, GENERAL),
+            Self::General | Self::Plain => programs::general(image, program),
         }
     }
 
     /// The functions that the proof goes into, by their first instructions.
     pub fn functions(self, image: &Image, program: &str) -> Result<Vec<usize>> {
-        let (first, general) = (self.first(image, program)?, image.called(program, GENERAL)?);
+        let (first, general) = (self.first(image, program)?, programs::general(image, program)?);
         let is_apart = |target: usize| {
             let name = image.name_at(target);
             target == general || name.contains(SEARCHED) || contracts::function(name).is_some()

@@ -13,6 +13,7 @@ use crate::{
     facts::Facts,
     image::Image,
     pending::{Follow, Pending},
+    programs,
     specification::stage::{Family, Stage, Verdict},
     stages::{
         body::Body,
@@ -22,7 +23,6 @@ use crate::{
     state::State,
     symbolic::Symbolic,
     term::Term,
-    theorem::GENERAL,
 };
 
 pub type Stopped = Stop<Term>;
@@ -109,7 +109,7 @@ pub struct Prover<'a> {
 impl<'a> Prover<'a> {
     pub fn new(image: &'a Image, program: &str, entry: Entry) -> Result<Self> {
         let first = entry.first(image, program)?;
-        let mut domain = Symbolic::new(program.ends_with("_frags"))?;
+        let mut domain = Symbolic::new(programs::find(program)?.kind)?;
         if entry == Entry::General {
             domain.read_anywhere()?;
         }
@@ -118,7 +118,7 @@ impl<'a> Prover<'a> {
             image,
             entry,
             first,
-            general: image.called(program, GENERAL)?,
+            general: programs::general(image, program)?,
             searched: image.called(program, SEARCHED)?,
             domain,
             counts: Counts::default(),
