@@ -5,7 +5,6 @@ use crate::{
     state::State,
     symbolic::Symbolic,
     term::Term,
-    theorem::Stopped,
     value::{Region, Value},
 };
 
@@ -14,7 +13,7 @@ const GENERAL: &str = "general path";
 
 /// The call: it must be handed the context and the control word, with nothing done before. It returns what only
 /// [`end`] accepts.
-pub fn call(domain: &mut Symbolic, state: &mut State<Term>) -> Result<(), Stopped> {
+pub fn call(domain: &mut Symbolic, state: &mut State<Term>) -> Result<(), Stop<Term>> {
     let fault = |what: &str| Err(Stop::Fault(format!("the general path is called {what}")));
     let zero = domain.constant(0);
     if state.registers[1] != Some(State::context(zero)) {
@@ -36,7 +35,7 @@ pub fn call(domain: &mut Symbolic, state: &mut State<Term>) -> Result<(), Stoppe
 }
 
 /// The end of the program behind that: it returns what the general path does.
-pub fn end(state: &State<Term>, result: &Value<Term>) -> Result<(), Stopped> {
+pub fn end(state: &State<Term>, result: &Value<Term>) -> Result<(), Stop<Term>> {
     match result {
         Value::Pointer(Region::Other(name), _) if &**name == GENERAL && !state.has_written() => Ok(()),
         Value::Pointer(Region::Other(name), _) if &**name == GENERAL => {

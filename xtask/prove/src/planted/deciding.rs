@@ -1,4 +1,5 @@
-//! Faults in what the general path does with a flow: how it looks for the service, chooses the server, counts, and sends.
+//! Faults in what the general path does with a flow: how it looks for the service, chooses the server, counts, and
+//! sends.
 
 use super::{
     faults::{

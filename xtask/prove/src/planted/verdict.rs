@@ -145,8 +145,8 @@ impl Case<'_> {
         Ok(Verdict::Open(format!("{what}, but no frame was found that shows it")))
     }
 
-    /// Follows all paths on which both paths decide, and which come by the change; for so long, and each question to the
-    /// solver for so many milliseconds.
+    /// Follows all paths on which both paths decide, and which come by the change; for so long, and each question to
+    /// the solver for so many milliseconds.
     fn follow(&self, searches: Searches, (limit, limit_ms): (Duration, u32)) -> Result<(Prover<'_>, Result<()>)> {
         let mut prover = Prover::new(self.changed, self.program, |_| {})?;
         prover.assume_usual()?;

@@ -1,4 +1,4 @@
-//! A service's cell in the table of services (`lb-common/src/table.rs`).
+//! A service's cell in the table of services, and its slots (`lb-common/src/table.rs`).
 
 use crate::{
     domain::Domain as _,
@@ -84,5 +84,15 @@ impl Cell {
     pub fn has(&self, world: &mut World<'_>, flag: u32) -> Ruled<bool> {
         let flags = self.field(world, Field::Flags)?;
         world.has_bit(flags, flag)
+    }
+}
+
+/// One entry of a slot table: the server's MAC, and above it its counter among those of the service.
+pub struct Slot(pub Term);
+
+impl Slot {
+    /// The group bit of the MAC: the frame does not simply go back.
+    pub fn is_indirect(&self, world: &mut World<'_>) -> Ruled<bool> {
+        world.has_bit(self.0, 0)
     }
 }

@@ -24,8 +24,7 @@ mod walk;
 pub mod world;
 
 use self::{
-    cell::Cell,
-    server::Slot,
+    cell::{Cell, Slot},
     stage::{Stage, Verdict},
     world::{Halt, Ruled, World},
 };

@@ -7,11 +7,10 @@ use crate::{
     domain::Domain as _,
     insn::Alu,
     specification::{
-        cell::{Cell, Field},
+        cell::{Cell, Field, Slot},
         count,
         link_layer::{ETHER_TYPE, ETHERNET, TAG, TAGS},
         outcome::Outcome::{Local, Unreachable},
-        server::Slot,
         stage::Verdict,
         world::{Ruled, World},
     },

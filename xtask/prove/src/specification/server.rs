@@ -2,7 +2,7 @@
 
 use crate::{
     specification::{
-        cell::{Cell, Field, flag},
+        cell::{Cell, Field, Slot, flag},
         count,
         lookup::hash,
         outcome::Outcome::{self, Local, Loop},
@@ -17,16 +17,6 @@ use crate::{
 const NOT_HERE: u64 = 0xffff_ffff;
 /// The tag of cells that name a peer.
 const PEER: u64 = 0xb0;
-
-/// One entry of a slot table: the server's MAC, and above it its counter among those of the service.
-pub struct Slot(pub Term);
-
-impl Slot {
-    /// The group bit of the MAC: the frame does not simply go back.
-    fn is_indirect(&self, world: &mut World<'_>) -> Ruled<bool> {
-        world.has_bit(self.0, 0)
-    }
-}
 
 /// What becomes of a packet of this service.
 pub fn decide(world: &mut World<'_>, cell: &Cell, slot: &Slot, relative: Term) -> Ruled<Verdict> {

@@ -30,8 +30,8 @@ pub fn choose(world: &mut World<'_>, flow: &Flow, cell: &Cell, formula: Formula)
     Ok(Stage::Server { cell: cell.0, slot, relative })
 }
 
-/// Source and destination and the destination's port; by the 5-tuple also the source's port and the protocol. Of an IPv6
-/// address each 32 bits count times their power of 2^32, modulo T, which is in the cell.
+/// Source and destination and the destination's port; by the 5-tuple also the source's port and the protocol. Of an
+/// IPv6 address each 32 bits count times their power of 2^32, modulo T, which is in the cell.
 fn sum(world: &mut World<'_>, flow: &Flow, cell: &Cell, formula: Formula) -> Ruled<Term> {
     let Flow { source, destination, source_port, destination_port, protocol, .. } = flow;
     let mut sum = number(world, destination_port);

@@ -1,5 +1,5 @@
-//! Plain packets: TCP and UDP without IPv4 options, IPv6 extension headers and fragments. All that is read of them is at
-//! places that do not depend on the packet.
+//! Plain packets: TCP and UDP without IPv4 options, IPv6 extension headers and fragments. All that is read of them is
+//! at places that do not depend on the packet.
 
 use crate::{
     domain::Domain as _,

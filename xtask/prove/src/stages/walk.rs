@@ -195,8 +195,8 @@ impl Prover<'_> {
         }
     }
 
-    /// Whether the specification is plainly at its next stage, unless that is the flow or the service. Then that is looked at by
-    /// itself, and this path ends.
+    /// Whether the specification is plainly at its next stage, unless that is the flow or the service. Then that is
+    /// looked at by itself, and this path ends.
     fn is_at_next(&mut self, path: &mut Path) -> Result<bool, Stopped> {
         let looks = match self.stage {
             Stage::Frame | Stage::Network { .. } | Stage::Quote { .. } => self.entry.is_general(),
