@@ -131,10 +131,16 @@ impl Image {
 
     /// The function that starts there, and all that it calls, and they.
     pub fn reached(&self, first: usize) -> BTreeSet<usize> {
+        self.reached_but(first, |_| false)
+    }
+
+    /// The same without those that stand apart, and what only they call.
+    pub fn reached_but(&self, first: usize, is_apart: impl Fn(usize) -> bool) -> BTreeSet<usize> {
         let (mut found, mut work) = (BTreeSet::new(), vec![first]);
         while let Some(first) = work.pop() {
             if found.insert(first) {
-                work.extend(self.code[self.body(first)].iter().filter_map(|insn| insn.target));
+                let called = self.code[self.body(first)].iter().filter_map(|insn| insn.target);
+                work.extend(called.filter(|target| !is_apart(*target)));
             }
         }
         found

@@ -141,14 +141,21 @@ impl Symbolic {
 
     /// The same with nothing known of it.
     pub fn any_control(&mut self) -> Term {
-        let table: Rc<str> = "CONTROL".into();
-        let bytes: Vec<_> = (0..8)
+        let start = self.constant(0);
+        self.any_number("CONTROL", start, 8)
+    }
+
+    /// A number of so many bytes in a table, with nothing known of it.
+    pub fn any_number(&mut self, table: &str, address: Term, size: u64) -> Term {
+        let table: Rc<str> = table.into();
+        let bytes: Vec<_> = (0..size)
             .map(|offset| {
-                let address = self.terms.constant(offset, 64);
-                self.terms.table_byte(&table, address)
+                let offset = self.terms.constant(offset, 64);
+                let place = self.terms.add(address, offset);
+                self.terms.table_byte(&table, place)
             })
             .collect();
-        self.terms.concat(&bytes)
+        self.join(&bytes)
     }
 
     /// From here on the table of services is as user space makes it.

@@ -52,14 +52,9 @@ impl Cell {
 
     /// The same with nothing known of them.
     pub fn any_flags(&self, domain: &mut Symbolic) -> Term {
-        let bytes: Vec<_> = (0..4)
-            .map(|offset| {
-                let place = domain.constant(Field::Flags as u64 + offset);
-                let place = domain.terms.add(self.0, place);
-                domain.terms.table_byte(&"CELLS".into(), place)
-            })
-            .collect();
-        domain.join(&bytes)
+        let place = domain.constant(Field::Flags as u64);
+        let place = domain.terms.add(self.0, place);
+        domain.any_number("CELLS", place, 4)
     }
 
     /// What says by which formula.

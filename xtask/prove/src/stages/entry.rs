@@ -66,18 +66,13 @@ impl Entry {
     }
 
     /// The functions that the proof goes into, by their first instructions.
-    pub fn functions(self, image: &Image, program: &str) -> Result<Vec<usize>> {
+    pub fn functions(self, image: &Image, program: &str) -> Result<BTreeSet<usize>> {
         let (first, general) = (self.first(image, program)?, programs::general(image, program)?);
         let is_apart = |target: usize| {
             let name = image.name_at(target);
             target == general || name.contains(SEARCHED) || contracts::function(name).is_some()
         };
-        let (mut found, mut work) = (BTreeSet::from([first]), vec![first]);
-        while let Some(function) = work.pop() {
-            let called = image.code[image.body(function)].iter().filter_map(|insn| insn.target);
-            work.extend(called.filter(|target| !is_apart(*target) && found.insert(*target)));
-        }
-        Ok(found.into_iter().collect())
+        Ok(image.reached_but(first, is_apart))
     }
 
     /// What the function is handed.
